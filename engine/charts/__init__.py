@@ -1,0 +1,1 @@
+"""Charts: frames in, Plotly figure out."""

@@ -1,0 +1,61 @@
+"""A detector: a rule in pure Python that turns readings into events, online in the worker and offline on stored runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something at a step.  `kind`: spike, divergence, nonfinite, checkpoint, image, intervention, knob, …"""
+
+    step: int
+    kind: str
+    rule: str = ""
+    layer: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    says: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """A dict for JSON; NaN and infinities become their names."""
+        return {k: jsonable(v) for k, v in asdict(self).items()}
+
+
+class Detector:
+    """Base of every detector: a small causal state machine, one instance per run.
+
+    `watches`: metric names; `update` is called once a step with the readings that arrived, keyed
+    NAME or NAME@LAYER.  A rule names itself after its file.  `fatal`: firing means the run diverged.
+    """
+
+    watches: ClassVar[tuple[str, ...]]
+    fatal: ClassVar[bool] = False
+
+    @property
+    def rule(self) -> str:
+        return type(self).__module__.rsplit(".", 1)[-1]
+
+    def update(self, step: int, readings: Mapping[str, float]) -> Sequence[Event]:
+        """-> the events that this step causes; never looks ahead."""
+        raise TypeError(f"{type(self).__name__} must define update(step, readings)")
+
+    @classmethod
+    def example(cls) -> tuple[list[dict[str, float]], list[int]]:
+        """-> made-up readings, one dict a step, and the steps at which the rule must fire."""
+        raise TypeError(f"{cls.__name__} must define example()")
+
+
+def jsonable(value: Any) -> Any:
+    """A float that JSON can carry: NaN and infinities as "NaN", "Infinity", "-Infinity"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def number(value: Any) -> float | None:
+    """The inverse of `jsonable`; None stays None."""
+    return None if value is None else float(value)

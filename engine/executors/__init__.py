@@ -1,0 +1,1 @@
+"""Executors: ways to start a worker; each speaks submit, status, stop, logs."""

@@ -1,0 +1,160 @@
+"""The folder of one run: its files, how they are written, and what they say about its status.
+
+    spec.json    the declaration (nested), who, parent, preset, created      written before anything starts
+    proc.json    pid and creation time of the worker                         written by whoever starts it
+    state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
+    exit.json    status, code, signal, says, ended                           written by the worker, or for it when it died
+    spool.<attempt>.bin, out.log, ckpt/, images/, provenance.json, STOP, HOLD
+
+Every JSON is written beside its place and renamed, so a reader never sees half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost")
+ENDED = frozenset(STATUSES[3:])
+RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
+
+
+def data_folder() -> Path:
+    """`FAULTLINE_DATA`, or `data/` beside the package."""
+    named = os.environ.get("FAULTLINE_DATA")
+    return Path(named) if named else Path(__file__).resolve().parent.parent / "data"
+
+
+def write_json(path: Path, thing: Any) -> None:
+    """Write beside the place and rename: a reader sees the old file or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
+    try:
+        beside.write_text(json.dumps(thing, indent=1, allow_nan=False) + "\n")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object at `path`, or None where there is none (or none that parses)."""
+    try:
+        thing = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return thing if isinstance(thing, dict) else None
+
+
+class Process(NamedTuple):
+    """A process that cannot be mistaken for a later one of the same number."""
+
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> Process:
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def alive(self) -> bool:
+        """Same pid, same creation time, not a zombie."""
+        try:
+            found = psutil.Process(self.pid)
+            return abs(found.create_time() - self.created) < 1e-3 and found.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+
+class RunFolder:
+    """One run on disk, read afresh at every question."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def run(self) -> str:
+        return self.path.name
+
+    def spec(self) -> dict[str, Any] | None:
+        return read_json(self.path / "spec.json")
+
+    def state(self) -> dict[str, Any]:
+        return read_json(self.path / "state.json") or {}
+
+    def exit(self) -> dict[str, Any] | None:
+        return read_json(self.path / "exit.json")
+
+    def process(self) -> Process | None:
+        found = read_json(self.path / "proc.json")
+        return Process(int(found["pid"]), float(found["created"])) if found else None
+
+    def write_process(self, pid: int) -> None:
+        write_json(self.path / "proc.json", Process.of(pid)._asdict())
+
+    def write_exit(self, status: str, *, code: int | None = None, by_signal: int | None = None, says: str = "") -> None:
+        """The end of a run, told once: a second telling is ignored, so a worker's own word stands."""
+        if status not in ENDED:
+            raise ValueError(f"{status!r} is no end of a run; allowed are {', '.join(sorted(ENDED))}.")
+        if not (self.path / "exit.json").exists():
+            name = signal.Signals(by_signal).name if by_signal else None
+            told = {"status": status, "code": code, "signal": name, "says": says, "ended": time.time()}
+            write_json(self.path / "exit.json", told)
+
+    def status(self) -> str:
+        """One of STATUSES.  A worker that is gone without a word is "lost"."""
+        told = self.exit()
+        if told is not None:
+            return str(told["status"])
+        process = self.process()
+        if process is None:
+            return "queued"
+        if not process.alive():
+            told = self.exit()  # it may have ended between the two looks
+            return str(told["status"]) if told else "lost"
+        return "held" if (self.path / "HOLD").exists() else "running"
+
+    def log(self, most: int | None = None) -> list[str]:
+        """The worker's output, its last `most` lines."""
+        try:
+            lines = (self.path / "out.log").read_text(errors="replace").splitlines()
+        except OSError:
+            return []
+        return lines if most is None else lines[-most:]
+
+
+def new_run(data: Path, lab: str, spec: dict[str, Any]) -> RunFolder:
+    """Make the folder of a new run and write its declaration: complete or not there at all."""
+    runs = data / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    while True:
+        run = f"{time.strftime('%Y%m%d-%H%M%S')}-{lab}-{secrets.token_hex(2)}"
+        try:
+            (runs / run).mkdir()
+            break
+        except FileExistsError:
+            continue
+    folder = RunFolder(runs / run)
+    write_json(folder.path / "spec.json", {"run": run, "lab": lab, **spec, "created": time.time()})
+    return folder
+
+
+def run_folder(data: Path, run: str) -> RunFolder:
+    """The folder of a run by id.  KeyError, in one sentence, for an id of the wrong form or that does not exist."""
+    if not RUN_ID.match(run) or not (data / "runs" / run / "spec.json").is_file():
+        raise KeyError(f'No run "{run}" in {data / "runs"}; `python -m engine runs` lists them.')
+    return RunFolder(data / "runs" / run)
+
+
+def all_runs(data: Path) -> list[RunFolder]:
+    """Every run folder that holds a declaration, oldest first."""
+    try:
+        names = sorted(n for n in os.listdir(data / "runs") if RUN_ID.match(n))
+    except OSError:
+        return []
+    return [RunFolder(data / "runs" / n) for n in names if (data / "runs" / n / "spec.json").is_file()]

@@ -1,0 +1,1 @@
+"""Labs: one experiment family each, as a declaration."""

@@ -1,0 +1,27 @@
+"""RoutingRecord: what one MoE layer did with one training batch.  Every routing probe reads only this.
+
+Shapes: T tokens of the batch, E experts, k experts per token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class RoutingRecord:
+    """Detached tensors of the last training forward pass of a layer."""
+
+    probs_TE: Tensor  # what the gate makes of the logits, fp32: softmax rows, or sigmoid values (rows do not sum to 1)
+    logits_TE: Tensor | None  # router logits, fp32; None for a router without scores (hash)
+    experts_Tk: Tensor  # chosen experts, int64
+    weights_Tk: Tensor  # combine weights
+    counts_E: Tensor  # assignments received by each expert, int64, sum = T k
+    gate: str  # "softmax", "sigmoid" or "hash"
+
+
+def routed(model: nn.Module) -> dict[str, nn.Module]:
+    """The MoE layers of a model by dotted module name; each keeps its last record in `.record` (None before the first)."""
+    return {name: module for name, module in model.named_modules() if hasattr(module, "record")}

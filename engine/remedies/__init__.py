@@ -1,0 +1,1 @@
+"""Remedies: a folder is a question, a file in it one published answer."""
