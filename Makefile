@@ -1,0 +1,40 @@
+# Two commands: `make app` sets up and opens the lab, `make test` sets up and passes everything.
+# Each recipe is also written out in README.md for systems without make.
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8501
+
+.PHONY: app test lint science docs clean
+
+app: .venv/app.stamp
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: .venv/test.stamp lint
+	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist worksteal
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Full presets over their seeds, the slow tests, and the numbers that cards and docs show.
+science: .venv/test.stamp
+	$(BIN)/python -m engine.measure --all
+	$(BIN)/python -m engine.reference docs
+	$(BIN)/python -m pytest -q -m slow
+
+# The reference pages, from the catalogs.
+docs: .venv/app.stamp
+	$(BIN)/python -m engine.reference docs
+
+.venv/app.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/test.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@ .venv/app.stamp
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache *.egg-info
