@@ -1,0 +1,160 @@
+"""`python -m engine.reference docs` writes docs/reference/ from the catalogs: what is not declared is not documented.
+
+A test compares the committed pages with what this file writes, so an undescribed knob, probe,
+detector, remedy, table or column fails the suite.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.catalog import Catalog
+from engine.detector import Detector
+from engine.lab import Lab, entry
+from engine.probe import Probe
+
+HEAD = "<!-- Written by `python -m engine.reference docs`; edit the code, not this page. -->\n"
+
+
+def pages(measured: Path) -> dict[str, str]:
+    """File name -> text of every reference page.  `measured`: the folder of committed measurements."""
+    labs, broken = Catalog("engine.labs", Lab).load()
+    probes, broken_probes = Catalog("engine.probes", Probe).load()
+    detectors, broken_detectors = Catalog("engine.detectors", Detector).load()
+    for bad in [*broken, *broken_probes, *broken_detectors]:
+        raise ImportError(f"{bad.file}: {bad.says}")
+    out = {"probes.md": _probes(probes), "detectors.md": _detectors(detectors), "store.md": _store()}
+    for name, lab in labs.items():
+        out[f"lab_{name}.md"] = _lab(name, lab, measured / name)
+    return {name: f"{HEAD}\n{text.strip()}\n" for name, text in out.items()}
+
+
+def _lab(name: str, lab: type[Lab], measured: Path) -> str:
+    told = entry(name, lab)
+    parts = [f"# Lab `{name}`: {lab.title}", lab.story, "Papers: " + "; ".join(lab.papers) + ".", "## Presets"]
+    for preset, p in told["presets"].items():
+        over = " ".join(f"{k}={v}" for k, v in p["knobs"].items()) or "defaults"
+        parts += [f"### `{preset}`", f"{p['story']}", f"*See:* {p['see']}", f"`{over}`"]
+        parts += list(_measurement(measured / f"{preset}.json"))
+    parts += ["## Knobs", _table(("knob", "default", "allowed", "about", "source"), _knob_rows(told["knobs"]))]
+    for spec in told["knobs"]:
+        if spec["kind"] == "question":
+            parts.append(f"## `{spec['name']}`: {spec['about']}")
+            for answer in spec["choices"]:
+                parts += [f"### `{spec['name']}={answer['name']}`", answer["idea"], f"`{answer['formula']}`"]
+                parts.append(
+                    "\n".join(
+                        f"* {word}: {answer[key]}"
+                        for word, key in (("Paper", "paper"), ("Read from", "reading"), ("Cost", "cost"), ("Fails", "fails"))
+                    )
+                )
+                if answer["knobs"]:
+                    rows = _knob_rows(answer["knobs"], f"{spec['name']}.")
+                    parts.append(_table(("knob", "default", "allowed", "about", "source"), rows))
+    return "\n\n".join(parts)
+
+
+def _measurement(path: Path) -> Iterator[str]:
+    if not path.is_file():
+        yield "Not measured yet."
+        return
+    told = json.loads(path.read_text())
+    runs = told["runs"]
+    shown = sorted({key for run in runs for key in run["metrics"] if key.partition("@")[0] in told["shown"]})
+    rows = [(run["seed"], run["status"], *(_figure(run["metrics"].get(key)) for key in shown), f"{run['cpu_seconds']:.0f}") for run in runs]
+    yield f"Measured {told['date']} on {told['device']}, torch {told['versions']['torch']}, {len(runs)} seeds:"
+    yield _table(("seed", "status", *(f"`{key}`" for key in shown), "CPU-seconds"), rows)
+
+
+def _figure(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float | int) else str(value)
+
+
+def _knob_rows(specs: Iterable[dict[str, Any]], prefix: str = "") -> Iterator[tuple[str, ...]]:
+    for spec in specs:
+        if spec["choices"]:
+            allowed = ", ".join(c["name"] for c in spec["choices"])
+        else:
+            low, high = (("" if spec[end] is None else f"{spec[end]:g}") for end in ("min", "max"))
+            allowed = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else spec["kind"]
+        default = "" if spec["default"] is None else str(spec["default"])
+        unit = f" ({spec['unit']})" if spec["unit"] else ""
+        yield (f"`{prefix}{spec['name']}`", default, allowed, spec["about"] + unit, spec["source"])
+
+
+def _probes(probes: dict[str, type[Probe]]) -> str:
+    parts = [
+        "# Probes",
+        "What is measured in a running training.  The knob `probes` is the cost dial: every probe up to that price attaches, "
+        "if the lab provides what it needs.  The first and the last step are always read.",
+    ]
+    for name, probe in probes.items():
+        every = "every step" if probe.every == 1 else f"every {probe.every} steps"
+        need = f"; needs {probe.needs}" if probe.needs else ""
+        parts += [f"## `{name}` ({probe.price}, {every}{need})", inspect.cleandoc(probe.__doc__ or "")]
+        rows = [(f"`{m.name}{'@LAYER' if m.layered else ''}`", m.unit, m.kind, m.about) for m in probe.metrics]
+        parts.append(_table(("metric", "unit", "kind", "about"), rows))
+    return "\n\n".join(parts)
+
+
+def _detectors(detectors: dict[str, type[Detector]]) -> str:
+    parts = ["# Detectors", "Rules that turn readings into events; the same code runs in the worker and on stored runs."]
+    for name, detector in detectors.items():
+        watches = ", ".join(f"`{w}`" for w in detector.watches)
+        fatal = "  A run in which it fires ends `diverged`." if detector.fatal else ""
+        parts += [f"## `{name}`", inspect.cleandoc(detector.__doc__ or "") + fatal, f"Watches {watches}."]
+    return "\n\n".join(parts)
+
+
+def _store() -> str:
+    import duckdb
+
+    from engine import schema
+
+    connection = duckdb.connect(":memory:")
+    schema.create(connection)
+    parts = [
+        "# The store",
+        "`data/faultline.duckdb` is an index that `python -m engine rebuild` makes again from `data/runs/`.  "
+        "People query the views in `main`; the tables in `store` are the engine's own.",
+    ]
+    tables = connection.sql(
+        "SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal "
+        "UNION ALL SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
+    ).fetchall()
+    for schema_name, table, comment in tables:
+        columns = connection.execute(
+            "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? ORDER BY column_index",
+            [schema_name, table],
+        ).fetchall()
+        parts += [f"## `{schema_name}.{table}`", comment or ""]
+        parts.append(_table(("column", "type", "about"), [(f"`{c}`", t, about or "") for c, t, about in columns]))
+    return "\n\n".join(parts)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    head = list(head)
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def write(docs: Path) -> list[Path]:
+    """Write every page under docs/reference/; returns the files."""
+    folder = docs / "reference"
+    folder.mkdir(parents=True, exist_ok=True)
+    out = []
+    for name, text in pages(docs / "measured").items():
+        (folder / name).write_text(text)
+        out.append(folder / name)
+    return out
+
+
+if __name__ == "__main__":
+    for path in write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")):
+        sys.stdout.write(f"{path}\n")
