@@ -1,0 +1,130 @@
+"""Lab `moe`: a byte-level language model with Mixture-of-Experts layers on real text, whose router collapses unless something prevents it.
+
+Shapes: B sequences, L bytes each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from engine.knobs import knob, question
+from engine.lab import Lab, Preset
+from engine.remedies.router import Router
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+VALIDATION_BATCHES = 8
+
+BROKEN = {"router": "softmax_top_k", "router.balance_weight": 0.0}
+CURED = {"router": "loss_free", "router.gate": "softmax", "router.update_rate": 1e-2}
+GPU = {"precision": "bf16", "experts": 64, "d_model": 512, "layers": 8, "heads": 8, "context": 512, "batch_size": 64, "expert_width": 256}
+
+
+class Moe(Lab):
+    title = "Mixture of Experts"
+    icon = ":material/account_tree:"
+    papers = ("arXiv 2101.03961", "arXiv 2006.16668", "arXiv 2408.15664", "arXiv 2106.04426")
+    story = "Each byte goes to one of 32 small networks, and a router that nobody keeps in check leaves most of them idle."
+    provides = frozenset({"routing", "attention"})
+
+    router: Router = question(Router, "softmax_top_k", "Which expert does a token go to, and what keeps the experts busy?")
+    router_init: float = knob(
+        1.0, "starting size of the router's weights, as a multiple of torch's default", group="stressor", ge=0.0, le=100.0
+    )
+    burst_factor: float = knob(1.0, "the learning rate is multiplied by this during the burst", group="stressor", ge=0.0, le=1e4)
+    burst_start: int = knob(150, "first step of the burst", unit="steps", group="stressor", ge=0, le=1_000_000)
+    burst_steps: int = knob(5, "length of the burst", unit="steps", group="stressor", ge=0, le=1_000_000)
+    experts: int = knob(32, "experts per layer", unit="experts", group="size", ge=2, le=256)
+    expert_width: int = knob(32, "hidden units of one expert", unit="units", group="size", ge=1, le=8192)
+    d_model: int = knob(64, "width of the model", unit="units", group="size", ge=8, le=4096)
+    layers: int = knob(2, "blocks, each with one Mixture-of-Experts layer", unit="layers", group="size", ge=1, le=48)
+    heads: int = knob(4, "attention heads; they divide the width", unit="heads", group="size", ge=1, le=64)
+    context: int = knob(64, "bytes that the model sees at once", unit="bytes", group="size", ge=8, le=8192)
+    batch_size: int = knob(16, "sequences per step", unit="sequences", group="size", ge=1, le=4096)
+
+    presets = {
+        "collapse": Preset(
+            story="Nothing balances the router, and most experts end up with next to no tokens.",
+            see="Dead experts.",
+            knobs={**BROKEN, "lr": 1e-3, "steps": 300},
+            cure=CURED,
+            gpu=GPU,
+        ),
+        "healthy": Preset(
+            story="A small balance loss keeps every expert in work: what a run without trouble looks like.",
+            see="Nothing.",
+            knobs={"router": "softmax_top_k", "router.balance_weight": 0.01, "lr": 1e-3, "steps": 300},
+            gpu=GPU,
+        ),
+        "lr_burst": Preset(
+            story="For five steps the learning rate is thirty times too large.",
+            see="Spike.",
+            knobs={**BROKEN, "lr": 3e-3, "steps": 400, "burst_factor": 30.0},
+            gpu=GPU,
+        ),
+        "non_finite": Preset(
+            story="Plain gradient descent with a learning rate of 10 and no clipping runs into numbers that are no numbers.",
+            see="NaN.",
+            knobs={**BROKEN, "optimizer": "sgd", "lr": 10.0, "clip": 0.0, "steps": 60, "on_divergence": "continue"},
+            gpu=GPU,
+        ),
+    }
+
+    def model(self) -> nn.Module:
+        from engine.models.byte_transformer import ByteTransformer
+        from engine.models.initialise import initialise
+
+        def make_router() -> nn.Module:
+            return self.router.build(self.d_model, self.experts, self.router_init)
+
+        model = ByteTransformer(self.d_model, self.layers, self.heads, self.context, self.experts, self.expert_width, make_router)
+        return initialise(model, self.seed)
+
+    def batch(self, n: int) -> dict[str, Tensor]:
+        """`batch_size` windows of the training text, each starting anywhere; a window may run from one file into the next."""
+        import torch
+
+        from engine.datasets.stdlib_text import stdlib_text, windows
+        from engine.models.initialise import named_generator
+
+        text = stdlib_text().train
+        order = named_generator(self.seed if self.data_seed is None else self.data_seed, f"batch/{n}")
+        starts = torch.randint(len(text) - self.context, (self.batch_size,), generator=order)
+        return windows(text, starts.numpy(), self.context)
+
+    def validation(self) -> Iterator[dict[str, Tensor]]:
+        """Windows spread evenly over the validation files, the same for every seed."""
+        import numpy as np
+
+        from engine.datasets.stdlib_text import stdlib_text, windows
+
+        text = stdlib_text().validation
+        starts = np.linspace(0, len(text) - self.context - 1, VALIDATION_BATCHES * self.batch_size).astype(np.int64)
+        for rows in starts.reshape(VALIDATION_BATCHES, self.batch_size):
+            yield windows(text, rows, self.context)
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """Mean cross-entropy in nats per byte, and the auxiliary losses of the router's answer."""
+        from torch.nn.functional import cross_entropy
+
+        logits_BLV, extra = model(batch["inputs"])
+        train = cross_entropy(logits_BLV.flatten(0, 1).float(), batch["targets"].flatten())
+        return {"train": train, **extra}
+
+    def after_step(self, model: nn.Module, step: int) -> None:
+        from engine.models.routing import routed
+
+        for layer in routed(model).values():
+            layer.router.after_step()
+
+    def learning_rate(self, step: int) -> float:
+        """Warm-up, then constant, times the burst factor during the burst."""
+        in_burst = self.burst_start <= step < self.burst_start + self.burst_steps
+        return super().learning_rate(step) * (self.burst_factor if in_burst else 1.0)
+
+    def provenance(self) -> dict[str, Any]:
+        from engine.datasets.stdlib_text import stdlib_text
+
+        return stdlib_text().provenance()
