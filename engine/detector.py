@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,10 +31,14 @@ class Detector:
 
     `watches`: metric names; `update` is called once a step with the readings that arrived, keyed
     NAME or NAME@LAYER.  A rule names itself after its file.  `fatal`: firing means the run diverged.
+    All attributes of an instance are plain values and lists: they are its state in a checkpoint.
     """
 
     watches: ClassVar[tuple[str, ...]]
     fatal: ClassVar[bool] = False
+
+    def __init__(self, knobs: Mapping[str, Any] | None = None) -> None:
+        """`knobs`: the flat declaration of the run, for rules that wait for the warm-up."""
 
     @property
     def rule(self) -> str:
@@ -42,6 +47,14 @@ class Detector:
     def update(self, step: int, readings: Mapping[str, float]) -> Sequence[Event]:
         """-> the events that this step causes; never looks ahead."""
         raise TypeError(f"{type(self).__name__} must define update(step, readings)")
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint, so that a resumed run goes on as if it had never stopped."""
+        return copy.deepcopy(vars(self))
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state`."""
+        vars(self).update(copy.deepcopy(dict(state)))
 
     @classmethod
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:

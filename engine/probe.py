@@ -7,7 +7,8 @@ bit for bit (a contract test).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -53,6 +54,7 @@ class Step:
     optimizer: Optimizer
     lr: float
     scratch: dict[str, Any] = field(default_factory=dict)  # shared by the probes of one step (one gradient norm, not three)
+    number_format: Callable[[], AbstractContextManager[Any]] = nullcontext  # enter it for a forward pass in the run's precision
 
     @property
     def last(self) -> bool:
@@ -87,6 +89,13 @@ class Probe:
     def after(self, step: Step) -> Iterable[Reading]:
         """After the optimizer has moved the weights."""
         return ()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold so that a resumed run reads on as if it had never stopped: tensors and plain values."""
+        return {}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state`."""
 
 
 def attached(kinds: dict[str, type[Probe]], dial: Price, provides: frozenset[str]) -> dict[str, type[Probe]]:
