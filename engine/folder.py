@@ -1,9 +1,10 @@
 """The folder of one run: its files, how they are written, and what they say about its status.
 
     spec.json    the declaration (nested), who, parent, preset, created      written before anything starts
-    proc.json    pid and creation time of the worker                         written by whoever starts it
+    proc.json    pid and creation time of the worker, its GPU                written by whoever starts it
     state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
     exit.json    status, code, signal, says, ended                           written by the worker, or for it when it died
+    claim        locked by whoever starts or minds the run, and its worker   see engine/claim.py
     spool.<attempt>.bin, out.log, ckpt/, images/, provenance.json, STOP, HOLD
 
 Every JSON is written beside its place and renamed, so a reader never sees half of one.
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+
+from engine.claim import taken
 
 STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost")
 ENDED = frozenset(STATUSES[3:])
@@ -94,8 +97,12 @@ class RunFolder:
         found = read_json(self.path / "proc.json")
         return Process(int(found["pid"]), float(found["created"])) if found else None
 
-    def write_process(self, pid: int) -> None:
-        write_json(self.path / "proc.json", Process.of(pid)._asdict())
+    def write_process(self, pid: int, gpu: str = "") -> None:
+        write_json(self.path / "proc.json", {**Process.of(pid)._asdict(), "gpu": gpu})
+
+    def gpu(self) -> str:
+        """The CUDA_VISIBLE_DEVICES its worker was started with."""
+        return str((read_json(self.path / "proc.json") or {}).get("gpu", ""))
 
     def write_exit(self, status: str, *, code: int | None = None, by_signal: int | None = None, says: str = "") -> None:
         """The end of a run, told once: a second telling is ignored, so a worker's own word stands."""
@@ -114,7 +121,7 @@ class RunFolder:
         process = self.process()
         if process is None:
             return "queued"
-        if not process.alive():
+        if not process.alive() and not taken(self.path):  # while taken, its starter is about to tell how it ended
             told = self.exit()  # it may have ended between the two looks
             return str(told["status"]) if told else "lost"
         return "held" if (self.path / "HOLD").exists() else "running"
@@ -128,19 +135,23 @@ class RunFolder:
         return lines if most is None else lines[-most:]
 
 
-def new_run(data: Path, lab: str, spec: dict[str, Any]) -> RunFolder:
-    """Make the folder of a new run and write its declaration: complete or not there at all."""
+def reserve(data: Path, lab: str) -> RunFolder:
+    """A new run's folder with its id, still without a declaration and so not yet a run."""
     runs = data / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     while True:
         run = f"{time.strftime('%Y%m%d-%H%M%S')}-{lab}-{secrets.token_hex(2)}"
         try:
             (runs / run).mkdir()
-            break
         except FileExistsError:
             continue
-    folder = RunFolder(runs / run)
-    write_json(folder.path / "spec.json", {"run": run, "lab": lab, **spec, "created": time.time()})
+        return RunFolder(runs / run)
+
+
+def new_run(data: Path, lab: str, spec: dict[str, Any], folder: RunFolder | None = None) -> RunFolder:
+    """Write the declaration of a new run (in a reserved folder): complete or not there at all."""
+    folder = folder or reserve(data, lab)
+    write_json(folder.path / "spec.json", {"run": folder.run, "lab": lab, **spec, "created": time.time()})
     return folder
 
 

@@ -147,12 +147,18 @@ def unnest(nested: dict[str, Any]) -> Flat:
     return out
 
 
-def describe(kind: type[Knobs]) -> list[dict[str, Any]]:
-    """Every knob of a class in the shape of `labs --json`; questions carry their answers and those their knobs."""
-    return [_describe_one(name, field) for name, field in kind.model_fields.items()]
+Problems = list[tuple[str, Exception]]  # (file, why it could not be read)
 
 
-def _describe_one(name: str, field: FieldInfo) -> dict[str, Any]:
+def describe(kind: type[Knobs], problems: Problems | None = None) -> list[dict[str, Any]]:
+    """Every knob of a class in the shape of `labs --json`; questions carry their answers and those their knobs.
+
+    An answer whose file cannot be read is left out and told in `problems`; without that list it raises.
+    """
+    return [_describe_one(name, field, problems) for name, field in kind.model_fields.items()]
+
+
+def _describe_one(name: str, field: FieldInfo, problems: Problems | None) -> dict[str, Any]:
     extra = field.json_schema_extra
     if not isinstance(extra, dict):
         raise TypeError(f"knob {name!r} must be made with knob() or question()")
@@ -173,7 +179,7 @@ def _describe_one(name: str, field: FieldInfo) -> dict[str, Any]:
     if get_origin(kind) in (Union, types.UnionType):
         kind = next(a for a in get_args(kind) if a is not type(None))
     if isinstance(kind, type) and issubclass(kind, Choice):
-        return out | {"kind": "question", "default": extra["answer"], "choices": [_answer(kind, n) for n in kind.answers()]}
+        return out | {"kind": "question", "default": extra["answer"], "choices": _answers(kind, extra["answer"], problems)}
     if get_origin(kind) is Literal:
         return out | {"kind": "option", "default": field.default, "choices": [{"name": n} for n in get_args(kind)]}
     if kind not in (bool, int, float, str):
@@ -181,7 +187,15 @@ def _describe_one(name: str, field: FieldInfo) -> dict[str, Any]:
     return out | {"kind": kind.__name__, "default": field.default}
 
 
-def _answer(kind: type[Choice], name: str) -> dict[str, Any]:
-    answer = kind.answer(name)
-    texts = {key: getattr(answer, key) for key in ("idea", "formula", "paper", "cost", "fails", "reading")}
-    return {"name": name, **texts, "knobs": describe(answer)}
+def _answers(kind: type[Choice], default: str, problems: Problems | None) -> list[dict[str, Any]]:
+    out: list[dict[str, Any]] = []
+    for name in kind.answers():
+        try:
+            answer = kind.answer(name)
+            texts = {key: getattr(answer, key) for key in ("idea", "formula", "paper", "cost", "fails", "reading")}
+            out.append({"name": name, **texts, "knobs": describe(answer, problems)})
+        except Exception as error:  # a newcomer's file may raise anything; the other answers stay
+            if problems is None or name == default:
+                raise
+            problems.append((f"{kind.__module__.replace('.', '/')}/{name}.py", error))
+    return out

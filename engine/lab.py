@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from engine.knobs import Flat, Knobs, describe, knob, question
+from engine.knobs import Flat, Knobs, Problems, describe, knob, question
 from engine.remedies.optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def _preset(p: Preset, knobs: Flat, **links: str | None) -> dict[str, Any]:
     return out | links
 
 
-def entry(name: str, lab: type[Lab]) -> dict[str, Any]:
-    """One lab in the shape of `labs --json`."""
+def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[str, Any]:
+    """One lab in the shape of `labs --json`; answers that cannot be read are told in `problems`."""
     return {
         "lab": name,
         "title": lab.title,
@@ -136,6 +136,6 @@ def entry(name: str, lab: type[Lab]) -> dict[str, Any]:
         "story": lab.story,
         "provides": sorted(lab.provides),
         "presets": presets(lab),
-        "knobs": describe(lab),
+        "knobs": describe(lab, problems),
         "panels": [],
     }

@@ -1,1 +1,30 @@
-"""Executors: ways to start a worker; each speaks submit, status, stop, logs."""
+"""Executors start workers somewhere and speak four verbs: submit, status, stop, logs.  One file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from engine.claim import Claim
+from engine.folder import RunFolder
+
+Urgency = Literal["ask", "terminate", "kill"]
+
+
+class Executor(Protocol):
+    """The worker's entry point and the run's folder are the same everywhere; only the starting differs."""
+
+    def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
+        """Start the worker of a claimed run and write proc.json.  From here on the claim is the executor's."""
+
+    def status(self, folder: RunFolder) -> str:
+        """The run's status now; tells the end of a worker that died without a word of its own."""
+
+    def stop(self, folder: RunFolder, urgency: Urgency) -> None:
+        """Ask by the STOP file (the worker writes a checkpoint), terminate by SIGTERM, or kill."""
+
+    def logs(self, folder: RunFolder, most: int | None = None) -> list[str]:
+        """The worker's output, its last `most` lines."""
+
+    def close(self) -> None:
+        """Let go; living workers go on."""

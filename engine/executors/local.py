@@ -1,0 +1,118 @@
+"""Local executor: one plain process per run on this machine, in a session of its own, so that it outlives the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from engine.claim import Claim
+from engine.executors import Urgency
+from engine.folder import RunFolder
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STATUS_OF_CODE = {0: "finished", 4: "diverged", 6: "stopped"}
+
+
+class Local:
+    """`command` replaces the worker's command line in tests; the run's folder is appended to it."""
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self.command = list(command or (sys.executable, "-m", "engine.worker"))
+        self._children: dict[str, tuple[int, Claim]] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
+        try:
+            with open(folder.path / "out.log", "ab") as out:
+                child = subprocess.Popen(
+                    [*self.command, str(folder.path.resolve())],
+                    cwd=ROOT,
+                    env={**os.environ, **environment, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=(claim.fd,),
+                )
+        except OSError as error:
+            folder.write_exit("failed", says=f"The worker could not be started: {error}.")
+            claim.release()
+            return
+        child.returncode = 0  # reaped by pid in `status`; Popen must neither wait for it nor warn about it
+        self._children[folder.run] = (child.pid, claim)
+        folder.write_process(child.pid, environment.get("CUDA_VISIBLE_DEVICES", ""))
+
+    def status(self, folder: RunFolder) -> str:
+        with self._lock:
+            child = self._children.get(folder.run)
+            if child:
+                self._reap(folder, *child)
+        status = folder.status()
+        if status == "lost" and folder.exit() is None:
+            folder.write_exit("lost", says="The worker is gone and left no word: it was killed, or the machine went down.")
+            return folder.status()
+        return status
+
+    def stop(self, folder: RunFolder, urgency: Urgency) -> None:
+        if urgency == "ask":
+            if not (folder.path / "STOP").exists():  # asking again must not postpone the signals
+                (folder.path / "STOP").touch()
+            return
+        process = folder.process()
+        if process is None or not process.alive():
+            return
+        try:
+            if urgency == "terminate":
+                os.kill(process.pid, signal.SIGTERM)
+            else:
+                os.killpg(process.pid, signal.SIGKILL)  # the worker leads its session: its helpers go with it
+        except ProcessLookupError:
+            return
+
+    def logs(self, folder: RunFolder, most: int | None = None) -> list[str]:
+        return folder.log(most)
+
+    def close(self) -> None:
+        """Leave the living workers alone; they hold their own claims."""
+        with self._lock:
+            for _, claim in self._children.values():
+                claim.release()
+            self._children.clear()
+
+    def _reap(self, folder: RunFolder, pid: int, claim: Claim) -> None:
+        try:
+            done, wait = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            done, wait = pid, None
+        if not done:
+            return
+        if wait is not None:
+            tell_end(folder, os.waitstatus_to_exitcode(wait))
+        del self._children[folder.run]
+        claim.release()
+
+
+def tell_end(folder: RunFolder, code: int) -> None:
+    """Write exit.json for a worker that ended with `code` (negative: a signal) and did not do so itself."""
+    if folder.exit() is not None:
+        return
+    if code < 0:
+        name = signal.Signals(-code).name
+        asked = (folder.path / "STOP").exists()
+        if asked and -code == signal.SIGTERM:
+            folder.write_exit("stopped", by_signal=-code, says="Stopped by signal SIGTERM before it could write a checkpoint.")
+        elif asked:
+            folder.write_exit("killed", by_signal=-code, says=f"It did not answer to stop and was killed by signal {name}.")
+        else:
+            hint = "; if nobody sent it, the machine ran out of memory" if -code == signal.SIGKILL else ""
+            folder.write_exit("killed", by_signal=-code, says=f"The worker was killed by signal {name}{hint}.")
+        return
+    status = STATUS_OF_CODE.get(code, "failed")
+    last = next((line.strip() for line in reversed(folder.log(50)) if line.strip()), "")
+    says = "" if status != "failed" else f"The worker ended with code {code}" + (f": {last}" if last else " and said nothing.")
+    folder.write_exit(status, code=code, says=says)
