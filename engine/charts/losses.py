@@ -1,0 +1,35 @@
+"""Training and validation loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.chart import Chart, Events, Frames, RunLook, blank
+from engine.traces import line, marks
+
+
+class Losses(Chart):
+    """Training loss of every batch as a line, validation loss as open circles, spikes as diamonds."""
+
+    title = "Loss"
+    about = (
+        "How wrong the model is, batch by batch (line) and on data it never trains on (open circles); "
+        "a diamond is a spike, × and ▲ at the edge are values that are not finite."
+    )
+    needs = ("loss/train",)
+    log = True
+    place = 10
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="loss")
+        for look in runs:
+            figure.add_traces(line(look, frames, "loss/train", name="training"))
+        for look in runs:
+            ring = {"symbol": "circle-open" if look.dash == "solid" else "square-open", "size": 8, "color": look.colour, "line": {"width": 2}}
+            figure.add_traces(
+                line(look, frames, "loss/validation", name="validation", width=0.8, smooth=False, mode="lines+markers", marker=ring)
+            )
+        marks(figure, runs, frames, events, spikes={"spike": "loss/train"})
+        return figure

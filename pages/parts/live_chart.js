@@ -1,0 +1,157 @@
+// The live chart: draws once, stays mounted, and redraws its figure from the hub's points.
+
+const LEAST = 200; // milliseconds between two draws, or twice the time that the last one took
+
+const plotly = () => (globalThis.faultlinePlotly ??= new Promise((done, fail) => {
+  const script = document.createElement("script");
+  script.src = address("plotly.js", []);
+  script.onload = () => done(globalThis.Plotly);
+  script.onerror = () => fail(new Error("the charts' library could not be loaded from /plotly.js"));
+  document.head.append(script);
+}));
+
+const CONFIG = {
+  displaylogo: false,
+  displayModeBar: "hover",
+  responsive: false,
+  doubleClick: "reset",
+  modeBarButtonsToRemove: ["sendDataToCloud", "sendChartToCloud", "select2d", "lasso2d", "autoScale2d", "toggleSpikelines"],
+};
+
+class LiveChart {
+  constructor(root) {
+    this.root = root;
+    this.box = document.createElement("div");
+    this.box.className = "fl-chart";
+    this.node = document.createElement("div");
+    this.note = document.createElement("div");
+    this.note.className = "fl-note";
+    this.note.setAttribute("role", "status");
+    this.box.append(this.node, this.note);
+    root.append(this.box);
+    this.cost = 0;
+    this.drawnAt = 0;
+    this.inView = false;
+    this.dirty = false;
+    this.looks = new IntersectionObserver(([entry]) => {
+      this.inView = entry.isIntersecting;
+      if (this.inView && this.dirty) this.stale(true);
+    }, { rootMargin: "80px" });
+    this.looks.observe(this.box);
+    this.sizes = new ResizeObserver(() => this.node.clientWidth !== this.width && this.stale(true));
+    this.sizes.observe(this.box);
+  }
+
+  metas() {
+    return this.spec.figure.data.map((trace) => trace.meta).filter(Boolean);
+  }
+
+  update({ data, setStateValue }) {
+    const before = this.spec;
+    this.spec = data;
+    this.report = setStateValue;
+    if (!before && hub.range === null) hub.range = data.range;
+    const time = data.modes.x === "time";
+    if (hub.time !== time) {
+      hub.time = time;
+      if (before) hub.zoomTo(null); // a range of steps is no range of seconds
+    }
+    hub.join(this);
+    this.stale(true);
+  }
+
+  // something changed: draw soon, but not more often than the page can bear
+  stale(now = false) {
+    if (!now && this.spec.modes.paused) return;
+    this.dirty = true;
+    if (!this.inView || (this.waiting && !now)) return;
+    clearTimeout(this.waiting);
+    const wait = now ? 0 : Math.max(0, this.drawnAt + Math.max(LEAST, 2 * this.cost) - performance.now());
+    this.waiting = setTimeout(() => requestAnimationFrame(() => this.draw()), wait);
+  }
+
+  async draw() {
+    this.waiting = null;
+    const Plotly = await plotly().catch((error) => void (this.note.textContent = `No chart: ${error.message}.`));
+    if (!Plotly || !this.box.clientWidth || !this.box.isConnected) return;
+    if (this.node._dragging) return this.stale(); // never under a hand that is zooming
+    const began = performance.now();
+    this.dirty = false;
+    this.width = this.box.clientWidth;
+    const logarithmic = this.spec.log && this.spec.modes.axis === "log";
+    const { drawn, note } = fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing });
+    await Plotly[this.born ? "react" : "newPlot"](this.node, drawn, this.layout(logarithmic), CONFIG);
+    if (!this.born) this.bind();
+    this.note.textContent = note;
+    this.cost = performance.now() - began;
+    this.drawnAt = performance.now();
+  }
+
+  layout(logarithmic) {
+    const css = getComputedStyle(this.box);
+    const ink = css.getPropertyValue("--st-text-color").trim() || "#222";
+    const paper = css.getPropertyValue("--st-background-color").trim() || "#fff";
+    const faint = "rgba(128,128,128,0.25)";
+    const given = structuredClone(this.spec.figure.layout);
+    const layout = { ...given, width: this.width, uirevision: "keep", dragmode: "zoom", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
+    layout.font = { color: ink, size: 12, family: css.fontFamily };
+    layout.hoverlabel = { ...given.hoverlabel, bgcolor: paper, bordercolor: faint, font: { color: ink } };
+    for (const name of Object.keys(given).filter((k) => /^[xy]axis\d*$/.test(k))) layout[name] = { gridcolor: faint, linecolor: faint, ...given[name] };
+    Object.assign(layout.xaxis, {
+      title: { text: hub.time ? "seconds since the start" : "step", standoff: 8 },
+      uirevision: `${hub.time} ${hub.range}`,
+      showspikes: true,
+      spikemode: "across",
+      spikesnap: "hovered data",
+      spikethickness: 1,
+      spikedash: "solid",
+      spikecolor: "rgba(128,128,128,0.9)",
+      ...(hub.range ? { range: [...hub.range], autorange: false } : { autorange: true }),
+    });
+    if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", uirevision: `${logarithmic} ${hub.range}`, exponentformat: "power", dtick: undefined });
+    return layout;
+  }
+
+  bind() {
+    this.born = true;
+    this.node.on("plotly_relayout", (change) => {
+      const low = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
+      const high = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
+      const all = Object.keys(change).some((k) => k === "xaxis.autorange" || k === "autosize");
+      if (low === undefined && !all) return;
+      const range = low === undefined ? null : [+(+low).toPrecision(7), +(+high).toPrecision(7)];
+      hub.zoomTo(range);
+      this.report("range", range);
+    });
+    this.node.on("plotly_hover", (event) => event.xvals?.length && hub.hover(event.xvals[0], this));
+    this.node.on("plotly_unhover", () => hub.hover(null, this));
+  }
+
+  // the same step as on the chart under the pointer
+  point(x) {
+    if (!this.born || !this.inView) return;
+    if (x === null) globalThis.Plotly.Fx.unhover(this.node);
+    else globalThis.Plotly.Fx.hover(this.node, { xval: x }, this.node._fullLayout._subplots.cartesian);
+  }
+
+  end() {
+    hub.leave(this);
+    clearTimeout(this.waiting);
+    this.looks.disconnect();
+    this.sizes.disconnect();
+    if (this.born) globalThis.Plotly.purge(this.node);
+    this.box.remove();
+  }
+}
+
+const mounted = new WeakMap();
+
+export default function (component) {
+  const root = component.parentElement;
+  if (!mounted.has(root)) mounted.set(root, new LiveChart(root));
+  mounted.get(root).update(component);
+  return () => {
+    mounted.get(root)?.end();
+    mounted.delete(root);
+  };
+}

@@ -1,0 +1,153 @@
+// Filling: from raw points to the traces of one figure.  What a trace shows is said by its `meta` (engine/traces.py).
+
+const EDGE_WORDS = { NaN: "NaN", Infinity: "+Inf", "-Infinity": "−Inf" };
+const MOST_MARKS = 200; // per trace; a stretch keeps its two ends
+
+const keyOf = ({ metric, layer }) => (layer ? `${metric}@${layer}` : metric);
+const neat = (number) => (Math.abs(number) >= 1e4 || (number !== 0 && Math.abs(number) < 1e-3) ? number.toExponential(2) : String(+number.toPrecision(4)));
+
+// x of every stored position of a run, as the page's x axis wants it
+const xOf = (run) => {
+  const start = hub.runs.get(run)?.start ?? 0;
+  return hub.time ? (step, t) => t - start : (step) => step;
+};
+
+function raw(meta) {
+  const s = hub.points(meta.run).series.get(keyOf(meta));
+  if (!s) return { x: [], y: [], steps: [], odd: [], oddCount: 0 };
+  const at = xOf(meta.run);
+  const x = s.steps.map((step, i) => at(step, s.t[i]));
+  return { x, y: s.values, steps: s.steps, odd: s.odd.map(([step, t, word]) => ({ x: at(step, t), step, word })), oddCount: s.oddCount };
+}
+
+// the line breaks where a value was not finite
+function broken({ x, y, odd }) {
+  if (!odd.length) return { x, y };
+  const all = [...x.map((at, i) => [at, y[i]]), ...odd.map((o) => [o.x, null])].sort((a, b) => a[0] - b[0]);
+  return { x: all.map((p) => p[0]), y: all.map((p) => p[1]) };
+}
+
+// exponential average over steps, so that thinned points weigh what their gap weighs
+function smoothed({ x, y, steps }, weight) {
+  let mean = 0;
+  return {
+    x,
+    y: y.map((value, i) => {
+      const keep = i ? weight ** Math.max(1, steps[i] - steps[i - 1]) : 0;
+      return (mean = keep * mean + (1 - keep) * value);
+    }),
+  };
+}
+
+function thinned(marks) {
+  if (marks.length <= MOST_MARKS) return marks;
+  const every = Math.ceil(marks.length / MOST_MARKS);
+  const ends = (m, i) => i === 0 || i === marks.length - 1 || marks[i - 1].step < m.step - every || marks[i + 1].step > m.step + every;
+  return marks.filter((m, i) => i % every === 0 || ends(m, i));
+}
+
+function edge(trace, marks, word) {
+  const shown = thinned(marks);
+  trace.x = shown.map((m) => m.x);
+  trace.y = shown.map(() => trace.meta.height);
+  trace.customdata = shown.map((m) => m.says);
+  // a label only where a stretch begins, so that a run of a hundred stays readable
+  trace.text = shown.map((m, i) => (word && (i === 0 || m.step > shown[i - 1].step + 3) ? word : ""));
+  trace.marker = { ...trace.marker, color: shown.map((m) => m.colour) };
+  trace.showlegend = shown.length > 0;
+}
+
+function busiest(trace) {
+  const { run, noun } = trace.meta;
+  const vector = hub.points(run).vectors.get(keyOf(trace.meta));
+  const at = xOf(run);
+  trace.x = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
+  trace.y = trace.x.map(() => 1);
+  trace.customdata = (vector?.v ?? []).map((row) => {
+    const total = row.reduce((a, b) => a + b, 0) || 1;
+    const order = row.map((v, i) => [v / total, i]).sort((a, b) => b[0] - a[0]);
+    const idle = row.filter((v) => v / total < 0.1 / row.length).length;
+    const top = order.slice(0, 3).map(([v, i]) => `${noun} ${i}: ${(100 * v).toFixed(0)} %`).join("<br>");
+    return `${top}<br>${idle} of ${row.length} under a tenth of an equal share`;
+  });
+}
+
+function share(trace) {
+  const vector = hub.points(trace.meta.run).vectors.get(keyOf(trace.meta));
+  const at = xOf(trace.meta.run);
+  trace.x = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
+  trace.y = (vector?.v ?? []).map((row) => (row[trace.meta.index] ?? 0) / (row.reduce((a, b) => a + b, 0) || 1));
+}
+
+function lane(trace) {
+  const { run, label, symbols } = trace.meta;
+  const events = hub.runs.get(run)?.events ?? [];
+  const at = xOf(run);
+  trace.x = events.map((e) => at(e.step, e.t));
+  trace.y = events.map((e) => (e.rule || e.kind).replaceAll("_", " "));
+  trace.customdata = events.map((e) => `${label}: ${e.says || e.kind}`);
+  trace.marker = { ...trace.marker, symbol: events.map((e) => symbols[e.kind] ?? "circle") };
+}
+
+function spikes(trace, lines) {
+  const found = lines.filter((l) => l.meta.metric === trace.meta.metric).flatMap((l) => {
+    const points = raw(l.meta);
+    const at = xOf(l.meta.run);
+    return (hub.runs.get(l.meta.run)?.events ?? []).filter((e) => e.kind === trace.meta.event).map((e) => {
+      const i = points.steps.indexOf(e.step);
+      return { x: at(e.step, e.t), y: i < 0 ? e.value : points.y[i], colour: l.line.color, says: `step ${e.step}: ${e.says}` };
+    });
+  }).filter((s) => typeof s.y === "number");
+  trace.x = found.map((s) => s.x);
+  trace.y = found.map((s) => s.y);
+  trace.customdata = found.map((s) => s.says);
+  trace.marker = { ...trace.marker, color: found.map((s) => s.colour) };
+  trace.showlegend = found.length > 0;
+}
+
+// -> traces with points, and one sentence on what the panel cannot draw
+function fill(traces, { logarithmic, smoothing }) {
+  const drawn = traces.map((trace) => ({ ...trace }));
+  const lines = drawn.filter((trace) => trace.meta?.kind === "line");
+  const points = new Map(lines.map((trace) => [trace, raw(trace.meta)]));
+  const seen = new Set();
+  let oddCount = 0;
+  let low = 0;
+  for (const [trace, p] of points) {
+    Object.assign(trace, broken(p));
+    if (!seen.has(trace.meta.run + keyOf(trace.meta))) {
+      oddCount += p.oddCount;
+      low += logarithmic ? p.y.filter((v) => v <= 0).length : 0;
+    }
+    seen.add(trace.meta.run + keyOf(trace.meta));
+  }
+  const ends = [...points.values()].flatMap((p) => [p.x[0], p.x.at(-1)]).filter((x) => x !== undefined);
+  for (const trace of drawn) {
+    const kind = trace.meta?.kind;
+    const shown = [...points].map(([line, p]) => ({ line, p }));
+    if (kind === "smooth") {
+      const mine = shown.find(({ line }) => line.meta.run === trace.meta.run && keyOf(line.meta) === keyOf(trace.meta));
+      trace.visible = smoothing > 0;
+      if (mine) mine.line.opacity = smoothing > 0 ? 0.3 : 1;
+      if (mine && smoothing > 0) Object.assign(trace, smoothed(mine.p, smoothing));
+    } else if (kind === "nonfinite") {
+      const word = EDGE_WORDS[trace.meta.value];
+      edge(trace, shown.flatMap(({ line, p }) => p.odd.filter((o) => o.word === trace.meta.value)
+        .map((o) => ({ ...o, colour: line.line.color, says: `${word} at step ${o.step}: ${line.name}` }))).sort((a, b) => a.step - b.step), word);
+    } else if (kind === "floor") {
+      edge(trace, !logarithmic ? [] : shown.flatMap(({ line, p }) => p.y.flatMap((v, i) =>
+        (v <= 0 ? [{ x: p.x[i], step: p.steps[i], colour: line.line.color, says: `${neat(v)} at step ${p.steps[i]}: ${line.name}` }] : []))), "");
+    } else if (kind === "level") {
+      trace.x = ends.length ? [Math.min(...ends), Math.max(...ends)] : [];
+      trace.y = trace.x.map(() => trace.meta.value);
+    } else if (kind === "share") share(trace);
+    else if (kind === "busiest") busiest(trace);
+    else if (kind === "events") lane(trace);
+    else if (kind === "spike") spikes(trace, lines);
+  }
+  const says = [
+    oddCount ? `${oddCount} non-finite value${oddCount > 1 ? "s" : ""}, marked at the edge` : "",
+    low ? `${low} point${low > 1 ? "s" : ""} at or below 0, marked at the floor` : "",
+  ].filter(Boolean);
+  return { drawn, note: says.join(" · ") };
+}

@@ -1,0 +1,225 @@
+// The hub: one per page.  It holds the points of the runs on screen, fetched from /snapshot and grown
+// from one /live stream that all charts share, and the range and the hover position they have in common.
+
+const POINTS = 1000; // per series and snapshot; a series that has doubled is fetched again, thinned by the server
+const ROWS = 240; // per vector series
+const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "lost"]);
+
+const address = (path, query) => {
+  const url = new URL(`./${path}`, location.origin + location.pathname);
+  for (const [name, value] of query) url.searchParams.append(name, value);
+  return url;
+};
+
+const emptyPoints = () => ({ series: new Map(), vectors: new Map() });
+
+// one series: finite values apart from the others, so that an axis never meets an infinity
+const seriesFrom = (got) => {
+  const odd = got.nonfinite ?? [];
+  const last = Math.max(got.steps.at(-1) ?? -1, odd.at(-1)?.[0] ?? -1);
+  return { steps: got.steps, t: got.t, values: got.values, odd, oddCount: got.nonfinite_count ?? odd.length, last };
+};
+const vectorFrom = (got) => ({ steps: got.steps, t: got.t, v: got.v, last: got.steps.at(-1) ?? -1 });
+
+function growSeries(series, add, upto) {
+  add.steps.forEach((step, i) => {
+    if (step <= series.last || step > upto) return;
+    series.last = step;
+    if (typeof add.values[i] === "number") {
+      series.steps.push(step);
+      series.t.push(add.t[i]);
+      series.values.push(add.values[i]);
+    } else {
+      series.odd.push([step, add.t[i], add.values[i]]);
+      series.oddCount += 1;
+    }
+  });
+}
+
+function growVector(vector, add, upto) {
+  add.steps.forEach((step, i) => {
+    if (step <= vector.last || step > upto) return;
+    vector.last = step;
+    vector.steps.push(step);
+    vector.t.push(add.t[i]);
+    vector.v.push(add.v[i]);
+  });
+}
+
+class Hub {
+  charts = new Set();
+  runs = new Map(); // id -> {whole, zoom, events, state, start, turn, keys}
+  range = null; // [low, high] in units of the x axis, null for everything
+  time = false; // x is seconds since the start of the run instead of steps
+  source = null;
+  streamed = "";
+
+  constructor() {
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.hangUp() : this.resync()));
+  }
+
+  join(chart) {
+    this.charts.add(chart);
+    clearTimeout(this.planned);
+    this.planned = setTimeout(() => this.sync(), 0);
+  }
+
+  leave(chart) {
+    this.charts.delete(chart);
+    clearTimeout(this.planned);
+    this.planned = setTimeout(() => this.sync(), 0);
+  }
+
+  // what the charts on the page need, run by run
+  wanted() {
+    const wanted = new Map();
+    for (const chart of this.charts) {
+      for (const run of chart.spec.runs) if (!wanted.has(run)) wanted.set(run, { series: new Set(), vectors: new Set() });
+      for (const { run, metric, layer, index, kind } of chart.metas()) {
+        if (!metric || !wanted.has(run)) continue;
+        const key = layer ? `${metric}@${layer}` : metric;
+        wanted.get(run)[index === null && kind !== "busiest" ? "series" : "vectors"].add(key);
+      }
+    }
+    return wanted;
+  }
+
+  sync() {
+    const wanted = this.wanted();
+    for (const run of [...this.runs.keys()]) if (!wanted.has(run)) this.runs.delete(run);
+    if (!this.runs.size) this.range = null;
+    for (const [run, keys] of wanted) {
+      const known = this.runs.get(run);
+      if (!known) this.runs.set(run, { whole: emptyPoints(), zoom: null, events: [], state: {}, start: Infinity, turn: 0, keys });
+      const missing = known && [...keys.series, ...keys.vectors].some((k) => !known.keys.series.has(k) && !known.keys.vectors.has(k));
+      if (known) known.keys = keys;
+      if (!known || missing) this.fetch(run).then(() => this.listen());
+    }
+    this.listen();
+  }
+
+  // one run's points over everything, and over the visible range while the page is zoomed
+  async fetch(run) {
+    const mine = this.runs.get(run);
+    if (!mine) return;
+    const turn = ++mine.turn;
+    const span = this.steps(run);
+    const [whole, zoom] = await Promise.all([this.ask(run, mine.keys), span ? this.ask(run, mine.keys, span) : null]);
+    if (this.runs.get(run) !== mine || mine.turn !== turn || !whole) return;
+    mine.whole = whole.points;
+    mine.zoom = zoom ? { ...zoom.points, upto: span[1] } : null;
+    mine.events = whole.events ?? [];
+    mine.state = { ...mine.state, ...whole.state };
+    for (const s of mine.whole.series.values()) mine.start = Math.min(mine.start, s.t[0] ?? Infinity, s.odd[0]?.[1] ?? Infinity);
+    this.tell(run);
+  }
+
+  async ask(run, keys, span) {
+    const query = [["run", run], ["points", POINTS]];
+    for (const key of keys.series) query.push(["series", key]);
+    for (const key of keys.vectors) query.push(["vector", key]);
+    if (span) query.push(["lo", span[0]], ["hi", span[1]]);
+    try {
+      const answer = await fetch(address("snapshot", query));
+      if (!answer.ok) return null;
+      const got = await answer.json();
+      const points = emptyPoints();
+      for (const [key, s] of Object.entries(got.series)) points.series.set(key, seriesFrom(s));
+      for (const [key, v] of Object.entries(got.vectors)) points.vectors.set(key, vectorFrom(v));
+      return { points, events: got.events, state: got.state };
+    } catch {
+      return null; // the server is away: the stream's reconnection asks again
+    }
+  }
+
+  resync() {
+    for (const run of this.runs.keys()) this.fetch(run);
+    this.listen();
+  }
+
+  listen() {
+    const living = [...this.runs].filter(([, r]) => !ENDED.has(r.state.status)).map(([run]) => run);
+    const streamed = document.hidden ? "" : living.sort().join(",");
+    if (streamed === this.streamed) return;
+    this.hangUp();
+    if (!streamed) return;
+    this.streamed = streamed;
+    this.source = new EventSource(address("live", living.map((run) => ["run", run])));
+    this.source.onopen = () => living.forEach((run) => this.fetch(run)); // nothing is missed between snapshot and stream
+    this.source.addEventListener("delta", (event) => this.grow(JSON.parse(event.data)));
+  }
+
+  hangUp() {
+    this.source?.close();
+    this.source = null;
+    this.streamed = "";
+  }
+
+  grow(message) {
+    const mine = this.runs.get(message.run);
+    if (!mine) return;
+    if (message.reset !== undefined && message.reset !== null) this.fetch(message.run);
+    for (const [set, upto] of [[mine.whole, Infinity], [mine.zoom, mine.zoom?.upto ?? 0]]) {
+      if (!set) continue;
+      for (const [key, add] of Object.entries(message.points ?? {})) {
+        if (!mine.keys.series.has(key)) continue;
+        if (!set.series.has(key)) set.series.set(key, seriesFrom({ steps: [], t: [], values: [] }));
+        growSeries(set.series.get(key), add, upto);
+        if (set === mine.whole) mine.start = Math.min(mine.start, add.t[0] ?? Infinity);
+      }
+      for (const [key, add] of Object.entries(message.vectors ?? {})) {
+        if (!mine.keys.vectors.has(key)) continue;
+        if (!set.vectors.has(key)) set.vectors.set(key, vectorFrom({ steps: [], t: [], v: [] }));
+        growVector(set.vectors.get(key), add, upto);
+      }
+    }
+    const name = (e) => `${e.step} ${e.kind} ${e.rule} ${e.layer}`;
+    const seen = new Set(mine.events.map(name));
+    mine.events.push(...(message.events ?? []).filter((e) => !seen.has(name(e))));
+    if (message.state) mine.state = { ...mine.state, ...message.state };
+    const full = [...mine.whole.series.values()].some((s) => s.steps.length > 2 * POINTS)
+      || [...mine.whole.vectors.values()].some((v) => v.steps.length > 2 * ROWS);
+    if (full || ENDED.has(message.state?.status)) this.fetch(message.run).then(() => this.listen());
+    this.tell(message.run);
+  }
+
+  tell(run) {
+    for (const chart of this.charts) if (chart.spec.runs.includes(run)) chart.stale();
+  }
+
+  // -- what all charts of a page share ----------------------------------------------------------
+
+  points(run) {
+    const mine = this.runs.get(run);
+    return mine ? (this.range && mine.zoom) || mine.whole : emptyPoints();
+  }
+
+  // the visible range in steps, with half a width to either side, so that lines run to the edge
+  steps(run) {
+    if (!this.range) return null;
+    let [low, high] = this.range;
+    if (this.time) {
+      const [s] = this.runs.get(run)?.whole.series.values() ?? [];
+      if (!s?.steps.length) return null;
+      const at = (seconds) => s.steps[Math.max(0, s.t.findLastIndex((t) => t - this.runs.get(run).start <= seconds))];
+      [low, high] = [at(low), at(high)];
+    }
+    const half = (high - low) / 2;
+    return [Math.max(0, Math.floor(low - half)), Math.ceil(high + half)];
+  }
+
+  zoomTo(range) {
+    if (JSON.stringify(range) === JSON.stringify(this.range)) return;
+    this.range = range;
+    for (const chart of this.charts) chart.stale(true);
+    clearTimeout(this.zooming);
+    this.zooming = setTimeout(() => [...this.runs.keys()].forEach((run) => this.fetch(run)), 120);
+  }
+
+  hover(x, from) {
+    cancelAnimationFrame(this.hovering);
+    this.hovering = requestAnimationFrame(() => this.charts.forEach((chart) => chart !== from && chart.point(x)));
+  }
+}
+
+const hub = (globalThis.faultlineHub ??= new Hub());
