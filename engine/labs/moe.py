@@ -15,7 +15,7 @@ from engine.remedies.router import Router
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-VALIDATION_BATCHES = 8
+VALIDATION_BATCHES = 16
 
 BROKEN = {"router": "softmax_top_k", "router.balance_weight": 0.0}
 CURED = {"router": "loss_free", "router.gate": "softmax", "router.update_rate": 1e-2}
