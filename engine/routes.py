@@ -1,0 +1,172 @@
+"""The lab's own addresses beside the pages: /live, /snapshot, /export, /plotly.js and /healthz."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import importlib.metadata
+import importlib.util
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.background import BackgroundTask
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from engine.export import FORMATS, write
+from engine.folder import RunFolder, run_folder
+from engine.live import EventStream, Streams
+from engine.service import Service, service
+
+MOST_RUNS, MOST_SERIES = 64, 256
+MOST_POINTS = 20_000
+
+streams = Streams()
+
+
+class BadRequest(ValueError):
+    """What a browser asked for cannot be answered; the message is one sentence."""
+
+
+def routes(here: Callable[[], Service] = service) -> list[Route]:
+    """The routes for `st.App`; `here` finds the service (another one in tests)."""
+
+    async def live(request: Request) -> Response:
+        runs = request.query_params.getlist("run")
+        if not 1 <= len(runs) <= MOST_RUNS:
+            raise BadRequest(f"/live received {len(runs)} runs; give one to {MOST_RUNS} as run=ID.")
+        for run in runs:
+            run_folder(here().data, run)
+        return EventStream(here().owner.subscribe, set(runs), streams)
+
+    def snapshot(request: Request) -> Response:
+        return JSONResponse(take_snapshot(here(), request.query_params))
+
+    def export(request: Request) -> Response:
+        folder, form = _run(here(), request.query_params), request.query_params.get("format", "csv")
+        if form not in FORMATS:
+            raise BadRequest(f'/export received format="{form}"; allowed are {", ".join(FORMATS)}.')
+        cache = here().data / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        path = cache / f"export-{folder.run}-{os.getpid()}-{secrets.token_hex(3)}.{form}"
+        write(here().store.frame(folder.run), path, form)
+        kind = "text/csv" if form == "csv" else "application/vnd.apache.parquet"
+        return FileResponse(path, media_type=kind, filename=f"{folder.run}.{form}", background=BackgroundTask(path.unlink))
+
+    def healthz(_request: Request) -> Response:
+        return JSONResponse({"ok": True, "role": here().owner.role, "labs": here().labs()["state"], "streams": len(streams)})
+
+    return [
+        Route("/live", _answered_async(live)),
+        Route("/snapshot", _answered(snapshot)),
+        Route("/export", _answered(export)),
+        Route("/plotly.js", plotly_js),
+        Route("/healthz", healthz),
+    ]
+
+
+def take_snapshot(here: Service, query: QueryParams) -> dict[str, Any]:
+    """What a chart draws first: series and vectors of one run, its events, its state.
+
+    `upto` is read before the series: a delta at a later step may already be among them, one at an
+    earlier step never needs to be drawn again.
+    """
+    folder = _run(here, query)
+    lo, hi = _whole(query, "lo"), _whole(query, "hi")
+    points = _whole(query, "points") or 1000
+    wanted, vectors = query.getlist("series"), query.getlist("vector")
+    if not 2 <= points <= MOST_POINTS:
+        raise BadRequest(f"points={points} is out of bounds; give 2 to {MOST_POINTS}.")
+    if len(wanted) + len(vectors) > MOST_SERIES:
+        raise BadRequest(f"/snapshot received {len(wanted) + len(vectors)} series; give at most {MOST_SERIES}.")
+    store, run = here.store, folder.run
+    upto = store.upto(run)
+    return {
+        "run": run,
+        "series": {key: store.series(run, *_split(key), lo=lo, hi=hi, points=points) for key in wanted},
+        "vectors": {key: store.vectors(run, *_split(key), lo=lo, hi=hi, rows=min(points, 300)) for key in vectors},
+        "events": store.events(run),
+        "state": {**folder.state(), "status": folder.status(), "says": (folder.exit() or {}).get("says", "")},
+        "upto": upto,
+    }
+
+
+def _run(here: Service, query: QueryParams) -> RunFolder:
+    run = query.get("run")
+    if run is None:
+        raise BadRequest("No run was given; give one as run=ID.")
+    return run_folder(here.data, run)
+
+
+def _split(key: str) -> tuple[str, str]:
+    """ "router/load@blocks.0.moe" -> (name, layer)."""
+    name, _, layer = key.partition("@")
+    return name, layer
+
+
+def _whole(query: QueryParams, name: str) -> int | None:
+    value = query.get(name, "")
+    if not value:
+        return None
+    try:
+        return round(float(value))  # a chart's axis range has fractions
+    except (ValueError, OverflowError):
+        raise BadRequest(f"{name}={value} is not a number of steps.") from None
+
+
+# -- plotly.js -------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _plotly() -> tuple[bytes, bytes, str]:
+    """-> (the script of the installed wheel, the same in gzip, its tag), without importing plotly."""
+    found = importlib.util.find_spec("plotly")
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError("plotly is not installed; run `make app` again.")
+    script = (Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js").read_bytes()
+    return script, gzip.compress(script, 6), f'"plotly-{importlib.metadata.version("plotly")}"'
+
+
+def plotly_js(request: Request) -> Response:
+    script, small, tag = _plotly()
+    headers = {"ETag": tag, "Cache-Control": "public, max-age=604800", "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(small, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
+    return Response(script, media_type="text/javascript", headers=headers)
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+
+def _refusal(error: Exception) -> Response:
+    status = 404 if isinstance(error, KeyError) else 400
+    return JSONResponse({"error": str(error.args[0]) if error.args else str(error)}, status_code=status)
+
+
+def _answered(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    @functools.wraps(endpoint)
+    def answer(request: Request) -> Response:
+        try:
+            return endpoint(request)
+        except (BadRequest, KeyError) as error:
+            return _refusal(error)
+
+    return answer
+
+
+def _answered_async(endpoint: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    @functools.wraps(endpoint)
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except (BadRequest, KeyError) as error:
+            return _refusal(error)
+
+    return answer

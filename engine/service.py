@@ -1,0 +1,159 @@
+"""The lab's service inside one server process: owner, supervisor and the catalog of labs, made once and shared by all pages."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.executors import Executor
+from engine.executors.local import Local
+from engine.folder import data_folder, run_folder
+from engine.labs_json import Document, LabsUnreadable, key, labs_document
+from engine.owner import Owner
+from engine.store import Store
+from engine.submit import find_lab, submit, submit_twins
+from engine.supervisor import Supervisor, ask_to_stop
+
+CODE_CHECKED_EVERY = 3.0  # seconds between two looks whether a file of the labs has changed
+
+
+class Service:
+    """`start` returns at once; the labs arrive in the background (`labs`)."""
+
+    def __init__(self, data: Path | None = None, executor: Executor | None = None) -> None:
+        self.data = Path(data or data_folder())
+        self.owner = Owner(self.data)
+        self.executor: Executor = executor or Local()
+        self.supervisor = Supervisor(self.data, self.executor, active=lambda: self.owner.role == "owner")
+        self.started = 0.0
+        self._catalog = _Catalog(self.data)
+
+    @property
+    def store(self) -> Store:
+        return self.owner.store
+
+    def start(self) -> None:
+        if not self.started:
+            self.started = time.time()
+            self.data.mkdir(parents=True, exist_ok=True)
+            self.owner.start()
+            self.supervisor.start()
+            self._catalog.refresh()
+
+    def close(self) -> None:
+        """Let go of the folder.  Living workers go on, and the next owner finds them."""
+        if self.started:
+            self.started = 0.0
+            self.supervisor.close()
+            self.owner.stop()
+
+    # -- what pages ask ----------------------------------------------------------------------------
+
+    def labs(self) -> dict[str, Any]:
+        """-> {"state": "computing" | "ready" | "failed", "labs", "probes", "detectors", "errors", "seconds", "says"}, at once."""
+        return self._catalog.now()
+
+    def wait_for_labs(self, seconds: float = 120.0) -> Document:
+        """The labs document, waiting for its first computation.  LabsUnreadable, in one sentence, when there is none."""
+        return self._catalog.wait(seconds)
+
+    def launch(self, lab: str, preset: str | None, given: Mapping[str, Any] | None = None, who: str | None = None) -> str:
+        """Queue one run -> its id.  KnobError, in one sentence, for what does not exist or is out of bounds."""
+        folder = submit(self.data, find_lab(self.wait_for_labs(), lab), preset, given or {}, who=who)
+        self.supervisor.wake()
+        return folder.run
+
+    def launch_twins(self, lab: str, preset: str, given: Mapping[str, Any] | None = None, who: str | None = None) -> tuple[str, str]:
+        """Queue a preset and its cure with the same overrides -> (broken, cured)."""
+        broken, cured = submit_twins(self.data, find_lab(self.wait_for_labs(), lab), preset, given or {}, who=who)
+        self.supervisor.wake()
+        return broken.run, cured.run
+
+    def stop_run(self, run: str) -> str:
+        """Ask a run to stop -> its status now.  KeyError, in one sentence, for a run that does not exist."""
+        status = ask_to_stop(run_folder(self.data, run), self.executor)
+        self.supervisor.wake()
+        return status
+
+
+class _Catalog:
+    """The labs document, computed in the background, and again when the code has changed; the old one stays until then."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._lock = threading.Lock()
+        self._ready = threading.Event()  # the first computation has ended, well or badly
+        self._thread: threading.Thread | None = None
+        self._document: Document | None = None
+        self._of, self._failed_of = "", ""
+        self._says, self._seconds, self._checked = "", 0.0, 0.0
+        self._failure = ""
+
+    def refresh(self) -> None:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._checked = time.monotonic()
+                self._thread = threading.Thread(target=self._compute, name="labs", daemon=True)
+                self._thread.start()
+
+    def now(self) -> dict[str, Any]:
+        if self._ready.is_set() and time.monotonic() - self._checked > CODE_CHECKED_EVERY:
+            self._checked = time.monotonic()
+            if key() not in (self._of, self._failed_of):
+                self.refresh()
+        empty: Document = {"labs": [], "probes": [], "detectors": [], "errors": []}
+        document = self._document
+        state = "ready" if document else "failed" if self._failure else "computing"
+        return {"state": state, **empty, **(document or {}), "seconds": self._seconds, "says": self._failure or self._says}
+
+    def wait(self, seconds: float) -> Document:
+        self._ready.wait(seconds)
+        if self._document is None:
+            raise LabsUnreadable(self._failure or f"The labs were not computed within {seconds:.0f} s.")
+        return self._document
+
+    def _compute(self) -> None:
+        began, of = time.monotonic(), key()
+
+        def progress(says: str) -> None:
+            self._says, self._seconds = says, time.monotonic() - began
+
+        try:
+            self._document, self._failure = labs_document(self._data, progress=progress), ""
+            self._of, self._says = of, ""
+        except (LabsUnreadable, OSError) as error:
+            self._failure, self._failed_of = str(error), of
+        self._seconds = time.monotonic() - began
+        self._ready.set()
+
+
+_here: Service | None = None
+_making = threading.Lock()
+
+
+def service() -> Service:
+    """The one service of this process, started at the first call; another FAULTLINE_DATA closes it and makes a new one."""
+    global _here
+    with _making:
+        if _here is None or not _here.started or _here.data != data_folder():
+            if _here is not None:
+                _here.close()
+            _here = Service()
+            _here.start()
+        return _here
+
+
+def close() -> None:
+    """Close the service of this process, if there is one."""
+    global _here
+    with _making:
+        if _here is not None:
+            _here.close()
+            _here = None
+
+
+atexit.register(close)
