@@ -4,13 +4,21 @@ const EDGE_WORDS = { NaN: "NaN", Infinity: "+Inf", "-Infinity": "−Inf" };
 const MOST_MARKS = 200; // per trace; a stretch keeps its two ends
 
 const keyOf = ({ metric, layer }) => (layer ? `${metric}@${layer}` : metric);
+const sum = (row) => row.reduce((a, b) => a + (Number.isFinite(b) ? b : 0), 0) || 1;
 const neat = (number) => (Math.abs(number) >= 1e4 || (number !== 0 && Math.abs(number) < 1e-3) ? number.toExponential(2) : String(+number.toPrecision(4)));
 
 // x of every stored position of a run, as the page's x axis wants it
 const xOf = (run) => {
-  const start = hub.runs.get(run)?.start ?? 0;
-  return hub.time ? (step, t) => t - start : (step) => step;
+  if (!hub.time) return (step) => step;
+  const mine = hub.runs.get(run);
+  return (step, t) => (t ?? timeOf(mine, step)) - (mine?.start ?? 0);
 };
+
+// events of the live stream come without a time: it is that of the step
+function timeOf(mine, step) {
+  const [s] = mine?.whole.series.values() ?? [];
+  return s?.t[Math.max(0, s.steps.findLastIndex((at) => at <= step))] ?? 0;
+}
 
 function raw(meta) {
   const s = hub.points(meta.run).series.get(keyOf(meta));
@@ -64,7 +72,7 @@ function busiest(trace) {
   trace.x = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
   trace.y = trace.x.map(() => 1);
   trace.customdata = (vector?.v ?? []).map((row) => {
-    const total = row.reduce((a, b) => a + b, 0) || 1;
+    const total = sum(row);
     const order = row.map((v, i) => [v / total, i]).sort((a, b) => b[0] - a[0]);
     const idle = row.filter((v) => v / total < 0.1 / row.length).length;
     const top = order.slice(0, 3).map(([v, i]) => `${noun} ${i}: ${(100 * v).toFixed(0)} %`).join("<br>");
@@ -76,7 +84,7 @@ function share(trace) {
   const vector = hub.points(trace.meta.run).vectors.get(keyOf(trace.meta));
   const at = xOf(trace.meta.run);
   trace.x = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
-  trace.y = (vector?.v ?? []).map((row) => (row[trace.meta.index] ?? 0) / (row.reduce((a, b) => a + b, 0) || 1));
+  trace.y = (vector?.v ?? []).map((row) => (row[trace.meta.index] ?? 0) / sum(row));
 }
 
 function lane(trace) {

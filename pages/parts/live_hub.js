@@ -146,6 +146,7 @@ class Hub {
     this.streamed = streamed;
     this.source = new EventSource(address("live", living.map((run) => ["run", run])));
     this.source.onopen = () => living.forEach((run) => this.fetch(run)); // nothing is missed between snapshot and stream
+    this.source.addEventListener("resync", (event) => JSON.parse(event.data).runs.forEach((run) => this.fetch(run)));
     this.source.addEventListener("delta", (event) => this.grow(JSON.parse(event.data)));
   }
 

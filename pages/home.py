@@ -1,0 +1,38 @@
+"""The gallery: one card for every way to break a training, one press to see it happen."""
+
+import streamlit as st
+from engine.service import service
+
+from pages.parts.cards import broken_card, card, skeletons
+from pages.parts.jobs import jobs
+from pages.parts.live_chart import preload
+
+preload()
+answer = service().labs()
+
+st.title("Break a training, watch it, cure it")
+st.markdown(
+    "Each card is one way in which the training of a neural network goes wrong. Press **Break it** to see it happen live on this "
+    "machine, or **Break it and cure it** to train a second network beside it with the published remedy, from the same start on the same data."
+)
+st.fragment(jobs, run_every=1)()
+
+if answer["state"] == "computing":
+    skeletons()
+elif answer["state"] == "failed":
+    st.error(f"{answer['says']} Mend the cause and press the button below.", icon=":material/error:")
+    if st.button("Read the labs again", icon=":material/refresh:"):
+        st.rerun()
+
+for lab in answer["labs"]:
+    st.subheader(f"{lab['icon']} {lab['title']}".strip(), anchor=lab["lab"])
+    st.markdown(lab["story"])
+    with st.grid(min_column_width=300, row_height="content"):
+        for name, preset in lab["presets"].items():
+            if not any(preset.get(link) for link in ("broken", "small", "arm")):
+                card(lab, name, preset)
+
+for error in answer["errors"]:
+    broken_card(error)
+if answer["state"] == "ready" and not answer["labs"] and not answer["errors"]:
+    st.info("There is no lab in `engine/labs/`; add one file there and reload this page.", icon=":material/add_circle:")

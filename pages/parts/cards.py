@@ -1,0 +1,87 @@
+"""Cards of the gallery: a preset with its buttons, a place held for one, a file that could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from engine.declaration import KnobError
+from engine.device import gpus
+from engine.service import service
+
+from pages.parts.words import title
+
+
+def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
+    """One preset: its story, and a button that breaks it; a second one when a cure is known."""
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"#### {title(name)}")
+        st.markdown(preset["story"])
+        st.caption(" · ".join(facts(lab, preset)))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            if preset["twin"]:
+                once = st.button("Break it", icon=":material/bolt:", key=f"break_{lab['lab']}_{name}")
+                both = st.button("Break it and cure it", icon=":material/healing:", type="primary", key=f"cure_{lab['lab']}_{name}")
+            else:
+                once = st.button(
+                    "Break it" if breaks(lab, preset) else "Run it",
+                    icon=":material/bolt:" if breaks(lab, preset) else ":material/play_arrow:",
+                    type="primary",
+                    key=f"break_{lab['lab']}_{name}",
+                )
+                both = False
+            large = bool(preset["gpu"] and gpus()) and st.toggle("on the GPU, larger", key=f"gpu_{lab['lab']}_{name}")
+    if once or both:
+        launch(lab["lab"], preset["gpu"] if large else name, both)
+
+
+def launch(lab: str, preset: str, both: bool) -> None:
+    """Start the run, or the pair, and go to its page; a refusal is one sentence on this one."""
+    try:
+        runs = service().launch_twins(lab, preset) if both else (service().launch(lab, preset),)
+    except (KnobError, OSError) as error:
+        st.error(f"Nothing was started. {error}", icon=":material/error:")
+    else:
+        st.switch_page("run.py", query_params={"run": ",".join(runs)})
+
+
+def breaks(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> bool:
+    """True when the preset moves a stressor away from its default."""
+    stressors = {k["name"]: k["default"] for k in lab["knobs"] if k["group"] == "stressor"}
+    return any(preset["knobs"].get(name, default) != default for name, default in stressors.items())
+
+
+def facts(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:
+    steps = preset["knobs"].get("steps") or next((k["default"] for k in lab["knobs"] if k["name"] == "steps"), None)
+    out = [f"{steps:,} steps"] if steps else []
+    return [*out, "a cure is known"] if preset["twin"] else out
+
+
+def skeletons() -> None:
+    """Places held while the labs are read for the first time; the page fills itself when they are there."""
+
+    @st.fragment(run_every=1)
+    def waiting() -> None:
+        answer = service().labs()
+        if answer["state"] != "computing":
+            st.rerun()
+        said = answer["says"] or "reading the labs"
+        st.progress(
+            min(0.95, answer["seconds"] / 20),
+            text=f"Reading the labs for the first time: {said} ({answer['seconds']:.0f} s; a minute at most)",
+        )
+
+    waiting()
+    with st.grid(min_column_width=300):
+        for _ in range(4):
+            st.skeleton(height=170)
+
+
+def broken_card(error: Mapping[str, str]) -> None:
+    """A file that could not be read says so on its own card and hides no other."""
+    with st.container(border=True):
+        st.markdown(f"#### :red[:material/error:] `{error['file']}` could not be read")
+        st.markdown("Mend the file and reload this page; every other card works.")
+        with st.expander("What Python said"):
+            st.code(error["says"], language=None, wrap_lines=True)

@@ -1,0 +1,99 @@
+"""Below the charts: knobs, provenance, log and downloads of the runs on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+import streamlit as st
+from engine.chart import RunLook
+from engine.folder import RunFolder, read_json
+from engine.knobs import Flat, unnest
+
+from pages.parts.words import knob_value
+
+LAST_LINES = 40
+
+
+def differing(specs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the knobs that are not the same in all of `specs`."""
+    flats = [unnest(spec["knobs"]) for spec in specs]
+    names = list(dict.fromkeys(name for flat in flats for name in flat))
+    return [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
+
+
+def difference(looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]]) -> str:
+    """One line of Markdown that says in which knobs the runs differ."""
+    flats = [unnest(spec["knobs"]) for spec in specs]
+    parts = [f"`{name}` " + " → ".join(f"**{knob_value(flat.get(name))}**" for flat in flats) for name in differing(specs)]
+    who = " → ".join(look.label for look in looks)
+    return f"Same start, same data; they differ ({who}) in {' · '.join(parts)}" if parts else "The runs have the same knobs."
+
+
+def knobs(looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]], about: Mapping[str, Mapping[str, Any]]) -> None:
+    """Every knob, those that differ first and marked."""
+    flats: list[Flat] = [unnest(spec["knobs"]) for spec in specs]
+    changed = differing(specs)
+    names = [*changed, *(name for flat in flats for name in flat if name not in changed)]
+    rows = []
+    for name in dict.fromkeys(names):
+        mark = "**" if name in changed else ""
+        row = {"": "≠" if name in changed else "", "knob": f"{mark}`{name}`{mark}"}
+        row |= {look.label: f"{mark}{knob_value(flat.get(name))}{mark}" for look, flat in zip(looks, flats, strict=True)}
+        spec = about.get(name, {})
+        rows.append(row | {"unit": spec.get("unit", ""), "what it is": spec.get("about", "")})
+    frame = pl.DataFrame(rows)
+    st.table(frame if changed else frame.drop(""), hide_index=True, border="horizontal")
+
+
+def about_knobs(lab: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+    """Flat knob name -> its description, from the labs document; empty while that is not there."""
+    out: dict[str, Mapping[str, Any]] = {}
+    for spec in (lab or {}).get("knobs", ()):
+        out[spec["name"]] = spec
+        for choice in spec["choices"] if spec["kind"] == "question" else ():
+            out |= {f"{spec['name']}.{inner['name']}": inner for inner in choice["knobs"]}
+    return out
+
+
+def provenance(looks: Sequence[RunLook], folders: Sequence[RunFolder]) -> None:
+    """What besides the declaration decided the result."""
+    found = [_flat(read_json(folder.path / "provenance.json") or {}) for folder in folders]
+    rows = [
+        {"what": name, **{look.label: knob_value(one.get(name)) for look, one in zip(looks, found, strict=True)}}
+        for name in dict.fromkeys(name for one in found for name in one)
+    ]
+    for spec in [folder.spec() or {} for folder in folders]:
+        st.caption(f"`{spec.get('run')}` · by {spec.get('who') or 'unknown'}")
+    if rows:
+        st.table(pl.DataFrame(rows), hide_index=True, border="horizontal")
+    else:
+        st.info("The run writes this when its first step begins.", icon=":material/schedule:")
+
+
+def _flat(thing: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, value in thing.items():
+        out |= _flat(value, f"{before}{name} ") if isinstance(value, Mapping) else {f"{before}{name}": value}
+    return out
+
+
+def log(looks: Sequence[RunLook], folders: Sequence[RunFolder]) -> None:
+    """The last lines that each worker printed."""
+    for look, folder in zip(looks, folders, strict=True):
+        lines = folder.log(LAST_LINES)
+        st.caption(f"{look.label}: the last {len(lines)} lines" if lines else f"{look.label}: the run has printed nothing")
+        if lines:
+            st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def downloads(looks: Sequence[RunLook]) -> None:
+    """Every stored point of each run, as a file."""
+    st.markdown("Every stored point, nothing thinned out: `metric, layer, index, step, t, value`.")
+    for look in looks:
+        links = [f"[{kind.upper()}](export?run={look.run}&format={kind})" for kind in ("csv", "parquet")]
+        st.markdown(f"**{look.label}** `{look.run}` · :material/download: {' · '.join(links)}")
+    named = " ".join(look.run for look in looks[:1])
+    st.caption("The same on the command line:")
+    st.code(f"python -m engine metrics {named} --out points.parquet", language="bash")

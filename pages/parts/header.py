@@ -1,0 +1,52 @@
+"""The head of the run page: status, progress and the stop button of each run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from engine.chart import RunLook
+from engine.folder import ENDED, RunFolder
+from engine.service import service
+
+from pages.parts.status import badge
+from pages.parts.words import STATUS, progress
+
+DASHES = {"solid": "━━", "dot": "┅┅"}
+
+
+def head(look: RunLook, folder: RunFolder) -> None:
+    """One run: what it is doing, how far it is, and the button that stops it."""
+    status, state = folder.status(), folder.state()
+    share, said = progress(state, status)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{DASHES[look.dash]} {look.label}**", width="content")
+        badge(status)
+        st.progress(share, text=said or STATUS[status].says, width="stretch" if status not in ENDED else 260)
+        if status not in ENDED:
+            stopping = (folder.path / "STOP").exists()
+            if st.button("Stopping…" if stopping else "Stop", icon=":material/stop:", key=f"stop_{look.run}", disabled=stopping):
+                service().stop_run(look.run)
+                st.toast(f"The {look.label} run is asked to stop; it first saves where it is.", icon=":material/stop_circle:")
+    word(folder, status)
+
+
+def word(folder: RunFolder, status: str) -> None:
+    """What an ended run said of its end, when that is more than its status."""
+    told = folder.exit() or {}
+    if status in ("failed", "killed", "lost"):
+        st.error(f"{told.get('says') or STATUS[status].says} Its last lines are under **Log** below.", icon=":material/error:")
+    elif status in ("diverged", "stopped") and told.get("says"):
+        st.warning(told["says"], icon=STATUS[status].icon)
+
+
+def overhead(state: Mapping[str, Any]) -> str:
+    """What measuring costs, measured; empty while it is not known."""
+    share = state.get("probe_share")
+    dropped = int(state.get("dropped") or 0)
+    says = [f"measuring takes {100 * float(share):.0f} % of a step"] if share is not None and math.isfinite(float(share)) else []
+    if dropped:
+        says.append(f"**{dropped:,} readings were lost because the disk refused them**")
+    return " · ".join(says)

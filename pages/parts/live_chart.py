@@ -1,0 +1,60 @@
+"""The live chart as a Streamlit component: Python hands over the skeleton of a figure, the browser fills and feeds it.
+
+What Python sends (`data`) holds no points, so it stays small and does not change while a run grows; the
+browser takes points from /snapshot and /live.  `st.plotly_chart` would rebuild its node at every change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+HERE = Path(__file__).parent
+SCRIPTS = ("live_hub.js", "live_fill.js", "live_chart.js")
+
+_mount = st.components.v2.component(
+    "live_chart",
+    js="\n".join((HERE / name).read_text() for name in SCRIPTS),
+    css=(HERE / "live_chart.css").read_text(),
+    isolate_styles=False,
+)
+_preload = st.components.v2.component("preload_charts", js=(HERE / "preload.js").read_text(), isolate_styles=False)
+
+
+def live_chart(
+    name: str,
+    figure: go.Figure,
+    runs: Sequence[str],
+    modes: dict[str, Any],
+    *,
+    log: bool,
+    range: Sequence[float] | None,
+    theme: str,
+    on_zoom: Callable[[Sequence[float] | None], None],
+) -> None:
+    """Mount the chart `name`; `on_zoom` hears the range that a person chose, or None for everything."""
+    key = f"chart_{name}"
+
+    def heard() -> None:
+        on_zoom((st.session_state.get(key) or {}).get("range"))
+
+    data = {
+        "name": name,
+        "figure": json.loads(figure.to_json()),
+        "runs": list(runs),
+        "modes": modes,
+        "log": log,
+        "range": list(range) if range else None,
+        "theme": theme,
+    }
+    _mount(key=key, data=data, on_range_change=heard)
+
+
+def preload() -> None:
+    """Let the browser fetch the charts' library while a person still reads the gallery."""
+    _preload(key="preload_charts")

@@ -1,0 +1,52 @@
+"""How the runs of a page look: fixed colours; twins share a hue, solid for the cured one and dotted for the broken one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.chart import RunLook
+from engine.spool import SeriesInfo
+
+from pages.parts.words import title
+
+COLOURS = {  # Okabe and Ito, each at least 3:1 on its background
+    "light": ("#0072B2", "#D55E00", "#00805C", "#B5588C", "#8A6D00", "#555555"),
+    "dark": ("#56B4E9", "#E8722A", "#2FBF97", "#CC79A7", "#E69F00", "#BBBBBB"),
+}
+
+
+def cured(spec: Mapping[str, Any]) -> bool:
+    return "_cured" in (spec.get("preset") or "")
+
+
+def twins(specs: Sequence[Mapping[str, Any]]) -> bool:
+    """True for exactly two runs that name each other."""
+    return len(specs) == 2 and specs[0].get("twin") == specs[1]["run"]
+
+
+def ordered(specs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The broken twin before the cured one; everything else as asked for."""
+    return sorted(specs, key=cured) if twins(specs) else list(specs)
+
+
+def looks(specs: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[SeriesInfo]], theme: str) -> list[RunLook]:
+    """One look per run, in the order of `specs`."""
+    colours = COLOURS.get(theme, COLOURS["light"])
+    hues: dict[str, str] = {}
+    out: list[RunLook] = []
+    for spec in specs:
+        run = spec["run"]
+        twin = spec.get("twin")
+        paired = any(other["run"] == twin for other in specs)
+        hues[run] = hues[twin] if twin in hues else colours[len(set(hues.values())) % len(colours)]
+        dash = "dot" if paired and not cured(spec) else "solid"
+        out.append(RunLook(run, label(spec, specs), hues[run], dash, tuple(series.get(run, ()))))
+    return out
+
+
+def label(spec: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> str:
+    if twins(specs):
+        return "cured" if cured(spec) else "broken"
+    named = title(spec.get("preset") or spec["lab"])
+    return named if len(specs) == 1 else f"{named} {spec['run'][-4:]}"

@@ -1,0 +1,90 @@
+"""How numbers, durations, names and statuses are said to a person."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+SI = {4: "T", 3: "G", 2: "M", 1: "k", 0: "", -1: "m", -2: "µ", -3: "n"}
+
+
+class StatusLook(NamedTuple):
+    word: str
+    icon: str
+    colour: str  # a Streamlit colour name; the theme gives it an Okabe-Ito hue
+    says: str
+
+
+STATUS: dict[str, StatusLook] = {
+    "queued": StatusLook("queued", ":material/schedule:", "gray", "Waits for a free slot on this machine."),
+    "running": StatusLook("running", ":material/play_circle:", "blue", "Is training now."),
+    "held": StatusLook("held", ":material/pause_circle:", "orange", "Paused; it keeps its place in memory."),
+    "finished": StatusLook("finished", ":material/check_circle:", "green", "Came to its last step."),
+    "stopped": StatusLook("stopped", ":material/stop_circle:", "orange", "Was stopped by hand; what it measured is kept."),
+    "diverged": StatusLook("diverged", ":material/trending_up:", "red", "The loss or the gradient left every sensible range."),
+    "failed": StatusLook("failed", ":material/error:", "red", "The program ended with an error; see the log below."),
+    "killed": StatusLook("killed", ":material/cancel:", "red", "The process was ended from outside."),
+    "lost": StatusLook("lost", ":material/help:", "red", "The process is gone and left no word."),
+}
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Four significant digits and an SI suffix; NaN and infinities by name."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity"):
+        return value
+    value = float(value)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "−Inf"
+    if value == 0 or 0.01 <= abs(value) < 1e4:
+        return f"{value:.{digits}g}"
+    power = math.floor(math.log10(abs(value)) / 3)
+    return f"{value / 1000**power:.{digits}g} {SI[power]}".rstrip() if power in SI else f"{value:.{digits - 1}e}"
+
+
+def knob_value(value: Any) -> str:
+    """A knob as one would type it."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """ "about 20 s", "about 3 min", "about 2 h"."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return ""
+    if seconds < 1.5:
+        return "a moment"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    if seconds < 5400:
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.1f} h"
+
+
+def title(name: str) -> str:
+    """A name of the code as a heading: `lr_burst` -> "Lr burst"."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def progress(state: Mapping[str, Any], status: str) -> tuple[float, str]:
+    """-> (share done, sentence) from state.json and the status."""
+    step, steps = int(state.get("step") or 0), int(state.get("steps") or 0)
+    share = min(1.0, step / steps) if steps else 0.0
+    counted = f"step {step:,} of {steps:,}" if steps else ""
+    if status == "queued":
+        return 0.0, "waiting for a free slot"
+    if status == "running":
+        phase = str(state.get("phase") or "starting")
+        if phase != "training":
+            return share, f"{counted} · {phase}" if step else phase
+        left = duration((steps - step) * float(state.get("step_seconds") or math.nan))
+        return share, f"{counted} · {left} left" if left else counted
+    return share, counted

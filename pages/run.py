@@ -1,0 +1,158 @@
+"""The run page: one run, or twins on the same charts, live.  `?run=a,b` names them."""
+
+import streamlit as st
+from engine.chart import charts
+from engine.folder import ENDED, run_folder
+from engine.service import service
+from engine.spool import SeriesInfo
+
+from pages.parts import details
+from pages.parts.header import head, overhead
+from pages.parts.jobs import jobs
+from pages.parts.live_chart import live_chart
+from pages.parts.looks import looks as looks_of
+from pages.parts.looks import ordered, twins
+from pages.parts.toolbar import toolbar
+from pages.parts.words import title
+
+MOST_RUNS = 6  # as many as there are colours
+AT_ONCE = ("loss/train", "loss/validation", "grad_norm")  # what every training measures: drawn before the first point
+
+asked = [run for run in dict.fromkeys(st.query_params.get("run", "").split(",")) if run]
+
+# -- nothing to show ---------------------------------------------------------------------------------
+
+if not asked:
+    st.title("No run chosen")
+    st.markdown("Pick one of the latest runs here, or start one in the gallery.")
+    st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
+    jobs()
+    st.stop()
+
+folders, missing = [], []
+for run in asked[:MOST_RUNS]:
+    try:
+        folders.append(run_folder(service().data, run))
+    except KeyError:
+        missing.append(run)
+if missing:
+    st.error(
+        f"There is no run {', '.join(f'`{run}`' for run in missing)} in this lab's data folder; it may have been deleted.",
+        icon=":material/search_off:",
+    )
+if len(asked) > MOST_RUNS:
+    st.warning(f"The page shows the first {MOST_RUNS} of the {len(asked)} runs in its address.", icon=":material/info:")
+if not folders:
+    st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
+    jobs()
+    st.stop()
+
+# -- what is on the page -----------------------------------------------------------------------------
+
+specs = ordered([folder.spec() or {} for folder in folders])
+folders = [run_folder(service().data, spec["run"]) for spec in specs]
+lab = next((lab for lab in service().labs()["labs"] if lab["lab"] == specs[0]["lab"]), None)
+theme = st.context.theme.type or "light"
+
+
+def series_now() -> dict[str, tuple[SeriesInfo, ...]]:
+    """What each run has measured so far; a young run counts as having what every training measures."""
+    out = {}
+    for folder in folders:
+        known = [
+            SeriesInfo(s["name"], s["layer"], s["unit"], s["kind"], tuple(s["shape"] or ())) for s in service().store.names(folder.run)
+        ]
+        early = () if folder.status() in ENDED else AT_ONCE
+        out[folder.run] = (*known, *(SeriesInfo(name) for name in early if not any(s.name == name for s in known)))
+    return out
+
+
+def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
+    """What decides which charts there are, and which runs have ended: when it changes, the page is made again."""
+    named = frozenset((run, f"{s.name}@{s.layer}") for run, series in series_now().items() for s in series)
+    return named, frozenset(folder.run for folder in folders if folder.status() in ENDED)
+
+
+drawn = shape_now()
+living = len(drawn[1]) < len(folders)
+looks = looks_of(specs, series_now(), theme)
+
+# -- head --------------------------------------------------------------------------------------------
+
+preset = (lab or {"presets": {}})["presets"].get(specs[0].get("preset") or "", {})
+st.title(f"{(lab or {}).get('title', specs[0]['lab'])}: {title((specs[0].get('preset') or 'own knobs').replace('_cured', ''))}")
+if preset:
+    st.markdown(f"{preset['story']} **What to look for:** {preset['see']}")
+
+
+def heads() -> None:
+    for look, folder in zip(looks, folders, strict=True):
+        head(look, folder)
+    said = overhead(folders[0].state())
+    if said:
+        st.caption(said[:1].upper() + said[1:] + ".")
+    if shape_now() != drawn:
+        st.rerun()
+
+
+st.fragment(heads, run_every=1 if living else None)()
+if twins(specs):
+    st.markdown(details.difference(looks, specs))
+
+# -- charts ------------------------------------------------------------------------------------------
+
+catalog, unreadable = charts()
+fitting = {name: chart for name, chart in catalog.items() if chart.fits(looks)}
+layers = list(
+    dict.fromkeys(layer for c in fitting.values() if c.layered for need in c.needs for look in looks for layer in look.layers(need))
+)
+zoom = [float(end) for end in st.query_params.get("zoom", "").split(",") if end.replace(".", "", 1).replace("-", "", 1).isdigit()]
+
+
+def zoomed(range: list[float] | None) -> None:
+    """The visible range goes into the address."""
+    if range:
+        st.query_params["zoom"] = ",".join(f"{end:g}" for end in range)
+    else:
+        st.query_params.pop("zoom", None)
+
+
+@st.fragment
+def board() -> None:
+    modes = toolbar(layers, living=living)
+    with st.grid(columns=2, min_column_width=420, gap="medium"):
+        for name, chart in fitting.items():
+            where = f" · `{modes['layer']}`" if chart.layered and modes["layer"] else ""
+            with st.container(border=True, gap="xsmall"):
+                st.markdown(f"##### {chart.title}{where}")
+                st.caption(chart.about)
+                stored = chart.live == "redraw"
+                frames = {look.run: service().store.frame(look.run, list(chart.needs)) for look in looks} if stored else {}
+                events = {look.run: service().store.events(look.run) for look in looks} if stored else {}
+                live_chart(
+                    name,
+                    chart.figure(looks, frames, events, modes["layer"]),
+                    [look.run for look in looks],
+                    modes,
+                    log=chart.log,
+                    range=zoom if len(zoom) == 2 else None,
+                    theme=theme,
+                    on_zoom=zoomed,
+                )
+
+
+board()
+for error in unreadable:
+    st.error(f"The chart in `{error.file}` could not be read: {error.says}", icon=":material/error:")
+
+# -- below -------------------------------------------------------------------------------------------
+
+knobs_tab, provenance_tab, log_tab, files_tab = st.tabs(["Knobs", "Provenance", "Log", "Download"])
+with knobs_tab:
+    details.knobs(looks, specs, details.about_knobs(lab))
+with provenance_tab:
+    details.provenance(looks, folders)
+with log_tab:
+    st.fragment(details.log, run_every=2 if living else None)(looks, folders)
+with files_tab:
+    details.downloads(looks)

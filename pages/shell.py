@@ -1,0 +1,23 @@
+"""The frame around every page: which pages there are, their order, titles and icons."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# Streamlit puts the folder of this file first on the path, where a page called kernels.py would hide
+# our package of that name; the root of the project belongs there instead.
+here = Path(__file__).resolve().parent
+sys.path[:] = [str(here.parent), *(p for p in sys.path if not p or Path(p).resolve() not in (here, here.parent))]
+
+st.set_page_config(page_title="Faultline", page_icon=":material/monitoring:", layout="wide")
+
+page = st.navigation(
+    [
+        st.Page("home.py", title="Gallery", icon=":material/grid_view:", default=True),
+        st.Page("run.py", title="Run", icon=":material/show_chart:", url_path="run"),
+    ],
+    position="top",
+)
+st.logo(str(here / "parts" / "logo.svg"), size="medium")
+page.run()
