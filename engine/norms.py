@@ -1,0 +1,72 @@
+"""Norms of many tensors in few calls, and which layer a parameter belongs to.
+
+Shapes: P parameters, L layers, M most parameters of one layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from engine.probe import Step
+
+MOST_LAYERS = 64
+
+
+class Layers:
+    """Which parameters belong together.  A layer is the dotted name of the module that owns the parameter (at the root:
+    of the parameter); where that makes more than 64 layers, names are cut to fewer parts until it does not."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        owners = [name.rpartition(".")[0] or name for name in names]
+        depth = max((owner.count(".") + 1 for owner in owners), default=1)
+        while True:
+            members: dict[str, list[int]] = {}
+            for index, owner in enumerate(owners):
+                members.setdefault(".".join(owner.split(".")[:depth]), []).append(index)
+            if len(members) <= MOST_LAYERS or depth == 1:
+                break
+            depth -= 1
+        self.names = tuple(members)
+        longest = max((len(m) for m in members.values()), default=0)
+        nothing = len(owners)  # index of a zero behind the P norms
+        self._index_LM = torch.tensor([m + [nothing] * (longest - len(m)) for m in members.values()])
+
+    def norms(self, norms_P: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Norm of each layer from those of its parameters, two device operations for all of them together."""
+        self._index_LM = self._index_LM.to(norms_P.device)
+        padded = torch.cat([norms_P, norms_P.new_zeros(1)])
+        return zip(self.names, torch.linalg.vector_norm(padded[self._index_LM], dim=1).unbind(), strict=True)
+
+
+def norms(tensors: Sequence[Tensor | None]) -> Tensor:
+    """Euclidean norm of each tensor -> (P,) fp32; None counts as zeros."""
+    present = [t for t in tensors if t is not None]
+    if not present:
+        return torch.zeros(len(tensors))
+    found = iter(n.float() for n in torch._foreach_norm(present))
+    nothing = present[0].new_zeros((), dtype=torch.float32)
+    return torch.stack([nothing if t is None else next(found) for t in tensors])
+
+
+def gradient_norms(step: Step) -> Tensor:
+    """Norm of each parameter's unclipped gradient -> (P,), in the order of `model.parameters()`; computed once a step."""
+    if "gradient_norms" not in step.scratch:
+        step.scratch["gradient_norms"] = norms([p.grad for p in step.model.parameters()])
+    return step.scratch["gradient_norms"]
+
+
+def total(norms_P: Tensor) -> Tensor:
+    """Norm of everything from the norms of the parts."""
+    return torch.linalg.vector_norm(norms_P)
+
+
+def clip(model: nn.Module, norm: Tensor, largest: float) -> None:
+    """Scale all gradients by min(1, largest / (norm + 1e-6)), as torch's clip_grad_norm_ does; never synchronises a GPU."""
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    torch._foreach_mul_(gradients, (largest / (norm + 1e-6)).clamp(max=1.0))

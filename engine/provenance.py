@@ -1,0 +1,68 @@
+"""What decided a run's numbers besides its declaration: code, versions, device, kernels, data."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from engine.lab import Lab
+
+PACKAGES = ("torch", "lightning", "numpy", "pydantic", "scikit-learn", "scipy", "networkx", "torch-geometric")
+
+
+def provenance(lab: Lab) -> dict[str, Any]:
+    """The content of provenance.json.  `commit` is None outside a git checkout."""
+    commit, dirty = _commit()
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "device": device_name(lab.device),
+        "kernels": {},
+        "data": lab.provenance(),
+    }
+
+
+def device_name(device: str) -> str:
+    """The hardware's own name: "cpu: AMD EPYC …" or "cuda:0: NVIDIA H100 …"."""
+    if device.startswith("cuda"):
+        import torch
+
+        return f"{device}: {torch.cuda.get_device_name(device)}"
+    return f"{device}: {_processor()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    out = {}
+    for name in PACKAGES:
+        try:
+            out[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return out
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None, None
+    try:
+        ask = ["git", "-C", str(here), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+        told = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    commit = next((line.split()[2] for line in told if line.startswith("# branch.oid")), None)
+    return commit, any(not line.startswith("#") for line in told)

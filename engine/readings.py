@@ -1,0 +1,96 @@
+"""Readings on their way from the device to the spool: one copy per step, and on a GPU no waiting.
+
+A step's tensors are joined into one on the device.  On the CPU they become numbers at once; on a
+GPU they are copied to pinned memory behind the step's own work and picked up when the copy has
+arrived, with the step they belong to, at most `LAG` steps late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.probe import Reading
+from engine.spool import Series
+
+LAG = 16
+
+
+@dataclass
+class Arrived:
+    """All readings of one step as plain numbers."""
+
+    step: int
+    t: float
+    scalars: dict[Series, float] = field(default_factory=dict)
+    vectors: dict[Series, list[float]] = field(default_factory=dict)
+
+
+@dataclass
+class _Underway:
+    step: int
+    t: float
+    readings: Sequence[Reading]
+    joined: Tensor | None
+    copied: Any = None  # the CUDA event after the copy
+
+
+class Readings:
+    """A queue of steps, first in, first out."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.on_gpu = device.type == "cuda"
+        self.lag = LAG if self.on_gpu else 0
+        self._queue: deque[_Underway] = deque()
+
+    def put(self, step: int, readings: Sequence[Reading]) -> None:
+        """Take the readings of one step; their tensors may still be in the making on the device."""
+        parts = [_flat(r.value) for r in readings if isinstance(r.value, Tensor)]
+        joined = torch.cat(parts) if parts else None
+        underway = _Underway(step, time.time(), readings, joined)
+        if joined is not None and joined.is_cuda:
+            host = torch.empty(joined.shape, dtype=joined.dtype, pin_memory=True)
+            host.copy_(joined, non_blocking=True)
+            underway.joined, underway.copied = host, torch.cuda.Event()
+            underway.copied.record()
+        self._queue.append(underway)
+
+    def arrived(self, *, all_of_them: bool = False) -> Iterator[Arrived]:
+        """Yield the steps whose numbers are here; waits only for those more than `lag` steps old, or for all."""
+        while self._queue:
+            first = self._queue[0]
+            if first.copied is not None and not first.copied.query():
+                if len(self._queue) <= self.lag and not all_of_them:
+                    return
+                first.copied.synchronize()
+            yield _plain(self._queue.popleft())
+
+
+def _flat(value: Tensor) -> Tensor:
+    value = value.detach().reshape(-1)
+    return value if value.is_floating_point() else value.double()  # a count beyond 2^24 must stay exact
+
+
+def _plain(underway: _Underway) -> Arrived:
+    out = Arrived(underway.step, underway.t)
+    numbers = underway.joined.tolist() if underway.joined is not None else []
+    at = 0
+    for metric, value, layer in underway.readings:
+        if isinstance(value, Tensor):
+            end = at + value.numel()
+            if value.ndim:
+                out.vectors[metric, layer] = numbers[at:end]
+            else:
+                out.scalars[metric, layer] = numbers[at]
+            at = end
+        elif isinstance(value, int | float):
+            out.scalars[metric, layer] = float(value)
+        else:
+            out.vectors[metric, layer] = [float(v) for v in value]
+    return out

@@ -1,0 +1,34 @@
+"""AdamW: Adam with weight decay taken out of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from engine.knobs import knob
+from engine.remedies.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer as TorchOptimizer
+
+
+class AdamW(Optimizer):
+    idea = "Divide each coordinate's averaged gradient by its own averaged size, so that every weight moves by about the learning rate."
+    formula = "m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  w ← w − η( m̂ / (√v̂ + ε) + λw )"
+    paper = "Loshchilov and Hutter 2019, arXiv 1711.05101"
+    cost = "Two extra numbers per weight."
+    fails = "After a gradient spike v stays large for about 1/(1−β₂) steps, and the weights hardly move: a silent stall."
+    reading = "our reading of the abstract"
+
+    beta1: float = knob(0.9, "memory of the averaged gradient", ge=0.0, le=0.9999, source="the usual value")
+    beta2: float = knob(
+        0.95, "memory of the averaged squared gradient", ge=0.0, le=0.99999, source="Wortsman et al. 2023, arXiv 2309.14322"
+    )
+    eps: float = knob(1e-8, "added to the denominator", ge=0.0, le=1.0, source="the usual value")
+    weight_decay: float = knob(0.01, "share of the weight, times the learning rate, taken off at every step", ge=0.0, le=10.0)
+
+    def build(self, parameters: Iterable[tuple[str, nn.Parameter]], lr: float) -> TorchOptimizer:
+        import torch
+
+        return torch.optim.AdamW(list(parameters), lr=lr, betas=(self.beta1, self.beta2), eps=self.eps, weight_decay=self.weight_decay)

@@ -1,0 +1,309 @@
+"""The training loop: the project's one LightningModule and one Callback.
+
+Lightning carries devices, number formats and signals; the steps themselves are here, in `one_step`,
+so a lab's reader needs no Lightning manual.  Lightning's own bookkeeping costs as much as a whole
+step of a small model, so it is handed a stride of batches at a time, about 50 ms of work; signals,
+STOP and HOLD are looked at in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import statistics
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from engine import checkpoint
+from engine.catalog import Catalog
+from engine.detector import Detector, Event
+from engine.evaluation import validation_loss
+from engine.folder import RunFolder, write_json
+from engine.lab import Lab
+from engine.norms import clip, gradient_norms, total
+from engine.observer import Observer
+from engine.probe import Probe, Reading, Step
+from engine.spool import Spool, spools
+
+log = logging.getLogger(__name__)
+
+Batch = dict[str, Tensor]
+
+STRIDE_SECONDS = 0.05
+LONGEST_STRIDE = 64
+STATE_SECONDS = 0.5
+FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass
+class Progress:
+    """What the loop, its callback and the data share: where the training is, and whether it shall end."""
+
+    steps: int
+    start: int = 0
+    done: int = 0  # completed optimizer steps
+    stride: int = 1
+    end_after: int | None = None  # the divergence rule ends the run once so many steps are completed
+    stopping: bool = False  # somebody asked for it
+    whole: bool = True  # False while a step is half done: no moment for a checkpoint
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=33))
+
+    @property
+    def over(self) -> bool:
+        return self.stopping or self.done >= (self.steps if self.end_after is None else min(self.steps, self.end_after))
+
+
+class Batches(IterableDataset):
+    """Lists of consecutive training batches, as many as the present stride; batch n is a pure function of n."""
+
+    def __init__(self, lab: Lab, progress: Progress) -> None:
+        self.lab, self.progress = lab, progress
+
+    def __iter__(self) -> Iterator[list[Batch]]:
+        n = self.progress.start
+        while n < self.progress.steps and not self.progress.over:
+            until = min(n + self.progress.stride, self.progress.steps)
+            yield [self.lab.batch(i) for i in range(n, until)]
+            n = until
+
+
+class Training(lightning.LightningModule):
+    """One optimizer step after another, as the lab declares them."""
+
+    automatic_optimization = False
+
+    def __init__(
+        self, lab: Lab, model: nn.Module, progress: Progress, observe: Callable[[torch.device], Observer], resume: dict[str, Any] | None
+    ) -> None:
+        super().__init__()
+        self.lab, self.model, self.progress, self.observe, self.resume = lab, model, progress, observe, resume
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.lab.optimizer.build(self.model.named_parameters(), self.lab.lr)
+
+    def transfer_batch_to_device(self, batch: list[Batch], device: torch.device, dataloader_idx: int) -> list[Batch]:
+        return [{name: tensor.to(device, non_blocking=True) for name, tensor in one.items()} for one in batch]
+
+    def on_train_start(self) -> None:
+        """The model is on its device: attach the observer, and take up a checkpoint where there is one."""
+        self.observer = self.observe(self.device)
+        self.carrier = self.optimizers()  # Lightning's wrapper, which knows the number format
+        self.optimizer: torch.optim.Optimizer = self.carrier.optimizer
+        if self.resume is not None:
+            self.load(self.resume)
+
+    def training_step(self, batch: list[Batch], batch_idx: int) -> None:
+        started = time.perf_counter()
+        first = self.progress.done
+        for one in batch:
+            if self.progress.over:
+                return
+            self.one_step(one)
+        each = (time.perf_counter() - started) / (self.progress.done - first)
+        self.progress.seconds.append(each)
+        self.progress.stride = min(LONGEST_STRIDE, max(1, int(STRIDE_SECONDS / each)))
+
+    def one_step(self, batch: Batch) -> None:
+        """Forward, backward, clip, move the weights, measure."""
+        n, lab = self.progress.done, self.lab
+        lr = lab.learning_rate(n)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        step = self.step = Step(n, self.progress.steps, lab, self.model, batch, {}, self.optimizer, lr)
+        step.number_format = self.trainer.precision_plugin.forward_context
+        self.observer.begin(step)
+        step.losses = lab.loss(self.model, batch, n)  # Lightning has set the number format around training_step
+        with torch.autocast(self.device.type, enabled=False):
+            self.optimizer.zero_grad(set_to_none=True)
+            self.manual_backward(sum(step.losses.values()))
+            self.progress.whole = False
+            self.carrier.step()  # calls on_before_optimizer_step once the gradients are whole and unscaled
+            lab.after_step(self.model, n)
+            self.observer.after(step)
+        self.progress.done, self.progress.whole = n + 1, True
+        fatal = self.observer.fatal
+        if fatal is not None and lab.on_divergence == "stop" and self.progress.end_after is None:
+            self.progress.end_after = fatal.step + 1 + self.observer.lag
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.observer.gradients(self.step)
+        if self.lab.clip > 0:
+            with torch.no_grad():
+                clip(self.model, total(gradient_norms(self.step)), self.lab.clip)
+
+    def evaluate(self) -> None:
+        """The final validation, stored at the last step unless its probe has just done so."""
+        last = self.progress.done - 1
+        probe = self.observer.probes.get("loss_validation")
+        if last < 0 or (probe is not None and probe.due(last, self.progress.steps)):
+            return
+        value = validation_loss(self.lab, self.model, last, self.trainer.precision_plugin.forward_context)
+        if value is not None:
+            self.observer.add(last, [Reading("loss/validation", value)])
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {
+            "step": self.progress.done,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.trainer.precision_plugin.state_dict(),
+            "generators": checkpoint.generators(),
+            "observer": self.observer.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.trainer.precision_plugin.load_state_dict(state["scaler"])
+        checkpoint.set_generators(state["generators"])
+        self.observer.load(state["observer"])
+
+
+class Control(lightning.Callback):
+    """Between the training and the outside world: state.json, STOP, HOLD, checkpoints, and how the run ends."""
+
+    def __init__(self, folder: RunFolder, progress: Progress, asked: threading.Event, attempt: int) -> None:
+        self.folder, self.progress, self.asked, self.attempt = folder, progress, asked, attempt
+        self.ending = "finished"
+        self._told = 0.0
+        self._observed = 0.0, time.monotonic()  # observing seconds and clock when state.json was last written
+
+    def tell(self, phase: str, training: Training | None = None) -> None:
+        """Write state.json."""
+        self._told = now = time.monotonic()
+        observing = 0.0 if training is None else training.observer.seconds
+        before, at = self._observed
+        self._observed = observing, now
+        told = {
+            "step": self.progress.done,
+            "steps": self.progress.steps,
+            "phase": phase,
+            "step_seconds": statistics.median(self.progress.seconds) if self.progress.seconds else None,
+            "dropped": 0 if training is None else training.observer.dropped,
+            "attempt": self.attempt,
+            "updated": time.time(),
+            "probe_share": (observing - before) / max(now - at, 1e-9),
+        }
+        with contextlib.suppress(OSError):  # a full disk does not end the training
+            write_json(self.folder.path / "state.json", told)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.tell("training")
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
+        """After every stride: tell where we are, and look whether anybody wants something."""
+        while (self.folder.path / "HOLD").exists() and not self.asked_to_stop():
+            self.asked.wait(0.1)
+        if time.monotonic() - self._told >= STATE_SECONDS:
+            self.tell("training", pl_module)
+        if self.asked_to_stop():
+            self.progress.stopping = True
+        if self.progress.over:
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.conclude(pl_module)
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+        """SIGTERM comes this way; of a failure, keep what there is if no step is half done."""
+        if isinstance(exception, SIGTERMException):
+            self.progress.stopping = True
+            self.conclude(pl_module)
+        elif self.progress.whole and self.progress.done > self.progress.start:
+            pl_module.observer.finish()
+            self.save(pl_module)
+
+    def conclude(self, training: Training) -> None:
+        """The training is over, for whatever reason: evaluate or save."""
+        training.observer.finish()
+        self.tell("evaluating", training)
+        early = self.progress.done < self.progress.steps
+        if not (early and self.progress.stopping):
+            training.evaluate()
+        if early:
+            self.save(training)
+        self.ending = "diverged" if training.observer.diverged else "stopped" if early else "finished"
+        self.tell("saving", training)
+
+    def save(self, training: Training) -> None:
+        """Write ckpt/last.ckpt and say so in an event."""
+        self.tell("saving", training)
+        checkpoint.save(self.folder.path / "ckpt" / "last.ckpt", training.state())
+        at = max(0, self.progress.done - 1)
+        training.observer.add(at, events=[Event(at, "checkpoint", says=f"Saved after {self.progress.done} steps.")])
+
+    def asked_to_stop(self) -> bool:
+        return self.asked.is_set() or (self.folder.path / "STOP").exists()
+
+
+def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> str:
+    """Train the lab in the run's folder -> "finished", "stopped" or "diverged".  Exceptions of the lab pass through.
+
+    `asked`: set it to stop the training from outside.  A later attempt takes up the checkpoint of the earlier one.
+    """
+    attempt = len(spools(folder.path)) + 1
+    progress = Progress(lab.steps)
+    control = Control(folder, progress, asked or threading.Event(), attempt)
+    if control.asked_to_stop():
+        return "stopped"
+    control.tell("loading data")
+    resume = checkpoint.load(folder.path / "ckpt" / "last.ckpt") if attempt > 1 else None
+    if resume is not None:
+        progress.start = progress.done = resume["step"]
+    checkpoint.seed_everything(lab.seed)
+    model = lab.model()
+    probes, broken_probes = Catalog("engine.probes", Probe).load()
+    detectors, broken_detectors = Catalog("engine.detectors", Detector).load()
+    for broken in [*broken_probes, *broken_detectors]:
+        log.warning("%s is left out: %s", broken.file, broken.says)
+    spool = Spool(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt, start=progress.start)
+    training = Training(lab, model, progress, lambda device: Observer(lab, model, spool, device, probes, detectors), resume)
+    loader = DataLoader(Batches(lab, progress), batch_size=None, pin_memory=lab.device.startswith("cuda"))
+    try:
+        with quiet(), contextlib.suppress(SIGTERMException):  # on_exception has seen to it
+            _trainer(lab, control).fit(training, loader)
+    finally:
+        spool.close()
+    return control.ending
+
+
+def _trainer(lab: Lab, control: Control) -> lightning.Trainer:
+    """Lightning with everything off that costs or talks."""
+    on_gpu = lab.device.startswith("cuda")
+    return lightning.Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=[int(lab.device.partition(":")[2] or 0)] if on_gpu else 1,
+        precision=FORMATS[lab.precision],
+        plugins=[LightningEnvironment()],  # one process; a batch system around it is our executor's business
+        max_epochs=1,
+        callbacks=[control],
+        logger=False,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Lightning's advice is for people who write Lightning code."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        yield

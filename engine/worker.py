@@ -1,0 +1,85 @@
+"""The worker: one process per run.  `python -m engine.worker RUN_FOLDER`
+
+Reads spec.json, trains, tells state.json, spool, provenance.json and exit.json.  STOP and SIGTERM end
+it gracefully, with a checkpoint.  Exit codes: 0 finished, 3 failed, 4 diverged, 6 stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from engine.folder import RunFolder, write_json
+
+CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}
+
+
+def work(folder: RunFolder, asked: threading.Event) -> tuple[str, str]:
+    """Train the run -> (status, what to say of it).  Nothing of a failure passes through but its sentence."""
+    try:
+        lab = load_lab(folder.spec())
+        return train_lab(lab, folder, asked), ""
+    except Exception as error:
+        traceback.print_exc()
+        return "failed", sentence(error)
+
+
+def load_lab(spec: dict[str, Any] | None) -> Any:
+    """The declared lab with its knobs."""
+    if spec is None:
+        raise ValueError("The run has no readable spec.json.")
+    from engine.catalog import Catalog
+    from engine.lab import Lab
+
+    return Catalog("engine.labs", Lab)[spec["lab"]].model_validate(spec["knobs"])
+
+
+def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:
+    """Set the process up for reproducible work, then train."""
+    import torch
+
+    torch.set_num_threads(lab.threads)
+    torch.set_num_interop_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    from engine.provenance import provenance
+    from engine.training import train
+
+    write_json(folder.path / "provenance.json", provenance(lab))
+    return train(lab, folder, asked)
+
+
+def sentence(error: BaseException) -> str:
+    """An exception in one line for a person; the traceback is in out.log."""
+    told = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
+    return f"{type(error).__name__}: {told[:300]}" if told else type(error).__name__
+
+
+def main(arguments: list[str]) -> int:
+    """The life of one worker."""
+    if len(arguments) != 1 or not (Path(arguments[0]) / "spec.json").is_file():
+        sys.stderr.write("Usage: python -m engine.worker RUN_FOLDER, a folder that holds a spec.json.\n")
+        return 2
+    folder = RunFolder(Path(arguments[0]).resolve())
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    spec = folder.spec() or {}
+    knobs = spec.get("knobs", {})
+    os.environ["OMP_NUM_THREADS"] = str(knobs.get("threads", 1))  # read by torch when it is imported
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
+    starting = {"step": 0, "steps": knobs.get("steps"), "phase": "starting", "step_seconds": None, "dropped": 0}
+    write_json(folder.path / "state.json", {**starting, "attempt": None, "updated": time.time(), "probe_share": 0.0})
+    status, says = work(folder, asked)
+    folder.write_exit(status, code=CODES[status], says=says)
+    return CODES[status]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
