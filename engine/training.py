@@ -1,4 +1,4 @@
-"""The training loop: the project's one LightningModule and one Callback.
+"""The training loop: the project's one LightningModule.
 
 Lightning carries devices, number formats and signals; the steps themselves are here, in `one_step`,
 so a lab's reader needs no Lightning manual.  Lightning's own bookkeeping costs as much as a whole
@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import statistics
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import lightning
@@ -28,13 +25,15 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from engine import checkpoint
 from engine.catalog import Catalog
-from engine.detector import Detector, Event
+from engine.control import Control
+from engine.detector import Detector
 from engine.evaluation import validation_loss
-from engine.folder import RunFolder, write_json
+from engine.folder import RunFolder
 from engine.lab import Lab
 from engine.norms import clip, gradient_norms, total
 from engine.observer import Observer
 from engine.probe import Probe, Reading, Step
+from engine.progress import Progress
 from engine.spool import Spool, spools
 
 log = logging.getLogger(__name__)
@@ -43,26 +42,7 @@ Batch = dict[str, Tensor]
 
 STRIDE_SECONDS = 0.05
 LONGEST_STRIDE = 64
-STATE_SECONDS = 0.5
 FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-
-
-@dataclass
-class Progress:
-    """What the loop, its callback and the data share: where the training is, and whether it shall end."""
-
-    steps: int
-    start: int = 0
-    done: int = 0  # completed optimizer steps
-    stride: int = 1
-    end_after: int | None = None  # the divergence rule ends the run once so many steps are completed
-    stopping: bool = False  # somebody asked for it
-    whole: bool = True  # False while a step is half done: no moment for a checkpoint
-    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=33))
-
-    @property
-    def over(self) -> bool:
-        return self.stopping or self.done >= (self.steps if self.end_after is None else min(self.steps, self.end_after))
 
 
 class Batches(IterableDataset):
@@ -109,9 +89,13 @@ class Training(lightning.LightningModule):
         first = self.progress.done
         for one in batch:
             if self.progress.over:
-                return
+                break
             self.one_step(one)
-        each = (time.perf_counter() - started) / (self.progress.done - first)
+        if self.progress.done == first:
+            return
+        busy = time.perf_counter() - started
+        self.progress.busy += busy
+        each = busy / (self.progress.done - first)
         self.progress.seconds.append(each)
         self.progress.stride = min(LONGEST_STRIDE, max(1, int(STRIDE_SECONDS / each)))
 
@@ -170,83 +154,6 @@ class Training(lightning.LightningModule):
         self.trainer.precision_plugin.load_state_dict(state["scaler"])
         checkpoint.set_generators(state["generators"])
         self.observer.load(state["observer"])
-
-
-class Control(lightning.Callback):
-    """Between the training and the outside world: state.json, STOP, HOLD, checkpoints, and how the run ends."""
-
-    def __init__(self, folder: RunFolder, progress: Progress, asked: threading.Event, attempt: int) -> None:
-        self.folder, self.progress, self.asked, self.attempt = folder, progress, asked, attempt
-        self.ending = "finished"
-        self._told = 0.0
-        self._observed = 0.0, time.monotonic()  # observing seconds and clock when state.json was last written
-
-    def tell(self, phase: str, training: Training | None = None) -> None:
-        """Write state.json."""
-        self._told = now = time.monotonic()
-        observing = 0.0 if training is None else training.observer.seconds
-        before, at = self._observed
-        self._observed = observing, now
-        told = {
-            "step": self.progress.done,
-            "steps": self.progress.steps,
-            "phase": phase,
-            "step_seconds": statistics.median(self.progress.seconds) if self.progress.seconds else None,
-            "dropped": 0 if training is None else training.observer.dropped,
-            "attempt": self.attempt,
-            "updated": time.time(),
-            "probe_share": (observing - before) / max(now - at, 1e-9),
-        }
-        with contextlib.suppress(OSError):  # a full disk does not end the training
-            write_json(self.folder.path / "state.json", told)
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.tell("training")
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
-        """After every stride: tell where we are, and look whether anybody wants something."""
-        while (self.folder.path / "HOLD").exists() and not self.asked_to_stop():
-            self.asked.wait(0.1)
-        if time.monotonic() - self._told >= STATE_SECONDS:
-            self.tell("training", pl_module)
-        if self.asked_to_stop():
-            self.progress.stopping = True
-        if self.progress.over:
-            trainer.should_stop = True
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.conclude(pl_module)
-
-    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
-        """SIGTERM comes this way; of a failure, keep what there is if no step is half done."""
-        if isinstance(exception, SIGTERMException):
-            self.progress.stopping = True
-            self.conclude(pl_module)
-        elif self.progress.whole and self.progress.done > self.progress.start:
-            pl_module.observer.finish()
-            self.save(pl_module)
-
-    def conclude(self, training: Training) -> None:
-        """The training is over, for whatever reason: evaluate or save."""
-        training.observer.finish()
-        self.tell("evaluating", training)
-        early = self.progress.done < self.progress.steps
-        if not (early and self.progress.stopping):
-            training.evaluate()
-        if early:
-            self.save(training)
-        self.ending = "diverged" if training.observer.diverged else "stopped" if early else "finished"
-        self.tell("saving", training)
-
-    def save(self, training: Training) -> None:
-        """Write ckpt/last.ckpt and say so in an event."""
-        self.tell("saving", training)
-        checkpoint.save(self.folder.path / "ckpt" / "last.ckpt", training.state())
-        at = max(0, self.progress.done - 1)
-        training.observer.add(at, events=[Event(at, "checkpoint", says=f"Saved after {self.progress.done} steps.")])
-
-    def asked_to_stop(self) -> bool:
-        return self.asked.is_set() or (self.folder.path / "STOP").exists()
 
 
 def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> str:

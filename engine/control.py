@@ -1,0 +1,97 @@
+"""The project's one Lightning callback: between the training and the outside world."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import lightning
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from engine import checkpoint
+from engine.detector import Event
+from engine.folder import RunFolder, write_json
+from engine.progress import Progress
+
+if TYPE_CHECKING:
+    from engine.training import Training
+
+STATE_SECONDS = 0.5
+
+
+class Control(lightning.Callback):
+    """state.json, STOP, HOLD, checkpoints, and how the run ends."""
+
+    def __init__(self, folder: RunFolder, progress: Progress, asked: threading.Event, attempt: int) -> None:
+        self.folder, self.progress, self.asked, self.attempt = folder, progress, asked, attempt
+        self.ending = "finished"
+        self._told = 0.0
+
+    def tell(self, phase: str, training: Training | None = None) -> None:
+        """Write state.json."""
+        self._told = time.monotonic()
+        seconds = self.progress.seconds
+        observer = None if training is None else training.observer
+        told = {
+            "step": self.progress.done,
+            "steps": self.progress.steps,
+            "phase": phase,
+            "step_seconds": statistics.median(seconds) if seconds else None,
+            "dropped": observer.dropped if observer else 0,
+            "attempt": self.attempt,
+            "updated": time.time(),
+            "probe_share": observer.seconds / self.progress.busy if observer and self.progress.busy else 0.0,
+        }
+        with contextlib.suppress(OSError):  # a full disk does not end the training
+            write_json(self.folder.path / "state.json", told)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.tell("training")
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
+        """After every stride: tell where we are, and look whether anybody wants something."""
+        while (self.folder.path / "HOLD").exists() and not self.asked_to_stop():
+            self.asked.wait(0.1)
+        if time.monotonic() - self._told >= STATE_SECONDS:
+            self.tell("training", pl_module)
+        if self.asked_to_stop():
+            self.progress.stopping = True
+        if self.progress.over:
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.conclude(pl_module)
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+        """SIGTERM comes this way; of a failure, keep what there is if no step is half done."""
+        if isinstance(exception, SIGTERMException):
+            self.progress.stopping = True
+            self.conclude(pl_module)
+        elif self.progress.whole and self.progress.done > self.progress.start:
+            pl_module.observer.finish()
+            self.save(pl_module)
+
+    def conclude(self, training: Training) -> None:
+        """The training is over, for whatever reason: evaluate or save."""
+        training.observer.finish()
+        self.tell("evaluating", training)
+        early = self.progress.done < self.progress.steps
+        if not (early and self.progress.stopping):
+            training.evaluate()
+        if early:
+            self.save(training)
+        self.ending = "diverged" if training.observer.diverged else "stopped" if early else "finished"
+        self.tell("saving", training)
+
+    def save(self, training: Training) -> None:
+        """Write ckpt/last.ckpt and say so in an event."""
+        self.tell("saving", training)
+        checkpoint.save(self.folder.path / "ckpt" / "last.ckpt", training.state())
+        at = max(0, self.progress.done - 1)
+        training.observer.add(at, events=[Event(at, "checkpoint", says=f"Saved after {self.progress.done} steps.")])
+
+    def asked_to_stop(self) -> bool:
+        return self.asked.is_set() or (self.folder.path / "STOP").exists()
