@@ -98,7 +98,9 @@ class Supervisor:
                 if folder.run in self._ended:
                     continue
                 status = self.executor.status(folder)
-                if status in ENDED:
+                if status in ENDED and self._lingers(folder):
+                    living.append(folder)
+                elif status in ENDED:
                     self._ended.add(folder.run)
                     self._pressed.pop(folder.run, None)
                 elif status == "queued":
@@ -135,6 +137,15 @@ class Supervisor:
                 environment["CUDA_VISIBLE_DEVICES"] = gpu or self.gpus[0]
             self.executor.submit(folder, mine, environment)
             return True
+
+    def _lingers(self, folder: RunFolder) -> bool:
+        """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
+        if not claim.taken(folder.path):
+            return False
+        if time.time() - float((folder.exit() or {}).get("ended", 0.0)) < self.kill_after:
+            return True
+        self.executor.stop(folder, "kill")
+        return False
 
     def _press(self, folder: RunFolder) -> None:
         """The longer ago STOP was written, the harder the worker is asked."""
