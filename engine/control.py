@@ -43,6 +43,7 @@ class Control(lightning.Callback):
             "dropped": observer.dropped if observer else 0,
             "attempt": self.attempt,
             "updated": time.time(),
+            "cpu_seconds": time.process_time(),
             "probe_share": observer.seconds / self.progress.busy if observer and self.progress.busy else 0.0,
         }
         with contextlib.suppress(OSError):  # a full disk does not end the training
