@@ -17,6 +17,7 @@ kill -9 loses nothing that `log` acknowledged.  Each attempt of a run writes its
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 import time
@@ -24,15 +25,16 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from engine.detector import Event
+from engine.detector import Event, number
 
 MAGIC = b"FLSPOOL1"
 VERSION = 1
 OPEN, SCHEMA, POINTS, VECTOR, EVENT = 0, 1, 2, 3, 4
 HEADER = struct.Struct("<III")
 POINT_HEAD = struct.Struct("<HHqd")
+NONSENSE = (KeyError, IndexError, TypeError, ValueError, OverflowError, struct.error)  # what decoding damage may raise
 LARGEST = 64 * 2**20  # a length beyond this is damage, not data
 
 Series = tuple[str, str]  # (metric name, layer)
@@ -82,29 +84,32 @@ class Spool:
         t = time.time() if t is None else t
         parts: list[bytes] = []
         fresh: list[Any] = []
-        if scalars:
-            key = tuple(scalars)
-            if key not in self._schemas:
-                parts.append(self._schema(key, "scalar", f"{len(key)}d"))
-                fresh.append(key)
-            number, values = self._schemas[key]
-            body = POINT_HEAD.pack(number, len(key), step, t) + values.pack(*scalars.values())
-            parts.append(HEADER.pack(POINTS, len(body), zlib.crc32(body)) + body)
-        for series, vector in (vectors or {}).items():
-            shaped = (series, len(vector))
-            if shaped not in self._schemas:
-                self._units.setdefault(series, ("", (len(vector),)))
-                parts.append(self._schema((series,), "vector", f"{len(vector)}f", shaped))
-                fresh.append(shaped)
-            number, values = self._schemas[shaped]
-            body = POINT_HEAD.pack(number, 0, step, t) + values.pack(*vector)
-            parts.append(HEADER.pack(VECTOR, len(body), zlib.crc32(body)) + body)
-        parts += [_json_frame(EVENT, {"t": t, **event.json()}) for event in events]
-        if self._write(b"".join(parts)):
-            return True
-        for key in fresh:  # the schema frame was cut off with the rest
-            del self._schemas[key]
-        return False
+        written = False
+        try:
+            if scalars:
+                key = tuple(scalars)
+                if key not in self._schemas:
+                    parts.append(self._schema(key, "scalar", f"{len(key)}d"))
+                    fresh.append(key)
+                schema, values = self._schemas[key]
+                body = POINT_HEAD.pack(schema, len(key), step, t) + values.pack(*scalars.values())
+                parts.append(HEADER.pack(POINTS, len(body), zlib.crc32(body)) + body)
+            for series, vector in (vectors or {}).items():
+                shaped = (series, len(vector))
+                if shaped not in self._schemas:
+                    self._units.setdefault(series, ("", (len(vector),)))
+                    parts.append(self._schema((series,), "vector", f"{len(vector)}f", shaped))
+                    fresh.append(shaped)
+                schema, values = self._schemas[shaped]
+                body = POINT_HEAD.pack(schema, 0, step, t) + _floats(values, vector)
+                parts.append(HEADER.pack(VECTOR, len(body), zlib.crc32(body)) + body)
+            parts += [_json_frame(EVENT, {"t": t, **event.json()}) for event in events]
+            written = self._write(b"".join(parts))
+            return written
+        finally:
+            if not written:
+                for key in fresh:  # the schema frame was cut off, or never written, with the rest
+                    del self._schemas[key]
 
     def sync(self) -> None:
         """Ask the kernel to put everything on the disk (at checkpoints and at the end)."""
@@ -116,12 +121,12 @@ class Spool:
             self._fd = -1
 
     def _schema(self, keys: tuple[Series, ...], kind: str, layout: str, slot: Any = None) -> bytes:
-        number = max((n for n, _ in self._schemas.values()), default=-1) + 1
-        if number > 0xFFFF or len(keys) > 0xFFFF:
-            raise ValueError(f"a spool holds at most 65,536 schemas of 65,535 metrics; received schema {number} of {len(keys)}.")
-        self._schemas[keys if slot is None else slot] = (number, struct.Struct("<" + layout))
+        schema = max((n for n, _ in self._schemas.values()), default=-1) + 1
+        if schema > 0xFFFF or len(keys) > 0xFFFF:
+            raise ValueError(f"a spool holds at most 65,536 schemas of 65,535 metrics; received schema {schema} of {len(keys)}.")
+        self._schemas[keys if slot is None else slot] = (schema, struct.Struct("<" + layout))
         metrics = [[n, layer, *_listed(self._units.get((n, layer), ("", ())), kind)] for n, layer in keys]
-        return _json_frame(SCHEMA, {"id": number, "metrics": metrics})
+        return _json_frame(SCHEMA, {"id": schema, "metrics": metrics})
 
     def _write(self, data: bytes) -> bool:
         try:
@@ -137,6 +142,15 @@ class Spool:
         return False
 
 
+def _floats(layout: struct.Struct, vector: Sequence[float]) -> bytes:
+    """float32; what is finite as a double and too large for a float becomes an infinity, as a cast would make it."""
+    try:
+        return layout.pack(*vector)
+    except OverflowError:
+        largest = 3.4028235677973366e38  # halfway from the largest float to the next
+        return layout.pack(*(math.copysign(math.inf, v) if abs(v) >= largest else v for v in vector))
+
+
 def _listed(unit_shape: tuple[str, tuple[int, ...]], kind: str) -> list[Any]:
     unit, shape = unit_shape
     return [unit, kind, list(shape)]
@@ -147,8 +161,7 @@ def _json_frame(kind: int, thing: Mapping[str, Any]) -> bytes:
     return HEADER.pack(kind, len(body), zlib.crc32(body)) + body
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """One decoded frame.  POINTS: `values` f64, one per series.  VECTOR: `values` f32, one series.  EVENT and OPEN: `data`."""
 
     kind: int
@@ -164,29 +177,48 @@ class Tail:
 
     `offset` is where the next read begins.  `problem` is a sentence while the tail of the file does
     not decode; a torn tail of a living run is simply retried at the next pass.  Schemas live in the
-    part already read: a reader that starts at an offset first passes through `schemas_until`.
+    part already read, so a reader that starts at an offset first collects them (ValueError when the
+    file is not the one that was read).
     """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path, self.offset, self.problem = Path(path), 0, ""
         self._schemas: dict[int, tuple[SeriesInfo, ...]] = {}
         if offset:
-            for _ in self.read(until=offset):
-                pass
+            self._schemas_until(offset)
 
-    def read(self, most: int = 16 * 2**20, until: int | None = None) -> Iterator[Frame]:
+    def _schemas_until(self, offset: int) -> None:
+        """Hop from header to header over what was read before, and take only the schemas."""
+        with open(self.path, "rb") as file:
+            at = len(MAGIC)
+            while at < offset:
+                file.seek(at)
+                try:
+                    kind, length, _ = HEADER.unpack(file.read(HEADER.size))
+                    if kind == SCHEMA:
+                        self._decode(kind, file.read(length))
+                except NONSENSE as error:
+                    raise ValueError(f"{self.path.name} is not the file that was read up to byte {offset}.") from error
+                at += HEADER.size + length
+        if at != offset:
+            raise ValueError(f"{self.path.name} is not the file that was read up to byte {offset}.")
+        self.offset = offset
+
+    def read(self, most: int = 16 * 2**20) -> Iterator[Frame]:
         """Yield the whole frames now in the file, about `most` bytes at a call; `offset` moves with each."""
         with open(self.path, "rb") as file:
             file.seek(self.offset)
-            data = file.read(most if until is None else until - self.offset)
+            data = file.read(most)
             grown = len(data) == most
-            if grown and len(data) >= HEADER.size:  # one frame may be larger than `most`
-                _, length, _ = HEADER.unpack_from(data, len(MAGIC) if self.offset == 0 else 0)
+            first = len(MAGIC) if self.offset == 0 else 0
+            if grown and len(data) >= first + HEADER.size:  # one frame may be larger than `most`
+                _, length, _ = HEADER.unpack_from(data, first)
                 if length <= LARGEST:
-                    data += file.read(max(0, length + HEADER.size + len(MAGIC) - len(data)))
+                    data += file.read(max(0, first + HEADER.size + length - len(data)))
         at = 0
         if self.offset == 0:
-            if len(data) < len(MAGIC):
+            if len(data) < len(MAGIC) and MAGIC.startswith(data):
+                self.problem = f"{self.path.name} is only {len(data)} bytes long." if data else ""
                 return
             if not data.startswith(MAGIC):
                 self.problem = f"{self.path.name} does not begin like a spool; nothing of it was read."
@@ -205,29 +237,42 @@ class Tail:
             if zlib.crc32(body) != crc:
                 self.problem = f"{self.path.name} is damaged at byte {base + at}: checksum mismatch."
                 return
-            frame = self._decode(kind, body)
+            try:
+                frame = self._decode(kind, body)
+            except NONSENSE:
+                self.problem = f"{self.path.name} is damaged at byte {base + at}: a frame of kind {kind} makes no sense."
+                return
             at = end
             self.offset = base + at
             if frame is not None:
                 yield frame
-        if at < len(data) and not grown:
+        if at < len(data) and (not grown or self.offset == base):
             self.problem = f"{self.path.name} ends in a torn frame of {len(data) - at} bytes at byte {base + at}."
 
     def _decode(self, kind: int, body: bytes) -> Frame | None:
         if kind == POINTS:
-            number, count, step, t = POINT_HEAD.unpack_from(body)
-            return Frame(POINTS, step, t, self._schemas[number], struct.unpack_from(f"<{count}d", body, POINT_HEAD.size))
+            schema, count, step, t = POINT_HEAD.unpack_from(body)
+            series = self._schemas[schema]
+            if len(series) != count or len(body) != POINT_HEAD.size + 8 * count:
+                raise ValueError(f"{count} values for {len(series)} series")
+            return Frame(POINTS, step, t, series, struct.unpack_from(f"<{count}d", body, POINT_HEAD.size))
         if kind == VECTOR:
-            number, _, step, t = POINT_HEAD.unpack_from(body)
+            schema, _, step, t = POINT_HEAD.unpack_from(body)
             count = (len(body) - POINT_HEAD.size) // 4
-            return Frame(VECTOR, step, t, self._schemas[number], struct.unpack_from(f"<{count}f", body, POINT_HEAD.size))
+            return Frame(VECTOR, step, t, self._schemas[schema], struct.unpack_from(f"<{count}f", body, POINT_HEAD.size))
+        if kind not in (OPEN, SCHEMA, EVENT):
+            return None  # a kind of a later version
         thing = json.loads(body)
         if kind == SCHEMA:
-            self._schemas[thing["id"]] = tuple(SeriesInfo(n, layer, u, k, tuple(s)) for n, layer, u, k, s in thing["metrics"])
+            metrics = ((str(n), str(layer), str(u), str(k), tuple(map(int, s))) for n, layer, u, k, s in thing["metrics"])
+            self._schemas[thing["id"]] = tuple(SeriesInfo(*described) for described in metrics)
             return None
-        if kind in (EVENT, OPEN):
-            return Frame(kind, int(thing.get("step", 0)), float(thing.get("t", 0.0)), data=thing)
-        return None  # a kind of a later version
+        if kind == OPEN:
+            return Frame(OPEN, data={**thing, "attempt": int(thing["attempt"]), "start": int(thing["start"])})
+        texts = {name: str(thing[name]) for name in ("kind", "rule", "layer", "says")}
+        numbers = {name: number(thing[name]) for name in ("value", "threshold")}
+        step, t = int(thing["step"]), float(thing["t"])
+        return Frame(EVENT, step, t, data={"step": step, "t": t, **texts, **numbers})
 
 
 def spools(folder: Path) -> list[Path]:

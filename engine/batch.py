@@ -1,0 +1,158 @@
+"""One pass of the owner in memory: what was read from all spools, then written in one transaction with the offsets."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from engine.names import Directory
+from engine.spool import POINTS, VECTOR, Frame, SeriesInfo
+
+LAST = {"loss/train": "loss_train", "loss/validation": "loss_validation"}  # kept with the run: the table of runs reads no points
+
+
+@dataclass
+class Block:
+    """Frames of one run that carry the same series: columns of frames, not of points."""
+
+    run_id: int
+    series: tuple[SeriesInfo, ...]
+    steps: list[int] = field(default_factory=list)
+    ts: list[float] = field(default_factory=list)
+    values: list[tuple[float, ...]] = field(default_factory=list)
+
+    def cut(self, start: int) -> None:
+        """Forget what a new attempt supersedes."""
+        kept = [i for i, step in enumerate(self.steps) if step < start]
+        self.steps, self.ts, self.values = ([column[i] for i in kept] for column in (self.steps, self.ts, self.values))
+
+
+class Batch:
+    """Collects frames; `write` puts them into an open transaction."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.directory = directory
+        self.points: dict[tuple[int, int], Block] = {}  # key: run, identity of the schema (kept alive by its block)
+        self.vectors: dict[tuple[int, int], Block] = {}
+        self.events: list[tuple[int, Mapping]] = []
+        self.superseded: list[tuple[int, int]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.points or self.vectors or self.events or self.superseded)
+
+    def add(self, run_id: int, frame: Frame) -> None:
+        """A frame of points, a vector or an event."""
+        if frame.kind in (POINTS, VECTOR):
+            blocks = self.points if frame.kind == POINTS else self.vectors
+            key = (run_id, id(frame.series))
+            block = blocks.get(key)
+            if block is None:
+                block = blocks[key] = Block(run_id, frame.series)
+            block.steps.append(frame.step)
+            block.ts.append(frame.t)
+            block.values.append(frame.values)
+        elif frame.data is not None:
+            self.events.append((run_id, frame.data))
+
+    def supersede(self, run_id: int, start: int) -> None:
+        """A new attempt of the run begins at `start`: what is known of that step and later ones is void."""
+        self.superseded.append((run_id, start))
+        for block in itertools.chain(self.points.values(), self.vectors.values()):
+            if block.run_id == run_id:
+                block.cut(start)
+        self.events = [(r, e) for r, e in self.events if r != run_id or e["step"] < start]
+
+    def last(self, run_id: int) -> dict[str, float]:
+        """The newest value of each metric of LAST that this pass brought, by column."""
+        out: dict[str, tuple[int, float]] = {}
+        for block in self.points.values():
+            if block.run_id != run_id or not block.steps:
+                continue
+            for column, series in enumerate(block.series):
+                if series.name in LAST and not series.layer and block.steps[-1] >= out.get(series.name, (-1, 0.0))[0]:
+                    out[series.name] = (block.steps[-1], block.values[-1][column])
+        return {LAST[name]: value for name, (_, value) in out.items()}
+
+    def write(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Everything into the tables, the superseded points out of them; the caller holds the transaction."""
+        for run_id, start in self.superseded:
+            for table in ("metric_point", "vector_point", "event"):
+                cursor.execute(f"DELETE FROM store.{table} WHERE run_id = {run_id} AND step >= {start}")
+        _insert(cursor, "metric_point", _points([b for b in self.points.values() if b.steps], self.directory))
+        _insert(cursor, "vector_point", _vectors([b for b in self.vectors.values() if b.steps], self.directory))
+        _insert(cursor, "event", _events(self.events))
+        if self.directory.unsaved:
+            infos = [(n, self.directory.info[n]) for n in self.directory.unsaved]
+            names = {
+                "metric_id": pa.array([n for n, _ in infos], pa.int32()),
+                **{column: [getattr(i, column) for _, i in infos] for column in ("name", "layer", "unit", "kind")},
+                "shape": pa.array([list(i.shape) for _, i in infos], pa.list_(pa.int32())),
+            }
+            _insert(cursor, "metric_name", pa.table(names))
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | None) -> None:
+    if rows is not None and rows.num_rows:
+        cursor.register("incoming", rows)
+        try:
+            cursor.execute(f"INSERT INTO store.{table} SELECT * FROM incoming")
+        finally:
+            cursor.unregister("incoming")
+
+
+def _points(blocks: list[Block], directory: Directory) -> pa.Table | None:
+    """Rows by run and then by metric: a series lies together even before the final sorting."""
+    if not blocks:
+        return None
+    columns: list[list[np.ndarray]] = [[], [], [], [], []]
+    for block in blocks:
+        width, frames = len(block.series), len(block.steps)
+        ids = np.fromiter((directory.metric(s) for s in block.series), np.int32, width)
+        values = np.fromiter(itertools.chain.from_iterable(block.values), np.float64, width * frames)
+        rows = (
+            np.full(width * frames, block.run_id, np.int32),
+            np.repeat(ids, frames),
+            np.tile(np.asarray(block.steps, np.int64), width),
+            np.tile(np.asarray(block.ts, np.float64), width),
+            values.reshape(frames, width).T.ravel(),
+        )
+        for column, part in zip(columns, rows, strict=True):
+            column.append(part)
+    names = ("run_id", "metric_id", "step", "t", "value")
+    return pa.table({name: np.concatenate(parts) for name, parts in zip(names, columns, strict=True)})
+
+
+def _vectors(blocks: list[Block], directory: Directory) -> pa.Table | None:
+    if not blocks:
+        return None
+    rows = [(b.run_id, directory.metric(b.series[0]), s, t, v) for b in blocks for s, t, v in zip(b.steps, b.ts, b.values, strict=True)]
+    lengths = np.fromiter((len(row[4]) for row in rows), np.int32, len(rows))
+    flat = np.fromiter(itertools.chain.from_iterable(row[4] for row in rows), np.float32, int(lengths.sum()))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    columns = {
+        "run_id": pa.array([row[0] for row in rows], pa.int32()),
+        "metric_id": pa.array([row[1] for row in rows], pa.int32()),
+        "step": pa.array([row[2] for row in rows], pa.int64()),
+        "t": pa.array([row[3] for row in rows], pa.float64()),
+        "v": pa.ListArray.from_arrays(offsets, flat),
+    }
+    return pa.table(columns)
+
+
+def _events(events: list[tuple[int, Mapping]]) -> pa.Table | None:
+    if not events:
+        return None
+
+    def column(name: str, kind: pa.DataType) -> pa.Array:
+        return pa.array([e[name] for _, e in events], kind)
+
+    text, real = pa.string(), pa.float64()
+    columns = {"run_id": pa.array([r for r, _ in events], pa.int32()), "step": column("step", pa.int64()), "t": column("t", real)}
+    for name, kind in (("kind", text), ("rule", text), ("layer", text), ("value", real), ("threshold", real), ("says", text)):
+        columns[name] = column(name, kind)
+    return pa.table(columns)

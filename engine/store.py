@@ -1,0 +1,230 @@
+"""The store: every question about runs that pages, routes and the command line ask of the index.
+
+Each method takes a cursor of its own, so that any thread may ask while the owner writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from engine import minmax
+from engine.detector import jsonable
+from engine.folder import RunFolder, all_runs, read_json
+from engine.follow import Row, first_row, state_of
+from engine.knobs import unnest
+from engine.names import Directory, series_key, split_key
+from engine.nearest import nearest
+from engine.saving import rows_of
+
+EVENT = ("step", "kind", "rule", "layer", "value", "threshold", "says")
+PROVENANCE = ("commit", "dirty", "python", "packages", "device", "kernels", "data")
+
+
+class Store:
+    """Reading.  `need` makes sure that a run is in the index and raises KeyError for one that does not exist."""
+
+    def __init__(
+        self,
+        connection: Callable[[], duckdb.DuckDBPyConnection],
+        directory: Directory,
+        data: Path,
+        *,
+        need: Callable[[str], None],
+        lazy: bool,
+    ) -> None:
+        self._connection, self._directory, self._need, self._lazy, self.data = connection, directory, need, lazy, data
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The rows of `runs --json`, oldest first, each with `target` (steps asked for) and `twin`."""
+        if self._lazy:
+            return [_listed(row) for row in self._rows_of_files()]
+        with self._cursor() as cursor:
+            found = cursor.execute("SELECT * EXCLUDE (run_id, knobs) FROM store.run ORDER BY run")
+            names = [column[0] for column in found.description]
+            return [_listed(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+
+    def show(self, run: str) -> dict[str, Any]:
+        """The `show` document of one run, and its `twin`."""
+        run_id = self._id(run)
+        folder = RunFolder(self.data / "runs" / run)
+        spec, provenance = folder.spec() or {}, read_json(folder.path / "provenance.json") or {}
+        with self._cursor() as cursor:
+            row = rows_of(cursor, run_id)
+            metrics = self._scalars(cursor, run_id) | self._vectors(cursor, run_id)
+        return {
+            "run": run,
+            "lab": row["lab"],
+            "preset": row["preset"] or None,
+            "status": row["status"],
+            "steps": row["steps"],
+            "knobs": unnest(spec.get("knobs") or {}),
+            "metrics": dict(sorted(metrics.items())),
+            "events": self.events(run),
+            "provenance": {name: provenance.get(name) for name in PROVENANCE},
+            "parent": spec.get("parent"),
+            "twin": row["twin"] or None,
+        }
+
+    def state(self, run: str) -> dict[str, Any]:
+        """What moves beside the curves: status, step, steps (asked for), phase, step_seconds, attempt, dropped, problem."""
+        run_id = self._id(run)
+        with self._cursor() as cursor:
+            row = rows_of(cursor, run_id)
+        return state_of(row, RunFolder(self.data / "runs" / run).state())
+
+    def upto(self, run: str) -> int | None:
+        """The highest step of which anything is stored."""
+        run_id = self._id(run)
+        with self._cursor() as cursor:
+            tables = ("metric_point", "vector_point")
+            found = [cursor.execute(f"SELECT max(step) FROM store.{t} WHERE run_id = {run_id}").fetchall()[0][0] for t in tables]
+        return max((step for step in found if step is not None), default=None)
+
+    # -- what was measured -------------------------------------------------------------------------
+
+    def names(self, run: str) -> list[dict[str, Any]]:
+        """Every series of a run: {"key", "name", "layer", "unit", "kind", "shape"}, by name and layer."""
+        run_id = self._id(run)
+        with self._cursor() as cursor:
+            found = cursor.execute(
+                f"SELECT DISTINCT metric_id FROM store.metric_point WHERE run_id = {run_id} "
+                f"UNION SELECT DISTINCT metric_id FROM store.vector_point WHERE run_id = {run_id}"
+            ).fetchall()
+        infos = sorted((self._directory.info[number] for (number,) in found), key=lambda i: (i.name, i.layer))
+        return [
+            {
+                "key": series_key(i.name, i.layer),
+                "name": i.name,
+                "layer": i.layer,
+                "unit": i.unit,
+                "kind": i.kind,
+                "shape": list(i.shape),
+            }
+            for i in infos
+        ]
+
+    def series(
+        self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, points: int = 1000
+    ) -> dict[str, Any]:
+        """One series between two steps (inclusive), as minimum and maximum of about `points` / 2 buckets.
+
+        `steps`, `t`, `values` hold finite values only; `nonfinite` is [[step, t, "NaN"], …] and
+        `nonfinite_count` counts all of them; `exact` is true when every stored point is there.
+        """
+        return self.many([(run, name, layer)], lo=lo, hi=hi, points=points)[0]
+
+    def many(
+        self, asked: Sequence[tuple[str, str, str]], *, lo: int | None = None, hi: int | None = None, points: int = 1000
+    ) -> list[dict[str, Any]]:
+        """Many series (run, name, layer) for about the price of one: all curves of a page, or one curve of a hundred runs."""
+        ids = [(self._id(run), self._directory.ids.get((name, layer), ()) or (-1,)) for run, name, layer in asked]
+        if not ids:
+            return []
+        with self._cursor() as cursor:
+            return minmax.series(cursor, ids, lo, hi, max(2, points))
+
+    def vectors(
+        self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, rows: int = 300
+    ) -> dict[str, Any]:
+        """{"steps", "t", "v"}: all rows, or of each bucket the row with the largest element, always with the first and the last."""
+        asked = (self._id(run), self._directory.ids.get((name, layer), ()) or (-1,))
+        with self._cursor() as cursor:
+            return minmax.vectors(cursor, asked, lo, hi, max(1, rows))
+
+    def events(self, run: str) -> list[dict[str, Any]]:
+        """Events by step; those of one step in the order in which they were told."""
+        run_id = self._id(run)
+        with self._cursor() as cursor:
+            found = cursor.execute(f"SELECT {', '.join(EVENT)} FROM store.event WHERE run_id = {run_id} ORDER BY step, rowid").fetchall()
+        return [dict(zip(EVENT, map(jsonable, row), strict=True)) for row in found]
+
+    def frame(self, run: str, names: Iterable[str] | None = None) -> pl.DataFrame:
+        """Every stored point: metric, layer, index (null for scalars), step, t, value; NAME, NAME@LAYER or a family may be asked for."""
+        run_id = self._id(run)
+        which = "" if names is None else f" AND metric_id IN ({', '.join(map(str, self._chosen(run, names)))})"
+        with self._cursor() as cursor:
+            return cursor.sql(
+                "SELECT m.name AS metric, m.layer, p.i AS index, p.step, p.t, p.value FROM ("
+                f"SELECT metric_id, NULL::INTEGER AS i, step, t, value FROM store.metric_point WHERE run_id = {run_id}{which} UNION ALL "
+                "SELECT metric_id, unnest(range(len(v)))::INTEGER, step, t, unnest(v)::DOUBLE FROM store.vector_point "
+                f"WHERE run_id = {run_id}{which}) p JOIN store.metric_name m USING (metric_id) "
+                "ORDER BY metric, m.layer, p.step, p.t, index"
+            ).pl()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._connection().cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def _id(self, run: str) -> int:
+        if run not in self._directory.runs:
+            self._need(run)
+        return self._directory.runs[run]
+
+    def _chosen(self, run: str, names: Iterable[str]) -> list[int]:
+        present = self.names(run)
+        out: list[int] = []
+        for asked in names:
+            name, layer = split_key(asked)
+            family = [s for s in present if not layer and s["name"].startswith(f"{name}/")]
+            exact = [s for s in present if s["name"] == name and (not layer or s["layer"] == layer)]
+            if not (family or exact):
+                raise KeyError(nearest(f"metric of {run}", asked, {s["key"] for s in present} | {s["name"] for s in present}))
+            for s in family + exact:
+                out += self._directory.ids[s["name"], s["layer"]]
+        return sorted(set(out))
+
+    def _rows_of_files(self) -> Iterator[Row]:
+        for folder in all_runs(self.data):
+            if folder.run in self._directory.runs:
+                with self._cursor() as cursor:
+                    yield rows_of(cursor, self._directory.runs[folder.run])
+            elif (row := first_row(folder)) is not None:
+                yield row | {"status": folder.status(), "steps": int(folder.state().get("step") or 0)}
+
+    def _scalars(self, cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, dict[str, Any]]:
+        found = cursor.execute(
+            "SELECT metric_id, count(*), arg_max(value, {'s': step, 't': t}), min(value) FILTER (isfinite(value)), "
+            f"max(value) FILTER (isfinite(value)), count(*) FILTER (NOT isfinite(value)) FROM store.metric_point WHERE run_id = {run_id} "
+            "GROUP BY metric_id ORDER BY metric_id"
+        ).fetchall()
+        return {self._key(number): self._summary(number, *rest) for number, *rest in found}
+
+    def _vectors(self, cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, dict[str, Any]]:
+        finite = "list_filter(v, lambda x: isfinite(x))"
+        found = cursor.execute(
+            f"SELECT metric_id, count(*), arg_max(v, {{'s': step, 't': t}}), min(list_min({finite})), max(list_max({finite})), "
+            f"sum(len(v) - len({finite}))::BIGINT, max(len(v)) FROM store.vector_point WHERE run_id = {run_id} GROUP BY metric_id "
+            "ORDER BY metric_id"
+        ).fetchall()
+        return {self._key(number): {**self._summary(number, *rest), "size": size} for number, *rest, size in found}
+
+    def _key(self, number: int) -> str:
+        return series_key(self._directory.info[number].name, self._directory.info[number].layer)
+
+    def _summary(self, number: int, points: int, last: Any, low: float, high: float, nonfinite: int) -> dict[str, Any]:
+        info = self._directory.info[number]
+        shown = [jsonable(v) for v in last] if isinstance(last, list) else jsonable(last)
+        told = {"unit": info.unit, "kind": info.kind, "points": points, "last": shown}
+        return {**told, "min": low, "max": high, "nonfinite": nonfinite}
+
+
+def _listed(row: Row) -> dict[str, Any]:
+    out = {name: row[name] for name in ("run", "lab")} | {"preset": row["preset"] or None}
+    out |= {name: row[name] for name in ("status", "steps", "created", "seed", "who")} | {"sweep": row["sweep"] or None}
+    last = {"loss/train": row["loss_train"], "loss/validation": row["loss_validation"]}
+    out["last"] = {name: jsonable(value) for name, value in last.items() if value is not None}
+    return out | {"target": row["target"], "twin": row["twin"] or None}
