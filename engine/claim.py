@@ -1,8 +1,9 @@
-"""The claim on a run: a file lock that says "somebody starts or minds this run", and that no death leaves behind.
+"""Claims: a locked file says "somebody has this in hand", and no death leaves it behind.
 
-Whoever wants to start a run takes its claim first, so that two processes never start the same one.
-The worker inherits the lock and holds it as long as it lives; a starter killed between starting the
-worker and writing proc.json therefore leaves no run that could be started twice.
+`runs/<id>/claim`: whoever wants to start a run takes its claim first, so that two processes never
+start the same one.  The worker inherits the lock and holds it as long as it lives; a starter killed
+between starting the worker and writing proc.json therefore leaves no run that could start twice.
+`data/supervisor.lock`: the one process that starts queued runs.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ class Claim:
             self.fd = -1
 
 
-def take(folder: Path) -> Claim | None:
-    """The claim on a run, or None while somebody else has it.  The file names its holder for people."""
+def take(path: Path) -> Claim | None:
+    """The claim at `path`, or None while somebody else has it.  The file names its holder for people."""
     try:
-        fd = os.open(folder / "claim", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except FileNotFoundError:  # the run was deleted
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError:  # the folder was deleted
         return None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,10 +44,10 @@ def take(folder: Path) -> Claim | None:
     return Claim(fd)
 
 
-def taken(folder: Path) -> bool:
-    """True while somebody starts or minds the run, or while its worker lives."""
+def taken(path: Path) -> bool:
+    """True while somebody holds the claim at `path`; of a run: while somebody starts or minds it, or its worker lives."""
     try:
-        fd = os.open(folder / "claim", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

@@ -121,7 +121,7 @@ class RunFolder:
         process = self.process()
         if process is None:
             return "queued"
-        if not process.alive() and not taken(self.path):  # while taken, its starter is about to tell how it ended
+        if not process.alive() and not taken(self.path / "claim"):  # while taken, its starter is about to tell how it ended
             told = self.exit()  # it may have ended between the two looks
             return str(told["status"]) if told else "lost"
         return "held" if (self.path / "HOLD").exists() else "running"

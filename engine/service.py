@@ -28,7 +28,7 @@ class Service:
         self.data = Path(data or data_folder())
         self.owner = Owner(self.data)
         self.executor: Executor = executor or Local()
-        self.supervisor = Supervisor(self.data, self.executor, active=lambda: self.owner.role == "owner")
+        self.supervisor = Supervisor(self.data, self.executor)
         self.started = 0.0
         self._catalog = _Catalog(self.data)
 

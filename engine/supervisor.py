@@ -2,13 +2,14 @@
 
 The queue is the folder itself: a run with a declaration and no worker yet, oldest first.  Nothing is
 kept in memory that the folder does not say, so a new supervisor takes over where a dead one left off.
+One process at a time is on duty; the others look at every pass whether it has left.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import claim, device
@@ -22,30 +23,27 @@ LOOK_AGAIN = 50  # passes between two looks at runs known to have ended (a resum
 
 
 class Supervisor:
-    """`active` says at every pass whether this process may start and mind runs (it owns the folder).
-
-    Slots: a CPU run takes its `threads` of `cores`; a GPU run takes one of `gpus`.
-    """
+    """Slots: a CPU run takes its `threads` of `cores`; a GPU run takes one of `gpus`."""
 
     def __init__(
         self,
         data: Path,
         executor: Executor | None = None,
         *,
-        active: Callable[[], bool] = lambda: True,
         cores: int | None = None,
         gpus: Sequence[str] | None = None,
         every: float = 0.1,
         terminate_after: float = TERMINATE_AFTER,
         kill_after: float = KILL_AFTER,
     ) -> None:
-        self.data, self.executor, self.active, self.every = Path(data), executor or Local(), active, every
+        self.data, self.executor, self.every = Path(data), executor or Local(), every
         self.cores = device.cores() if cores is None else cores
         self.gpus = list(device.gpus() if gpus is None else gpus)
         self.terminate_after, self.kill_after = terminate_after, kill_after
         self.problem = ""  # why the last pass failed, in one sentence
         self._pressed: dict[str, float] = {}
         self._ended: set[str] = set()
+        self._post: claim.Claim | None = None
         self._passes = 0
         self._pass = threading.RLock()
         self._awake = threading.Event()
@@ -67,6 +65,10 @@ class Supervisor:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        with self._pass:
+            if self._post is not None:
+                self._post.release()
+                self._post = None
         self.executor.close()
 
     def wake(self) -> None:
@@ -77,8 +79,7 @@ class Supervisor:
         while not self._closing:
             self._awake.clear()
             try:
-                if self.active():
-                    self.step()
+                self.step()
                 self.problem = ""
             except Exception as error:  # the thread must outlive a full disk or a vanished folder, and say so
                 self.problem = f"The supervisor's last pass failed: {type(error).__name__}: {error}"
@@ -86,9 +87,19 @@ class Supervisor:
 
     # -- one pass ----------------------------------------------------------------------------------
 
-    def step(self) -> None:
-        """One pass over the folder: ends, stops, starts."""
+    @property
+    def on_duty(self) -> bool:
+        """True while this is the supervisor that starts and minds the runs of the folder."""
+        return self._post is not None
+
+    def step(self) -> bool:
+        """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty."""
         with self._pass:
+            if self._post is None:
+                self.data.mkdir(parents=True, exist_ok=True)
+                self._post = claim.take(self.data / "supervisor.lock")
+                if self._post is None:
+                    return False
             self._passes += 1
             if self._passes % LOOK_AGAIN == 0:
                 self._ended.clear()
@@ -109,6 +120,7 @@ class Supervisor:
                     living.append(folder)
                     self._press(folder)
             self._start(living, queued)
+            return True
 
     def stop(self, run: str) -> str:
         """Ask a run to stop -> its status now: a queued one is stopped at once, a living one has been asked."""
@@ -117,7 +129,7 @@ class Supervisor:
     def launch(self, folder: RunFolder, gpu: str | None = None) -> bool:
         """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended."""
         with self._pass:
-            mine = claim.take(folder.path)
+            mine = claim.take(folder.path / "claim")
             if mine is None:
                 return False
             if folder.status() != "queued":
@@ -140,7 +152,7 @@ class Supervisor:
 
     def _lingers(self, folder: RunFolder) -> bool:
         """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
-        if not claim.taken(folder.path):
+        if not claim.taken(folder.path / "claim"):
             return False
         if time.time() - float((folder.exit() or {}).get("ended", 0.0)) < self.kill_after:
             return True
@@ -207,7 +219,7 @@ def ask_to_stop(folder: RunFolder, executor: Executor) -> str:
     if folder.status() in ENDED:
         return folder.status()
     executor.stop(folder, "ask")
-    mine = claim.take(folder.path)
+    mine = claim.take(folder.path / "claim")
     if mine is not None:
         if folder.status() == "queued":
             folder.write_exit("stopped", says="Stopped before it began.")

@@ -61,7 +61,7 @@ def test_a_queued_run_is_started_and_finishes(tmp_path: Path, make: Callable[...
     assert run.status() == "finished"
     assert run.exit()["code"] == 0
     assert "fake worker" in supervisor.executor.logs(run)[0]
-    until(supervisor, lambda: not claim.taken(run.path))
+    until(supervisor, lambda: not claim.taken(run.path / "claim"))
 
 
 def test_slots_hold_back_what_does_not_fit_and_order_is_kept(tmp_path: Path, make: Callable[..., Supervisor]) -> None:
@@ -172,7 +172,7 @@ def test_a_worker_that_answers_to_stop_is_left_in_peace(tmp_path: Path, make: Ca
 def test_a_new_supervisor_adopts_the_living_and_tells_of_the_dead(tmp_path: Path, make: Callable[..., Supervisor]) -> None:
     endless = {"behave": "stoppable", "steps": 10**6, "pace": 0.01}
     living, dead, waiting = queue(tmp_path, **endless), queue(tmp_path, **endless), queue(tmp_path, **endless)
-    first = Supervisor(tmp_path, Local(WORKER), cores=2, gpus=[])
+    first = make()
     first.step()
     first.close()  # as if its process had gone: it minds nothing any more
     os.kill(dead.process().pid, signal.SIGKILL)
@@ -191,7 +191,7 @@ def test_a_starter_killed_before_it_wrote_who_runs_leaves_no_run_that_starts_twi
     supervisor = make()
     supervisor.step()
     worker = run.process()
-    supervisor.executor.close()
+    supervisor.close()
     (run.path / "proc.json").unlink()
     other = make()
     other.step()
@@ -233,9 +233,23 @@ def test_the_thread_works_through_a_queue_and_ends(tmp_path: Path, make: Callabl
     assert "supervisor" not in {t.name for t in threading.enumerate()}
 
 
-def test_a_supervisor_that_is_not_active_starts_nothing(tmp_path: Path, make: Callable[..., Supervisor]) -> None:
-    run = queue(tmp_path)
-    supervisor = make(active=lambda: False, every=0.01)
-    supervisor.start()
-    supervisor.close()
+def test_one_supervisor_is_on_duty_and_the_next_takes_over(tmp_path: Path, make: Callable[..., Supervisor]) -> None:
+    first, second = make(), make()
+    assert first.step()
+    assert not second.step()
+    run = queue(tmp_path, steps=3)
+    second.step()
     assert run.status() == "queued"
+    first.close()
+    until(second, lambda: run.status() == "finished")
+
+
+def test_a_run_is_launched_once_whoever_is_on_duty(tmp_path: Path, make: Callable[..., Supervisor]) -> None:
+    run, several = queue(tmp_path, behave="stoppable", steps=10**6, pace=0.01), [make() for _ in range(8)]
+    gate, told = threading.Barrier(8), []
+    threads = [threading.Thread(target=lambda s=s: (gate.wait(), told.append(s.launch(run)))) for s in several]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == [False] * 7 + [True]
