@@ -36,6 +36,7 @@ class Lab(Knobs):
     """Base of every lab, with the knobs that all share.
 
     `provides` names what probes and charts may rely on ("routing", "attention"): they attach by need.
+    `headline` names the metrics that a table of this lab's runs shows.
     """
 
     title: ClassVar[str]
@@ -44,6 +45,7 @@ class Lab(Knobs):
     story: ClassVar[str]
     presets: ClassVar[dict[str, Preset]]
     provides: ClassVar[frozenset[str]] = frozenset()
+    headline: ClassVar[tuple[str, ...]] = ("loss/validation",)
 
     seed: int = knob(0, "seed of initialisation and noise", ge=0, le=2**31 - 1)
     data_seed: int | None = knob(None, "seed of the order of the data; empty means the same as seed", ge=0, le=2**31 - 1)

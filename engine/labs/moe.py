@@ -28,6 +28,7 @@ class Moe(Lab):
     papers = ("arXiv 2101.03961", "arXiv 2006.16668", "arXiv 2408.15664", "arXiv 2106.04426")
     story = "Each byte goes to one of 32 small networks, and a router that nobody keeps in check leaves most of them idle."
     provides = frozenset({"routing", "attention"})
+    headline = ("loss/validation", "router/dead_experts", "router/max_violation")
 
     router: Router = question(Router, "softmax_top_k", "Which expert does a token go to, and what keeps the experts busy?")
     router_init: float = knob(

@@ -1,0 +1,186 @@
+"""What the cards and the docs say is measured here: presets over their seeds, in full, through the command line.
+
+    python -m engine.measure LAB [PRESET …] [--seeds 0-2] [--data FOLDER]     or     python -m engine.measure --all
+
+Writes docs/measured/<lab>/<preset>.json.  Without --seeds a preset is measured over the seeds of its
+last measurement, or 0-2.  Two processes at most at a time; the runs live in a folder that is
+deleted afterwards unless --data names one.  `_gpu` presets need a GPU and are left out by --all where there is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from engine.catalog import Catalog
+from engine.detector import jsonable, number
+from engine.device import resolve
+from engine.folder import read_json, run_folder, write_json
+from engine.lab import Lab, presets
+from engine.labs_json import labs_document
+from engine.nearest import nearest
+
+ROOT = Path(__file__).resolve().parent.parent
+AT_A_TIME = 2
+ENDED = ("finished", "diverged")  # any other end is no measurement
+
+Run = dict[str, Any]
+
+
+def seeds(text: str) -> list[int]:
+    """ "0-2" -> [0, 1, 2]; "0,3" -> [0, 3]."""
+    out: list[int] = []
+    for part in text.split(","):
+        low, dash, high = part.partition("-")
+        if not low.isdigit() or (dash and not high.isdigit()):
+            raise argparse.ArgumentTypeError(f'"{text}" is no list of seeds; give one like 0-2 or 0,3.')
+        out += range(int(low), int(high or low) + 1)
+    return out
+
+
+def one_run(lab: str, preset: str, seed: int, shown: Sequence[str], scratch: Path) -> Run:
+    """Run a preset with one seed in a data folder of its own -> what is kept of it.  RuntimeError if the run did not end by itself."""
+    data = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{preset}-{seed}-"))
+    shutil.copytree(scratch / "cache", data / "cache")
+    command = [sys.executable, "-m", "engine", "run", lab, "--preset", preset, f"seed={seed}", "--json"]
+    environment = {**os.environ, "FAULTLINE_DATA": str(data)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        raise RuntimeError(f"{preset} seed {seed}: {done.stderr.strip().splitlines()[-1:]} (exit {done.returncode})") from None
+    if told["status"] not in ENDED:
+        raise RuntimeError(f"{preset} seed {seed} ended {told['status']}; its folder is {data / 'runs' / told['run']}.")
+    return kept(told, run_folder(data, told["run"]).state(), shown) | {"seed": seed}
+
+
+def kept(told: Mapping[str, Any], state: Mapping[str, Any], shown: Sequence[str]) -> Run:
+    """Of one `show` document: the end of every global metric and of the lab's own, the largest value of the global ones, the events."""
+    scalars = {k: m for k, m in told["metrics"].items() if m["kind"] == "scalar" and not k.startswith("time/")}
+    events: dict[str, dict[str, int]] = {}
+    for event in told["events"]:
+        seen = events.setdefault(event["kind"], {"count": 0, "first": event["step"]})
+        seen["count"] += 1
+    return {
+        "status": told["status"],
+        "steps": told["steps"],
+        "cpu_seconds": round(float(state.get("cpu_seconds") or 0.0), 1),
+        "metrics": {k: m["last"] for k, m in scalars.items() if "@" not in k or k.partition("@")[0] in shown},
+        "largest": {k: m["max"] for k, m in scalars.items() if "@" not in k},
+        "events": events,
+        "provenance": told["provenance"],
+    }
+
+
+def summary(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
+    """Smallest, mean and largest last value of each metric over the seeds, and of the CPU seconds."""
+    columns: dict[str, list[float]] = {}
+    for run in runs:
+        for key, value in [*run["metrics"].items(), ("cpu_seconds", run["cpu_seconds"])]:
+            found = number(value)
+            if found is not None:
+                columns.setdefault(key, []).append(found)
+    return {
+        key: {"min": jsonable(min(column)), "mean": jsonable(sum(column) / len(column)), "max": jsonable(max(column))}
+        for key, column in columns.items()
+    }
+
+
+def document(lab: str, preset: str, shown: Sequence[str], runs: Sequence[Run]) -> dict[str, Any]:
+    """The JSON of one preset, from the runs of all its seeds."""
+    first = runs[0]["provenance"]
+    return {
+        "lab": lab,
+        "preset": preset,
+        "device": first["device"],
+        "versions": {"python": first["python"], **first["packages"]},
+        "commit": first["commit"],
+        "data": first["data"],
+        "date": time.strftime("%Y-%m-%d"),
+        "shown": list(shown),
+        "seeds": [run["seed"] for run in runs],
+        "runs": [{key: value for key, value in run.items() if key != "provenance"} for run in runs],
+        "summary": summary(runs),
+    }
+
+
+def chosen(arguments: argparse.Namespace, labs: Mapping[str, type[Lab]], docs: Path) -> list[tuple[str, str, list[int]]]:
+    """-> (lab, preset, seeds) of everything to measure.  SystemExit, in one sentence, for a name that does not exist."""
+    if arguments.lab and arguments.lab not in labs:
+        sys.exit(nearest("lab", arguments.lab, labs))
+    gpu = resolve("auto").startswith("cuda")
+    out = []
+    for lab in [arguments.lab] if arguments.lab else sorted(labs):
+        known = presets(labs[lab])
+        for name in arguments.presets:
+            if name not in known:
+                sys.exit(nearest(f"preset of {lab}", name, known))
+        for name in arguments.presets or [n for n, p in known.items() if not p["grid"] and (gpu or not n.endswith("_gpu"))]:
+            before = read_json(docs / lab / f"{name}.json") or {}
+            out.append((lab, name, arguments.seeds or before.get("seeds") or seeds("0-2")))
+    return out
+
+
+def measure(work: Sequence[tuple[str, str, list[int]]], labs: Mapping[str, type[Lab]], docs: Path, scratch: Path) -> int:
+    """Run everything, two at a time, and write a file per preset as soon as its last seed is in -> how many runs failed."""
+    labs_document(scratch, progress=lambda says: say(says))
+    failed = 0
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        waiting = [
+            (lab, preset, [pool.submit(one_run, lab, preset, seed, labs[lab].headline, scratch) for seed in wanted])
+            for lab, preset, wanted in work
+        ]
+        for lab, preset, futures in waiting:
+            runs = []
+            for future in futures:
+                try:
+                    runs.append(future.result())
+                except RuntimeError as error:
+                    failed += 1
+                    say(str(error))
+                    continue
+                say(f"{lab} {preset} seed {runs[-1]['seed']}: {runs[-1]['status']}, {runs[-1]['cpu_seconds']:.0f} CPU-seconds")
+            if len(runs) == len(futures):
+                (docs / lab).mkdir(parents=True, exist_ok=True)
+                write_json(docs / lab / f"{preset}.json", document(lab, preset, labs[lab].headline, runs))
+    return failed
+
+
+def say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+def main(given: Sequence[str]) -> int:
+    """0 when everything was measured, 3 when a run failed."""
+    parser = argparse.ArgumentParser(prog="python -m engine.measure", description="Measure presets over their seeds, in full.")
+    parser.add_argument("lab", nargs="?", help="a lab; without it, --all")
+    parser.add_argument("presets", nargs="*", help="presets of the lab; none means all that this machine can run")
+    parser.add_argument("--all", action="store_true", help="every preset of every lab")
+    parser.add_argument("--seeds", type=seeds, help="like 0-2 or 0,3; default: those of the last measurement, or 0-2")
+    parser.add_argument("--data", type=Path, help="keep the runs in this folder")
+    arguments = parser.parse_args(given)
+    if bool(arguments.lab) == arguments.all:
+        parser.error("name a lab, or give --all")
+    labs, broken = Catalog("engine.labs", Lab).load()
+    for bad in broken:
+        say(f"{bad.file}: {bad.says}")
+    docs = ROOT / "docs" / "measured"
+    work = chosen(arguments, labs, docs)
+    with tempfile.TemporaryDirectory(prefix="faultline-measure-") as temporary:
+        scratch = arguments.data or Path(temporary)
+        scratch.mkdir(parents=True, exist_ok=True)
+        return 3 if measure(work, labs, docs, scratch.resolve()) or broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
