@@ -82,11 +82,11 @@ def blank(*, y_title: str = "", height: int = 280) -> go.Figure:
     figure = go.Figure(layout={"template": go.layout.Template()})
     figure.update_layout(
         height=height,
-        margin={"l": 58, "r": 14, "t": 8, "b": 40},
+        margin={"l": 58, "r": 14, "t": 8, "b": 36},
         hovermode="x unified",
         hoverlabel={"namelength": -1},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
-        xaxis={"title": {"text": "step"}, "rangemode": "nonnegative", "zeroline": False},
+        xaxis={"title": {"text": "step"}, "zeroline": False},
         yaxis={"title": {"text": y_title}, "zeroline": False},
     )
     return figure

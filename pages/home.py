@@ -13,7 +13,8 @@ answer = service().labs()
 st.title("Break a training, watch it, cure it")
 st.markdown(
     "Each card is one way in which the training of a neural network goes wrong. Press **Break it** to see it happen live on this "
-    "machine, or **Break it and cure it** to train a second network beside it with the published remedy, from the same start on the same data."
+    "machine, or **Break it and cure it** to train a second network beside it with the published remedy, "
+    "from the same start on the same data."
 )
 st.fragment(jobs, run_every=1)()
 

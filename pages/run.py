@@ -97,7 +97,7 @@ def heads() -> None:
 
 st.fragment(heads, run_every=1 if living else None)()
 if twins(specs):
-    st.markdown(details.difference(looks, specs))
+    st.markdown(details.difference(specs))
 
 # -- charts ------------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ def board() -> None:
     with st.grid(columns=2, min_column_width=420, gap="medium"):
         for name, chart in fitting.items():
             where = f" · `{modes['layer']}`" if chart.layered and modes["layer"] else ""
-            with st.container(border=True, gap="xsmall"):
+            with st.container(border=True, gap="xsmall", height="stretch"):
                 st.markdown(f"##### {chart.title}{where}")
                 st.caption(chart.about)
                 stored = chart.live == "redraw"

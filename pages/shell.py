@@ -10,7 +10,7 @@ import streamlit as st
 here = Path(__file__).resolve().parent
 sys.path[:] = [str(here.parent), *(p for p in sys.path if not p or Path(p).resolve() not in (here, here.parent))]
 
-st.set_page_config(page_title="Faultline", page_icon=":material/monitoring:", layout="wide")
+st.set_page_config(page_title="Faultline", page_icon=str(here / "parts" / "icon.svg"), layout="wide")
 
 page = st.navigation(
     [

@@ -28,7 +28,7 @@ class ExpertLoad(Chart):
         figure = blank(y_title="share of tokens", height=max(280, 190 * len(drawn)))
         for place, look in enumerate(drawn):
             _panel(figure, place, len(drawn), look, frames, layer)
-        figure.update_layout(hovermode="x", showlegend=False, margin_t=22)
+        figure.update_layout(hovermode="x", showlegend=False, margin_t=22, xaxis_anchor="y" if len(drawn) == 1 else f"y{len(drawn)}")
         return figure
 
 
@@ -36,7 +36,7 @@ def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, frames: Fr
     axis = "y" if place == 0 else f"y{place + 1}"
     height = 1 / panels
     top = 1 - place * height
-    domain = [top - height + (0.07 if place < panels - 1 else 0), top - (0.02 if place else 0)]
+    domain = [top - height + (0.1 if place < panels - 1 else 0), top]
     figure.update_layout(
         {
             f"yaxis{axis[1:]}": {
@@ -50,7 +50,15 @@ def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, frames: Fr
             }
         }
     )
-    title = {"text": f"<b>{look.label}</b>", "x": 0, "y": domain[1], "xref": "paper", "yref": "paper", "yanchor": "bottom", "xanchor": "left"}
+    title = {
+        "text": f"<b>{look.label}</b>",
+        "x": 0,
+        "y": domain[1],
+        "xref": "paper",
+        "yref": "paper",
+        "yanchor": "bottom",
+        "xanchor": "left",
+    }
     figure.add_annotation(**title, showarrow=False)
     frame, size = frames.get(look.run), look.size("router/load", layer)
     for expert in range(size):
@@ -72,7 +80,9 @@ def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, frames: Fr
     x, y = points(frame, "router/entropy", layer)
     halo = {"x": x, "y": y, "mode": "lines", "yaxis": axis, "meta": meta(look.run, "router/entropy", layer, "line")}
     figure.add_trace(go.Scatter(**halo, line={"width": 4.5, "color": "#222222"}, hoverinfo="skip", name="evenness"))
-    figure.add_trace(go.Scatter(**halo, line={"width": 2.2, "color": "#FFFFFF"}, hovertemplate="evenness %{y:.3f}<extra></extra>", name="evenness"))
+    figure.add_trace(
+        go.Scatter(**halo, line={"width": 2.2, "color": "#FFFFFF"}, hovertemplate="evenness %{y:.3f}<extra></extra>", name="evenness")
+    )
     figure.add_trace(
         go.Scatter(
             x=[],

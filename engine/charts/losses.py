@@ -27,7 +27,12 @@ class Losses(Chart):
         for look in runs:
             figure.add_traces(line(look, frames, "loss/train", name="training"))
         for look in runs:
-            ring = {"symbol": "circle-open" if look.dash == "solid" else "square-open", "size": 8, "color": look.colour, "line": {"width": 2}}
+            ring = {
+                "symbol": "circle-open" if look.dash == "solid" else "square-open",
+                "size": 8,
+                "color": look.colour,
+                "line": {"width": 2},
+            }
             figure.add_traces(
                 line(look, frames, "loss/validation", name="validation", width=0.8, smooth=False, mode="lines+markers", marker=ring)
             )

@@ -74,7 +74,7 @@ def skeletons() -> None:
 
     waiting()
     with st.grid(min_column_width=300):
-        for _ in range(4):
+        for _ in range(3):
             st.skeleton(height=170)
 
 

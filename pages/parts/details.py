@@ -23,12 +23,22 @@ def differing(specs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
 
 
-def difference(looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]]) -> str:
-    """One line of Markdown that says in which knobs the runs differ."""
+def difference(specs: Sequence[Mapping[str, Any]]) -> str:
+    """One line of Markdown that says in which knobs twins differ; the knobs of an answer stand with the answer."""
     flats = [unnest(spec["knobs"]) for spec in specs]
-    parts = [f"`{name}` " + " → ".join(f"**{knob_value(flat.get(name))}**" for flat in flats) for name in differing(specs)]
-    who = " → ".join(look.label for look in looks)
-    return f"Same start, same data; they differ ({who}) in {' · '.join(parts)}" if parts else "The runs have the same knobs."
+    changed = differing(specs)
+    parts = []
+    for name in changed:
+        head, _, tail = name.partition(".")
+        if not tail or head not in changed:
+            said = [_answer(flat, name, changed) for flat in flats]
+            parts.append(f"**`{name}`** " + " → ".join(said))
+    return f"Same start, same data; only this differs: {', '.join(parts)}." if parts else "The runs have the same knobs."
+
+
+def _answer(flat: Flat, name: str, changed: Sequence[str]) -> str:
+    inner = [f"{k.partition('.')[2]} {knob_value(v)}" for k, v in flat.items() if k.startswith(f"{name}.") and k in changed]
+    return f"**{knob_value(flat.get(name))}**" + (f" ({', '.join(inner)})" if inner else "")
 
 
 def knobs(looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]], about: Mapping[str, Mapping[str, Any]]) -> None:

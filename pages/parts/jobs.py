@@ -2,42 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from engine.folder import ENDED, RunFolder, data_folder
+from engine.folder import ENDED
 from engine.service import service
 
 from pages.parts.status import inline
-from pages.parts.words import progress, title
+from pages.parts.words import ago, progress, title
 
 MOST_LIVING, MOST_ENDED = 8, 4
 
+Row = Mapping[str, Any]
+
 
 def jobs() -> None:
-    """One line per living run and a few that ended last; nothing at all before the first run."""
-    rows = sorted(service().store.runs(), key=lambda row: row["created"] or 0, reverse=True)
-    living = [row for row in rows if row["status"] not in ENDED]
-    shown = [*living[:MOST_LIVING], *[row for row in rows if row["status"] in ENDED][:MOST_ENDED]]
-    if not shown:
+    """One line per living run or pair of twins, and a few that ended last; nothing at all before the first run."""
+    pairs = paired(sorted(service().store.runs(), key=lambda row: row["created"] or 0, reverse=True))
+    living = [pair for pair in pairs if any(row["status"] not in ENDED for row in pair)]
+    ended = [pair for pair in pairs if pair not in living]
+    if not pairs:
         return
     with st.container(border=True, gap="xsmall"):
-        st.markdown(f"**{len(living)} on this machine now**" if living else "**Latest runs**")
-        for row in shown:
-            job(row)
+        st.markdown("**On this machine now**" if living else "**Latest runs**")
+        for pair in [*living[:MOST_LIVING], *ended[:MOST_ENDED]]:
+            job(pair)
         if len(living) > MOST_LIVING:
             st.caption(f"and {len(living) - MOST_LIVING} more that wait")
 
 
-def job(row: Mapping[str, Any]) -> None:
-    folder = RunFolder(data_folder() / "runs" / row["run"])
-    spec = folder.spec() or {}
-    _, said = progress(folder.state(), row["status"])
-    pair = ",".join(sorted({row["run"], spec.get("twin") or row["run"]}))
+def paired(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows with their twins, the broken one first, in the order in which the first of each pair comes."""
+    by_run = {row["run"]: row for row in rows}
+    out, seen = [], set()
+    for row in rows:
+        if row["run"] not in seen:
+            pair = [row] + ([by_run[row["twin"]]] if row.get("twin") in by_run else [])
+            seen |= {one["run"] for one in pair}
+            out.append(sorted(pair, key=lambda one: "_cured" in (one["preset"] or "")))
+    return out
+
+
+def job(pair: Sequence[Row]) -> None:
+    """One line: what it is, and how each of its runs stands."""
+    name = title((pair[0]["preset"] or pair[0]["lab"]).replace("_cured", "") if len(pair) > 1 else pair[0]["preset"] or pair[0]["lab"])
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(inline(row["status"]), width="content")
         st.page_link(
-            "run.py", label=f"{title(row['preset'] or row['lab'])} · {row['run'][-4:]}", query_params={"run": pair}, width="content"
+            "run.py",
+            label=f"{name} and its cure" if len(pair) > 1 else name,
+            icon=":material/show_chart:",
+            query_params={"run": ",".join(row["run"] for row in pair)},
+            width="content",
         )
-        st.caption(said, width="content")
+        for row in pair:
+            says = progress(service().store.state(row["run"]), row["status"])[1] if row["status"] not in ENDED else ""
+            st.markdown(f"{inline(row['status'])} :small[{says}]", width="content")
+        st.caption(ago(time.time() - (pair[0]["created"] or time.time())), width="content")

@@ -10,13 +10,17 @@ const plotly = () => (globalThis.faultlinePlotly ??= new Promise((done, fail) =>
   document.head.append(script);
 }));
 
-const CONFIG = {
+// only what is named here: no button that would send the figure anywhere
+const config = (chart, Plotly) => ({
   displaylogo: false,
   displayModeBar: "hover",
   responsive: false,
-  doubleClick: "reset",
-  modeBarButtonsToRemove: ["sendDataToCloud", "sendChartToCloud", "select2d", "lasso2d", "autoScale2d", "toggleSpikelines"],
-};
+  doubleClick: false,
+  modeBarButtons: [[
+    { name: "everything", title: "Show everything", icon: Plotly.Icons.home, click: () => chart.zoom(null) },
+    "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "toImage",
+  ]],
+});
 
 class LiveChart {
   constructor(root) {
@@ -80,36 +84,47 @@ class LiveChart {
     this.width = this.box.clientWidth;
     const logarithmic = this.spec.log && this.spec.modes.axis === "log";
     const { drawn, note } = fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing });
-    await Plotly[this.born ? "react" : "newPlot"](this.node, drawn, this.layout(logarithmic), CONFIG);
+    const layout = this.layout(logarithmic, drawn.every((trace) => !trace.x?.length));
+    await Plotly[this.born ? "react" : "newPlot"](this.node, drawn, layout, config(this, Plotly));
     if (!this.born) this.bind();
     this.note.textContent = note;
     this.cost = performance.now() - began;
     this.drawnAt = performance.now();
   }
 
-  layout(logarithmic) {
+  layout(logarithmic, empty) {
     const css = getComputedStyle(this.box);
     const ink = css.getPropertyValue("--st-text-color").trim() || "#222";
     const paper = css.getPropertyValue("--st-background-color").trim() || "#fff";
     const faint = "rgba(128,128,128,0.25)";
+    const range = hub.range ?? hub.extent();
     const given = structuredClone(this.spec.figure.layout);
     const layout = { ...given, width: this.width, uirevision: "keep", dragmode: "zoom", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
     layout.font = { color: ink, size: 12, family: css.fontFamily };
     layout.hoverlabel = { ...given.hoverlabel, bgcolor: paper, bordercolor: faint, font: { color: ink } };
     for (const name of Object.keys(given).filter((k) => /^[xy]axis\d*$/.test(k))) layout[name] = { gridcolor: faint, linecolor: faint, ...given[name] };
     Object.assign(layout.xaxis, {
-      title: { text: hub.time ? "seconds since the start" : "step", standoff: 8 },
-      uirevision: `${hub.time} ${hub.range}`,
+      title: { text: hub.time ? "seconds since the start" : "step", standoff: 6 },
+      range: [...range],
+      uirevision: String(range), // the hub alone decides what is visible
       showspikes: true,
       spikemode: "across",
       spikesnap: "hovered data",
       spikethickness: 1,
       spikedash: "solid",
       spikecolor: "rgba(128,128,128,0.9)",
-      ...(hub.range ? { range: [...hub.range], autorange: false } : { autorange: true }),
     });
-    if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", uirevision: `${logarithmic} ${hub.range}`, exponentformat: "power", dtick: undefined });
+    const seen = `${logarithmic} ${hub.range} ${hub.resets}`;
+    layout.yaxis.uirevision = seen;
+    if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "complete", nticks: 6 });
+    if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.silence(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
     return layout;
+  }
+
+  zoom(range) {
+    if (range === null) hub.resets += 1;
+    hub.zoomTo(range, true);
+    this.report("range", range);
   }
 
   bind() {
@@ -117,12 +132,10 @@ class LiveChart {
     this.node.on("plotly_relayout", (change) => {
       const low = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
       const high = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
-      const all = Object.keys(change).some((k) => k === "xaxis.autorange" || k === "autosize");
-      if (low === undefined && !all) return;
-      const range = low === undefined ? null : [+(+low).toPrecision(7), +(+high).toPrecision(7)];
-      hub.zoomTo(range);
-      this.report("range", range);
+      if (low !== undefined) this.zoom([+(+low).toPrecision(7), +(+high).toPrecision(7)]);
+      else if (change["xaxis.autorange"]) this.zoom(null);
     });
+    this.node.on("plotly_doubleclick", () => this.zoom(null));
     this.node.on("plotly_hover", (event) => event.xvals?.length && hub.hover(event.xvals[0], this));
     this.node.on("plotly_unhover", () => hub.hover(null, this));
   }

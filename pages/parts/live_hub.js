@@ -50,6 +50,7 @@ class Hub {
   charts = new Set();
   runs = new Map(); // id -> {whole, zoom, events, state, start, turn, keys}
   range = null; // [low, high] in units of the x axis, null for everything
+  resets = 0; // how often a person asked to see everything
   time = false; // x is seconds since the start of the run instead of steps
   source = null;
   streamed = "";
@@ -209,8 +210,29 @@ class Hub {
     return [Math.max(0, Math.floor(low - half)), Math.ceil(high + half)];
   }
 
-  zoomTo(range) {
-    if (JSON.stringify(range) === JSON.stringify(this.range)) return;
+  // everything there is, the same on every chart of the page
+  extent() {
+    let last = 0;
+    for (const { whole, events, start } of this.runs.values()) {
+      for (const s of [...whole.series.values(), ...whole.vectors.values()]) {
+        const t = Math.max(s.t.at(-1) ?? start, s.odd?.at(-1)?.[1] ?? start) - start;
+        last = Math.max(last, this.time ? (Number.isFinite(t) ? t : 0) : s.last);
+      }
+      if (!this.time) for (const e of events) last = Math.max(last, e.step);
+    }
+    last ||= 1;
+    return [-0.01 * last, 1.02 * last];
+  }
+
+  // what an empty panel says
+  silence({ runs, name }) {
+    const living = runs.some((run) => !ENDED.has(this.runs.get(run)?.state.status));
+    if (name === "event_lane") return living ? "No event so far" : "No rule fired in this run";
+    return living ? "Waiting for the first point" : "Nothing was measured here";
+  }
+
+  zoomTo(range, forced = false) {
+    if (!forced && JSON.stringify(range) === JSON.stringify(this.range)) return;
     this.range = range;
     for (const chart of this.charts) chart.stale(true);
     clearTimeout(this.zooming);

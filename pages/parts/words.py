@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+LONG = {"lr": "learning-rate", "gpu": "on the GPU"}
 SI = {4: "T", 3: "G", 2: "M", 1: "k", 0: "", -1: "m", -2: "µ", -3: "n"}
 
 
@@ -69,8 +70,8 @@ def duration(seconds: float) -> str:
 
 
 def title(name: str) -> str:
-    """A name of the code as a heading: `lr_burst` -> "Lr burst"."""
-    words = name.replace("_", " ").strip()
+    """A name of the code as a heading: `lr_burst` -> "Learning-rate burst"."""
+    words = " ".join(LONG.get(word, word) for word in name.split("_")).replace("non ", "non-").strip()
     return words[:1].upper() + words[1:]
 
 
@@ -88,3 +89,12 @@ def progress(state: Mapping[str, Any], status: str) -> tuple[float, str]:
         left = duration((steps - step) * float(state.get("step_seconds") or math.nan))
         return share, f"{counted} · {left} left" if left else counted
     return share, counted
+
+
+def ago(seconds: float) -> str:
+    """How long since: "just now", "5 min ago", "3 h ago", "2 days ago"."""
+    if seconds < 60:
+        return "just now"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min ago"
+    return f"{seconds / 3600:.0f} h ago" if seconds < 129_600 else f"{seconds / 86_400:.0f} days ago"
