@@ -34,6 +34,7 @@ from engine.store import Store
 
 PASS = 0.1  # seconds between two passes
 SWEEP = 5.0  # seconds between two looks at runs that have ended
+VACANT = 1.0  # seconds between two looks of a reader whether the owner has left
 ALLOWANCE = 16 * 2**20  # bytes of spools in one transaction
 POINT_TABLES = ("metric_point", "vector_point", "event", "ingest_offset")
 
@@ -52,6 +53,7 @@ class Owner:
         self.runs.mkdir(parents=True, exist_ok=True)
         self.reaper: Callable[[RunFolder], bool] | None = None
         self.problem = ""
+        self._memory, self._next_try = memory, 0.0
         self._lock_file = None if memory else take_lock(self.data / "owner.lock")
         self.role = "owner" if self._lock_file is not None else "reader"
         self.lazy = self.role == "reader"
@@ -62,11 +64,14 @@ class Owner:
         self._listed, self._next_sweep = None, 0.0
         self._stopping, self._thread = threading.Event(), None
         self._open()
-        self.store = Store(lambda: self._connection, self._directory, self.data, need=self.ensure, lazy=self.lazy)
+        self.store = self._make_store()
 
     @property
     def file(self) -> Path:
         return self.data / "faultline.duckdb"
+
+    def _make_store(self) -> Store:
+        return Store(lambda: self._connection, self._directory, self.data, need=self.ensure, lazy=self.lazy)
 
     def _open(self) -> None:
         if self.lazy:
@@ -106,6 +111,7 @@ class Owner:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
+                self.promote()
                 pause = 0.0 if self.step() else PASS
             except Exception as error:  # a full disk, a damaged file: the thread outlives it and says so
                 log.exception("the owner's pass failed")
@@ -134,6 +140,26 @@ class Owner:
                 self._follow(folder)
                 while run in self._followers and self._pass([self._followers[run]]):
                     pass
+
+    def promote(self) -> bool:
+        """A reader takes the place of an owner that has left; looks once in VACANT seconds -> whether this is the owner now.
+
+        Whoever is in the middle of a question to the old `store` still gets its answer from there.
+        """
+        if self.role == "reader" and not self._memory and time.monotonic() >= self._next_try:
+            self._next_try = time.monotonic() + VACANT
+            lock = take_lock(self.data / "owner.lock")
+            if lock is not None:
+                with self._turn:
+                    old = self._connection
+                    self.store._connection = lambda: old
+                    self._cursor.close()
+                    self._lock_file, self.role, self.lazy = lock, "owner", False
+                    self._directory = Directory()
+                    self._open()
+                    self._begin_again()
+                    self.store = self._make_store()
+        return self.role == "owner"
 
     def step(self) -> bool:
         """One pass: new folders, new frames, one transaction, news to the listeners -> True when there is more to do at once."""

@@ -21,10 +21,11 @@ from starlette.routing import Route
 from engine.export import FORMATS, write
 from engine.folder import RunFolder, run_folder
 from engine.live import EventStream, Streams
+from engine.names import split_key
 from engine.service import Service, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
-MOST_POINTS = 20_000
+MOST_POINTS, MOST_ROWS = 20_000, 300
 
 streams = Streams()
 
@@ -86,12 +87,13 @@ def take_snapshot(here: Service, query: QueryParams) -> dict[str, Any]:
         raise BadRequest(f"/snapshot received {len(wanted) + len(vectors)} series; give at most {MOST_SERIES}.")
     store, run = here.store, folder.run
     upto = store.upto(run)
+    series = store.many([(run, *split_key(key)) for key in wanted], lo=lo, hi=hi, points=points)
     return {
         "run": run,
-        "series": {key: store.series(run, *_split(key), lo=lo, hi=hi, points=points) for key in wanted},
-        "vectors": {key: store.vectors(run, *_split(key), lo=lo, hi=hi, rows=min(points, 300)) for key in vectors},
+        "series": dict(zip(wanted, series, strict=True)),
+        "vectors": {key: store.vectors(run, *split_key(key), lo=lo, hi=hi, rows=min(points, MOST_ROWS)) for key in vectors},
         "events": store.events(run),
-        "state": {**folder.state(), "status": folder.status(), "says": (folder.exit() or {}).get("says", "")},
+        "state": {**store.state(run), "says": (folder.exit() or {}).get("says", "")},
         "upto": upto,
     }
 
@@ -101,12 +103,6 @@ def _run(here: Service, query: QueryParams) -> RunFolder:
     if run is None:
         raise BadRequest("No run was given; give one as run=ID.")
     return run_folder(here.data, run)
-
-
-def _split(key: str) -> tuple[str, str]:
-    """ "router/load@blocks.0.moe" -> (name, layer)."""
-    name, _, layer = key.partition("@")
-    return name, layer
 
 
 def _whole(query: QueryParams, name: str) -> int | None:

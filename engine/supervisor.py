@@ -87,19 +87,19 @@ class Supervisor:
 
     # -- one pass ----------------------------------------------------------------------------------
 
-    @property
-    def on_duty(self) -> bool:
-        """True while this is the supervisor that starts and minds the runs of the folder."""
-        return self._post is not None
-
-    def step(self) -> bool:
-        """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty."""
+    def take_post(self) -> bool:
+        """Go on duty if nobody else is -> whether this supervisor is on duty."""
         with self._pass:
             if self._post is None:
                 self.data.mkdir(parents=True, exist_ok=True)
                 self._post = claim.take(self.data / "supervisor.lock")
-                if self._post is None:
-                    return False
+            return self._post is not None
+
+    def step(self) -> bool:
+        """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty."""
+        with self._pass:
+            if not self.take_post():
+                return False
             self._passes += 1
             if self._passes % LOOK_AGAIN == 0:
                 self._ended.clear()
@@ -118,7 +118,7 @@ class Supervisor:
                     queued.append(folder)
                 else:
                     living.append(folder)
-                    self._press(folder)
+                    self.press(folder)
             self._start(living, queued)
             return True
 
@@ -159,7 +159,7 @@ class Supervisor:
         self.executor.stop(folder, "kill")
         return False
 
-    def _press(self, folder: RunFolder) -> None:
+    def press(self, folder: RunFolder) -> None:
         """The longer ago STOP was written, the harder the worker is asked."""
         try:
             asked = (folder.path / "STOP").stat().st_mtime

@@ -24,6 +24,7 @@ class Local:
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self.command = list(command or (sys.executable, "-m", "engine.worker"))
         self._children: dict[str, tuple[int, Claim]] = {}
+        self._sent: dict[str, int] = {}  # the last signal sent to a worker, whoever started it
         self._lock = threading.Lock()
 
     def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
@@ -54,6 +55,8 @@ class Local:
                 self._reap(folder, *child)
         status = folder.status()
         if status == "lost" and folder.exit() is None:
+            if folder.run in self._sent:
+                tell_end(folder, -self._sent[folder.run])
             folder.write_exit("lost", says="The worker is gone and left no word: it was killed, or the machine went down.")
             return folder.status()
         return status
@@ -67,6 +70,7 @@ class Local:
         if process is None or not process.alive():
             return
         try:
+            self._sent[folder.run] = signal.SIGTERM if urgency == "terminate" else signal.SIGKILL
             if urgency == "terminate":
                 os.kill(process.pid, signal.SIGTERM)
             else:

@@ -1,0 +1,33 @@
+"""The index for one command: this process owns it for its lifetime, or reads beside the process that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.commands import FAILED, NOT_FOUND, Refusal
+from engine.folder import data_folder, run_folder
+from engine.owner import Owner
+
+
+@contextmanager
+def index(*, caught_up: bool = True) -> Iterator[Owner]:
+    """The index, with everything that the runs have told so far unless that can wait."""
+    try:
+        owner = Owner(data_folder())
+    except OSError as error:
+        raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {error.strerror}.") from None
+    try:
+        if caught_up:
+            owner.catch_up()
+        yield owner
+    finally:
+        owner.stop()
+
+
+def check_run(run: str) -> None:
+    """A refusal, in one sentence, for a run that does not exist."""
+    try:
+        run_folder(data_folder(), run)
+    except KeyError as error:
+        raise Refusal(NOT_FOUND, error.args[0]) from None

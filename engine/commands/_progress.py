@@ -1,0 +1,53 @@
+"""The one moving line of a waiting `run`, on stderr when a person is looking."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from engine.folder import RunFolder
+from engine.owner import Owner
+
+EVERY = 0.2  # seconds between two drawings
+
+
+class Progress:
+    """Step, loss and remaining time; the loss comes from the owner's news, the rest from state.json."""
+
+    def __init__(self, folder: RunFolder, owner: Owner) -> None:
+        self.folder, self.active = folder, sys.stderr.isatty()
+        self._loss: Any = None
+        self._says, self._next = "", 0.0
+        self._unsubscribe = owner.subscribe({folder.run}, self._hear) if self.active else lambda: None
+
+    def say(self, says: str) -> None:
+        self._says, self._next = says, 0.0
+
+    def show(self) -> None:
+        if self.active and time.monotonic() >= self._next:
+            self._next = time.monotonic() + EVERY
+            sys.stderr.write(f"\r\x1b[K{self._line()}")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        self._unsubscribe()
+        if self.active:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        values = message.get("points", {}).get("loss/train", {}).get("values")
+        self._loss = values[-1] if values else self._loss
+
+    def _line(self) -> str:
+        status, state = self.folder.status(), self.folder.state()
+        if status == "queued":
+            return f"{self.folder.run}: queued {self._says}"
+        step, steps, seconds = state.get("step") or 0, state.get("steps") or 0, state.get("step_seconds")
+        parts = [f"{self.folder.run}: {self._says or state.get('phase') or status}", f"step {step}/{steps}"]
+        if self._loss is not None:
+            parts.append(f"loss {self._loss:.4f}" if isinstance(self._loss, float) else f"loss {self._loss}")
+        if seconds and steps > step:
+            parts.append(f"{(steps - step) * seconds:.0f} s left")
+        return "  ".join(parts)

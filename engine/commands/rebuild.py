@@ -1,0 +1,25 @@
+"""Make the index again from the files of the runs, which are the truth."""
+
+from __future__ import annotations
+
+import argparse
+
+from engine.commands import ANSWERED, FAILED, Refusal, tell
+from engine.folder import data_folder
+from engine.owner import Owner
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """No arguments of its own."""
+
+
+def run(args: argparse.Namespace) -> int:
+    owner = Owner(data_folder())
+    try:
+        told = owner.rebuild()
+    except RuntimeError as error:
+        raise Refusal(FAILED, str(error)) from None
+    finally:
+        owner.stop()
+    tell(args.json, told, [f"{told['points']} points of {told['runs']} runs", *told["problems"]])
+    return ANSWERED

@@ -1,0 +1,121 @@
+"""Make one run of a lab, wait for its end and show it.
+
+KNOB=VALUE overrides the preset, under the flat dotted names that `labs LAB` lists
+(`router=loss_free router.update_rate=1e-3`).  Ctrl-C stops the run with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from engine.commands import ANSWERED, BAD_USAGE, CODE_OF_STATUS, FAILED, Refusal, tell
+from engine.commands._document import lines
+from engine.commands._index import index
+from engine.commands._progress import Progress
+from engine.commands.labs import catalog
+from engine.declaration import KnobError
+from engine.folder import ENDED, RunFolder, data_folder
+from engine.owner import Owner
+from engine.submit import find_lab, submit
+from engine.supervisor import Supervisor, ask_to_stop
+
+EVERY = 0.05  # seconds between two looks
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lab", metavar="LAB")
+    parser.add_argument("given", nargs="*", metavar="KNOB=VALUE")
+    parser.add_argument("--preset", metavar="P")
+    parser.add_argument("--detach", action="store_true", help="start it and leave; it goes on by itself")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        given = read_knobs(args.given)
+        lab = find_lab(catalog(), args.lab)
+        folder = submit(data_folder(), lab, args.preset, given)
+    except KnobError as error:
+        raise Refusal(BAD_USAGE, str(error)) from None
+    except OSError as error:
+        raise Refusal(FAILED, f"The run could not be written to {data_folder()}: {error.strerror or error}.") from None
+    with index(caught_up=False) as owner:
+        if args.detach:
+            detach(folder)
+        else:
+            wait(folder, owner)
+        owner.catch_up()
+        document = owner.store.show(folder.run)
+    tell(args.json, document, lines(document, (folder.exit() or {}).get("says", "")))
+    return ANSWERED if args.detach else CODE_OF_STATUS[folder.status()]
+
+
+def read_knobs(given: Sequence[str]) -> dict[str, Any]:
+    """["lr=1e-3", …] -> {"lr": "1e-3", …}.  KnobError for what is not KNOB=VALUE or comes twice."""
+    out: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise KnobError(f'"{text}" is not KNOB=VALUE; write for example lr=1e-3.')
+        if name in out:
+            raise KnobError(f"{name} was given twice, as {out[name]} and {value}; give it once.")
+        out[name] = value
+    return out
+
+
+def detach(folder: RunFolder) -> None:
+    """Start the run now, unless a supervisor is on duty, which starts it when a slot is free."""
+    supervisor = Supervisor(data_folder())
+    if supervisor.take_post():
+        supervisor.launch(folder)
+    supervisor.close()
+
+
+def wait(folder: RunFolder, owner: Owner) -> None:
+    """Until the run has ended; as its supervisor, or beside the one that is on duty."""
+    supervisor, progress = Supervisor(data_folder()), Progress(folder, owner)
+    try:
+        with asked_to_leave() as asked:
+            told = False
+            while folder.status() not in ENDED:
+                if asked.is_set() and not told:
+                    told = True
+                    progress.say("stopping")
+                    ask_to_stop(folder, supervisor.executor)
+                supervisor.step()
+                owner.step()
+                progress.show()
+                if not told:
+                    asked.wait(EVERY)
+                else:
+                    threading.Event().wait(EVERY)
+            supervisor.step()
+    finally:
+        progress.close()
+        supervisor.close()
+
+
+@contextmanager
+def asked_to_leave() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C (or SIGTERM) sets; a second one interrupts, and the run goes on by itself."""
+    asked = threading.Event()
+    before: dict[int, Any] = {}
+
+    def handler(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+        sys.stderr.flush()

@@ -1,0 +1,39 @@
+"""Stop a run: it writes a checkpoint and ends; a queued one just never starts.
+
+The worker is asked first, terminated after 10 s and killed after 20 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from engine.commands import ANSWERED, tell
+from engine.commands.logs import existing
+from engine.executors.local import Local
+from engine.folder import ENDED, data_folder
+from engine.supervisor import KILL_AFTER, Supervisor, ask_to_stop
+
+PATIENCE = KILL_AFTER + 10.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="+", metavar="RUN")
+
+
+def run(args: argparse.Namespace) -> int:
+    folders = [existing(run) for run in dict.fromkeys(args.ids)]
+    executor = Local()
+    for folder in folders:
+        ask_to_stop(folder, executor)
+    supervisor = Supervisor(data_folder(), executor)
+    limit = time.monotonic() + PATIENCE
+    while any(f.status() not in ENDED for f in folders) and time.monotonic() < limit:
+        for folder in folders:
+            supervisor.press(folder)  # whoever is on duty presses too; asking twice does no harm
+            executor.status(folder)
+        time.sleep(0.05)
+    supervisor.close()
+    told = [{"run": f.run, "status": f.status()} for f in folders]
+    tell(args.json, {"runs": told}, [f"{t['run']}: {t['status']}" for t in told])
+    return ANSWERED
