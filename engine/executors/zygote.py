@@ -1,0 +1,175 @@
+"""Executor that asks the zygote for a fork, and starts a plain process where there is no zygote to ask."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from typing import Any
+
+from engine.claim import Claim
+from engine.executors.local import ROOT, Local
+from engine.folder import RunFolder
+
+PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
+
+
+class Zygote(Local):
+    """`ready` turns true when torch is imported, or when it is clear that there will be no zygote (`problem` says why)."""
+
+    def __init__(self, data: Path, command: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.data, self.problem = data, ""
+        self.zygote_command = list(command or (sys.executable, "-m", "engine.zygote"))
+        self.pid: int | None = None
+        self._link: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, Future[dict[str, Any]]] = {}
+        self._sending = threading.Lock()
+        self._warm = threading.Event()
+        self._closing = False
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start warming up; returns at once.  A zygote that died is replaced."""
+        if not hasattr(os, "fork") or not hasattr(socket, "send_fds"):
+            self._give_up("this system cannot fork")
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.data.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(self.data / "zygote.log", "ab") as log:
+                self._process = subprocess.Popen(
+                    [*self.zygote_command, str(theirs.fileno())],
+                    cwd=ROOT,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "OMP_WAIT_POLICY": "PASSIVE"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=(theirs.fileno(),),
+                )
+        except OSError as error:
+            ours.close()
+            self._give_up(f"it could not be started: {error}")
+            return
+        finally:
+            theirs.close()
+        self._link = ours
+        threading.Thread(target=self._listen, args=(ours, self._process), name="zygote", daemon=True).start()
+        self._ask("hello").add_done_callback(self._greeted)
+
+    @property
+    def ready(self) -> bool:
+        return self._warm.is_set()
+
+    @property
+    def warm(self) -> bool:
+        """True while a zygote can be asked."""
+        return self._link is not None and self.pid is not None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until `ready`."""
+        return self._warm.wait(seconds)
+
+    def close(self) -> None:
+        """Hang up: the zygote leaves when its last child has ended."""
+        self._closing = True
+        if self._link is not None:
+            with contextlib.suppress(OSError):
+                self._link.shutdown(socket.SHUT_RDWR)
+        super().close()
+
+    # -- what it is asked --------------------------------------------------------------------------
+
+    def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
+        if self.warm:
+            with open(folder.path / "out.log", "ab") as log:
+                asked = self._ask("worker", [log.fileno(), claim.fd], run=str(folder.path.resolve()), environment=dict(environment))
+                try:
+                    asked.result(PATIENCE)
+                    claim.release()
+                    return
+                except (FutureTimeout, ConnectionError):
+                    if folder.process() is not None:  # it was forked, only the answer was lost
+                        claim.release()
+                        return
+        super().submit(folder, claim, environment)
+
+    def labs(self, seconds: float = 300.0) -> dict[str, Any]:
+        """The document of `labs --json`, computed in a fork.  ConnectionError when the zygote is gone or fails."""
+        with open(self.data / "zygote.log", "ab") as log, open(self.data / f".labs.{os.getpid()}", "w+") as out:
+            os.unlink(out.name)
+            told = self._ask("labs", [out.fileno(), log.fileno()]).result(seconds)
+            if told["code"]:
+                raise ConnectionError(f"computing the catalog of labs ended with code {told['code']}; see {log.name}")
+            out.seek(0)
+            return json.load(out)
+
+    def _ask(self, verb: str, files: Sequence[int] = (), **what: Any) -> Future[dict[str, Any]]:
+        answer: Future[dict[str, Any]] = Future()
+        with self._sending:
+            number = next(self._numbers)
+            self._waiting[number] = answer
+            try:
+                if self._link is None:
+                    raise ConnectionError("there is no zygote")
+                socket.send_fds(self._link, [json.dumps({"id": number, "verb": verb, **what}).encode()], list(files))
+            except OSError as error:
+                del self._waiting[number]
+                answer.set_exception(ConnectionError(f"the zygote does not listen: {error}"))
+        return answer
+
+    def _listen(self, link: socket.socket, process: subprocess.Popen[bytes]) -> None:
+        while True:
+            try:
+                packet = link.recv(64 * 1024)
+            except OSError:
+                packet = b""
+            if not packet:
+                break
+            told = json.loads(packet)
+            waiting = self._waiting.pop(told["id"], None)
+            if waiting is not None:
+                waiting.set_result(told)
+        with self._sending:
+            link.close()
+            if self._link is link:
+                self._link, self.pid = None, None
+            lost, self._waiting = self._waiting, {}
+        for waiting in lost.values():
+            waiting.set_exception(ConnectionError("the zygote has gone"))
+        if self._closing:
+            process.returncode = 0  # it minds its last children; nobody waits for it
+            return
+        self._after_death(process.wait())
+
+    def _greeted(self, answer: Future[dict[str, Any]]) -> None:
+        if answer.exception() is None:
+            self.pid, self.problem = answer.result()["pid"], ""
+            self._warm.set()
+
+    def _after_death(self, code: int) -> None:
+        """A zygote that had been warm is replaced; one that never warmed up would only die again."""
+        if self._warm.is_set() and not self.problem:
+            self._warm.clear()
+            time.sleep(0.1)
+            self.start()
+        else:
+            self._give_up(f"it ended with code {code} before it was warm; see zygote.log in the data folder")
+
+    def _give_up(self, why: str) -> None:
+        self.problem = f"Runs start as plain processes, seconds slower: no zygote, {why}."
+        self._warm.set()

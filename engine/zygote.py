@@ -1,0 +1,197 @@
+"""The zygote: a process that imports torch and Lightning once and forks whatever needs them.
+
+It is started by a server over a socket pair (`python -m engine.zygote FD`) and never touches CUDA, so a
+fork is as good as a fresh interpreter, and seconds faster.  Every child leads its own session and
+outlives server and zygote.  The zygote reaps its children, tells how workers ended, and leaves when
+its server is gone and no child lives.
+
+A message is one JSON object per packet.  Requests: {"id", "verb", …} with the files a child needs attached.
+
+    hello                                    -> {"id", "pid"} once everything is imported
+    worker {"run": PATH, "environment": {}}  + [log, claim]   -> {"id", "pid"} after proc.json is written
+    labs   {"environment": {}}               + [output, log]  -> {"id", "code"} when the child has ended
+
+The verb of a request is the function `do_<verb>` that runs in the child.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.executors.local import tell_end
+from engine.folder import RunFolder
+
+LARGEST = 64 * 1024
+MOST_FILES = 4
+
+
+def do_worker(request: dict[str, Any], files: list[int]) -> int:
+    """Train one run; its output goes to the first file, the second is the claim that it holds as long as it lives."""
+    os.dup2(files[0], 1)
+    os.dup2(files[0], 2)
+    os.set_inheritable(files[1], False)
+    from engine import worker
+
+    return worker.main([request["run"]])
+
+
+def do_labs(request: dict[str, Any], files: list[int]) -> int:
+    """Write the document of `labs --json` to the first file."""
+    os.dup2(files[1], 2)
+    from engine.labs_json import document
+
+    with open(files[0], "w") as out:
+        json.dump(document(), out, allow_nan=False)
+    return 0
+
+
+VERBS: dict[str, Callable[[dict[str, Any], list[int]], int]] = {"worker": do_worker, "labs": do_labs}
+
+
+@dataclass
+class Child:
+    """A forked child, and whom its end is told: a run's folder, or a waiting request.
+
+    `claim` is our share of a run's claim, kept until its end is told: nobody may call it lost before.
+    """
+
+    run: Path | None = None
+    waiting: int | None = None
+    claim: int = -1
+
+
+class Zygote:
+    """One loop over two things: requests of the server and ends of children."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self.link: socket.socket | None = link
+        self.children: dict[int, Child] = {}
+        self.woken, wake = os.pipe()
+        for end in (self.woken, wake):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the server's business
+        signal.signal(signal.SIGTERM, lambda *_: self.hang_up())
+
+    def serve(self) -> None:
+        while self.link is not None or self.children:
+            listening = [self.woken] if self.link is None else [self.woken, self.link.fileno()]
+            ready, _, _ = select.select(listening, [], [])
+            if self.woken in ready:
+                os.read(self.woken, 4096)
+                self.reap()
+            if self.link is not None and self.link.fileno() in ready:
+                self.answer()
+
+    def hang_up(self) -> None:
+        if self.link is not None:
+            self.link.close()
+            self.link = None
+
+    def answer(self) -> None:
+        """Take one request; a server that is gone reads as an empty packet."""
+        assert self.link is not None
+        try:
+            packet, files, _, _ = socket.recv_fds(self.link, LARGEST, MOST_FILES)
+        except OSError:
+            packet, files = b"", []
+        if not packet:
+            self.hang_up()
+            return
+        request = json.loads(packet)
+        try:
+            if request["verb"] == "hello":
+                self.tell(request["id"], pid=os.getpid())
+            else:
+                self.fork(request, files)
+        finally:
+            for fd in files:
+                os.close(fd)
+
+    def fork(self, request: dict[str, Any], files: list[int]) -> None:
+        gc.collect()
+        gc.freeze()  # what is old stays shared between parent and child
+        pid = os.fork()
+        if pid == 0:
+            self.become(request, files)
+        if request["verb"] != "worker":
+            self.children[pid] = Child(waiting=request["id"])
+            return
+        self.children[pid] = Child(run=Path(request["run"]), claim=os.dup(files[1]))
+        RunFolder(Path(request["run"])).write_process(pid)
+        self.tell(request["id"], pid=pid)
+
+    def become(self, request: dict[str, Any], files: list[int]) -> None:
+        """In the child: a session and signals of its own, then the verb, then out without a look back."""
+        code = 3
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            if self.link is not None:
+                self.link.close()
+            for other in self.children.values():
+                if other.claim >= 0:
+                    os.close(other.claim)
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, 0)
+            os.environ.update(request.get("environment", {}))
+            code = VERBS[request["verb"]](request, files)
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else 3
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def reap(self) -> None:
+        while self.children:
+            pid, wait = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            child, code = self.children.pop(pid), os.waitstatus_to_exitcode(wait)
+            if child.run is not None and child.run.is_dir():
+                tell_end(RunFolder(child.run), code)
+            if child.claim >= 0:
+                os.close(child.claim)
+            if child.waiting is not None:
+                self.tell(child.waiting, code=code)
+
+    def tell(self, number: int, **what: Any) -> None:
+        if self.link is None:
+            return
+        try:
+            self.link.send(json.dumps({"id": number, **what}).encode())
+        except OSError:
+            self.hang_up()
+
+
+def main(arguments: list[str]) -> int:
+    link = socket.socket(fileno=int(arguments[0]))
+    zygote = Zygote(link)
+    import lightning  # noqa: F401
+    import torch
+
+    from engine import training, worker  # noqa: F401
+
+    assert not torch.cuda.is_initialized(), "the zygote must not touch CUDA: its children could not use it"
+    zygote.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,142 @@
+"""The zygote forks workers and the catalog of labs; whatever happens to it, runs end with the truth."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from engine.catalog import Catalog
+from engine.declaration import declare, nested
+from engine.executors.local import Local
+from engine.executors.zygote import Zygote
+from engine.folder import RunFolder, new_run
+from engine.lab import Lab, entry
+from engine.spool import POINTS, Tail
+from engine.supervisor import Supervisor
+
+MOE = entry("moe", Catalog("engine.labs", Lab)["moe"])
+SMALL = {"experts": 4, "expert_width": 8, "d_model": 16, "layers": 1, "batch_size": 2, "device": "cpu", "probes": "free"}
+
+
+def until(true: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = true()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not happen within {seconds:.0f} s")
+
+
+def declared(data: Path, **knobs: Any) -> RunFolder:
+    flat = declare(MOE, "collapse", {**SMALL, **knobs})
+    return new_run(data, "moe", {"preset": "collapse", "knobs": nested(MOE, flat), "who": "test", "parent": None, "twin": None})
+
+
+def losses(folder: RunFolder) -> list[float]:
+    frames = Tail(folder.path / "spool.1.bin").read()
+    named = [dict(zip([s.name for s in f.series], f.values, strict=True)) for f in frames if f.kind == POINTS]
+    return [found["loss/train"] for found in named if "loss/train" in found]
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    data = tmp_path_factory.mktemp("zygote")
+    supervisor = Supervisor(data, Zygote(data), cores=4)
+    supervisor.executor.start()
+    assert supervisor.executor.wait(120)
+    assert supervisor.executor.warm, supervisor.executor.problem
+    supervisor.start()
+    yield supervisor
+    supervisor.close()
+
+
+def test_a_forked_worker_trains_the_same_curve_as_a_plain_process(warm: Supervisor, tmp_path: Path) -> None:
+    forked, plain = declared(warm.data, steps=6), declared(tmp_path, steps=6)
+    beside = Supervisor(tmp_path, Local())
+    until(lambda: (beside.step(), plain.exit())[1], "the plain run's end")
+    until(lambda: forked.status() not in ("queued", "running"), "the forked run's end")
+    assert (forked.status(), plain.status()) == ("finished", "finished"), forked.log() + plain.log()
+    assert losses(forked) == losses(plain)
+    assert len(losses(forked)) == 6
+    process = forked.process()
+    assert process is not None
+    assert process.pid != warm.executor.pid
+
+
+def test_a_killed_worker_is_told_with_its_signal_and_stays_told(warm: Supervisor) -> None:
+    run = declared(warm.data, steps=1_000_000)
+    until(lambda: run.state().get("step", 0) > 3, "training")
+    worker = run.process()
+    assert worker is not None
+    assert psutil.Process(worker.pid).ppid() == warm.executor.pid
+    os.kill(worker.pid, signal.SIGKILL)
+    until(lambda: run.exit() is not None, "the end")
+    assert run.exit()["status"] == "killed"
+    assert run.exit()["signal"] == "SIGKILL"
+
+
+def test_stop_reaches_a_forked_worker(warm: Supervisor) -> None:
+    run = declared(warm.data, steps=1_000_000)
+    until(lambda: run.state().get("step", 0) > 3, "training")
+    warm.stop(run.run)
+    until(lambda: run.exit() is not None, "the end")
+    assert (run.exit()["status"], run.exit()["code"]) == ("stopped", 6)
+    assert (run.path / "ckpt" / "last.ckpt").is_file()
+
+
+def test_the_catalog_of_labs_comes_from_a_fork(warm: Supervisor) -> None:
+    assert [lab["lab"] for lab in warm.executor.labs()["labs"]] == Catalog("engine.labs", Lab).names()
+
+
+def test_children_outlive_a_killed_zygote_and_a_new_one_takes_over(warm: Supervisor) -> None:
+    run, first = declared(warm.data, steps=1_000_000), warm.executor.pid
+    until(lambda: run.state().get("step", 0) > 3, "training")
+    os.kill(first, signal.SIGKILL)
+    until(lambda: warm.executor.warm and warm.executor.pid != first, "a new zygote")
+    reached = run.state()["step"]
+    assert run.status() == "running"
+    until(lambda: run.state()["step"] > reached, "more training")
+    warm.stop(run.run)
+    until(lambda: run.exit() is not None, "the end")
+    assert run.exit()["status"] == "stopped"
+    again = declared(warm.data, steps=3)
+    until(lambda: again.exit() is not None, "a run of the new zygote")
+    assert again.exit()["status"] == "finished", again.log()
+
+
+def test_a_zygote_leaves_when_its_server_is_gone_and_no_child_lives(tmp_path: Path) -> None:
+    executor = Zygote(tmp_path)
+    executor.start()
+    assert executor.wait(120)
+    zygote = psutil.Process(executor.pid)
+    supervisor, run = Supervisor(tmp_path, executor), declared(tmp_path, steps=1_000_000)
+    supervisor.step()
+    until(lambda: run.state().get("step", 0) > 3, "training")
+    executor.close()
+    reached = run.state()["step"]
+    until(lambda: run.state()["step"] > reached, "more training without a server")
+    assert zygote.status() != psutil.STATUS_ZOMBIE
+    os.kill(run.process().pid, signal.SIGKILL)
+    until(lambda: run.exit() is not None, "the end, told by the zygote alone")
+    assert run.exit()["status"] == "killed"
+    os.waitpid(zygote.pid, 0)  # ends at once: nobody is left to serve
+
+
+def test_without_a_zygote_runs_start_as_plain_processes_and_say_so(tmp_path: Path) -> None:
+    executor = Zygote(tmp_path, command=[sys.executable, "-c", "raise SystemExit(7)"])
+    executor.start()
+    assert executor.wait(60)
+    assert not executor.warm
+    assert "code 7" in executor.problem
+    run, supervisor = declared(tmp_path, steps=2), Supervisor(tmp_path, executor)
+    until(lambda: (supervisor.step(), run.exit())[1], "the end of a plain run")
+    assert run.exit()["status"] == "finished", run.log()
