@@ -29,14 +29,13 @@ from engine.follow import SETTLED, Follower, first_row
 from engine.index import InUse, in_memory, move_aside, open_index, take_lock
 from engine.names import Directory
 from engine.publish import Listeners, Message, message_of
-from engine.saving import offsets_of, rows_of, save
+from engine.saving import forget, offsets_of, rows_of, save, totals
 from engine.store import Store
 
 PASS = 0.1  # seconds between two passes
 SWEEP = 5.0  # seconds between two looks at runs that have ended
 VACANT = 1.0  # seconds between two looks of a reader whether the owner has left
 ALLOWANCE = 16 * 2**20  # bytes of spools in one transaction
-POINT_TABLES = ("metric_point", "vector_point", "event", "ingest_offset")
 
 log = logging.getLogger("faultline")
 
@@ -178,18 +177,11 @@ class Owner:
             holder = (self.data / "owner.lock").read_text().strip() or "unknown"
             raise RuntimeError(f"Process {holder} owns {self.data}; stop it first, or rebuild there.")
         with self._turn:
-            self._cursor.execute("BEGIN")
-            for table in (*POINT_TABLES, "run"):
-                self._cursor.execute(f"DELETE FROM store.{table}")
-            self._cursor.execute("COMMIT")
+            forget(self._cursor)
             self._begin_again()
             self.catch_up()
             self._cursor.execute("CHECKPOINT")
-            counts = [
-                self._cursor.execute(f"SELECT count(*) FROM store.{t}").fetchall()[0][0] for t in ("run", "metric_point", "vector_point")
-            ]
-            found = self._cursor.execute("SELECT run, problem FROM store.run WHERE problem <> '' ORDER BY run").fetchall()
-        return {"runs": counts[0], "points": counts[1] + counts[2], "problems": [f"{run}: {says}" for run, says in found]}
+            return totals(self._cursor)
 
     # -- one pass ----------------------------------------------------------------------------------
 
@@ -283,10 +275,7 @@ class Owner:
         self._followers.pop(run, None)
         self._done.pop(run, None)
         if run_id is not None:
-            self._cursor.execute("BEGIN")
-            for table in (*POINT_TABLES, "run"):
-                self._cursor.execute(f"DELETE FROM store.{table} WHERE run_id = {run_id}")
-            self._cursor.execute("COMMIT")
+            forget(self._cursor, run_id)
 
     def _reap(self, folder: RunFolder) -> None:
         if self.role == "owner" and not (self.reaper is not None and self.reaper(folder)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -47,6 +48,23 @@ def rows_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> Row:
 
 def offsets_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[int, int]:
     return dict(cursor.execute(f"SELECT attempt, bytes FROM store.ingest_offset WHERE run_id = {run_id}").fetchall())
+
+
+def forget(cursor: duckdb.DuckDBPyConnection, run_id: int | None = None) -> None:
+    """Everything of one run, or of all, out of the index."""
+    which = "" if run_id is None else f" WHERE run_id = {run_id}"
+    cursor.execute("BEGIN")
+    for table in ("metric_point", "vector_point", "event", "ingest_offset", "run"):
+        cursor.execute(f"DELETE FROM store.{table}{which}")
+    cursor.execute("COMMIT")
+
+
+def totals(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """What the index holds: runs, points, and the problems of runs."""
+    tables = ("run", "metric_point", "vector_point")
+    runs, scalars, vectors = (cursor.execute(f"SELECT count(*) FROM store.{t}").fetchall()[0][0] for t in tables)
+    found = cursor.execute("SELECT run, problem FROM store.run WHERE problem <> '' ORDER BY run").fetchall()
+    return {"runs": runs, "points": scalars + vectors, "problems": [f"{run}: {says}" for run, says in found]}
 
 
 def _save_rows(cursor: duckdb.DuckDBPyConnection, followers: list[Follower]) -> None:
