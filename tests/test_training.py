@@ -1,0 +1,301 @@
+"""What a training run promises: the declared arithmetic, the same curve every time, a graceful end whatever happens."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from engine import checkpoint
+from engine.folder import RunFolder, new_run, write_json
+from engine.models.initialise import initialise
+from engine.training import train
+from engine.worker import sentence, work
+from tests.tiny_lab import Tiny, TinyModel, Told, new_folder
+
+
+def run(data: Path, **knobs: Any) -> tuple[str, Told, RunFolder]:
+    folder = new_folder(data)
+    status = train(Tiny(**knobs), folder)
+    return status, Told(folder), folder
+
+
+# -- the arithmetic ------------------------------------------------------------------------------------
+
+
+def plain_adamw(lab: Tiny) -> tuple[list[float], list[float]]:
+    """An independent float64 loop: clip by the global norm, AdamW by its formula -> (losses, unclipped gradient norms)."""
+    model = lab.model().double()
+    weights = list(model.parameters())
+    m, v = [torch.zeros_like(w) for w in weights], [torch.zeros_like(w) for w in weights]
+    losses, norms = [], []
+    for n in range(lab.steps):
+        batch = {name: tensor.double() for name, tensor in lab.batch(n).items()}
+        terms = lab.loss(model, batch, n)
+        gradients = torch.autograd.grad(terms["train"] + terms["size"], weights)
+        norm = math.sqrt(sum(float((g * g).sum()) for g in gradients))
+        losses.append(float(terms["train"].detach()))
+        norms.append(norm)
+        scale = min(1.0, lab.clip / (norm + 1e-6)) if lab.clip else 1.0
+        lr = lab.lr * min(1.0, (n + 1) / lab.warmup)
+        with torch.no_grad():
+            for w, g, a, b in zip(weights, gradients, m, v, strict=True):
+                a.mul_(0.9).add_(0.1 * scale * g)
+                b.mul_(0.95).add_(0.05 * (scale * g) ** 2)
+                w.mul_(1 - lr * 0.01)
+                w.sub_(lr * (a / (1 - 0.9 ** (n + 1))) / ((b / (1 - 0.95 ** (n + 1))).sqrt() + 1e-8))
+    return losses, norms
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.3])
+def test_the_worker_computes_what_a_plain_float64_loop_computes(tmp_path: Path, clip: float) -> None:
+    lab = Tiny(steps=60, lr=1e-2, clip=clip, seed=3)
+    losses, norms = plain_adamw(lab)
+    folder = new_folder(tmp_path)
+    assert train(lab, folder) == "finished"
+    told = Told(folder)
+    np.testing.assert_allclose(told.values("loss/train"), losses, rtol=2e-5)
+    np.testing.assert_allclose(told.values("grad_norm"), norms, rtol=2e-4)
+    np.testing.assert_allclose(told.values("lr"), [1e-2 * min(1, (n + 1) / 20) for n in range(60)])
+
+
+def test_sgd_with_momentum_is_the_textbook_formula(tmp_path: Path) -> None:
+    lab = Tiny(steps=40, lr=0.05, clip=0.0, optimizer={"is": "sgd", "momentum": 0.8, "weight_decay": 0.1}, warmup=0)
+    model = lab.model().double()
+    weights = list(model.parameters())
+    momentum = [torch.zeros_like(w) for w in weights]
+    expected = []
+    for n in range(40):
+        terms = lab.loss(model, {k: t.double() for k, t in lab.batch(n).items()}, n)
+        expected.append(float(terms["train"].detach()))
+        gradients = torch.autograd.grad(terms["train"] + terms["size"], weights)
+        with torch.no_grad():
+            for w, g, b in zip(weights, gradients, momentum, strict=True):
+                b.mul_(0.8).add_(g + 0.1 * w)
+                w.sub_(0.05 * b)
+    folder = new_folder(tmp_path)
+    train(lab, folder)
+    np.testing.assert_allclose(Told(folder).values("loss/train"), expected, rtol=2e-5)
+
+
+def test_every_step_is_told_once_and_the_first_is_step_zero(tmp_path: Path) -> None:
+    _, told, folder = run(tmp_path, steps=137)
+    assert sorted(told.points["loss/train"]) == list(range(137))
+    assert sorted(told.points["loss/validation"]) == [0, 50, 100, 136]
+    state = folder.state()
+    assert (state["step"], state["steps"], state["dropped"], state["attempt"]) == (137, 137, 0, 1)
+    assert 0 < state["probe_share"] < 1
+    assert state["step_seconds"] > 0
+
+
+def test_the_task_loss_stands_alone_and_auxiliary_terms_beside_it(tmp_path: Path) -> None:
+    lab = Tiny(steps=1)
+    terms = lab.loss(lab.model(), lab.batch(0), 0)
+    folder = new_folder(tmp_path)
+    train(lab, folder)
+    told = Told(folder)
+    assert told.points["loss/train"][0] == float(terms["train"].detach())
+    assert told.points["loss/size"][0] == float(terms["size"].detach())
+
+
+def test_the_final_validation_runs_whatever_the_dial_says(tmp_path: Path) -> None:
+    free, cheap = (run(tmp_path, steps=31, probes=dial)[1] for dial in ("free", "cheap"))
+    assert set(free.points["loss/validation"]) == {30}
+    assert free.points["loss/validation"][30] == cheap.points["loss/validation"][30]
+
+
+# -- the same curve every time -------------------------------------------------------------------------
+
+
+def test_the_same_declaration_gives_the_same_bits(tmp_path: Path) -> None:
+    first, second = (run(tmp_path, steps=80, noise=0.1)[1].timeless() for _ in range(2))
+    assert first == second
+    assert run(tmp_path, steps=80, noise=0.1, seed=1)[1].timeless() != first
+
+
+def test_a_parameter_starts_the_same_whatever_stands_beside_it() -> None:
+    class Larger(TinyModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.aside = nn.Linear(9, 9)
+
+    small, large = (dict(initialise(kind(), 5).named_parameters()) for kind in (TinyModel, Larger))
+    assert all(torch.equal(value, large[name]) for name, value in small.items())
+    assert not torch.equal(small["blocks.0.weight"], small["blocks.1.weight"])
+
+
+@pytest.mark.parametrize("at", [1, 40, 77])
+def test_a_stopped_run_resumes_on_the_same_curve(tmp_path: Path, at: int) -> None:
+    lab = Tiny(steps=120, noise=0.1, lr=1e-2)
+    whole = new_folder(tmp_path)
+    train(lab, whole)
+
+    class Stopping(Tiny):
+        def after_step(self, model: nn.Module, step: int) -> None:
+            super().after_step(model, step)
+            if step == at - 1:
+                asked.set()
+
+    asked = threading.Event()
+    parted = new_folder(tmp_path)
+    assert train(Stopping(**lab.model_dump(exclude={"optimizer"})), parted, asked) == "stopped"
+    saved = checkpoint.load(parted.path / "ckpt" / "last.ckpt")
+    assert saved is not None
+    assert at <= saved["step"] < 120
+    assert train(lab, parted) == "finished"
+    told = Told(parted)
+    assert told.steps_of[1][0] == saved["step"]
+    ours = told.timeless()
+    if saved["step"] % 50:  # the stopped attempt never thought that it was at its last step
+        assert set(ours) == set(Told(whole).timeless())
+    for key, values in Told(whole).timeless().items():
+        assert {s: v for s, v in ours[key].items() if s in values} == values, key
+    assert (saved["step"] - 1, "checkpoint") in told.kinds()
+
+
+# -- the end -------------------------------------------------------------------------------------------
+
+
+def test_a_stop_file_ends_the_run_with_a_checkpoint(tmp_path: Path) -> None:
+    class Stopping(Tiny):
+        def after_step(self, model: nn.Module, step: int) -> None:
+            if step == 10:
+                (folder.path / "STOP").touch()
+
+    folder = new_folder(tmp_path)
+    assert train(Stopping(steps=100_000), folder) == "stopped"
+    assert (folder.path / "ckpt" / "last.ckpt").is_file()
+    assert folder.state()["step"] == len(Told(folder).points["loss/train"]) < 100_000
+
+
+def test_a_run_that_is_asked_to_stop_before_it_begins_trains_nothing(tmp_path: Path) -> None:
+    folder = new_folder(tmp_path)
+    (folder.path / "STOP").touch()
+    assert train(Tiny(), folder) == "stopped"
+    assert not list(folder.path.glob("spool*"))
+
+
+def test_a_held_run_waits_and_goes_on(tmp_path: Path) -> None:
+    class Holding(Tiny):
+        def after_step(self, model: nn.Module, step: int) -> None:
+            if step == 5:
+                hold.touch()
+                threading.Timer(0.3, hold.unlink).start()
+
+    folder = new_folder(tmp_path)
+    hold = folder.path / "HOLD"
+    assert train(Holding(steps=200), folder) == "finished"
+    assert not hold.exists()
+    plain = run(tmp_path, steps=200)[1]
+    assert Told(folder).points["loss/train"] == plain.points["loss/train"]
+
+
+def test_a_failing_lab_ends_failed_with_one_sentence_and_a_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_folder(tmp_path)
+    monkeypatch.setattr("engine.worker.load_lab", lambda spec: Tiny(steps=50, break_at=20))
+    monkeypatch.setattr("torch.set_num_interop_threads", lambda n: None)
+    assert work(folder, threading.Event()) == ("failed", "RuntimeError: the lab broke on purpose")
+    assert "Traceback" in capsys.readouterr().err
+    saved = checkpoint.load(folder.path / "ckpt" / "last.ckpt")
+    assert saved is not None
+    assert saved["step"] == 20
+    assert sorted(Told(folder).points["loss/train"]) == list(range(20))
+    assert sentence(KeyError("no such thing")) == "KeyError: no such thing"
+
+
+def test_the_divergence_rule_ends_the_run_and_the_last_word_is_a_validation(tmp_path: Path) -> None:
+    status, told, folder = run(tmp_path, steps=400, explode_at=60)
+    assert status == "diverged"
+    fired = next(step for step, kind in told.kinds() if kind == "divergence")
+    assert 60 + 49 <= fired < 60 + 80
+    assert max(told.points["loss/train"]) == fired
+    assert fired in told.points["loss/validation"]
+    assert (folder.path / "ckpt" / "last.ckpt").is_file()
+
+
+def test_a_diverged_run_that_goes_on_reaches_its_last_step_and_stays_diverged(tmp_path: Path) -> None:
+    status, told, folder = run(tmp_path, steps=200, nan_at=20, on_divergence="continue")
+    assert status == "diverged"
+    assert len(told.points["loss/train"]) == 200
+    assert told.points["loss/validation"][199] == math.inf
+    assert [(step, kind) for step, kind in told.kinds() if kind == "divergence"] == [(69, "divergence")] * 2
+    assert [(step, kind) for step, kind in told.kinds() if kind == "nonfinite"] == [(20, "nonfinite")] * 2
+    assert math.isnan(told.points["loss/train"][20])
+    assert folder.state()["step"] == 200
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_trains_and_probes_still_see_true_gradients(tmp_path: Path, precision: str) -> None:
+    _, half, _ = run(tmp_path, steps=40, precision=precision)
+    _, full, _ = run(tmp_path, steps=40)
+    assert half.values("loss/train") != full.values("loss/train")
+    np.testing.assert_allclose(half.values("loss/train"), full.values("loss/train"), rtol=0.1)
+    np.testing.assert_allclose(half.values("grad_norm")[:5], full.values("grad_norm")[:5], rtol=0.1)
+
+
+# -- the process ---------------------------------------------------------------------------------------
+
+
+def moe_folder(data: Path, **over: Any) -> RunFolder:
+    small = {"layers": 1, "experts": 4, "d_model": 8, "heads": 2, "context": 8, "batch_size": 2, "expert_width": 4, "device": "cpu"}
+    spec = {"preset": None, "who": "test", "parent": None, "twin": None, "sweep": None}
+    return new_run(data, "moe", {**spec, "knobs": {**small, **over}})
+
+
+def worker(folder: RunFolder) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "engine.worker", str(folder.path)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+
+def test_the_worker_process_tells_its_end_and_says_nothing_else(tmp_path: Path) -> None:
+    folder = moe_folder(tmp_path, steps=5)
+    process = worker(folder)
+    said, _ = process.communicate()
+    assert (process.returncode, said) == (0, "")
+    told = folder.exit()
+    assert told is not None
+    assert (told["status"], told["code"], told["says"]) == ("finished", 0, "")
+    provenance = json.loads((folder.path / "provenance.json").read_text())
+    assert list(provenance) == ["commit", "dirty", "python", "packages", "device", "kernels", "data"]
+    assert provenance["packages"]["torch"] == torch.__version__
+    assert provenance["device"].startswith("cpu: ")
+
+
+def test_sigterm_ends_the_worker_gracefully(tmp_path: Path) -> None:
+    folder = moe_folder(tmp_path, steps=1_000_000)
+    process = worker(folder)
+    assert process.stdout is not None
+    while not (folder.path / "spool.1.bin").exists() or not Told(folder).points:
+        assert process.poll() is None, process.stdout.read()
+    os.kill(process.pid, signal.SIGTERM)
+    said, _ = process.communicate()
+    assert (process.returncode, said) == (6, "")
+    assert folder.status() == "stopped"
+    saved = checkpoint.load(folder.path / "ckpt" / "last.ckpt")
+    assert saved is not None
+    assert saved["step"] == len(Told(folder).points["loss/train"]) == folder.state()["step"]
+
+
+def test_a_worker_with_a_declaration_that_does_not_hold_fails_in_one_sentence(tmp_path: Path) -> None:
+    folder = new_run(tmp_path, "moe", {"knobs": {}})
+    write_json(folder.path / "spec.json", {"run": folder.run, "lab": "mo", "knobs": {}})
+    process = worker(folder)
+    process.communicate()
+    assert process.returncode == 3
+    told = folder.exit()
+    assert told is not None
+    assert told["status"] == "failed"
+    assert 'did you mean "moe"?' in told["says"]
