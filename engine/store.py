@@ -197,7 +197,7 @@ class Store:
 
     def _scalars(self, cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, dict[str, Any]]:
         found = cursor.execute(
-            "SELECT metric_id, count(*), arg_max(value, {'s': step, 't': t}), min(value) FILTER (isfinite(value)), "
+            "SELECT metric_id, count(*), arg_max(value, step), min(value) FILTER (isfinite(value)), "
             f"max(value) FILTER (isfinite(value)), count(*) FILTER (NOT isfinite(value)) FROM store.metric_point WHERE run_id = {run_id} "
             "GROUP BY metric_id ORDER BY metric_id"
         ).fetchall()
