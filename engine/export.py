@@ -15,6 +15,8 @@ FORMATS = ("csv", "parquet")
 
 def write(frame: pl.DataFrame, path: Path, form: str) -> int:
     """Write `frame` in a fixed order of rows, beside the place and renamed -> rows."""
+    import polars as pl
+
     if form not in FORMATS:
         raise ValueError(f'"{form}" is no format of an export; allowed are {", ".join(FORMATS)}.')
     ordered = frame.select("metric", "layer", "index", "step", "t", "value").sort(
@@ -23,7 +25,7 @@ def write(frame: pl.DataFrame, path: Path, form: str) -> int:
     beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
     try:
         if form == "csv":
-            ordered.write_csv(beside)
+            ordered.with_columns(pl.col("layer").replace("", None)).write_csv(beside)  # an empty cell, not two quotation marks
         else:
             ordered.write_parquet(beside)
         os.replace(beside, path)

@@ -50,6 +50,7 @@ class Owner:
     def __init__(self, data: Path, *, memory: bool = False) -> None:
         self.data, self.runs = Path(data), Path(data) / "runs"
         self.runs.mkdir(parents=True, exist_ok=True)
+        self.file = self.data / "faultline.duckdb"
         self.reaper: Callable[[RunFolder], bool] | None = None
         self.problem = ""
         self._memory, self._next_try = memory, 0.0
@@ -64,10 +65,6 @@ class Owner:
         self._stopping, self._thread = threading.Event(), None
         self._open()
         self.store = self._make_store()
-
-    @property
-    def file(self) -> Path:
-        return self.data / "faultline.duckdb"
 
     def _make_store(self) -> Store:
         return Store(lambda: self._connection, self._directory, self.data, need=self.ensure, lazy=self.lazy)
@@ -141,16 +138,13 @@ class Owner:
                     pass
 
     def promote(self) -> bool:
-        """A reader takes the place of an owner that has left; looks once in VACANT seconds -> whether this is the owner now.
-
-        Whoever is in the middle of a question to the old `store` still gets its answer from there.
-        """
+        """A reader takes the place of an owner that has left; looks once in VACANT seconds -> whether this is the owner now."""
         if self.role == "reader" and not self._memory and time.monotonic() >= self._next_try:
             self._next_try = time.monotonic() + VACANT
             lock = take_lock(self.data / "owner.lock")
             if lock is not None:
                 with self._turn:
-                    old = self._connection
+                    old = self._connection  # whoever is in the middle of a question to the old store is answered from there
                     self.store._connection = lambda: old
                     self._cursor.close()
                     self._lock_file, self.role, self.lazy = lock, "owner", False
