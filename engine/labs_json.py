@@ -24,6 +24,7 @@ KEEP = 3  # cached documents of other versions of the code
 
 Document = dict[str, Any]
 Progress = Callable[[str], None]
+Compute = Callable[[Path, Progress, Path], None]
 
 
 class LabsUnreadable(RuntimeError):
@@ -47,9 +48,17 @@ def cached(data: Path, root: Path = ROOT) -> Document | None:
     return read_json(data / "cache" / f"labs-{key(root)}.json")
 
 
-def labs_document(data: Path, *, fresh: bool = False, progress: Progress = lambda says: None, root: Path = ROOT) -> Document:
+def labs_document(
+    data: Path,
+    *,
+    fresh: bool = False,
+    progress: Progress = lambda says: None,
+    root: Path = ROOT,
+    compute: Compute | None = None,
+) -> Document:
     """The document of `labs --json`; computes it when the cache does not have it.  One computation at a time.
 
+    `compute` writes it to a file, by default in a child process of its own.
     `progress` hears what the child does, sentence by sentence.  Raises LabsUnreadable.
     """
     found = None if fresh else cached(data, root)
@@ -62,7 +71,7 @@ def labs_document(data: Path, *, fresh: bool = False, progress: Progress = lambd
         if found is not None:
             return found
         place = cache / f"labs-{key(root)}.json"
-        _compute_in_child(place, progress, root)
+        (compute or compute_in_child)(place, progress, root)
         _forget_old(cache, place)
     found = read_json(place)
     if found is None:
@@ -70,7 +79,8 @@ def labs_document(data: Path, *, fresh: bool = False, progress: Progress = lambd
     return found
 
 
-def _compute_in_child(place: Path, progress: Progress, root: Path) -> None:
+def compute_in_child(place: Path, progress: Progress, root: Path = ROOT) -> None:
+    """Write the document to `place` from a fresh interpreter."""
     command = [sys.executable, "-m", "engine.labs_json", str(place.resolve())]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.executors import Executor
-from engine.executors.local import Local
-from engine.folder import data_folder, run_folder
-from engine.labs_json import Document, LabsUnreadable, key, labs_document
+from engine.executors.zygote import Zygote
+from engine.folder import data_folder, run_folder, write_json
+from engine.labs_json import Document, LabsUnreadable, Progress, compute_in_child, key, labs_document
 from engine.owner import Owner
 from engine.store import Store
 from engine.submit import find_lab, submit, submit_twins
 from engine.supervisor import Supervisor, ask_to_stop
 
 CODE_CHECKED_EVERY = 3.0  # seconds between two looks whether a file of the labs has changed
+WARM_WITHIN = 300.0  # seconds for importing torch on the slowest machine we serve
 
 
 class Service:
@@ -27,10 +28,10 @@ class Service:
     def __init__(self, data: Path | None = None, executor: Executor | None = None) -> None:
         self.data = Path(data or data_folder())
         self.owner = Owner(self.data)
-        self.executor: Executor = executor or Local()
+        self.executor: Executor = executor or Zygote(self.data)
         self.supervisor = Supervisor(self.data, self.executor)
         self.started = 0.0
-        self._catalog = _Catalog(self.data)
+        self._catalog = _Catalog(self.data, self.executor)
 
     @property
     def store(self) -> Store:
@@ -41,6 +42,7 @@ class Service:
             self.started = time.time()
             self.data.mkdir(parents=True, exist_ok=True)
             self.owner.start()
+            self.executor.start()
             self.supervisor.start()
             self._catalog.refresh()
 
@@ -83,8 +85,8 @@ class Service:
 class _Catalog:
     """The labs document, computed in the background, and again when the code has changed; the old one stays until then."""
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
+    def __init__(self, data: Path, executor: Executor) -> None:
+        self._data, self._executor = data, executor
         self._lock = threading.Lock()
         self._ready = threading.Event()  # the first computation has ended, well or badly
         self._thread: threading.Thread | None = None
@@ -122,13 +124,24 @@ class _Catalog:
         def progress(says: str) -> None:
             self._says, self._seconds = says, time.monotonic() - began
 
+        if self._of and self._of != of:
+            self._executor.renew()  # a warm process has the old code in memory
         try:
-            self._document, self._failure = labs_document(self._data, progress=progress), ""
+            self._document, self._failure = labs_document(self._data, progress=progress, compute=self._in_a_fork), ""
             self._of, self._says = of, ""
         except (LabsUnreadable, OSError) as error:
             self._failure, self._failed_of = str(error), of
         self._seconds = time.monotonic() - began
         self._ready.set()
+
+    def _in_a_fork(self, place: Path, progress: Progress, root: Path) -> None:
+        """From the process that has imported torch anyway, or from a fresh one where there is none."""
+        progress("importing torch and Lightning")
+        if isinstance(self._executor, Zygote) and self._executor.wait(WARM_WITHIN) and self._executor.warm:
+            progress("reading the labs")
+            write_json(place, self._executor.labs())
+        else:
+            compute_in_child(place, progress, root)
 
 
 _here: Service | None = None

@@ -174,7 +174,7 @@ class Supervisor:
 
     def _start(self, living: list[RunFolder], queued: list[RunFolder]) -> None:
         """First in, first out for each device; a run that waits for a GPU holds up no CPU run."""
-        if not queued:
+        if not queued or not self.executor.ready:
             return
         busy_cores, busy_gpus = 0, []
         for folder in living:

@@ -129,7 +129,7 @@ class Zygote:
             self.children[pid] = Child(waiting=request["id"])
             return
         self.children[pid] = Child(run=Path(request["run"]), claim=os.dup(files[1]))
-        RunFolder(Path(request["run"])).write_process(pid)
+        RunFolder(Path(request["run"])).write_process(pid, request["environment"].get("CUDA_VISIBLE_DEVICES", ""))
         self.tell(request["id"], pid=pid)
 
     def become(self, request: dict[str, Any], files: list[int]) -> None:

@@ -113,6 +113,17 @@ def test_children_outlive_a_killed_zygote_and_a_new_one_takes_over(warm: Supervi
     assert again.exit()["status"] == "finished", again.log()
 
 
+def test_a_renewed_zygote_is_another_process_and_lets_its_children_finish(warm: Supervisor) -> None:
+    run, first = declared(warm.data, steps=1_000_000), warm.executor.pid
+    until(lambda: run.state().get("step", 0) > 3, "training")
+    warm.executor.renew()
+    until(lambda: warm.executor.warm and warm.executor.pid != first, "a new zygote")
+    assert psutil.pid_exists(first)
+    os.kill(run.process().pid, signal.SIGKILL)
+    until(lambda: run.exit() is not None, "the end, told by the old zygote")
+    assert run.exit()["signal"] == "SIGKILL"
+
+
 def test_a_zygote_leaves_when_its_server_is_gone_and_no_child_lives(tmp_path: Path) -> None:
     executor = Zygote(tmp_path)
     executor.start()

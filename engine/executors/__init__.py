@@ -14,6 +14,16 @@ Urgency = Literal["ask", "terminate", "kill"]
 class Executor(Protocol):
     """The worker's entry point and the run's folder are the same everywhere; only the starting differs."""
 
+    def start(self) -> None:
+        """Get ready in the background; returns at once."""
+
+    @property
+    def ready(self) -> bool:
+        """True when `submit` starts a worker at once; until then runs wait in the queue."""
+
+    def renew(self) -> None:
+        """The code has changed: whatever holds the old one in memory is replaced."""
+
     def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
         """Start the worker of a claimed run and write proc.json.  From here on the claim is the executor's."""
 

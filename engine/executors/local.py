@@ -27,6 +27,16 @@ class Local:
         self._sent: dict[str, int] = {}  # the last signal sent to a worker, whoever started it
         self._lock = threading.Lock()
 
+    def start(self) -> None:
+        """A plain process needs no preparation."""
+
+    @property
+    def ready(self) -> bool:
+        return True
+
+    def renew(self) -> None:
+        """A plain process reads the code afresh."""
+
     def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
         try:
             with open(folder.path / "out.log", "ab") as out:

@@ -38,7 +38,7 @@ class Zygote(Local):
         self._waiting: dict[int, Future[dict[str, Any]]] = {}
         self._sending = threading.Lock()
         self._warm = threading.Event()
-        self._closing = False
+        self._closing = self._renewing = False
 
     # -- its life ----------------------------------------------------------------------------------
 
@@ -79,6 +79,15 @@ class Zygote(Local):
     def warm(self) -> bool:
         """True while a zygote can be asked."""
         return self._link is not None and self.pid is not None
+
+    def renew(self) -> None:
+        """Hang up, so that the listener of the old zygote starts a new one; the old one leaves with its last child."""
+        link = self._link
+        if link is not None:
+            self._warm.clear()
+            self._renewing = True
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
 
     def wait(self, seconds: float) -> bool:
         """Wait until `ready`."""
@@ -153,8 +162,12 @@ class Zygote(Local):
             waiting.set_exception(ConnectionError("the zygote has gone"))
         if self._closing:
             process.returncode = 0  # it minds its last children; nobody waits for it
-            return
-        self._after_death(process.wait())
+        elif self._renewing:
+            self._renewing = False
+            self.start()
+            process.wait()  # in this thread, however long its last child trains
+        else:
+            self._after_death(process.wait())
 
     def _greeted(self, answer: Future[dict[str, Any]]) -> None:
         if answer.exception() is None:
