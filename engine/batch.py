@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from engine.names import Directory
-from engine.spool import POINTS, VECTOR, Frame, SeriesInfo
+from engine.spool import POINTS, VECTOR, SeriesInfo
+from engine.tail import Frame
 
 LAST = {"loss/train": "loss_train", "loss/validation": "loss_validation"}  # kept with the run: the table of runs reads no points
 

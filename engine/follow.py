@@ -12,7 +12,8 @@ from typing import Any
 from engine.batch import LAST, Batch
 from engine.folder import ENDED, RunFolder
 from engine.knobs import unnest
-from engine.spool import OPEN, Tail
+from engine.spool import OPEN
+from engine.tail import Tail
 
 SPOOL = re.compile(r"^spool\.(\d+)\.bin$")
 SETTLED = 2.0  # seconds after which a folder's modification time can be trusted (file systems count coarsely)
@@ -27,11 +28,20 @@ def first_row(folder: RunFolder) -> Row | None:
     spec = folder.spec()
     if spec is None:
         return None
-    knobs = unnest(spec.get("knobs") or {})
+    try:
+        knobs = unnest(spec.get("knobs") or {})
+    except (AttributeError, KeyError, TypeError):
+        knobs = {}
     row: Row = {"run": folder.run, "status": "queued", "problem": "", "knobs": json.dumps(knobs), "sorted": False}
     row |= {name: str(spec.get(name) or "") for name in ("lab", "preset", "who", "sweep", "twin")}
-    row |= {"target": knobs.get("steps"), "seed": knobs.get("seed"), "steps": 0, "dropped": 0}
-    return row | {"created": spec.get("created"), "loss_train": None, "loss_validation": None}
+    row |= {"target": _count(knobs.get("steps")), "seed": _count(knobs.get("seed")), "steps": 0, "dropped": 0}
+    created = spec.get("created")
+    return row | {"created": created if isinstance(created, float) else None, "loss_train": None, "loss_validation": None}
+
+
+def _count(thing: Any) -> int | None:
+    """A whole number that a table can hold, or None for what a broken file may say."""
+    return thing if isinstance(thing, int) and abs(thing) < 2**63 else None
 
 
 def state_of(row: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +83,7 @@ class Follower:
         try:
             self._list()
             status = self._look_at_status(reap)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.gone = True
             return 0
         self._read_state()
@@ -116,8 +126,8 @@ class Follower:
             mark = (found.st_mtime_ns, found.st_ino)
             if mark != self._state_mark:
                 self._state_mark, self.state = mark, self.folder.state()
-                self.row["steps"] = int(self.state.get("step") or 0)
-                self.row["dropped"] = int(self.state.get("dropped") or 0)
+                self.row["steps"] = _count(self.state.get("step")) or 0
+                self.row["dropped"] = _count(self.state.get("dropped")) or 0
 
     def _read_spools(self, batch: Batch) -> str:
         """-> the sentence of the first spool that does not read to its end, or nothing."""
@@ -149,6 +159,8 @@ class Follower:
         except ValueError:
             self.misread = True
             return ""
+        except OSError as error:
+            return f"{path.name} cannot be read: {error.strerror}."
         tail = self._tail[1]
         for frame in tail.read(MOST):
             if frame.kind != OPEN:

@@ -52,6 +52,12 @@ def open_index(path: Path) -> tuple[duckdb.DuckDBPyConnection, str]:
     return _open(path), f"{path.name} could not be used ({first}); it is now {moved.name}, and the index is made again from the runs."
 
 
+def check(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Read every column of every table; raises duckdb.Error where the file is damaged."""
+    for (table,) in cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'store'").fetchall():
+        cursor.execute(f"SELECT bit_xor(hash(t)) FROM store.{table} t").fetchall()
+
+
 def move_aside(path: Path) -> Path:
     """Rename the index file and its log; nothing of a person is ever deleted."""
     stamp = time.strftime("%Y%m%d-%H%M%S")

@@ -26,7 +26,7 @@ from engine.batch import Batch
 from engine.finish import finish
 from engine.folder import RUN_ID, RunFolder, run_folder
 from engine.follow import SETTLED, Follower, first_row
-from engine.index import InUse, in_memory, move_aside, open_index, take_lock
+from engine.index import InUse, check, in_memory, move_aside, open_index, take_lock
 from engine.names import Directory
 from engine.publish import Listeners, Message, message_of
 from engine.saving import forget, offsets_of, rows_of, save, totals
@@ -36,6 +36,7 @@ PASS = 0.1  # seconds between two passes
 SWEEP = 5.0  # seconds between two looks at runs that have ended
 VACANT = 1.0  # seconds between two looks of a reader whether the owner has left
 ALLOWANCE = 16 * 2**20  # bytes of spools in one transaction
+GONE = "The worker was gone without a word: the machine went down, or somebody ended it."
 
 log = logging.getLogger("faultline")
 
@@ -209,7 +210,7 @@ class Owner:
     def _pass(self, followers: list[Follower]) -> bool:
         try:
             return self._look_save_tell(followers)
-        except duckdb.Error:
+        except Exception:
             self._recover()
             raise
 
@@ -237,6 +238,7 @@ class Owner:
                 if follower.misread:
                     log.warning("%s: a spool is not the one that was read; the run is read again", follower.folder.run)
                     self._follow(follower.folder)
+                    self._listeners.tell({"run": follower.folder.run, "points": {}, "vectors": {}, "events": [], "reset": 0})
         self.problem = "" if self.problem.startswith("The index could not") else self.problem
         finished = self._finish_one(kept)
         for follower in looked:  # the first to be read at the next pass is who waited longest
@@ -273,7 +275,8 @@ class Owner:
 
     def _reap(self, folder: RunFolder) -> None:
         if self.role == "owner" and not (self.reaper is not None and self.reaper(folder)):
-            folder.write_exit("lost", says="The worker was gone without a word: the machine went down, or somebody ended it.")
+            with contextlib.suppress(OSError):  # a full disk: it is lost all the same, and told at a later pass
+                folder.write_exit("lost", says=GONE)
 
     # -- when the index fails ----------------------------------------------------------------------
 
@@ -283,13 +286,13 @@ class Owner:
         self._directory.load(self._cursor)
 
     def _recover(self) -> None:
-        """After an error of DuckDB: roll back and carry on, or open the file again, or move it aside."""
+        """After a pass that failed: roll back and carry on, or where the file itself is damaged move it aside and begin a new one."""
         with contextlib.suppress(duckdb.Error):  # there was no transaction, or the error ended it
             self._cursor.execute("ROLLBACK")
         try:
             self._begin_again()
             if not self.lazy:
-                self._cursor.execute("SELECT count(run_id), sum(step) FROM store.metric_point").fetchall()
+                check(self._cursor)
         except duckdb.Error:
             self._cursor.close()
             self._connection.close()

@@ -1,7 +1,8 @@
 """The spool: the append-only file through which a worker tells everything it measures.
 
-One `os.write` per log call; frames carry length and CRC, so a reader stops before a torn tail and a
-kill -9 loses nothing that `log` acknowledged.  Each attempt of a run writes its own file.
+One `os.write` and one outermost frame per log call; frames carry length and CRC, so a reader sees a
+call as a whole or not at all, stops before a torn tail, and a kill -9 loses nothing that `log`
+acknowledged.  Each attempt of a run writes its own file.
 
     file   = MAGIC frame*
     frame  = kind u32 | length u32 | crc32(body) u32 | body            little-endian throughout
@@ -10,6 +11,7 @@ kill -9 loses nothing that `log` acknowledged.  Each attempt of a run writes its
     POINTS = id u16 | count u16 | step i64 | t f64 | count x f64       one value per metric of the schema
     VECTOR = id u16 | 0 u16     | step i64 | t f64 | n x f32           the schema has one metric
     EVENT  = JSON {"step", "t", "kind", "rule", "layer", "value", "threshold", "says"}
+    CALL   = frame frame*                                              what one call wrote, when it is several frames
 
 `t` is unix time in seconds.  NaN and infinities are ordinary values.
 """
@@ -22,20 +24,19 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from engine.detector import Event, number
+from engine.detector import Event
 
 MAGIC = b"FLSPOOL1"
 VERSION = 1
-OPEN, SCHEMA, POINTS, VECTOR, EVENT = 0, 1, 2, 3, 4
+OPEN, SCHEMA, POINTS, VECTOR, EVENT, CALL = 0, 1, 2, 3, 4, 5
 HEADER = struct.Struct("<III")
 POINT_HEAD = struct.Struct("<HHqd")
-NONSENSE = (KeyError, IndexError, TypeError, ValueError, OverflowError, struct.error)  # what decoding damage may raise
-LARGEST = 64 * 2**20  # a length beyond this is damage, not data
+LARGEST = 64 * 2**20  # a longer call is refused, a longer frame is damage
 
 Series = tuple[str, str]  # (metric name, layer)
 
@@ -93,7 +94,7 @@ class Spool:
                     fresh.append(key)
                 schema, values = self._schemas[key]
                 body = POINT_HEAD.pack(schema, len(key), step, t) + values.pack(*scalars.values())
-                parts.append(HEADER.pack(POINTS, len(body), zlib.crc32(body)) + body)
+                parts.append(_frame(POINTS, body))
             for series, vector in (vectors or {}).items():
                 shaped = (series, len(vector))
                 if shaped not in self._schemas:
@@ -102,9 +103,10 @@ class Spool:
                     fresh.append(shaped)
                 schema, values = self._schemas[shaped]
                 body = POINT_HEAD.pack(schema, 0, step, t) + _floats(values, vector)
-                parts.append(HEADER.pack(VECTOR, len(body), zlib.crc32(body)) + body)
+                parts.append(_frame(VECTOR, body))
             parts += [_json_frame(EVENT, {"t": t, **event.json()}) for event in events]
-            written = self._write(b"".join(parts))
+            call = b"".join(parts)
+            written = not parts or self._write(call if len(parts) == 1 else _frame(CALL, call))
             return written
         finally:
             if not written:
@@ -124,13 +126,14 @@ class Spool:
         schema = max((n for n, _ in self._schemas.values()), default=-1) + 1
         if schema > 0xFFFF or len(keys) > 0xFFFF:
             raise ValueError(f"a spool holds at most 65,536 schemas of 65,535 metrics; received schema {schema} of {len(keys)}.")
-        self._schemas[keys if slot is None else slot] = (schema, struct.Struct("<" + layout))
         metrics = [[n, layer, *_listed(self._units.get((n, layer), ("", ())), kind)] for n, layer in keys]
-        return _json_frame(SCHEMA, {"id": schema, "metrics": metrics})
+        frame = _json_frame(SCHEMA, {"id": schema, "metrics": metrics})
+        self._schemas[keys if slot is None else slot] = (schema, struct.Struct("<" + layout))
+        return frame
 
     def _write(self, data: bytes) -> bool:
         try:
-            done = os.write(self._fd, data)
+            done = os.write(self._fd, data) if len(data) < LARGEST else -1
         except OSError:
             done = -1
         if done == len(data):
@@ -157,122 +160,11 @@ def _listed(unit_shape: tuple[str, tuple[int, ...]], kind: str) -> list[Any]:
 
 
 def _json_frame(kind: int, thing: Mapping[str, Any]) -> bytes:
-    body = json.dumps(thing, allow_nan=False, separators=(",", ":")).encode()
+    return _frame(kind, json.dumps(thing, allow_nan=False, separators=(",", ":")).encode())
+
+
+def _frame(kind: int, body: bytes) -> bytes:
     return HEADER.pack(kind, len(body), zlib.crc32(body)) + body
-
-
-class Frame(NamedTuple):
-    """One decoded frame.  POINTS: `values` f64, one per series.  VECTOR: `values` f32, one series.  EVENT and OPEN: `data`."""
-
-    kind: int
-    step: int = 0
-    t: float = 0.0
-    series: tuple[SeriesInfo, ...] = ()
-    values: tuple[float, ...] = ()
-    data: Mapping[str, Any] | None = None
-
-
-class Tail:
-    """The reading side: decodes whole frames from an offset on, and stops before a torn one.
-
-    `offset` is where the next read begins.  `problem` is a sentence while the tail of the file does
-    not decode; a torn tail of a living run is simply retried at the next pass.  Schemas live in the
-    part already read, so a reader that starts at an offset first collects them (ValueError when the
-    file is not the one that was read).
-    """
-
-    def __init__(self, path: Path, offset: int = 0) -> None:
-        self.path, self.offset, self.problem = Path(path), 0, ""
-        self._schemas: dict[int, tuple[SeriesInfo, ...]] = {}
-        if offset:
-            self._schemas_until(offset)
-
-    def _schemas_until(self, offset: int) -> None:
-        """Hop from header to header over what was read before, and take only the schemas."""
-        with open(self.path, "rb") as file:
-            at = len(MAGIC)
-            while at < offset:
-                file.seek(at)
-                try:
-                    kind, length, _ = HEADER.unpack(file.read(HEADER.size))
-                    if kind == SCHEMA:
-                        self._decode(kind, file.read(length))
-                except NONSENSE as error:
-                    raise ValueError(f"{self.path.name} is not the file that was read up to byte {offset}.") from error
-                at += HEADER.size + length
-        if at != offset:
-            raise ValueError(f"{self.path.name} is not the file that was read up to byte {offset}.")
-        self.offset = offset
-
-    def read(self, most: int = 16 * 2**20) -> Iterator[Frame]:
-        """Yield the whole frames now in the file, about `most` bytes at a call; `offset` moves with each."""
-        with open(self.path, "rb") as file:
-            file.seek(self.offset)
-            data = file.read(most)
-            grown = len(data) == most
-            first = len(MAGIC) if self.offset == 0 else 0
-            if grown and len(data) >= first + HEADER.size:  # one frame may be larger than `most`
-                _, length, _ = HEADER.unpack_from(data, first)
-                if length <= LARGEST:
-                    data += file.read(max(0, first + HEADER.size + length - len(data)))
-        at = 0
-        if self.offset == 0:
-            if len(data) < len(MAGIC) and MAGIC.startswith(data):
-                self.problem = f"{self.path.name} is only {len(data)} bytes long." if data else ""
-                return
-            if not data.startswith(MAGIC):
-                self.problem = f"{self.path.name} does not begin like a spool; nothing of it was read."
-                return
-            at = len(MAGIC)
-        base, self.problem = self.offset, ""
-        while at + HEADER.size <= len(data):
-            kind, length, crc = HEADER.unpack_from(data, at)
-            end = at + HEADER.size + length
-            if length > LARGEST:
-                self.problem = f"{self.path.name} is damaged at byte {base + at}: impossible frame length {length}."
-                return
-            if end > len(data):
-                break
-            body = data[at + HEADER.size : end]
-            if zlib.crc32(body) != crc:
-                self.problem = f"{self.path.name} is damaged at byte {base + at}: checksum mismatch."
-                return
-            try:
-                frame = self._decode(kind, body)
-            except NONSENSE:
-                self.problem = f"{self.path.name} is damaged at byte {base + at}: a frame of kind {kind} makes no sense."
-                return
-            at = end
-            self.offset = base + at
-            if frame is not None:
-                yield frame
-        if at < len(data) and (not grown or self.offset == base):
-            self.problem = f"{self.path.name} ends in a torn frame of {len(data) - at} bytes at byte {base + at}."
-
-    def _decode(self, kind: int, body: bytes) -> Frame | None:
-        if kind == POINTS:
-            schema, count, step, t = POINT_HEAD.unpack_from(body)
-            series = self._schemas[schema]
-            if len(series) != count or len(body) != POINT_HEAD.size + 8 * count:
-                raise ValueError(f"{count} values for {len(series)} series")
-            return Frame(POINTS, step, t, series, struct.unpack_from(f"<{count}d", body, POINT_HEAD.size))
-        if kind == VECTOR:
-            schema, _, step, t = POINT_HEAD.unpack_from(body)
-            count = (len(body) - POINT_HEAD.size) // 4
-            return Frame(VECTOR, step, t, self._schemas[schema], struct.unpack_from(f"<{count}f", body, POINT_HEAD.size))
-        if kind not in (OPEN, SCHEMA, EVENT):
-            return None  # a kind of a later version
-        thing = json.loads(body)
-        if kind == SCHEMA:
-            metrics = ((str(n), str(layer), str(u), str(k), tuple(map(int, s))) for n, layer, u, k, s in thing["metrics"])
-            self._schemas[thing["id"]] = tuple(SeriesInfo(*described) for described in metrics)
-            return None
-        if kind == OPEN:
-            return Frame(OPEN, data={**thing, "attempt": int(thing["attempt"]), "start": int(thing["start"])})
-        texts = {name: str(thing[name]) for name in ("kind", "rule", "layer", "says")}
-        numbers = {name: number(thing[name]) for name in ("value", "threshold")}
-        step, t = int(thing["step"]), float(thing["t"])
-        return Frame(EVENT, step, t, data={"step": step, "t": t, **texts, **numbers})
 
 
 def spools(folder: Path) -> list[Path]:

@@ -19,8 +19,9 @@ from engine.executors.local import Local
 from engine.executors.zygote import Zygote
 from engine.folder import RunFolder, new_run
 from engine.lab import Lab, entry
-from engine.spool import POINTS, Tail
+from engine.spool import POINTS
 from engine.supervisor import Supervisor
+from engine.tail import Tail
 
 MOE = entry("moe", Catalog("engine.labs", Lab)["moe"])
 SMALL = {"experts": 4, "expert_width": 8, "d_model": 16, "layers": 1, "batch_size": 2, "device": "cpu", "probes": "free"}

@@ -14,7 +14,8 @@ from engine.knobs import knob
 from engine.lab import Lab
 from engine.models.attention_tap import AttentionTap
 from engine.models.initialise import initialise, named_generator
-from engine.spool import EVENT, POINTS, VECTOR, Tail, spools
+from engine.spool import EVENT, POINTS, VECTOR, spools
+from engine.tail import Tail
 
 
 class TinyModel(nn.Module):
