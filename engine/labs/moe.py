@@ -17,16 +17,34 @@ if TYPE_CHECKING:
 
 VALIDATION_BATCHES = 16
 
-BROKEN = {"router": "softmax_top_k", "router.balance_weight": 0.0}
-CURED = {"router": "loss_free", "router.gate": "softmax", "router.update_rate": 1e-2}
-GPU = {"precision": "bf16", "experts": 64, "d_model": 512, "layers": 8, "heads": 8, "context": 512, "batch_size": 64, "expert_width": 256}
+UNBALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.0}
+BALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.1}
+LOSS_FREE = {"router": "loss_free", "router.gate": "softmax", "router.update_rate": 1e-2}
+GPU = {
+    "device": "cuda",
+    "precision": "bf16",
+    "experts": 64,
+    "expert_width": 256,
+    "d_model": 512,
+    "layers": 8,
+    "heads": 8,
+    "context": 512,
+    "batch_size": 64,
+}
 
 
 class Moe(Lab):
     title = "Mixture of Experts"
     icon = ":material/account_tree:"
     papers = ("arXiv 2101.03961", "arXiv 2006.16668", "arXiv 2408.15664", "arXiv 2106.04426")
-    story = "Each byte goes to one of 32 small networks, and a router that nobody keeps in check leaves most of them idle."
+    story = (
+        "A small language model reads the source of Python's standard library byte by byte. In each of its two layers a router sends "
+        "every byte to one of 32 small networks, the experts, and unless something keeps the load even, most experts soon get next to "
+        "no work. Three things these runs do not show. Collapse costs hardly any loss at this size: watch the experts, not the loss. "
+        "It is not all the router's own doing: a router frozen at its random start ends with 12 to 21 dead experts of 32 per layer, "
+        "since the tokens themselves grow alike. And it does not begin at zero: an untrained model already leaves 4 to 9 of 32 experts "
+        "(nearly) idle on its first batch. All numbers are from the CPU presets; the GPU variants are larger and not measured yet."
+    )
     provides = frozenset({"routing", "attention"})
     headline = ("loss/validation", "router/dead_experts", "router/max_violation")
 
@@ -47,28 +65,40 @@ class Moe(Lab):
 
     presets = {
         "collapse": Preset(
-            story="Nothing balances the router, and most experts end up with next to no tokens.",
-            see="Dead experts.",
-            knobs={**BROKEN, "lr": 1e-3, "steps": 300},
-            cure=CURED,
+            story="Nothing balances the router: within 100 steps most of the 32 experts in each layer get next to no bytes.",
+            see=(
+                "Dead experts. After 300 steps 16 to 21 of 32 in the first layer and 25 to 29 in the second (five seeds); with the "
+                "loss-free bias of the twin, none in either. The bias evens out the average, not every batch: MaxVio stays at 3 to 7, "
+                "where chance alone gives 0.5, and on fixed validation text up to 4 experts of a layer are still dead. The loss hardly "
+                "tells: 2.32 nats per byte on validation against 2.31 with the bias, lower on each of the five seeds by less than 1 %."
+            ),
+            knobs={**UNBALANCED, "lr": 1e-3, "steps": 300},
+            cure=LOSS_FREE,
             gpu=GPU,
         ),
         "healthy": Preset(
-            story="A small balance loss keeps every expert in work: what a run without trouble looks like.",
-            see="Nothing.",
-            knobs={"router": "softmax_top_k", "router.balance_weight": 0.01, "lr": 1e-3, "steps": 300},
+            story="A balance loss keeps all 32 experts of both layers at work: what a training without trouble looks like.",
+            see=(
+                "Nothing happens, and that is what to compare the others with: no expert is dead from step 50 on (five seeds), the "
+                "load ends with an entropy of 0.94 or more, MaxVio at 1.1 to 1.4, and no detector fires. The published weight of the balance "
+                "loss, 0.01, is slower here: up to 7 dead at step 100, none at 300. The weight 0.1 costs no visible loss: 2.31 nats per "
+                "byte on validation."
+            ),
+            knobs={**BALANCED, "lr": 1e-3, "steps": 300},
             gpu=GPU,
         ),
         "lr_burst": Preset(
-            story="For five steps the learning rate is thirty times too large.",
+            story="For five steps the learning rate is thirty times too large, and the training pays for it long afterwards.",
             see="Spike.",
-            knobs={**BROKEN, "lr": 3e-3, "steps": 400, "burst_factor": 30.0},
+            knobs={**BALANCED, "lr": 3e-3, "steps": 400, "burst_factor": 30.0},
+            cure={"burst_factor": 1.0},
             gpu=GPU,
         ),
         "non_finite": Preset(
-            story="Plain gradient descent with a learning rate of 10 and no clipping runs into numbers that are no numbers.",
+            story="Plain gradient descent with a learning rate of 10 and no clipping leaves the finite numbers within a dozen steps.",
             see="NaN.",
-            knobs={**BROKEN, "optimizer": "sgd", "lr": 10.0, "clip": 0.0, "steps": 60, "on_divergence": "continue"},
+            knobs={**UNBALANCED, "optimizer": "sgd", "lr": 10.0, "clip": 0.0, "steps": 80, "on_divergence": "continue"},
+            cure={"clip": 0.05},
             gpu=GPU,
         ),
     }

@@ -24,7 +24,7 @@ class RouterDeadExperts(Probe):
     metrics = (
         Metric(
             "router/dead_experts",
-            "experts whose moving average of the load (decay 0.95 a step, bias-corrected) is under 0.1/E; most of them still get a trickle",
+            "experts whose moving average of the load (decay 0.95 a step, bias-corrected) is under 0.1/E; some of them still get a trickle",
             unit="experts",
             layered=True,
         ),
@@ -40,7 +40,7 @@ class RouterDeadExperts(Probe):
             counts_E = module.record.counts_E
             load_E = counts_E / counts_E.sum()
             before_E = self.average_E.get(layer)
-            self.average_E[layer] = (1.0 - DECAY) * load_E + (0.0 if before_E is None else DECAY * before_E)
+            self.average_E[layer] = (1.0 - DECAY) * load_E + (0.0 if before_E is None else DECAY * before_E.to(load_E.device))
             corrected_E = self.average_E[layer] / (1.0 - DECAY**self.seen)
             yield Reading("router/dead_experts", (corrected_E < DEAD / len(load_E)).sum(), layer)
 
