@@ -52,10 +52,16 @@ def open_index(path: Path) -> tuple[duckdb.DuckDBPyConnection, str]:
     return _open(path), f"{path.name} could not be used ({first}); it is now {moved.name}, and the index is made again from the runs."
 
 
-def check(cursor: duckdb.DuckDBPyConnection) -> None:
+def check(connection: duckdb.DuckDBPyConnection) -> None:
     """Read every column of every table; raises duckdb.Error where the file is damaged."""
+    cursor = connection.cursor()
     for (table,) in cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'store'").fetchall():
         cursor.execute(f"SELECT bit_xor(hash(t)) FROM store.{table} t").fetchall()
+
+
+def looks_damaged(error: Exception) -> bool:
+    """True for errors that a damaged file may cause; a wrong question is not one of them."""
+    return type(error) is duckdb.Error or isinstance(error, duckdb.FatalException | duckdb.InternalException | duckdb.IOException)
 
 
 def move_aside(path: Path) -> Path:

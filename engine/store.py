@@ -17,6 +17,7 @@ from engine import minmax
 from engine.detector import jsonable
 from engine.folder import RunFolder, all_runs, read_json
 from engine.follow import Row, first_row, state_of
+from engine.index import looks_damaged
 from engine.knobs import unnest
 from engine.names import Directory, series_key, split_key
 from engine.nearest import nearest
@@ -27,18 +28,22 @@ PROVENANCE = ("commit", "dirty", "python", "packages", "device", "kernels", "dat
 
 
 class Store:
-    """Reading.  `need` makes sure that a run is in the index and raises KeyError for one that does not exist."""
+    """Reading.  `need` makes sure that a run is in the index and raises KeyError for one that does not exist;
+    `suspect` is called when an answer could not be read from the file; `lazy`: most runs are not in the index.
+    """
 
     def __init__(
         self,
-        connection: Callable[[], duckdb.DuckDBPyConnection],
+        connection: duckdb.DuckDBPyConnection,
         directory: Directory,
         data: Path,
+        lazy: bool,
         *,
         need: Callable[[str], None],
-        lazy: bool,
+        suspect: Callable[[], None],
     ) -> None:
-        self._connection, self._directory, self._need, self._lazy, self.data = connection, directory, need, lazy, data
+        self._connection, self._directory, self._lazy, self.data = connection, directory, lazy, data
+        self._need, self._suspect = need, suspect
 
     # -- runs --------------------------------------------------------------------------------------
 
@@ -163,9 +168,13 @@ class Store:
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._connection().cursor()
+        cursor = self._connection.cursor()
         try:
             yield cursor
+        except duckdb.Error as error:
+            if looks_damaged(error):
+                self._suspect()
+            raise
         finally:
             cursor.close()
 

@@ -58,19 +58,19 @@ def best(question: Callable[[], object], times: int = 5) -> dict[str, float]:
 def queries(data: Path, points: int) -> dict[str, object]:
     """100 runs of 100 metrics, `points` in all, and one run whose single series is a million points long."""
     owner = Owner(data)
-    steps, cursor = points // 10_000, owner._cursor
+    steps, cursor = points // 10_000, owner._indexer.connection.cursor()
     runs = [new_run(data, "moe", {"knobs": {}}) for _ in range(101)]
     for folder in runs:
         folder.write_exit("finished", code=0)
     spool = Spool(runs[0].path / "spool.1.bin", "x")
     spool.log(0, {(f"metric/{i}", ""): 0.0 for i in range(100)})
     owner.catch_up()
-    ids = [owner._directory.ids[f"metric/{i}", ""][0] for i in range(100)]
+    ids = [owner._indexer.directory.ids[f"metric/{i}", ""][0] for i in range(100)]
     sizes = [(folder, steps, ids) for folder in runs[:100]] + [(runs[100], 1_000_000, ids[:1])]
     cursor.execute("DELETE FROM store.metric_point")
     for folder, count, metrics in sizes:
         columns = {
-            "run_id": np.full(count * len(metrics), owner._directory.runs[folder.run], np.int32),
+            "run_id": np.full(count * len(metrics), owner._indexer.directory.runs[folder.run], np.int32),
             "metric_id": np.repeat(np.array(metrics, np.int32), count),
             "step": np.tile(np.arange(count), len(metrics)),
             "t": np.tile(1e9 + 0.01 * np.arange(count), len(metrics)),

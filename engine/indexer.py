@@ -1,0 +1,174 @@
+"""The indexer: brings one index up to date with the folders of the runs, pass after pass.
+
+A pass looks at every run that has not ended, writes what their spools brought together with how far it
+read in one transaction, tells the listeners, and sorts and exports one run that has ended.  What fails
+in a pass leaves nothing behind: the transaction is rolled back and memory is made again from the index.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from engine.batch import Batch
+from engine.finish import finish
+from engine.folder import RUN_ID, RunFolder
+from engine.follow import SETTLED, Follower, first_row
+from engine.names import Directory
+from engine.publish import Listeners, message_of
+from engine.saving import forget, offsets_of, rows_of, save, totals
+
+SWEEP = 5.0  # seconds between two looks at runs that have ended
+ALLOWANCE = 16 * 2**20  # bytes of spools in one transaction
+
+log = logging.getLogger("faultline")
+
+
+class Indexer:
+    """`lazy`: only runs that were asked for (`load`) are followed, and none is sorted or exported.
+
+    `reap` is called for a worker that died without a word.
+    """
+
+    def __init__(
+        self, runs: Path, connection: duckdb.DuckDBPyConnection, listeners: Listeners, *, lazy: bool, reap: Callable[[RunFolder], None]
+    ) -> None:
+        self.runs, self.connection, self.lazy = runs, connection, lazy
+        self.directory = Directory()
+        self._listeners, self._reap, self._cursor = listeners, reap, connection.cursor()
+        self._begin_again()
+
+    def close(self) -> None:
+        self._cursor.close()
+        self.connection.close()
+
+    def step(self) -> bool:
+        """One pass over the folder -> True when there is more to do at once."""
+        self._scan()
+        return self._pass(list(self._followers.values()))
+
+    def load(self, folder: RunFolder) -> None:
+        """One run that the index does not know, read to its end."""
+        self._follow(folder)
+        while folder.run in self._followers and self._pass([self._followers[folder.run]]):
+            pass
+
+    def rebuild(self) -> dict[str, Any]:
+        """Forget everything and read it again -> runs, points, problems."""
+        forget(self._cursor)
+        self._begin_again()
+        while self.step():
+            pass
+        self._cursor.execute("CHECKPOINT")
+        return totals(self._cursor)
+
+    # -- which runs --------------------------------------------------------------------------------
+
+    def _begin_again(self) -> None:
+        """Everything in memory is read again from the index, so that a pass that failed counts for nothing."""
+        self._followers: dict[str, Follower] = {}
+        self._done: dict[str, float] = {}  # ended runs: the folder's modification time when it was last looked at
+        self._listed, self._next_sweep = 0.0, 0.0
+        self.directory.load(self._cursor)
+
+    def _scan(self) -> None:
+        """New, changed and deleted run folders.  Costs one `stat` while nothing happens."""
+        changed, now = os.stat(self.runs).st_mtime, time.monotonic()
+        if changed == self._listed and time.time() - changed > SETTLED and now < self._next_sweep:
+            return
+        self._listed, self._next_sweep = changed, now + SWEEP
+        present = {entry.name: entry for entry in os.scandir(self.runs) if RUN_ID.match(entry.name)}
+        known = set(self.directory.runs)
+        for run in sorted(known - set(present)):
+            self._forget(run)
+        for run in sorted(known if self.lazy else present):
+            if run in present and run not in self._followers and self._done.get(run) != present[run].stat().st_mtime:
+                self._follow(RunFolder(self.runs / run))
+
+    def _follow(self, folder: RunFolder) -> None:
+        row = first_row(folder)
+        if row is None:
+            return  # its declaration is still being written
+        run_id = self.directory.runs.get(folder.run)
+        if run_id is None:
+            self._followers[folder.run] = Follower(folder, self.directory.new_run(), row, {})
+            return
+        saved = rows_of(self._cursor, run_id)
+        follower = Follower(folder, run_id, {**row, **saved}, offsets_of(self._cursor, run_id))
+        follower.saved = saved
+        self._followers[folder.run] = follower
+
+    def _leave(self, follower: Follower) -> None:
+        self._followers.pop(follower.folder.run, None)
+        with contextlib.suppress(FileNotFoundError):
+            self._done[follower.folder.run] = os.stat(follower.folder.path).st_mtime
+
+    def _forget(self, run: str) -> None:
+        """Everything of a run out of the index."""
+        run_id = self.directory.runs.pop(run, None)
+        self._followers.pop(run, None)
+        self._done.pop(run, None)
+        if run_id is not None:
+            forget(self._cursor, run_id)
+
+    # -- one pass ----------------------------------------------------------------------------------
+
+    def _pass(self, followers: list[Follower]) -> bool:
+        try:
+            return self._look_save_tell(followers)
+        except Exception:
+            with contextlib.suppress(duckdb.Error):  # there was no transaction, or the error ended it
+                self._cursor.execute("ROLLBACK")
+            self._begin_again()
+            raise
+
+    def _look_save_tell(self, followers: list[Follower]) -> bool:
+        batch, read = Batch(self.directory), 0
+        looked: list[Follower] = []
+        for follower in followers:
+            if read >= ALLOWANCE:
+                break
+            read += follower.look(batch, self._reap)
+            looked.append(follower)
+        lost = [f for f in looked if f.gone or f.misread]
+        kept = [f for f in looked if not f.gone and not f.misread]
+        for follower in lost:
+            batch.supersede(follower.run_id, 0)
+        save(self._cursor, self.directory, batch, kept)
+        wanted = self._listeners.runs()
+        for follower in kept:
+            if follower.folder.run in wanted and (message := message_of(follower, batch)):
+                self._listeners.tell(message)
+        for follower in lost:
+            self._forget(follower.folder.run)
+            if follower.misread:
+                log.warning("%s: a spool is not the one that was read; the run is read again", follower.folder.run)
+                self._follow(follower.folder)
+                self._listeners.tell({"run": follower.folder.run, "points": {}, "vectors": {}, "events": [], "reset": 0})
+        for follower in kept:  # the first to be read at the next pass is who waited longest
+            self._followers[follower.folder.run] = self._followers.pop(follower.folder.run)
+        ended_waits = self._finish_one(kept)
+        return ended_waits or any(f.more or f.misread for f in looked) or len(looked) < len(followers)
+
+    def _finish_one(self, followers: list[Follower]) -> bool:
+        """Follow ended runs no longer, after sorting and exporting them, one at a pass -> True when another waits."""
+        worked = False
+        for follower in (f for f in followers if f.ended):
+            if not follower.row["sorted"] and not self.lazy:
+                if worked:
+                    return True
+                worked = True
+                problem = finish(self._cursor, follower.run_id, follower.folder.path)
+                follower.row["sorted"] = True
+                if problem:
+                    follower.row["problem"] = problem
+                save(self._cursor, self.directory, Batch(self.directory), [follower])
+            self._leave(follower)
+        return False
