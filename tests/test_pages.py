@@ -115,7 +115,7 @@ def test_a_press_launches_the_twins_and_opens_their_page(here: Service, monkeypa
     next(b for b in test.button if b.label == "Break it and cure it").click()
     test.run()
     assert not test.exception
-    assert test.query_params["run"] == [f"{broken.run},{cured.run}"]
+    assert test.query_params["run"] == f"{broken.run},{cured.run}"
 
 
 def test_a_refused_launch_is_one_sentence(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:

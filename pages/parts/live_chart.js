@@ -54,11 +54,12 @@ class LiveChart {
     const before = this.spec;
     this.spec = data;
     this.report = setStateValue;
-    if (!before && hub.range === null) hub.range = data.range;
+    const others = before && before.runs.join() !== data.runs.join();
+    if (others || (!before && hub.range === null)) hub.range = data.range;
     const time = data.modes.x === "time";
     if (hub.time !== time) {
       hub.time = time;
-      if (before) hub.zoomTo(null); // a range of steps is no range of seconds
+      if (before && !others) hub.zoomTo(null); // a range of steps is no range of seconds
     }
     hub.join(this);
     this.stale(true);

@@ -88,7 +88,7 @@ class Hub {
   sync() {
     const wanted = this.wanted();
     for (const run of [...this.runs.keys()]) if (!wanted.has(run)) this.runs.delete(run);
-    if (!this.runs.size) this.range = null;
+    if (!this.charts.size) this.range = null;
     for (const [run, keys] of wanted) {
       const known = this.runs.get(run);
       if (!known) this.runs.set(run, { whole: emptyPoints(), zoom: null, events: [], state: {}, start: Infinity, turn: 0, keys });

@@ -35,19 +35,25 @@ def ranges(node: Locator) -> dict[str, Any]:
     )
 
 
+def at_step(node: Locator, step: float, height: float = 0.5) -> tuple[float, float]:
+    """The point of the screen above `step`, at a share of the panel's height."""
+    node.scroll_into_view_if_needed()
+    x, y = node.evaluate(
+        """(node, [step, height]) => { const box = node.getBoundingClientRect(), {l, t, h} = node._fullLayout._size;
+             return [box.left + l + node._fullLayout.xaxis.d2p(step), box.top + t + h * height]; }""",
+        [step, height],
+    )
+    return x, y
+
+
 def zoom(node: Locator, low: float, high: float) -> None:
     """Drag over the plot as a hand would, from `low` to `high` on the x axis."""
-    node.scroll_into_view_if_needed()
-    at = node.evaluate(
-        """(node, ends) => { const box = node.querySelector('.nsewdrag').getBoundingClientRect();
-             return {x: ends.map(e => box.left + node._fullLayout.xaxis.d2p(e)), y: box.top + box.height / 2}; }""",
-        [low, high],
-    )
+    (left, y), (right, _) = at_step(node, low), at_step(node, high)
     mouse = node.page.mouse
-    mouse.move(at["x"][0], at["y"])
+    mouse.move(left, y)
     mouse.down()
-    mouse.move(sum(at["x"]) / 2, at["y"] + 2, steps=4)
-    mouse.move(at["x"][1], at["y"] + 2, steps=4)
+    mouse.move((left + right) / 2, y + 2, steps=4)
+    mouse.move(right, y + 2, steps=4)
     mouse.up()
 
 
