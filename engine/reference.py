@@ -117,7 +117,7 @@ def _store() -> str:
     from engine import schema
 
     connection = duckdb.connect(":memory:")
-    schema.create(connection)
+    schema.prepare(connection)
     parts = [
         "# The store",
         "`data/faultline.duckdb` is an index that `python -m engine rebuild` makes again from `data/runs/`.  "

@@ -90,6 +90,33 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 
+TABLES_ABOUT = {
+    "store.version": "The version of this schema; another one means that the index is made again.",
+    "store.run": "One row per run, as its files last told.",
+    "store.metric_name": "The series that were ever described, each with an integer id.",
+    "store.metric_point": "One row per scalar: in order of arrival while a run is live, sorted by metric and step once it has ended.",
+    "store.vector_point": "One row per vector and step.",
+    "store.event": "What detectors and the training itself reported.",
+    "store.ingest_offset": "How far each spool was read; moves in the same transaction as the rows it gave.",
+    "main.run": "One row per run.",
+    "main.metric": "Every stored scalar.",
+    "main.vector": "Every stored vector.",
+    "main.event": "Every event.",
+}
+
+INTERNAL_COLUMNS = {
+    **{name: about for columns in COLUMNS.values() for name, about in columns.items()},
+    "version": "version of the schema",
+    "run_id": "integer id of the run, for this index only",
+    "metric_id": "integer id of the series, for this index only",
+    "unit": "unit of the values, empty for a pure number",
+    "kind": "scalar or vector; of an event: spike, divergence, nonfinite and so on",
+    "shape": "shape of a vector",
+    "sorted": "true once the run has ended and its points are stored in order",
+    "attempt": "number of the spool: every resume writes its own",
+    "bytes": "how many bytes of the spool are in the index",
+}
+
 
 class WrongVersion(Exception):
     """The file was made by another version of the schema: it is moved aside and made again from the runs' files."""
@@ -107,8 +134,12 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     for statement in (TABLES + VIEWS).split(";\n"):
         if statement.strip():
             connection.execute(statement)
-    for view, columns in COLUMNS.items():
-        for column, about in columns.items():
-            connection.execute(f"COMMENT ON COLUMN main.{view}.{column} IS '{about}'")
+    for table, about in TABLES_ABOUT.items():
+        connection.execute(f"COMMENT ON {'VIEW' if table.startswith('main') else 'TABLE'} {table} IS '{about}'")
+    for schema, table, column in connection.execute(
+        "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall():
+        known = COLUMNS[table] if schema == "main" else INTERNAL_COLUMNS
+        connection.execute(f"COMMENT ON COLUMN {schema}.{table}.{column} IS '{known[column]}'")
     connection.execute(f"INSERT INTO store.version VALUES ({VERSION})")
     connection.execute("COMMIT")
