@@ -5,7 +5,7 @@ call as a whole or not at all, stops before a torn tail, and a kill -9 loses not
 acknowledged.  Each attempt of a run writes its own file.
 
     file   = MAGIC frame*
-    frame  = kind u32 | length u32 | crc32(body) u32 | body            little-endian throughout
+    frame  = kind u32 | length u32 | crc32 u32 | body                  little-endian throughout; the checksum begins at `kind`
     OPEN   = JSON {"version", "run", "attempt", "start"}               first frame
     SCHEMA = JSON {"id", "metrics": [[name, layer, unit, kind, shape], …]}
     POINTS = id u16 | count u16 | step i64 | t f64 | count x f64       one value per metric of the schema
@@ -164,7 +164,7 @@ def _json_frame(kind: int, thing: Mapping[str, Any]) -> bytes:
 
 
 def _frame(kind: int, body: bytes) -> bytes:
-    return HEADER.pack(kind, len(body), zlib.crc32(body)) + body
+    return HEADER.pack(kind, len(body), zlib.crc32(body, kind)) + body
 
 
 def spools(folder: Path) -> list[Path]:

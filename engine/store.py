@@ -6,7 +6,7 @@ Each method takes a cursor of its own, so that any thread may ask while the owne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from engine import minmax
+from engine.batch import LAST
 from engine.detector import jsonable
 from engine.folder import RunFolder, all_runs, read_json
 from engine.follow import Row, first_row, state_of
@@ -196,13 +197,30 @@ class Store:
                 out += self._directory.ids[s["name"], s["layer"]]
         return sorted(set(out))
 
-    def _rows_of_files(self) -> Iterator[Row]:
+    def _rows_of_files(self) -> list[Row]:
+        """Without an index of all runs: from their folders, the last losses from Parquet; the few that live are loaded."""
+        rows: dict[str, Row] = {}
+        exported: list[str] = []
         for folder in all_runs(self.data):
-            if folder.run in self._directory.runs:
+            if folder.run not in self._directory.runs and not (folder.path / "metrics.parquet").exists():
+                with suppress(KeyError):  # deleted meanwhile
+                    self._need(folder.run)
+            if (number := self._directory.runs.get(folder.run)) is not None:
                 with self._cursor() as cursor:
-                    yield rows_of(cursor, self._directory.runs[folder.run])
+                    rows[folder.run] = rows_of(cursor, number)
             elif (row := first_row(folder)) is not None:
-                yield row | {"status": folder.status(), "steps": int(folder.state().get("step") or 0)}
+                rows[folder.run] = row | {"status": folder.status(), "steps": int(folder.state().get("step") or 0)}
+                exported.append(str(folder.path / "metrics.parquet"))
+        if exported:
+            with self._cursor() as cursor, suppress(duckdb.Error):  # a file that is being replaced: no last value this time
+                found = cursor.execute(
+                    "SELECT filename, name, arg_max(value, step) FROM read_parquet(?, filename = true) "
+                    f"WHERE layer = '' AND name IN ({', '.join(repr(name) for name in LAST)}) GROUP BY ALL",
+                    [exported],
+                ).fetchall()
+                for file, name, value in found:
+                    rows[Path(file).parent.name][LAST[name]] = value
+        return list(rows.values())
 
     def _scalars(self, cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, dict[str, Any]]:
         found = cursor.execute(

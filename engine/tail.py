@@ -91,7 +91,7 @@ class Tail:
             if end > len(data):
                 break
             body = data[at + HEADER.size : end]
-            if zlib.crc32(body) != crc:
+            if zlib.crc32(body, kind) != crc:
                 self.problem = f"{self.path.name} is damaged at byte {base + at}: checksum mismatch."
                 return
             try:
