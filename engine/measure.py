@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -83,17 +84,20 @@ def kept(told: Mapping[str, Any], state: Mapping[str, Any], shown: Sequence[str]
 
 
 def summary(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
-    """Smallest, mean and largest last value of each metric over the seeds, and of the CPU seconds."""
+    """Smallest, mean and largest last value of each metric over the seeds, and of the CPU seconds; one NaN makes all three NaN."""
     columns: dict[str, list[float]] = {}
     for run in runs:
         for key, value in [*run["metrics"].items(), ("cpu_seconds", run["cpu_seconds"])]:
             found = number(value)
             if found is not None:
                 columns.setdefault(key, []).append(found)
-    return {
-        key: {"min": jsonable(min(column)), "mean": jsonable(sum(column) / len(column)), "max": jsonable(max(column))}
-        for key, column in columns.items()
-    }
+    return {key: {name: jsonable(value) for name, value in _spread(column).items()} for key, column in columns.items()}
+
+
+def _spread(column: Sequence[float]) -> dict[str, float]:
+    if any(math.isnan(value) for value in column):
+        return dict.fromkeys(("min", "mean", "max"), math.nan)
+    return {"min": min(column), "mean": sum(column) / len(column), "max": max(column)}
 
 
 def document(lab: str, preset: str, shown: Sequence[str], runs: Sequence[Run]) -> dict[str, Any]:
@@ -105,6 +109,7 @@ def document(lab: str, preset: str, shown: Sequence[str], runs: Sequence[Run]) -
         "device": first["device"],
         "versions": {"python": first["python"], **first["packages"]},
         "commit": first["commit"],
+        "dirty": first["dirty"],
         "data": first["data"],
         "date": time.strftime("%Y-%m-%d"),
         "shown": list(shown),
