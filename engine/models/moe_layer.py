@@ -1,7 +1,8 @@
 """A dropless Mixture-of-Experts layer: sort the tokens by expert, run each expert on its own rows, put the results back.
 
 The reference that a kernel is compared with.  No capacity, so no token is dropped and no token's
-result depends on another token; no atomics, so the same batch gives the same bits.
+result depends on another token; no atomics, so the same batch gives the same bits.  The loop needs
+the counts on the host: on a GPU that is one synchronisation per layer and pass.
 
 Shapes: T tokens, d width, E experts, n hidden units of an expert, k experts per token, A = T k assignments.
 """
