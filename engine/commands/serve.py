@@ -17,14 +17,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         here = Service()
-        here.start()
     except OSError as error:
         raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {error.strerror}.") from None
-    role = "keeps the index and the queue" if here.owner.role == "owner" else "reads beside another process, and takes over when it leaves"
-    tell(args.json, {"data": str(here.data), "role": here.owner.role}, [f"Serving {here.data}: this process {role}. Ctrl-C ends it."])
-    try:
-        with asked_to_leave() as asked:
+    owns = here.owner.role == "owner"
+    doing = "keeps the index and the queue" if owns else "reads beside another process, and takes over when that one leaves"
+    with asked_to_leave() as asked:
+        here.start()
+        tell(args.json, {"data": str(here.data), "role": here.owner.role}, [f"Serving {here.data}: this process {doing}. Ctrl-C ends it."])
+        try:
             asked.wait()
-    finally:
-        here.close()
+        finally:
+            here.close()
     return ANSWERED
