@@ -41,9 +41,10 @@ class Moe(Lab):
         "A small language model reads the source of Python's standard library byte by byte. In each of its two layers a router sends "
         "every byte to one of 32 small networks, the experts, and unless something keeps the load even, most experts soon get next to "
         "no work. Three things these runs do not show. Collapse costs hardly any loss at this size: watch the experts, not the loss. "
-        "It is not all the router's own doing: a router frozen at its random start ends with 12 to 21 dead experts of 32 per layer, "
-        "since the tokens themselves grow alike. And it does not begin at zero: an untrained model already leaves 4 to 9 of 32 experts "
-        "(nearly) idle on its first batch. All numbers are from the CPU presets; the GPU variants are larger and not measured yet."
+        "It is not all the router's own doing: a router frozen at its random start ends with 12 to 21 dead experts of 32 per layer, for "
+        "training makes the tokens themselves alike (their mean cosine rises from 0.1 to between 0.5 and 0.9 in 50 steps). And it does "
+        "not begin at zero: an untrained model already leaves 4 to 9 of 32 experts (nearly) idle on its first batch. All numbers are "
+        "from the CPU presets; the GPU variants are larger and not measured yet."
     )
     provides = frozenset({"routing", "attention"})
     headline = ("loss/validation", "router/dead_experts", "router/max_violation")
