@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -255,15 +258,29 @@ def moe_folder(data: Path, **over: Any) -> RunFolder:
     return new_run(data, "moe", {**spec, "knobs": {**small, **over}})
 
 
-def worker(folder: RunFolder) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def worker(folder: RunFolder) -> Iterator[subprocess.Popen[str]]:
+    """A worker process, which is gone at the end whatever the test does."""
     command = [sys.executable, "-m", "engine.worker", str(folder.path)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_the_first_point(folder: RunFolder, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 240
+    while not (folder.path / "spool.1.bin").exists() or not Told(folder).points:
+        assert process.poll() is None
+        assert time.monotonic() < deadline, "no point after four minutes"
+        time.sleep(0.05)
 
 
 def test_the_worker_process_tells_its_end_and_says_nothing_else(tmp_path: Path) -> None:
     folder = moe_folder(tmp_path, steps=5)
-    process = worker(folder)
-    said, _ = process.communicate()
+    with worker(folder) as process:
+        said, _ = process.communicate()
     assert (process.returncode, said) == (0, "")
     told = folder.exit()
     assert told is not None
@@ -276,12 +293,10 @@ def test_the_worker_process_tells_its_end_and_says_nothing_else(tmp_path: Path) 
 
 def test_sigterm_ends_the_worker_gracefully(tmp_path: Path) -> None:
     folder = moe_folder(tmp_path, steps=1_000_000)
-    process = worker(folder)
-    assert process.stdout is not None
-    while not (folder.path / "spool.1.bin").exists() or not Told(folder).points:
-        assert process.poll() is None, process.stdout.read()
-    os.kill(process.pid, signal.SIGTERM)
-    said, _ = process.communicate()
+    with worker(folder) as process:
+        wait_for_the_first_point(folder, process)
+        os.kill(process.pid, signal.SIGTERM)
+        said, _ = process.communicate()
     assert (process.returncode, said) == (6, "")
     assert folder.status() == "stopped"
     saved = checkpoint.load(folder.path / "ckpt" / "last.ckpt")
@@ -292,8 +307,8 @@ def test_sigterm_ends_the_worker_gracefully(tmp_path: Path) -> None:
 def test_a_worker_with_a_declaration_that_does_not_hold_fails_in_one_sentence(tmp_path: Path) -> None:
     folder = new_run(tmp_path, "moe", {"knobs": {}})
     write_json(folder.path / "spec.json", {"run": folder.run, "lab": "mo", "knobs": {}})
-    process = worker(folder)
-    process.communicate()
+    with worker(folder) as process:
+        process.communicate()
     assert process.returncode == 3
     told = folder.exit()
     assert told is not None
