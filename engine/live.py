@@ -167,7 +167,7 @@ class EventStream(Response):
 
         watch = asyncio.create_task(_disconnected(receive, over))
         ended = asyncio.create_task(over.wait())
-        unsubscribe = self.subscribe(self.runs, publish)
+        unsubscribe = await asyncio.to_thread(self.subscribe, self.runs, publish)  # a reader first loads the runs
 
         async def tell(message: dict[str, Any]) -> None:
             sending = asyncio.ensure_future(send(message))
