@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def _export(cursor: duckdb.DuckDBPyConnection, path: Path, table: str, value: st
         )
         os.replace(beside, path)
     except (duckdb.IOException, OSError) as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         return f"{path.name} could not be written: {error}"
     return ""

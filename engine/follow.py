@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.batch import LAST, Batch
+from engine.detector import jsonable
 from engine.folder import ENDED, RunFolder
 from engine.knobs import unnest
 from engine.spool import OPEN
-from engine.tail import Tail
+from engine.tail import Frame, Tail
 
 SPOOL = re.compile(r"^spool\.(\d+)\.bin$")
 SETTLED = 2.0  # seconds after which a folder's modification time can be trusted (file systems count coarsely)
@@ -32,7 +33,13 @@ def first_row(folder: RunFolder) -> Row | None:
         knobs = unnest(spec.get("knobs") or {})
     except (AttributeError, KeyError, TypeError):
         knobs = {}
-    row: Row = {"run": folder.run, "status": "queued", "problem": "", "knobs": json.dumps(knobs), "sorted": False}
+    row: Row = {
+        "run": folder.run,
+        "status": "queued",
+        "problem": "",
+        "knobs": json.dumps({k: jsonable(v) for k, v in knobs.items()}),
+        "sorted": False,
+    }
     row |= {name: str(spec.get(name) or "") for name in ("lab", "preset", "who", "sweep", "twin")}
     row |= {"target": _count(knobs.get("steps")), "seed": _count(knobs.get("seed")), "steps": 0, "dropped": 0}
     created = spec.get("created")
@@ -156,22 +163,25 @@ class Follower:
                 raise ValueError(f"{path.name} is shorter than what was read of it.")
             if self._tail is None or self._tail[0] != attempt:
                 self._tail = (attempt, Tail(path, offset))
+            tail = self._tail[1]
+            for frame in tail.read(MOST):
+                self._take(attempt, frame, batch)
         except ValueError:
             self.misread = True
             return ""
         except OSError as error:
             return f"{path.name} cannot be read: {error.strerror}."
-        tail = self._tail[1]
-        for frame in tail.read(MOST):
-            if frame.kind != OPEN:
-                batch.add(self.run_id, frame)
-            elif frame.data is not None and (attempt > 1 or frame.data["start"] > 0):
-                self._supersede(frame.data["start"], batch)
         self.offsets[attempt] = tail.offset
         self.more = offset < tail.offset < size and not tail.problem
         return tail.problem
 
-    def _supersede(self, start: int, batch: Batch) -> None:
+    def _take(self, attempt: int, frame: Frame, batch: Batch) -> None:
+        if frame.kind != OPEN or frame.data is None:
+            batch.add(self.run_id, frame)
+            return
+        start = frame.data["start"]
+        if attempt == 1 and start <= 0:
+            return
         batch.supersede(self.run_id, start)
         self.row.update(dict.fromkeys(LAST.values()))
         self.reset = start if self.reset is None else min(start, self.reset)

@@ -5,6 +5,7 @@ Each method takes a cursor of its own, so that any thread may ask while the owne
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +20,6 @@ from engine.detector import jsonable
 from engine.folder import RunFolder, all_runs, read_json
 from engine.follow import Row, first_row, state_of
 from engine.index import looks_damaged
-from engine.knobs import unnest
 from engine.names import Directory, series_key, split_key
 from engine.nearest import nearest
 from engine.saving import rows_of
@@ -71,7 +71,7 @@ class Store:
             "preset": row["preset"] or None,
             "status": row["status"],
             "steps": row["steps"],
-            "knobs": unnest(spec.get("knobs") or {}),
+            "knobs": json.loads(row["knobs"]),
             "metrics": dict(sorted(metrics.items())),
             "events": self.events(run),
             "provenance": {name: provenance.get(name) for name in PROVENANCE},

@@ -1,4 +1,4 @@
-"""What several tests share: the command line over a catalog with one toy lab, and workers without a model."""
+"""What several tests share: the command line over one toy lab with workers without a model, and owners of a folder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from engine import __main__ as command_line
 from engine.commands import labs as labs_command
 from engine.executors.local import Local
 from engine.folder import RunFolder
+from engine.owner import Owner
+from tests.indexed_runs import Owners, begin, log, spool_of, told_step
 from tests.toy import DOCUMENT, WORKER, Answer
 
 
@@ -40,3 +42,34 @@ def engine(toy_data: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., A
         return code, json.loads(out) if "--json" in arguments and out else out, err
 
     return call
+
+
+@pytest.fixture
+def owners(tmp_path: Path) -> Iterator[Owners]:
+    """Makes owners of one data folder; the first owns it, others read."""
+    made = Owners(tmp_path)
+    yield made
+    for one in made.made:
+        one.stop()
+
+
+@pytest.fixture
+def owner(owners: Owners) -> Owner:
+    return owners()
+
+
+@pytest.fixture
+def lived(owner: Owner) -> list[RunFolder]:
+    """A finished run, one with two attempts and a torn tail, a living one and a queued one, all in the index."""
+    finished, torn, living, queued = (begin(owner.data, living=i < 3) for i in range(4))
+    log(spool_of(finished), range(100))
+    finished.write_exit("finished", code=0)
+    log(spool_of(torn), range(40))
+    log(spool_of(torn, 2, start=25), range(25, 60), scale=3.0)
+    with open(torn.path / "spool.2.bin", "ab") as file:
+        file.write(b"torn")
+    torn.write_exit("killed", by_signal=9)
+    log(spool_of(living), range(30))
+    told_step(living, 30)
+    owner.catch_up()
+    return [finished, torn, living, queued]

@@ -1,15 +1,23 @@
-"""Runs for the tests of store and owner, and what their files say, decoded without the index."""
+"""Runs and owners for the tests of the index, and what the files say, decoded without it."""
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pytest
+
+from engine import batch, saving
+from engine.detector import Event
 from engine.folder import RunFolder, new_run, write_json
+from engine.owner import Owner
 from engine.spool import OPEN, POINTS, Spool, spools
 from engine.tail import Tail
 
+LAYER = "blocks.0.moe"
 KNOBS = {"seed": 3, "steps": 100, "router": {"is": "hash", "k": 2}}
 
 
@@ -47,3 +55,62 @@ def points_in(store: Any, run: str) -> list[tuple[str, str, int, float, str]]:
     """The same from the index."""
     rows = store.frame(run).iter_rows()
     return sorted((m, layer, step, t, repr(v)) for m, layer, index, step, t, v in rows if index is None)
+
+
+class Owners:
+    """Owners of one folder, all closed at the end."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.made: list[Owner] = []
+
+    def __call__(self, **how: Any) -> Owner:
+        self.made.append(Owner(self.data, **how))
+        return self.made[-1]
+
+
+def log(spool: Spool, steps: range, scale: float = 1.0) -> None:
+    for step in steps:
+        scalars = {("loss/train", ""): scale * step, ("grad_norm", LAYER): math.nan if step % 7 == 0 else scale}
+        vectors = {("router/load", LAYER): [step, scale]} if step % 2 == 0 else None
+        assert spool.log(step, scalars, vectors, [Event(step, "spike", value=scale)] if step % 10 == 0 else [], t=1000.0 + step)
+
+
+def everything(owner: Owner, run: str) -> tuple[Any, ...]:
+    store = owner.store
+    drawn = (
+        store.series(run, "loss/train", points=20),
+        store.series(run, "grad_norm", LAYER),
+        store.vectors(run, "router/load", LAYER, rows=9),
+    )
+    return (store.show(run), *drawn, store.frame(run).rows().__repr__(), store.names(run), store.upto(run))
+
+
+def break_at(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+    """The disk is full when the transaction comes to `table`."""
+
+    def full(*_: Any) -> None:
+        raise duckdb.IOException("No space left on disk")
+
+    if table in ("run", "ingest_offset"):
+        monkeypatch.setattr(saving, "_save_rows" if table == "run" else "_save_offsets", full)
+    else:
+        insert = batch._insert
+        monkeypatch.setattr(batch, "_insert", lambda cursor, into, rows: full() if into == table else insert(cursor, into, rows))
+
+
+def measured(owner: Owner) -> RunFolder:
+    """A hundred steps of everything: a NaN, both infinities, a vector that changes its largest element, two events."""
+    folder = begin(owner.data)
+    spool = spool_of(folder)
+    spool.describe("loss/train", unit="nats")
+    for step in range(100):
+        loss = {20: math.nan, 21: math.inf, 50: -math.inf}.get(step, 5.0 - step / 100)
+        scalars = {("loss/train", ""): loss, ("grad_norm", ""): 1.0, ("grad_norm", LAYER): float(step)}
+        load = [step / 100, 9.0 if step == 33 else 0.5, math.inf if step == 77 else 0.0]
+        happened = [Event(step, "spike", "loss_spike", "", math.inf, 2.5, "The loss jumped.")] if step == 21 else []
+        spool.log(step, scalars, {("router/load", LAYER): load} if step % 3 == 0 or step == 77 else None, happened, t=1000.0 + step)
+    spool.log(99, {("loss/validation", ""): 4.25}, events=[Event(5, "checkpoint", says="Saved.")], t=1100.0)
+    told_step(folder, 100)
+    owner.catch_up()
+    return folder

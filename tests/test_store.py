@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,39 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.detector import Event, jsonable
+from engine.detector import jsonable
 from engine.folder import RunFolder, write_json
 from engine.owner import Owner
-from engine.schema import COLUMNS
-from engine.store import Store
-from tests.indexed_runs import begin, points_in, points_of, spool_of, told_step
-
-LAYER = "blocks.0.moe"
-
-
-@pytest.fixture
-def owner(tmp_path: Path) -> Iterator[Owner]:
-    made = Owner(tmp_path)
-    yield made
-    made.stop()
+from tests.indexed_runs import LAYER, begin, measured, points_in, points_of, spool_of, told_step
 
 
 @pytest.fixture
 def run(owner: Owner) -> RunFolder:
-    """A hundred steps of everything: a NaN, both infinities, a vector that changes its largest element, two events."""
-    folder = begin(owner.data)
-    spool = spool_of(folder)
-    spool.describe("loss/train", unit="nats")
-    for step in range(100):
-        loss = {20: math.nan, 21: math.inf, 50: -math.inf}.get(step, 5.0 - step / 100)
-        scalars = {("loss/train", ""): loss, ("grad_norm", ""): 1.0, ("grad_norm", LAYER): float(step)}
-        load = [step / 100, 9.0 if step == 33 else 0.5, math.inf if step == 77 else 0.0]
-        happened = [Event(step, "spike", "loss_spike", "", math.inf, 2.5, "The loss jumped.")] if step == 21 else []
-        spool.log(step, scalars, {("router/load", LAYER): load} if step % 3 == 0 or step == 77 else None, happened, t=1000.0 + step)
-    spool.log(99, {("loss/validation", ""): 4.25}, events=[Event(5, "checkpoint", says="Saved.")], t=1100.0)
-    told_step(folder, 100)
-    owner.catch_up()
-    return folder
+    return measured(owner)
 
 
 # -- series against an oracle ------------------------------------------------------------------------
@@ -280,42 +253,3 @@ def test_a_wrong_name_is_answered_with_the_nearest_one(owner: Owner, run: RunFol
         owner.store.show("20250101-000000-moe-0000")
     with pytest.raises(KeyError, match="No run"):
         owner.store.series("../../etc", "loss/train")
-
-
-# -- views for people --------------------------------------------------------------------------------
-
-
-def test_people_read_four_views_without_integer_ids(owner: Owner, run: RunFolder) -> None:
-    cursor = owner._indexer.connection.cursor()
-    for view, columns in COLUMNS.items():
-        found = cursor.execute(f"SELECT * FROM {view} LIMIT 1")
-        assert [column[0] for column in found.description] == list(columns)
-        found.fetchall()
-    assert cursor.execute("SELECT run, lab, status, knobs->>'router' FROM run").fetchall() == [(run.run, "moe", "running", "hash")]
-    assert cursor.execute("SELECT value FROM metric WHERE name = 'loss/validation'").fetchall() == [(4.25,)]
-    assert cursor.execute("SELECT layer, v FROM vector WHERE step = 33").fetchall()[0][0] == LAYER
-    assert cursor.execute("SELECT kind, says FROM event ORDER BY step").fetchall() == [
-        ("checkpoint", "Saved."),
-        ("spike", "The loss jumped."),
-    ]
-    described = cursor.execute(
-        "SELECT comment FROM duckdb_columns() WHERE schema_name = 'main' AND table_name IN ('run', 'event')"
-    ).fetchall()
-    assert all(comment for (comment,) in described)
-
-
-def test_many_threads_may_ask_at_once_while_points_arrive(owner: Owner, run: RunFolder) -> None:
-    spool = spool_of(run, 2, 100)
-    store: Store = owner.store
-
-    def ask(_: int) -> int:
-        shown = store.show(run.run)["metrics"]["loss/train"]["points"]
-        return max(shown, store.series(run.run, "loss/train")["count"])
-
-    with ThreadPoolExecutor(4) as pool:
-        answers = pool.map(ask, range(40))
-        for step in range(100, 130):
-            spool.log(step, {("loss/train", ""): 1.0})
-            owner.step()
-        assert all(100 <= answer <= 130 for answer in answers)
-    assert owner.store.series(run.run, "loss/train")["count"] == 130

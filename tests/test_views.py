@@ -1,0 +1,54 @@
+"""People read four views in SQL, and many threads may ask while points arrive."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from engine.folder import RunFolder
+from engine.owner import Owner
+from engine.schema import COLUMNS
+from engine.store import Store
+from tests.indexed_runs import LAYER, measured, spool_of
+
+
+@pytest.fixture
+def run(owner: Owner) -> RunFolder:
+    return measured(owner)
+
+
+def test_people_read_four_views_without_integer_ids(owner: Owner, run: RunFolder) -> None:
+    cursor = owner._indexer.connection.cursor()
+    for view, columns in COLUMNS.items():
+        found = cursor.execute(f"SELECT * FROM {view} LIMIT 1")
+        assert [column[0] for column in found.description] == list(columns)
+        found.fetchall()
+    assert cursor.execute("SELECT run, lab, status, knobs->>'router' FROM run").fetchall() == [(run.run, "moe", "running", "hash")]
+    assert cursor.execute("SELECT value FROM metric WHERE name = 'loss/validation'").fetchall() == [(4.25,)]
+    assert cursor.execute("SELECT layer, v FROM vector WHERE step = 33").fetchall()[0][0] == LAYER
+    assert cursor.execute("SELECT kind, says FROM event ORDER BY step").fetchall() == [
+        ("checkpoint", "Saved."),
+        ("spike", "The loss jumped."),
+    ]
+    described = cursor.execute(
+        "SELECT comment FROM duckdb_columns() WHERE schema_name = 'main' AND table_name IN ('run', 'event')"
+    ).fetchall()
+    assert all(comment for (comment,) in described)
+
+
+def test_many_threads_may_ask_at_once_while_points_arrive(owner: Owner, run: RunFolder) -> None:
+    spool = spool_of(run, 2, 100)
+    store: Store = owner.store
+
+    def ask(_: int) -> int:
+        shown = store.show(run.run)["metrics"]["loss/train"]["points"]
+        return max(shown, store.series(run.run, "loss/train")["count"])
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(ask, range(40))
+        for step in range(100, 130):
+            spool.log(step, {("loss/train", ""): 1.0})
+            owner.step()
+        assert all(100 <= answer <= 130 for answer in answers)
+    assert owner.store.series(run.run, "loss/train")["count"] == 130
