@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine import orders
 from engine.executors import Executor
 from engine.executors.zygote import Zygote
 from engine.folder import data_folder, run_folder, write_json
@@ -41,6 +42,7 @@ class Service:
         if not self.started:
             self.started = time.time()
             self.data.mkdir(parents=True, exist_ok=True)
+            orders.sweep_deleted(self.data / "runs")
             self.owner.start()
             self.executor.start()
             self.supervisor.start()
@@ -80,6 +82,20 @@ class Service:
         status = ask_to_stop(run_folder(self.data, run), self.executor)
         self.supervisor.wake()
         return status
+
+    def hold_run(self, run: str) -> str:
+        """Ask a running run to wait -> its status now.  KeyError, or orders.Refused, in one sentence."""
+        return orders.hold(run_folder(self.data, run))
+
+    def resume_run(self, run: str) -> str:
+        """Let a held run go on, or queue a new attempt -> its status now.  KeyError, or orders.Refused, in one sentence."""
+        status = orders.resume(run_folder(self.data, run))
+        self.supervisor.wake()
+        return status
+
+    def delete_run(self, run: str) -> None:
+        """Remove a run that has ended.  KeyError, or orders.Refused, in one sentence."""
+        orders.delete(run_folder(self.data, run))
 
 
 class _Catalog:

@@ -1,0 +1,77 @@
+"""Orders to a run: hold, resume, delete.  (Stopping has its own escalation in the supervisor.)
+
+An order is a file in the run's folder or a change of its files; whoever is on duty acts on it.  Each
+returns the run's status afterwards, and refuses with one sentence what makes no sense.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from engine import claim
+from engine.folder import ENDED, RunFolder
+from engine.spool import spools
+
+
+class Refused(ValueError):
+    """The order makes no sense for this run as it is; the message is one sentence."""
+
+
+def hold(folder: RunFolder) -> str:
+    """Ask a running training to wait between two steps; it keeps its process, its memory and its slot."""
+    status = folder.status()
+    if status not in ("running", "held"):
+        raise Refused(f"{folder.run} is {status}; only a running run can be held.")
+    (folder.path / "HOLD").touch()
+    return folder.status()
+
+
+def resume(folder: RunFolder) -> str:
+    """Let a held run go on, or queue a new attempt of a run that ended before it was finished.
+
+    The new attempt begins at the last checkpoint, or at step 0 where there is none, and supersedes
+    what the earlier one told from there on.
+    """
+    status = folder.status()
+    if status == "held":
+        (folder.path / "HOLD").unlink(missing_ok=True)
+        return "running"
+    if status == "finished":
+        raise Refused(f"{folder.run} is finished: all its steps are done; run it again, or with more steps.")
+    if status not in ENDED:
+        raise Refused(f"{folder.run} is {status}; it goes on by itself.")
+    mine = claim.take(folder.path / "claim")
+    if mine is None:
+        raise Refused(f"{folder.run} has just ended and its worker is still leaving; try again in a moment.")
+    try:
+        attempt = len(spools(folder.path))
+        for name in ("STOP", "HOLD", "proc.json"):
+            (folder.path / name).unlink(missing_ok=True)
+        os.replace(folder.path / "exit.json", folder.path / f"exit.{attempt}.json")  # from here on it is queued
+    finally:
+        mine.release()
+    os.utime(folder.path.parent)  # the owner looks at once
+    return folder.status()
+
+
+def delete(folder: RunFolder) -> None:
+    """Remove a run that has ended, or that never began, with everything it wrote."""
+    mine = claim.take(folder.path / "claim")
+    try:
+        status = folder.status()
+        if mine is None or status not in (*ENDED, "queued"):
+            raise Refused(f"{folder.run} is {status}; stop it first, then delete it.")
+        gone = folder.path.with_name(f".deleted-{folder.run}-{os.getpid()}")
+        os.replace(folder.path, gone)  # all at once: no reader sees half a run
+    finally:
+        if mine is not None:
+            mine.release()
+    shutil.rmtree(gone)
+
+
+def sweep_deleted(runs: Path) -> None:
+    """Finish deletions that a kill cut short."""
+    for left in runs.glob(".deleted-*"):
+        shutil.rmtree(left, ignore_errors=True)
