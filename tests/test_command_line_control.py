@@ -71,6 +71,20 @@ def test_beside_a_server_the_declaration_is_written_and_the_server_runs_it(engin
     owner.stop()
 
 
+def test_a_waiting_command_takes_over_when_the_server_leaves(engine: Callable[..., Answer], toy_data: Path) -> None:
+    owner, supervisor = Owner(toy_data), Supervisor(toy_data, Local(["/bin/sleep"]), cores=0, gpus=[])
+    assert supervisor.take_post()  # a server on duty that starts nothing, and then leaves
+
+    def leave() -> None:
+        until(lambda: all_runs(toy_data))
+        supervisor.close()
+        owner.stop()
+
+    threading.Thread(target=leave).start()
+    code, told, _ = engine("run", "toy", "--json")
+    assert (code, told["status"], told["steps"]) == (0, "finished", 20)
+
+
 def test_serve_runs_the_queue_until_it_is_told_to_end(toy_data: Path) -> None:
     environment = {**os.environ, "FAULTLINE_DATA": str(toy_data)}
     command = [sys.executable, "-m", "engine", "serve", "--json"]
