@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from engine.training import Training
 
 STATE_SECONDS = 0.5
+SAVE_SECONDS = 30.0  # between two checkpoints of a run that nobody stops; a kill costs at most this much work
+SAVE_SHARE = 0.02  # of the time may go into saving: a large model is saved less often
 
 
 class Control(lightning.Callback):
@@ -29,6 +31,7 @@ class Control(lightning.Callback):
         self.folder, self.progress, self.asked, self.attempt = folder, progress, asked, attempt
         self.ending = "finished"
         self._told = 0.0
+        self._save_at = time.monotonic() + SAVE_SECONDS
 
     def tell(self, phase: str, training: Training | None = None) -> None:
         """Write state.json."""
@@ -58,6 +61,8 @@ class Control(lightning.Callback):
             self.asked.wait(0.1)
         if time.monotonic() - self._told >= STATE_SECONDS:
             self.tell("training", pl_module)
+        if time.monotonic() >= self._save_at and self.progress.done < self.progress.steps:
+            self.save(pl_module)
         if self.asked_to_stop():
             self.progress.stopping = True
         if self.progress.over:
@@ -90,9 +95,11 @@ class Control(lightning.Callback):
     def save(self, training: Training) -> None:
         """Write ckpt/last.ckpt and say so in an event."""
         self.tell("saving", training)
+        started = time.monotonic()
         checkpoint.save(self.folder.path / "ckpt" / "last.ckpt", training.state())
         at = max(0, self.progress.done - 1)
         training.observer.add(at, events=[Event(at, "checkpoint", says=f"Saved after {self.progress.done} steps.")])
+        self._save_at = time.monotonic() + max(SAVE_SECONDS, (time.monotonic() - started) / SAVE_SHARE)
 
     def asked_to_stop(self) -> bool:
         return self.asked.is_set() or (self.folder.path / "STOP").exists()

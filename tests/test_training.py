@@ -167,6 +167,32 @@ def test_a_stopped_run_resumes_on_the_same_curve(tmp_path: Path, at: int) -> Non
     assert (saved["step"] - 1, "checkpoint") in told.kinds()
 
 
+def test_a_killed_run_goes_on_from_its_latest_checkpoint_on_the_same_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.control.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("engine.control.SAVE_SHARE", 1e9)
+    lab, whole, broken = Tiny(steps=200, noise=0.1), new_folder(tmp_path), new_folder(tmp_path)
+    train(lab, whole)
+
+    class Dying(Tiny):
+        def after_step(self, model: nn.Module, step: int) -> None:
+            super().after_step(model, step)
+            if step == 150:
+                kept.append(checkpoint.load(broken.path / "ckpt" / "last.ckpt"))
+                raise KeyboardInterrupt  # as abrupt as a kill can be inside one process
+
+    kept: list[Any] = []
+    with contextlib.suppress(BaseException):
+        train(Dying(steps=200, noise=0.1), broken)
+    assert kept[0] is not None, "no checkpoint was written on the way"
+    checkpoint.save(broken.path / "ckpt" / "last.ckpt", {k: v for k, v in kept[0].items() if k != "version"})
+    assert train(lab, broken) == "finished"
+    told = Told(broken)
+    assert told.steps_of[1][0] == kept[0]["step"] > 0
+    ours = told.timeless()
+    for key, values in Told(whole).timeless().items():
+        assert {s: v for s, v in ours[key].items() if s in values} == values, key
+
+
 # -- the end -------------------------------------------------------------------------------------------
 
 
