@@ -77,7 +77,7 @@ def charts() -> tuple[dict[str, Chart], list[Broken]]:
     return {name: good[name]() for name in sorted(good, key=lambda n: (good[n].place, n))}, bad
 
 
-def blank(*, y_title: str = "", height: int = 280) -> go.Figure:
+def blank(*, y_title: str = "", height: int = 300) -> go.Figure:
     """An empty figure in the house layout; colours of text and grid come from the page's theme."""
     figure = go.Figure(layout={"template": go.layout.Template()})
     figure.update_layout(

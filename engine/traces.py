@@ -3,14 +3,14 @@
     meta = {"run", "metric", "layer", "index", "kind", …}
     kind   line       one scalar series, broken where a value is not finite
            smooth     its running average, drawn when the page's smoothing is above 0
-           share      element `index` of a vector series, stacked on the elements before it
+           stack      all elements of a vector series, stacked, as a picture of `rows` heights
            busiest    invisible: says in the hover box which elements of a vector are largest
            nonfinite  marks at the edge of the panel, one trace for each of NaN, +Inf and -Inf
            floor      points at or below 0, which a logarithmic axis cannot place, marked at its floor
            spike      open diamonds at the raw height of every spike event
            events     one mark per event in a lane named after its rule
 
-The last five but `share` and `busiest` gather from every line that shares their panel.  Marks at the edge
+`nonfinite`, `floor` and `spike` gather from every line of the figure.  Marks at the edge
 live on a hidden axis from 0 to 1 laid over the panel, so that no infinity ever stretches an axis.
 """
 

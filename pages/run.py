@@ -75,6 +75,7 @@ def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
 
 drawn = shape_now()
 living = len(drawn[1]) < len(folders)
+unread = any(all(run != folder.run for run, _ in drawn[0]) for folder in folders)  # ended, but the index has not caught up
 looks = looks_of(specs, series_now(), theme)
 
 # -- head --------------------------------------------------------------------------------------------
@@ -82,7 +83,7 @@ looks = looks_of(specs, series_now(), theme)
 preset = (lab or {"presets": {}})["presets"].get(specs[0].get("preset") or "", {})
 st.title(f"{(lab or {}).get('title', specs[0]['lab'])}: {title((specs[0].get('preset') or 'own knobs').replace('_cured', ''))}")
 if preset:
-    st.markdown(f"{preset['story']} **What to look for:** {preset['see']}")
+    st.markdown(f"{preset['story']}\n\n**What to look for.** {preset['see']}", width=900)
 
 
 def heads() -> None:
@@ -95,7 +96,7 @@ def heads() -> None:
         st.rerun()
 
 
-st.fragment(heads, run_every=1 if living else None)()
+st.fragment(heads, run_every=1 if living or unread else None)()
 if twins(specs):
     st.markdown(details.difference(specs))
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 
 from engine.chart import Chart, RunLook, charts
+from engine.charts.expert_load import ROWS, owners
 from engine.spool import SeriesInfo
 
 LAYER, EXPERTS, STEPS = "blocks.0.moe", 8, 30
-KINDS = {"line", "smooth", "share", "busiest", "nonfinite", "floor", "spike", "events", "level"}
+KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "floor", "spike", "events", "level"}
 GATHER = {"nonfinite", "floor", "spike", "level"}  # marks and bounds belong to a panel, not to one run
 SCALARS = ["loss/train", "loss/validation", "grad_norm"]
 LAYERED = ["router/entropy", "router/dead_experts", "router/max_violation", "router/max_violation_noise"]
@@ -79,7 +81,7 @@ def test_every_live_trace_says_which_points_it_takes(name: str) -> None:
 
 @pytest.mark.parametrize("name", CATALOG)
 def test_a_skeleton_is_small(name: str) -> None:
-    assert len(drawn(CATALOG[name], [BROKEN_TWIN, CURED_TWIN], {}).to_json()) < 20_000
+    assert len(drawn(CATALOG[name], [BROKEN_TWIN, CURED_TWIN], {}).to_json()) < 16_000
 
 
 @pytest.mark.parametrize("name", [n for n, c in CATALOG.items() if c.needs and "router/load" not in c.needs])
@@ -114,3 +116,13 @@ def test_charts_attach_to_runs_that_have_what_they_need() -> None:
     fitting = {name for name, chart in CATALOG.items() if chart.fits([plain])}
     assert fitting == {"losses", "event_lane"}
     assert all(chart.fits([plain, CURED_TWIN]) for chart in CATALOG.values())
+
+
+def test_the_stack_shows_each_expert_at_the_height_of_its_share() -> None:
+    cells = owners(np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    quarter = ROWS // 4
+    assert set(cells[: 2 * quarter, 0]) == {0.0}
+    assert set(cells[2 * quarter + 1 : 3 * quarter, 0]) == {1.0}
+    assert set(cells[3 * quarter + 1 :, 0]) == {2.0}
+    assert np.isnan(cells[[2 * quarter, 3 * quarter], 0]).all(), "an edge between two bands"
+    assert set(cells[:, 1]) == {0.0}, "an idle expert has no height"

@@ -1,6 +1,7 @@
 // The live chart: draws once, stays mounted, and redraws its figure from the hub's points.
 
-const LEAST = 200; // milliseconds between two draws, or twice the time that the last one took
+const LEAST = 200; // milliseconds between two draws, or twice what drawing all charts in view takes
+const frame = () => new Promise(requestAnimationFrame);
 
 const plotly = () => (globalThis.faultlinePlotly ??= new Promise((done, fail) => {
   const script = document.createElement("script");
@@ -71,7 +72,7 @@ class LiveChart {
     this.dirty = true;
     if (!this.inView || (this.waiting && !now)) return;
     clearTimeout(this.waiting);
-    const wait = now ? 0 : Math.max(0, this.drawnAt + Math.max(LEAST, 2 * this.cost) - performance.now());
+    const wait = now ? 0 : Math.max(0, this.drawnAt + Math.max(LEAST, 2 * hub.burden()) - performance.now());
     this.waiting = setTimeout(() => requestAnimationFrame(() => this.draw()), wait);
   }
 
@@ -80,7 +81,7 @@ class LiveChart {
     const Plotly = await plotly().catch((error) => void (this.note.textContent = `No chart: ${error.message}.`));
     if (!Plotly || !this.box.clientWidth || !this.box.isConnected) return;
     if (this.node._dragging) return this.stale(); // never under a hand that is zooming
-    const began = performance.now();
+    const began = (this.drawnAt = performance.now());
     this.dirty = false;
     this.width = this.box.clientWidth;
     const logarithmic = this.spec.log && this.spec.modes.axis === "log";
@@ -89,8 +90,9 @@ class LiveChart {
     await Plotly[this.born ? "react" : "newPlot"](this.node, drawn, layout, config(this, Plotly));
     if (!this.born) this.bind();
     this.note.textContent = note;
+    await frame();
+    await frame(); // the second one comes after the first was painted
     this.cost = performance.now() - began;
-    this.drawnAt = performance.now();
   }
 
   layout(logarithmic, empty) {

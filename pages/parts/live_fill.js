@@ -80,11 +80,35 @@ function busiest(trace) {
   });
 }
 
-function share(trace) {
+// stacked bands as a picture: which element owns each height at each step (engine/charts/expert_load.py, `owners`)
+function stack(trace) {
   const vector = hub.points(trace.meta.run).vectors.get(keyOf(trace.meta));
   const at = xOf(trace.meta.run);
-  trace.x = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
-  trace.y = (vector?.v ?? []).map((row) => (row[trace.meta.index] ?? 0) / sum(row));
+  const given = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
+  const many = given.length;
+  // evenly spaced columns, each with the load last seen there: Plotly paints an even grid ten times faster
+  trace.x = given.map((_, i) => given[0] + ((given[many - 1] - given[0]) * i) / Math.max(1, many - 1));
+  let seen = 0;
+  const columns = trace.x.map((x) => {
+    while (seen + 1 < many && given[seen + 1] <= x + 1e-9) seen += 1;
+    return owners(vector.v[seen], trace.meta.rows);
+  });
+  trace.z = Array.from({ length: trace.meta.rows }, (_, row) => columns.map((column) => column[row]));
+}
+
+function owners(load, rows) {
+  const column = new Array(rows).fill(null);
+  const total = sum(load);
+  let top = 0;
+  let row = 0;
+  load.forEach((value, element) => {
+    const part = Number.isFinite(value) ? value / total : 0;
+    const first = row;
+    top = element === load.length - 1 ? 1 : top + part;
+    for (; row < rows && (row + 0.5) / rows <= top; row++) column[row] = element;
+    if (first > 0 && row > first && part > 8 / rows) column[first] = null; // a thin band gets no edge
+  });
+  return column;
 }
 
 function lane(trace) {
@@ -148,7 +172,7 @@ function fill(traces, { logarithmic, smoothing }) {
     } else if (kind === "level") {
       trace.x = ends.length ? [Math.min(...ends), Math.max(...ends)] : [];
       trace.y = trace.x.map(() => trace.meta.value);
-    } else if (kind === "share") share(trace);
+    } else if (kind === "stack") stack(trace);
     else if (kind === "busiest") busiest(trace);
     else if (kind === "events") lane(trace);
     else if (kind === "spike") spikes(trace, lines);

@@ -3,6 +3,7 @@
 
 const POINTS = 1000; // per series and snapshot; a series that has doubled is fetched again, thinned by the server
 const ROWS = 240; // per vector series
+const VECTORS = new Set(["stack", "busiest"]); // kinds of traces that are filled from a vector series
 const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "lost"]);
 
 const address = (path, query) => {
@@ -76,10 +77,10 @@ class Hub {
     const wanted = new Map();
     for (const chart of this.charts) {
       for (const run of chart.spec.runs) if (!wanted.has(run)) wanted.set(run, { series: new Set(), vectors: new Set() });
-      for (const { run, metric, layer, index, kind } of chart.metas()) {
+      for (const { run, metric, layer, kind } of chart.metas()) {
         if (!metric || !wanted.has(run)) continue;
         const key = layer ? `${metric}@${layer}` : metric;
-        wanted.get(run)[index === null && kind !== "busiest" ? "series" : "vectors"].add(key);
+        wanted.get(run)[VECTORS.has(kind) ? "vectors" : "series"].add(key);
       }
     }
     return wanted;
@@ -183,6 +184,11 @@ class Hub {
       || [...mine.whole.vectors.values()].some((v) => v.steps.length > 2 * ROWS);
     if (full || ENDED.has(message.state?.status)) this.fetch(message.run).then(() => this.listen());
     this.tell(message.run);
+  }
+
+  // what one redraw of everything in view costs, in milliseconds
+  burden() {
+    return [...this.charts].reduce((all, chart) => all + (chart.inView ? chart.cost : 0), 0);
   }
 
   tell(run) {

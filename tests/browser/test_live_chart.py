@@ -147,7 +147,7 @@ def test_a_link_shows_the_same_view_to_somebody_else_on_a_restarted_server(cold:
     assert shown["type"] == "linear"
     assert shown["x"] == pytest.approx(kept["x"])
     assert {t["meta"]["run"] for t in kind(node, "line")} == {broken.run, cured.run}
-    load = kind(chart(other, "Who gets the tokens"), "share")
+    load = kind(chart(other, "Who gets the tokens"), "stack")
     assert {t["meta"]["layer"] for t in load} == {LAYER}
 
 
