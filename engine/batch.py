@@ -8,13 +8,21 @@ from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
-import pyarrow as pa
+import polars as pl
 
 from engine.names import Directory
 from engine.spool import POINTS, VECTOR, SeriesInfo
 from engine.tail import Frame
 
 LAST = {"loss/train": "loss_train", "loss/validation": "loss_validation"}  # kept with the run: the table of runs reads no points
+EVENT_COLUMNS = {
+    **{"run_id": pl.Int32, "step": pl.Int64, "t": pl.Float64, "kind": pl.String, "rule": pl.String, "layer": pl.String},
+    **{"value": pl.Float64, "threshold": pl.Float64, "says": pl.String},
+}
+NAME_COLUMNS = {
+    **{"metric_id": pl.Int32, "name": pl.String, "layer": pl.String, "unit": pl.String, "kind": pl.String},
+    "shape": pl.List(pl.Int32),
+}
 
 
 @dataclass
@@ -88,25 +96,20 @@ class Batch:
         _insert(cursor, "vector_point", _vectors([b for b in self.vectors.values() if b.steps], self.directory))
         _insert(cursor, "event", _events(self.events))
         if self.directory.unsaved:
-            infos = [(n, self.directory.info[n]) for n in self.directory.unsaved]
-            names = {
-                "metric_id": pa.array([n for n, _ in infos], pa.int32()),
-                **{column: [getattr(i, column) for _, i in infos] for column in ("name", "layer", "unit", "kind")},
-                "shape": pa.array([list(i.shape) for _, i in infos], pa.list_(pa.int32())),
-            }
-            _insert(cursor, "metric_name", pa.table(names))
+            _insert(cursor, "metric_name", _names(self.directory))
 
 
-def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | None) -> None:
-    if rows is not None and rows.num_rows:
-        cursor.register("incoming", rows)
-        try:
-            cursor.execute(f"INSERT INTO store.{table} SELECT * FROM incoming")
-        finally:
-            cursor.unregister("incoming")
+def execute_with(cursor: duckdb.DuckDBPyConnection, statement: str, rows: pl.DataFrame) -> None:
+    """A statement in which `rows` is this frame: DuckDB finds it by its name, which is cheaper than registering a view."""
+    cursor.execute(statement)
 
 
-def _points(blocks: list[Block], directory: Directory) -> pa.Table | None:
+def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame | None) -> None:
+    if rows is not None and rows.height:
+        execute_with(cursor, f"INSERT INTO store.{table} SELECT * FROM rows", rows)
+
+
+def _points(blocks: list[Block], directory: Directory) -> pl.DataFrame | None:
     """Rows by run and then by metric: a series lies together even before the final sorting."""
     if not blocks:
         return None
@@ -125,35 +128,32 @@ def _points(blocks: list[Block], directory: Directory) -> pa.Table | None:
         for column, part in zip(columns, rows, strict=True):
             column.append(part)
     names = ("run_id", "metric_id", "step", "t", "value")
-    return pa.table({name: np.concatenate(parts) for name, parts in zip(names, columns, strict=True)})
+    return pl.DataFrame({name: np.concatenate(parts) for name, parts in zip(names, columns, strict=True)})
 
 
-def _vectors(blocks: list[Block], directory: Directory) -> pa.Table | None:
+def _vectors(blocks: list[Block], directory: Directory) -> pl.DataFrame | None:
     if not blocks:
         return None
-    rows = [(b.run_id, directory.metric(b.series[0]), s, t, v) for b in blocks for s, t, v in zip(b.steps, b.ts, b.values, strict=True)]
-    lengths = np.fromiter((len(row[4]) for row in rows), np.int32, len(rows))
-    flat = np.fromiter(itertools.chain.from_iterable(row[4] for row in rows), np.float32, int(lengths.sum()))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    columns = {
-        "run_id": pa.array([row[0] for row in rows], pa.int32()),
-        "metric_id": pa.array([row[1] for row in rows], pa.int32()),
-        "step": pa.array([row[2] for row in rows], pa.int64()),
-        "t": pa.array([row[3] for row in rows], pa.float64()),
-        "v": pa.ListArray.from_arrays(offsets, flat),
-    }
-    return pa.table(columns)
+    return pl.concat(
+        pl.DataFrame(
+            {
+                "run_id": np.full(len(block.steps), block.run_id, np.int32),
+                "metric_id": np.full(len(block.steps), directory.metric(block.series[0]), np.int32),
+                "step": np.asarray(block.steps, np.int64),
+                "t": np.asarray(block.ts, np.float64),
+                "v": pl.Series(block.values, dtype=pl.List(pl.Float32)),
+            }
+        )
+        for block in blocks
+    )
 
 
-def _events(events: list[tuple[int, Mapping]]) -> pa.Table | None:
-    if not events:
-        return None
+def _events(events: list[tuple[int, Mapping]]) -> pl.DataFrame | None:
+    rows = [{"run_id": run_id, **event} for run_id, event in events]
+    return pl.DataFrame(rows, schema=EVENT_COLUMNS) if rows else None
 
-    def column(name: str, kind: pa.DataType) -> pa.Array:
-        return pa.array([e[name] for _, e in events], kind)
 
-    text, real = pa.string(), pa.float64()
-    columns = {"run_id": pa.array([r for r, _ in events], pa.int32()), "step": column("step", pa.int64()), "t": column("t", real)}
-    for name, kind in (("kind", text), ("rule", text), ("layer", text), ("value", real), ("threshold", real), ("says", text)):
-        columns[name] = column(name, kind)
-    return pa.table(columns)
+def _names(directory: Directory) -> pl.DataFrame:
+    infos = [(number, directory.info[number]) for number in directory.unsaved]
+    rows = [(number, i.name, i.layer, i.unit, i.kind, list(i.shape)) for number, i in infos]
+    return pl.DataFrame(rows, schema=NAME_COLUMNS, orient="row")

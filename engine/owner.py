@@ -27,7 +27,7 @@ from engine.indexer import Indexer
 from engine.publish import Listeners, Message
 from engine.store import Store
 
-PASS = 0.1  # seconds between two passes
+PASS, UNWATCHED = 0.1, 0.25  # seconds between two passes, while somebody listens and while nobody does
 VACANT = 1.0  # seconds between two looks of a reader whether the owner has left
 GONE = "The worker was gone without a word: the machine went down, or somebody ended it."
 DAMAGED = "The index was damaged; the file was moved aside as {} and is made again from the runs."
@@ -101,7 +101,7 @@ class Owner:
         while not self._stopping.wait(pause):
             try:
                 self.promote()
-                pause = 0.0 if self.step() else PASS
+                pause = 0.0 if self.step() else PASS if self._listeners.runs() else UNWATCHED
             except Exception:  # a full disk, a damaged file: the thread outlives it, and `problem` says so
                 pause = 1.0
 

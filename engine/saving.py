@@ -6,38 +6,50 @@ from collections.abc import Iterable
 from typing import Any
 
 import duckdb
-import pyarrow as pa
+import polars as pl
 
-from engine.batch import LAST, Batch
+from engine.batch import LAST, Batch, execute_with
 from engine.follow import Follower, Row
 from engine.names import Directory
 
 TYPES = {
-    **dict.fromkeys(("run", "lab", "preset", "status", "who", "sweep", "twin", "knobs", "problem"), pa.string()),
-    **dict.fromkeys(("steps", "target", "seed", "dropped"), pa.int64()),
-    **dict.fromkeys(("created", "loss_train", "loss_validation"), pa.float64()),
-    "sorted": pa.bool_(),
+    **dict.fromkeys(("run", "lab", "preset", "status", "who", "sweep", "twin", "knobs", "problem"), pl.String),
+    **dict.fromkeys(("steps", "target", "seed", "dropped"), pl.Int64),
+    **dict.fromkeys(("created", "loss_train", "loss_validation"), pl.Float64),
+    "sorted": pl.Boolean,
 }
 RUN_COLUMNS = ", ".join(TYPES)
+LOSSES = frozenset(LAST.values())
+WORN = 1000  # rows of offsets of one run
 
 
 def save(cursor: duckdb.DuckDBPyConnection, directory: Directory, batch: Batch, followers: Iterable[Follower]) -> None:
     """Commit one pass; on an error the caller rolls back and forgets its memory of it."""
-    changed = [f for f in followers if f.row != f.saved or f.offsets != f.saved_offsets or f.reset is not None]
-    if not changed and not batch:
+    touched = [f for f in followers if f.offsets != f.saved_offsets or f.reset is not None or _differs(f)]
+    if not touched and not batch:
         return
     cursor.execute("BEGIN")
     batch.write(cursor)
-    for follower in changed:
+    for follower in touched:
         if follower.reset is not None:
             _last_before(cursor, directory, follower)
-    _save_rows(cursor, changed)
-    _save_offsets(cursor, changed)
+    rows = [f for f in touched if _differs(f)]
+    _save_rows(cursor, rows)
+    _save_offsets(cursor, touched)
     cursor.execute("COMMIT")
     directory.unsaved.clear()
-    for follower in changed:
+    for follower in rows:
         directory.runs[follower.folder.run] = follower.run_id
-        follower.saved, follower.saved_offsets = dict(follower.row), dict(follower.offsets)
+        follower.saved = dict(follower.row)
+    for follower in touched:
+        follower.saved_offsets = dict(follower.offsets)
+
+
+def _differs(follower: Follower) -> bool:
+    """The index should say something else of the run.  A new last loss alone is saved with the next step count."""
+    if follower.saved is None or follower.reset is not None:
+        return True
+    return any(value != follower.saved[name] for name, value in follower.row.items() if name not in LOSSES or follower.saved[name] is None)
 
 
 def rows_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> Row:
@@ -47,7 +59,8 @@ def rows_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> Row:
 
 
 def offsets_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[int, int]:
-    return dict(cursor.execute(f"SELECT attempt, bytes FROM store.ingest_offset WHERE run_id = {run_id}").fetchall())
+    """Bytes read, by attempt."""
+    return dict(cursor.execute(f"SELECT attempt, max(bytes) FROM store.ingest_offset WHERE run_id = {run_id} GROUP BY attempt").fetchall())
 
 
 def forget(cursor: duckdb.DuckDBPyConnection, run_id: int | None = None) -> None:
@@ -68,37 +81,29 @@ def totals(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _save_rows(cursor: duckdb.DuckDBPyConnection, followers: list[Follower]) -> None:
-    changed = [f for f in followers if f.row != f.saved]
-    if not changed:
-        return
-    columns = {name: pa.array([f.row[name] for f in changed], kind) for name, kind in TYPES.items()}
-    rows = pa.table({"run_id": pa.array([f.run_id for f in changed], pa.int32()), **columns})
-    cursor.register("incoming_run", rows)
-    settings = ", ".join(f"{name} = i.{name}" for name in TYPES)
-    cursor.execute(f"UPDATE store.run SET {settings} FROM incoming_run i WHERE run.run_id = i.run_id")
-    cursor.execute(
-        f"INSERT INTO store.run (run_id, {RUN_COLUMNS}) SELECT run_id, {RUN_COLUMNS} FROM incoming_run "
-        "WHERE run_id NOT IN (SELECT run_id FROM store.run)"
-    )
-    cursor.unregister("incoming_run")
+    for new in (True, False):
+        chosen = [f for f in followers if (f.saved is None) is new]
+        if not chosen:
+            continue
+        rows = pl.DataFrame([{"run_id": f.run_id, **f.row} for f in chosen], schema={"run_id": pl.Int32, **TYPES})
+        if new:
+            execute_with(cursor, f"INSERT INTO store.run (run_id, {RUN_COLUMNS}) SELECT run_id, {RUN_COLUMNS} FROM rows", rows)
+        else:
+            settings = ", ".join(f"{name} = rows.{name}" for name in TYPES)
+            execute_with(cursor, f"UPDATE store.run SET {settings} FROM rows WHERE run.run_id = rows.run_id", rows)
 
 
 def _save_offsets(cursor: duckdb.DuckDBPyConnection, followers: list[Follower]) -> None:
-    moved = [(f.run_id, a, b) for f in followers for a, b in f.offsets.items() if f.saved_offsets.get(a) != b]
-    if not moved:
-        return
-    columns = ("run_id", "attempt", "bytes")
-    rows = pa.table({name: pa.array([m[i] for m in moved], pa.int64()) for i, name in enumerate(columns)})
-    cursor.register("incoming_offset", rows)
-    cursor.execute(
-        "UPDATE store.ingest_offset SET bytes = i.bytes FROM incoming_offset i "
-        "WHERE ingest_offset.run_id = i.run_id AND ingest_offset.attempt = i.attempt"
-    )
-    cursor.execute(
-        "INSERT INTO store.ingest_offset SELECT run_id, attempt, bytes FROM incoming_offset i "
-        "WHERE NOT EXISTS (FROM store.ingest_offset o WHERE o.run_id = i.run_id AND o.attempt = i.attempt)"
-    )
-    cursor.unregister("incoming_offset")
+    """One more row for each spool that was read further: the largest counts.  Now and then the old rows go."""
+    worn = [f for f in followers if f.offset_rows > WORN]
+    for follower in worn:
+        cursor.execute(f"DELETE FROM store.ingest_offset WHERE run_id = {follower.run_id}")
+        follower.offset_rows, follower.saved_offsets = 0, {}
+    moved = [(f.run_id, attempt, size) for f in followers for attempt, size in f.offsets.items() if f.saved_offsets.get(attempt) != size]
+    if moved:
+        cursor.execute(f"INSERT INTO store.ingest_offset VALUES {', '.join(map(str, moved))}")
+    for follower in followers:
+        follower.offset_rows += 1
 
 
 def _last_before(cursor: duckdb.DuckDBPyConnection, directory: Directory, follower: Follower) -> None:
