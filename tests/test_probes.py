@@ -14,7 +14,7 @@ from engine.catalog import Catalog
 from engine.models.attention_tap import AttentionTap
 from engine.models.stages import stages
 from engine.norms import MOST_LAYERS, Layers, clip, norms, total
-from engine.probe import PRICES, Metric, Probe, Reading, Step, attached
+from engine.probe import PRICES, Metric, Probe, Step, attached
 from engine.probes.activation_rms import ActivationRms
 from engine.probes.attention_logit_max import AttentionLogitMax
 from engine.probes.grad_norm import GradNorm
@@ -286,30 +286,3 @@ def test_step_time_tells_the_whole_and_the_part_that_went_into_watching(monkeypa
         step = Step(0, 2, Tiny(), TinyModel(), {}, {}, torch.optim.SGD([torch.zeros(1)]), 0.1, {"observing_seconds": observing})
         told.append([(r.metric, pytest.approx(r.value)) for r in probe.after(step)])
     assert told == [[("time/step", 2.5), ("time/probes", 0.5)], [("time/step", 0.5), ("time/probes", 0.1)]]
-
-
-# -- readings ------------------------------------------------------------------------------------------
-
-
-def test_readings_arrive_as_the_numbers_they_were() -> None:
-    from engine.readings import Readings
-
-    large = 2**24 + 1
-    readings = Readings(torch.device("cpu"))
-    readings.put(
-        7,
-        [
-            Reading("plain", 0.1),
-            Reading("half", torch.tensor(1.5, dtype=torch.bfloat16)),
-            Reading("count", torch.tensor(large)),
-            Reading("vector", torch.tensor([1, large]), "layer"),
-            Reading("list", [1, 2.5]),
-            Reading("nan", torch.tensor(math.nan, requires_grad=True)),
-            Reading("one", torch.tensor([3.0])),
-        ],
-    )
-    (arrived,) = readings.arrived()
-    assert arrived.step == 7
-    assert math.isnan(arrived.scalars.pop(("nan", "")))
-    assert arrived.scalars == {("plain", ""): 0.1, ("half", ""): 1.5, ("count", ""): float(large)}
-    assert arrived.vectors == {("vector", "layer"): [1.0, float(large)], ("list", ""): [1.0, 2.5], ("one", ""): [3.0]}

@@ -109,3 +109,12 @@ class Told:
 
     def kinds(self) -> list[tuple[int, str]]:
         return [(event["step"], event["kind"]) for event in self.events]
+
+
+def run_tiny(data: Path, **knobs: Any) -> tuple[str, Told, RunFolder]:
+    """Train the tiny lab in this process."""
+    from engine.training import train
+
+    folder = new_folder(data)
+    status = train(Tiny(**knobs), folder)
+    return status, Told(folder), folder
