@@ -66,7 +66,7 @@ class Moe(Lab):
 
     presets = {
         "collapse": Preset(
-            story="Nothing balances the router: within 100 steps most of the 32 experts in each layer get next to no bytes.",
+            story="Nothing balances the router: within 100 steps most experts of each layer get next to no bytes.",
             see=(
                 "Dead experts. After 300 steps 16 to 21 of 32 in the first layer and 25 to 29 in the second (five seeds); with the "
                 "loss-free bias of the twin, none in either. The bias evens out the average, not every batch: MaxVio averages 3 to 7 at "
@@ -78,7 +78,7 @@ class Moe(Lab):
             gpu=GPU,
         ),
         "healthy": Preset(
-            story="A balance loss keeps all 32 experts of both layers at work: what a training without trouble looks like.",
+            story="A balance loss keeps every expert of every layer at work: what a training without trouble looks like.",
             see=(
                 "Nothing happens, and that is what to compare the others with: no expert is dead from step 50 on (five seeds), the "
                 "load ends with an entropy of 0.94 or more, MaxVio at 1.1 to 1.4, and no detector fires. With the published weight of "
