@@ -124,7 +124,8 @@ def override(base: Flat, over: Flat) -> Flat:
 
 
 def _preset(p: Preset, knobs: Flat, **links: str | None) -> dict[str, Any]:
-    out: dict[str, Any] = {"story": p.story, "see": p.see, "twin": None, "gpu": None, "grid": p.grid or None, "knobs": knobs}
+    see = f"Not measured on a GPU yet; these are the numbers of the CPU preset. {p.see}" if links.get("small") else p.see
+    out: dict[str, Any] = {"story": p.story, "see": see, "twin": None, "gpu": None, "grid": p.grid or None, "knobs": knobs}
     return out | links
 
 

@@ -39,8 +39,14 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
     parts = [f"# Lab `{name}`: {lab.title}", lab.story, "Papers: " + "; ".join(lab.papers) + ".", "## Presets"]
     for preset, p in told["presets"].items():
         over = " ".join(f"{k}={v}" for k, v in p["knobs"].items()) or "defaults"
-        parts += [f"### `{preset}`", f"{p['story']}", f"*See:* {p['see']}", f"`{over}`"]
-        parts += list(_measurement(measured / f"{preset}.json"))
+        parts.append(f"### `{preset}`")
+        if p.get("small"):
+            parts.append(f"`{p['small']}`, larger, on a GPU.")
+        elif p.get("broken"):
+            parts.append(f"The cured twin of `{p['broken']}`.")
+        else:
+            parts += [p["story"], f"*See:* {p['see']}"]
+        parts += [f"`{over}`", *_measurement(measured / f"{preset}.json")]
     parts += ["## Knobs", _table(("knob", "default", "allowed", "about", "source"), _knob_rows(told["knobs"]))]
     for spec in told["knobs"]:
         if spec["kind"] == "question":
