@@ -41,12 +41,12 @@ def first_row(folder: RunFolder) -> Row | None:
         "sorted": False,
     }
     row |= {name: str(spec.get(name) or "") for name in ("lab", "preset", "who", "sweep", "twin")}
-    row |= {"target": _count(knobs.get("steps")), "seed": _count(knobs.get("seed")), "steps": 0, "dropped": 0}
+    row |= {"target": count(knobs.get("steps")), "seed": count(knobs.get("seed")), "steps": 0, "dropped": 0}
     created = spec.get("created")
     return row | {"created": created if isinstance(created, float) else None, "loss_train": None, "loss_validation": None}
 
 
-def _count(thing: Any) -> int | None:
+def count(thing: Any) -> int | None:
     """A whole number that a table can hold, or None for what a broken file may say."""
     return thing if isinstance(thing, int) and abs(thing) < 2**63 else None
 
@@ -134,8 +134,8 @@ class Follower:
             mark = (found.st_mtime_ns, found.st_ino)
             if mark != self._state_mark:
                 self._state_mark, self.state = mark, self.folder.state()
-                self.row["steps"] = _count(self.state.get("step")) or 0
-                self.row["dropped"] = _count(self.state.get("dropped")) or 0
+                self.row["steps"] = count(self.state.get("step")) or 0
+                self.row["dropped"] = count(self.state.get("dropped")) or 0
 
     def _read_spools(self, batch: Batch) -> str:
         """-> the sentence of the first spool that does not read to its end, or nothing."""

@@ -53,9 +53,11 @@ def _differs(follower: Follower) -> bool:
 
 
 def rows_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> Row:
-    """The row of a run as the index has it."""
-    found = cursor.execute(f"SELECT {RUN_COLUMNS} FROM store.run WHERE run_id = {run_id}").fetchall()[0]
-    return dict(zip(TYPES, found, strict=True))
+    """The row of a run as the index has it; KeyError when the run was deleted meanwhile."""
+    found = cursor.execute(f"SELECT {RUN_COLUMNS} FROM store.run WHERE run_id = {run_id}").fetchall()
+    if not found:
+        raise KeyError("This run was deleted a moment ago.")
+    return dict(zip(TYPES, found[0], strict=True))
 
 
 def offsets_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[int, int]:

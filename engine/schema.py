@@ -1,7 +1,7 @@
 """The tables of the index and the views for people; the only place, with the store's readers, where SQL is written.
 
 Integer ids stay inside the schema `store`.  People read four views: `run`, `metric`, `vector` and
-`event`; COLUMNS says what each of their columns means.
+`event`; ABOUT and COLUMNS say what each table, view and column means.
 """
 
 from __future__ import annotations
@@ -43,78 +43,75 @@ CREATE VIEW main.event AS
     FROM store.event e JOIN store.run r USING (run_id);
 """
 
-COLUMNS: dict[str, dict[str, str]] = {
-    "run": {
-        "run": "id of the run: date, time, lab and four digits",
-        "lab": "name of the lab",
-        "preset": "name of the preset, empty where none was named",
-        "status": "queued, running, held, finished, stopped, diverged, failed, killed or lost",
-        "steps": "completed optimizer steps",
-        "target": "optimizer steps that were asked for",
-        "created": "when the run was made, in seconds of unix time",
-        "seed": "seed of initialisation and noise",
-        "who": "nickname or system user who made the run",
-        "sweep": "the sweep it belongs to, empty for none",
-        "twin": "the other run of a pair of twins, empty for none",
-        "knobs": "every knob under its flat name, as JSON",
-        "loss_train": "last value of loss/train",
-        "loss_validation": "last value of loss/validation",
-        "dropped": "log calls that the disk refused",
-        "problem": "a sentence when a spool could not be read to its end, otherwise empty",
-    },
-    "metric": {
-        "run": "id of the run",
-        "name": "metric, such as loss/train or grad_norm",
-        "layer": "dotted module name, empty for the whole model",
-        "step": "optimizer step, the first is 0",
-        "t": "when it was measured, in seconds of unix time",
-        "value": "the value; NaN and infinities are ordinary values",
-    },
-    "vector": {
-        "run": "id of the run",
-        "name": "metric, such as router/load",
-        "layer": "dotted module name, empty for the whole model",
-        "step": "optimizer step, the first is 0",
-        "t": "when it was measured, in seconds of unix time",
-        "v": "the values, one list per step",
-    },
-    "event": {
-        "run": "id of the run",
-        "step": "optimizer step at which it happened",
-        "kind": "spike, divergence, nonfinite, checkpoint, image, intervention, knob and so on",
-        "rule": "the detector that fired, empty for none",
-        "layer": "dotted module name, empty for the whole model",
-        "value": "the value that was seen, empty for none",
-        "threshold": "the threshold it crossed, empty for none",
-        "says": "one sentence for a person",
-    },
+_RUN = {
+    "run": "id of the run: date, time, lab and four digits",
+    "lab": "name of the lab",
+    "preset": "name of the preset, empty where none was named",
+    "status": "queued, running, held, finished, stopped, diverged, failed, killed or lost",
+    "steps": "completed optimizer steps",
+    "target": "optimizer steps that were asked for",
+    "created": "when the run was made, in seconds of unix time",
+    "seed": "seed of initialisation and noise",
+    "who": "nickname or system user who made the run",
+    "sweep": "the sweep it belongs to, empty for none",
+    "twin": "the other run of a pair of twins, empty for none",
+    "knobs": "every knob under its flat name, as JSON",
+    "loss_train": "last value of loss/train",
+    "loss_validation": "last value of loss/validation",
+    "dropped": "log calls that the disk refused",
+    "problem": "a sentence when a spool could not be read to its end, otherwise empty",
 }
+_WHERE = {
+    "run": "id of the run",
+    "name": "metric, such as loss/train or router/load",
+    "layer": "dotted module name, empty for the whole model",
+    "step": "optimizer step, the first is 0",
+    "t": "when it was measured, in seconds of unix time",
+}
+_EVENT = {
+    "step": "optimizer step at which it happened",
+    "kind": "spike, divergence, nonfinite, checkpoint, image, intervention, knob and so on",
+    "rule": "the detector that fired, empty for none",
+    "layer": "dotted module name, empty for the whole model",
+    "value": "the value that was seen, empty for none",
+    "threshold": "the threshold it crossed, empty for none",
+    "says": "one sentence for a person",
+}
+_IDS = {"run_id": "number of the run in this index", "metric_id": "number of the series description in this index"}
+_POINT = _IDS | {name: _WHERE[name] for name in ("step", "t")}
 
-TABLES_ABOUT = {
-    "store.version": "The version of this schema; another one means that the index is made again.",
-    "store.run": "One row per run, as its files last told.",
-    "store.metric_name": "The series that were ever described, each with an integer id.",
-    "store.metric_point": "One row per scalar: in order of arrival while a run is live, sorted by metric and step once it has ended.",
-    "store.vector_point": "One row per vector and step.",
-    "store.event": "What detectors and the training itself reported.",
-    "store.ingest_offset": "How far each spool was read; moves in the same transaction as the rows it gave.",
+ABOUT = {
     "main.run": "One row per run.",
     "main.metric": "Every stored scalar.",
-    "main.vector": "Every stored vector.",
-    "main.event": "Every event.",
+    "main.vector": "Every stored vector, one row per step.",
+    "main.event": "Everything that happened at a step.",
+    "store.version": "One row: the version of these tables.",
+    "store.run": "One row per run.",
+    "store.metric_name": "One row per description of a series; a series described anew has several.",
+    "store.metric_point": "Scalars: in order of arrival while a run lives, by metric and step once it has ended.",
+    "store.vector_point": "Vectors, in the same order.",
+    "store.event": "Everything that happened at a step, in order of arrival.",
+    "store.ingest_offset": "How far each spool is in the tables, written with the rows themselves; the largest number counts.",
 }
-
-INTERNAL_COLUMNS = {
-    **{name: about for columns in COLUMNS.values() for name, about in columns.items()},
-    "version": "version of the schema",
-    "run_id": "integer id of the run, for this index only",
-    "metric_id": "integer id of the series, for this index only",
-    "unit": "unit of the values, empty for a pure number",
-    "kind": "scalar or vector; of an event: spike, divergence, nonfinite and so on",
-    "shape": "shape of a vector",
-    "sorted": "true once the run has ended and its points are stored in order",
-    "attempt": "number of the spool: every resume writes its own",
-    "bytes": "how many bytes of the spool are in the index",
+COLUMNS: dict[str, dict[str, str]] = {
+    "main.run": _RUN,
+    "main.metric": {**_WHERE, "value": "the value; NaN and infinities are ordinary values"},
+    "main.vector": {**_WHERE, "v": "the values, one list per step"},
+    "main.event": {"run": _WHERE["run"], **_EVENT},
+    "store.version": {"version": "compared when the file is opened; another one is moved aside"},
+    "store.run": {"run_id": _IDS["run_id"], **_RUN, "sorted": "true once its points are sorted and exported"},
+    "store.metric_name": {
+        "metric_id": _IDS["metric_id"],
+        "name": _WHERE["name"],
+        "layer": _WHERE["layer"],
+        "unit": "unit of the values, empty for none",
+        "kind": "scalar or vector",
+        "shape": "shape of a vector, empty for a scalar",
+    },
+    "store.metric_point": {**_POINT, "value": "the value"},
+    "store.vector_point": {**_POINT, "v": "the values"},
+    "store.event": {"run_id": _IDS["run_id"], "t": _WHERE["t"], **_EVENT},
+    "store.ingest_offset": {"run_id": _IDS["run_id"], "attempt": "number of the spool file", "bytes": "bytes of it that were read"},
 }
 
 
@@ -130,16 +127,13 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         if versions != [(VERSION,)]:
             raise WrongVersion(f"the index has schema version {versions}, this program needs {VERSION}")
         return
-    connection.execute("BEGIN")
-    for statement in (TABLES + VIEWS).split(";\n"):
-        if statement.strip():
-            connection.execute(statement)
-    for table, about in TABLES_ABOUT.items():
-        connection.execute(f"COMMENT ON {'VIEW' if table.startswith('main') else 'TABLE'} {table} IS '{about}'")
-    for schema, table, column in connection.execute(
-        "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-    ).fetchall():
-        known = COLUMNS[table] if schema == "main" else INTERNAL_COLUMNS
-        connection.execute(f"COMMENT ON COLUMN {schema}.{table}.{column} IS '{known[column]}'")
-    connection.execute(f"INSERT INTO store.version VALUES ({VERSION})")
-    connection.execute("COMMIT")
+    connection.execute(f"BEGIN; {TABLES} {VIEWS} {_comments()} INSERT INTO store.version VALUES ({VERSION}); COMMIT")
+
+
+def _comments() -> str:
+    out = []
+    for table, about in ABOUT.items():
+        kind = "VIEW" if table.startswith("main.") else "TABLE"
+        out.append(f"COMMENT ON {kind} {table} IS '{about}';")
+        out += [f"COMMENT ON COLUMN {table}.{column} IS '{text}';" for column, text in COLUMNS[table].items()]
+    return " ".join(out)

@@ -18,7 +18,7 @@ from engine import minmax
 from engine.batch import LAST
 from engine.detector import jsonable
 from engine.folder import RunFolder, all_runs, read_json
-from engine.follow import Row, first_row, state_of
+from engine.follow import Row, count, first_row, state_of
 from engine.index import looks_damaged
 from engine.names import Directory, series_key, split_key
 from engine.nearest import nearest
@@ -182,7 +182,10 @@ class Store:
     def _id(self, run: str) -> int:
         if run not in self._directory.runs:
             self._need(run)
-        return self._directory.runs[run]
+        number = self._directory.runs.get(run)
+        if number is None:
+            raise KeyError(f"Run {run} has no declaration that can be read (spec.json).")
+        return number
 
     def _chosen(self, run: str, names: Iterable[str]) -> list[int]:
         present = self.names(run)
@@ -209,7 +212,7 @@ class Store:
                 with self._cursor() as cursor:
                     rows[folder.run] = rows_of(cursor, number)
             elif (row := first_row(folder)) is not None:
-                rows[folder.run] = row | {"status": folder.status(), "steps": int(folder.state().get("step") or 0)}
+                rows[folder.run] = row | {"status": folder.status(), "steps": count(folder.state().get("step")) or 0}
                 exported.append(str(folder.path / "metrics.parquet"))
         if exported:
             with self._cursor() as cursor, suppress(duckdb.Error):  # a file that is being replaced: no last value this time
