@@ -98,7 +98,8 @@ class Spool:
             for series, vector in (vectors or {}).items():
                 shaped = (series, len(vector))
                 if shaped not in self._schemas:
-                    self._units.setdefault(series, ("", (len(vector),)))
+                    unit, shape = self._units.get(series, ("", ()))
+                    self._units[series] = (unit, shape or (len(vector),))
                     parts.append(self._schema((series,), "vector", f"{len(vector)}f", shaped))
                     fresh.append(shaped)
                 schema, values = self._schemas[shaped]

@@ -123,7 +123,7 @@ def board() -> None:
     modes = toolbar(layers, living=living)
     with st.grid(columns=2, min_column_width=420, gap="medium"):
         for name, chart in fitting.items():
-            where = f" · `{modes['layer']}`" if chart.layered and modes["layer"] else ""
+            where = f" :gray[:small[in {modes['layer']}]]" if chart.layered and modes["layer"] else ""
             with st.container(border=True, gap="xsmall", height="stretch"):
                 st.markdown(f"##### {chart.title}{where}")
                 st.caption(chart.about)

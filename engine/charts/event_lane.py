@@ -32,10 +32,10 @@ class EventLane(Chart):
                     mode="markers",
                     marker={
                         "symbol": [SYMBOLS.get(e["kind"], "circle") for e in mine] or "circle",
-                        "size": 10,
+                        "size": 13,
                         "color": look.colour,
                         "opacity": 1 if look.dash == "solid" else 0.7,
-                        "line": {"width": 2, "color": look.colour},
+                        "line": {"width": 3, "color": look.colour},
                     },
                     cliponaxis=False,
                     hovertemplate="step %{x}: %{customdata}<extra></extra>",

@@ -24,8 +24,10 @@ def head(look: RunLook, folder: RunFolder) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{DASHES[look.dash]} {look.label}**", width="content")
         badge(status)
-        st.progress(share, text=said or STATUS[status].says, width="stretch" if status not in ENDED else 260)
-        if status not in ENDED:
+        if status in ENDED:
+            st.caption(said, width="content")
+        else:
+            st.progress(share, text=said, width="stretch")
             stopping = (folder.path / "STOP").exists()
             if st.button("Stopping…" if stopping else "Stop", icon=":material/stop:", key=f"stop_{look.run}", disabled=stopping):
                 service().stop_run(look.run)

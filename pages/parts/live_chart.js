@@ -87,6 +87,8 @@ class LiveChart {
     const logarithmic = this.spec.log && this.spec.modes.axis === "log";
     const { drawn, note } = fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing });
     const layout = this.layout(logarithmic, drawn.every((trace) => !trace.x?.length));
+    const shown = this.node._fullLayout?.yaxis;
+    if (logarithmic) Object.assign(layout.yaxis, logTicks(drawn, shown?.type === "log" && !shown.autorange ? shown.range : null));
     await Plotly[this.born ? "react" : "newPlot"](this.node, drawn, layout, config(this, Plotly));
     if (!this.born) this.bind();
     this.note.textContent = note;
@@ -104,6 +106,7 @@ class LiveChart {
     const given = structuredClone(this.spec.figure.layout);
     const layout = { ...given, width: this.width, uirevision: "keep", dragmode: "zoom", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
     layout.font = { color: ink, size: 12, family: css.fontFamily };
+    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,0.8)", activecolor: ink };
     layout.hoverlabel = { ...given.hoverlabel, bgcolor: paper, bordercolor: faint, font: { color: ink } };
     for (const name of Object.keys(given).filter((k) => /^[xy]axis\d*$/.test(k))) layout[name] = { gridcolor: faint, linecolor: faint, ...given[name] };
     Object.assign(layout.xaxis, {
@@ -119,7 +122,7 @@ class LiveChart {
     });
     const seen = `${logarithmic} ${hub.range} ${hub.resets}`;
     layout.yaxis.uirevision = seen;
-    if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "complete", nticks: 6 });
+    if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "none" });
     if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.silence(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
     return layout;
   }

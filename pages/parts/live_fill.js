@@ -137,6 +137,22 @@ function spikes(trace, lines) {
   trace.showlegend = found.length > 0;
 }
 
+// ticks of a logarithmic axis: 1, 2, 5 over a few decades; Plotly's own choice over less than one and over many
+function logTicks(traces, shown) {
+  let [low, high] = shown ?? [Infinity, -Infinity];
+  if (!shown) {
+    for (const { meta, y } of traces) {
+      for (const value of meta?.kind === "line" || meta?.kind === "spike" ? y : []) {
+        if (value > 0) [low, high] = [Math.min(low, Math.log10(value)), Math.max(high, Math.log10(value))];
+      }
+    }
+  }
+  if (!(high - low > 0.9 && high - low < 3.2)) return { tickmode: "auto" };
+  const values = [];
+  for (let power = Math.floor(low); power <= high; power++) for (const digit of [1, 2, 5]) values.push(digit * 10 ** power);
+  return { tickmode: "array", tickvals: values, ticktext: values.map(neat) };
+}
+
 // -> traces with points, and one sentence on what the panel cannot draw
 function fill(traces, { logarithmic, smoothing }) {
   const drawn = traces.map((trace) => ({ ...trace }));

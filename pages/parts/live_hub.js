@@ -2,6 +2,7 @@
 // from one /live stream that all charts share, and the range and the hover position they have in common.
 
 const POINTS = 1000; // per series and snapshot; a series that has doubled is fetched again, thinned by the server
+const AGAIN = 2000; // milliseconds until a question that got no answer is asked again
 const ROWS = 240; // per vector series
 const VECTORS = new Set(["stack", "busiest"]); // kinds of traces that are filled from a vector series
 const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "lost"]);
@@ -62,14 +63,18 @@ class Hub {
 
   join(chart) {
     this.charts.add(chart);
-    clearTimeout(this.planned);
-    this.planned = setTimeout(() => this.sync(), 0);
+    this.plan();
   }
 
   leave(chart) {
     this.charts.delete(chart);
+    this.plan();
+  }
+
+  // charts come and go one after the other: ask once for all of them
+  plan() {
     clearTimeout(this.planned);
-    this.planned = setTimeout(() => this.sync(), 0);
+    this.planned = setTimeout(() => this.sync(), 50);
   }
 
   // what the charts on the page need, run by run
@@ -105,13 +110,18 @@ class Hub {
     const mine = this.runs.get(run);
     if (!mine) return;
     const turn = ++mine.turn;
+    mine.late ??= []; // what the stream says while the answer is on its way belongs on top of it
     const span = this.steps(run);
     const [whole, zoom] = await Promise.all([this.ask(run, mine.keys), span ? this.ask(run, mine.keys, span) : null]);
-    if (this.runs.get(run) !== mine || mine.turn !== turn || !whole) return;
+    if (this.runs.get(run) !== mine || mine.turn !== turn) return;
+    const late = mine.late;
+    mine.late = null;
+    if (!whole) return void setTimeout(() => this.runs.get(run) === mine && this.fetch(run).then(() => this.listen()), AGAIN);
     mine.whole = whole.points;
     mine.zoom = zoom ? { ...zoom.points, upto: span[1] } : null;
     mine.events = whole.events ?? [];
     mine.state = { ...mine.state, ...whole.state };
+    for (const message of late) this.add(mine, message);
     for (const s of mine.whole.series.values()) mine.start = Math.min(mine.start, s.t[0] ?? Infinity, s.odd[0]?.[1] ?? Infinity);
     this.tell(run);
   }
@@ -130,7 +140,7 @@ class Hub {
       for (const [key, v] of Object.entries(got.vectors)) points.vectors.set(key, vectorFrom(v));
       return { points, events: got.events, state: got.state };
     } catch {
-      return null; // the server is away: the stream's reconnection asks again
+      return null; // the server is away
     }
   }
 
@@ -140,7 +150,7 @@ class Hub {
   }
 
   listen() {
-    const living = [...this.runs].filter(([, r]) => !ENDED.has(r.state.status)).map(([run]) => run);
+    const living = [...this.runs].filter(([, r]) => r.state.status && !ENDED.has(r.state.status)).map(([run]) => run);
     const streamed = document.hidden ? "" : living.sort().join(",");
     if (streamed === this.streamed) return;
     this.hangUp();
@@ -161,29 +171,34 @@ class Hub {
   grow(message) {
     const mine = this.runs.get(message.run);
     if (!mine) return;
-    if (message.reset !== undefined && message.reset !== null) this.fetch(message.run);
+    const superseded = message.reset !== undefined && message.reset !== null;
+    if (mine.late && !superseded) mine.late.push(message);
+    this.add(mine, message);
+    const full = [...mine.whole.series.values()].some((s) => s.steps.length > 2 * POINTS)
+      || [...mine.whole.vectors.values()].some((v) => v.steps.length > 2 * ROWS);
+    if (superseded || full || ENDED.has(message.state?.status)) this.fetch(message.run).then(() => this.listen());
+    this.tell(message.run);
+  }
+
+  add(mine, message) {
     for (const [set, upto] of [[mine.whole, Infinity], [mine.zoom, mine.zoom?.upto ?? 0]]) {
       if (!set) continue;
-      for (const [key, add] of Object.entries(message.points ?? {})) {
+      for (const [key, more] of Object.entries(message.points ?? {})) {
         if (!mine.keys.series.has(key)) continue;
         if (!set.series.has(key)) set.series.set(key, seriesFrom({ steps: [], t: [], values: [] }));
-        growSeries(set.series.get(key), add, upto);
-        if (set === mine.whole) mine.start = Math.min(mine.start, add.t[0] ?? Infinity);
+        growSeries(set.series.get(key), more, upto);
+        if (set === mine.whole) mine.start = Math.min(mine.start, more.t[0] ?? Infinity);
       }
-      for (const [key, add] of Object.entries(message.vectors ?? {})) {
+      for (const [key, more] of Object.entries(message.vectors ?? {})) {
         if (!mine.keys.vectors.has(key)) continue;
         if (!set.vectors.has(key)) set.vectors.set(key, vectorFrom({ steps: [], t: [], v: [] }));
-        growVector(set.vectors.get(key), add, upto);
+        growVector(set.vectors.get(key), more, upto);
       }
     }
     const name = (e) => `${e.step} ${e.kind} ${e.rule} ${e.layer}`;
     const seen = new Set(mine.events.map(name));
     mine.events.push(...(message.events ?? []).filter((e) => !seen.has(name(e))));
     if (message.state) mine.state = { ...mine.state, ...message.state };
-    const full = [...mine.whole.series.values()].some((s) => s.steps.length > 2 * POINTS)
-      || [...mine.whole.vectors.values()].some((v) => v.steps.length > 2 * ROWS);
-    if (full || ENDED.has(message.state?.status)) this.fetch(message.run).then(() => this.listen());
-    this.tell(message.run);
   }
 
   // what one redraw of everything in view costs, in milliseconds
@@ -232,7 +247,9 @@ class Hub {
 
   // what an empty panel says
   silence({ runs, name }) {
-    const living = runs.some((run) => !ENDED.has(this.runs.get(run)?.state.status));
+    const known = runs.map((run) => this.runs.get(run)?.state.status);
+    if (!known.every(Boolean)) return "Fetching the points";
+    const living = !known.every((status) => ENDED.has(status));
     if (name === "event_lane") return living ? "No event so far" : "No rule fired in this run";
     return living ? "Waiting for the first point" : "Nothing was measured here";
   }
