@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import statistics
 import threading
 import time
@@ -18,6 +19,8 @@ from engine.progress import Progress
 
 if TYPE_CHECKING:
     from engine.training import Training
+
+log = logging.getLogger(__name__)
 
 STATE_SECONDS = 0.5
 SAVE_SECONDS = 30.0  # between two checkpoints of a run that nobody stops; a kill costs at most this much work
@@ -62,7 +65,7 @@ class Control(lightning.Callback):
         if time.monotonic() - self._told >= STATE_SECONDS:
             self.tell("training", pl_module)
         if time.monotonic() >= self._save_at and self.progress.done < self.progress.steps:
-            self.save(pl_module)
+            self.try_to_save(pl_module)
         if self.asked_to_stop():
             self.progress.stopping = True
         if self.progress.over:
@@ -77,20 +80,29 @@ class Control(lightning.Callback):
             self.progress.stopping = True
             self.conclude(pl_module)
         elif self.progress.whole and self.progress.done > self.progress.start:
-            pl_module.observer.finish()
-            self.save(pl_module)
+            with contextlib.suppress(RuntimeError):  # a broken GPU gives no readings any more
+                pl_module.observer.finish()
+            self.try_to_save(pl_module)
 
     def conclude(self, training: Training) -> None:
         """The training is over, for whatever reason: evaluate or save."""
         training.observer.finish()
-        self.tell("evaluating", training)
         early = self.progress.done < self.progress.steps
         if not (early and self.progress.stopping):
+            self.tell("evaluating", training)
             training.evaluate()
         if early:
             self.save(training)
         self.ending = "diverged" if training.observer.diverged else "stopped" if early else "finished"
         self.tell("saving", training)
+
+    def try_to_save(self, training: Training) -> None:
+        """A checkpoint that nobody waits for: where it is refused, the run goes on as it would without."""
+        try:
+            self.save(training)
+        except (OSError, RuntimeError) as error:  # torch tells a full disk and a broken GPU as RuntimeError
+            self._save_at = time.monotonic() + SAVE_SECONDS
+            log.warning("No checkpoint after %d steps: %s", self.progress.done, error)
 
     def save(self, training: Training) -> None:
         """Write ckpt/last.ckpt and say so in an event."""

@@ -183,6 +183,8 @@ def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> 
         with quiet(), contextlib.suppress(SIGTERMException):  # on_exception has seen to it
             _trainer(lab, control).fit(training, loader)
     finally:
+        with contextlib.suppress(OSError):
+            spool.sync()
         spool.close()
     return control.ending
 

@@ -7,7 +7,7 @@ import math
 import torch
 
 from engine.probe import Reading
-from engine.readings import Readings
+from engine.readings import LAG, Readings
 
 
 def test_readings_arrive_as_the_numbers_they_were() -> None:
@@ -30,3 +30,28 @@ def test_readings_arrive_as_the_numbers_they_were() -> None:
     assert math.isnan(arrived.scalars.pop(("nan", "")))
     assert arrived.scalars == {("plain", ""): 0.1, ("half", ""): 1.5, ("count", ""): float(large)}
     assert arrived.vectors == {("vector", "layer"): [1.0, float(large)], ("list", ""): [1.0, 2.5], ("one", ""): [3.0]}
+
+
+def test_readings_of_a_gpu_are_waited_for_only_when_they_are_too_many_steps_late() -> None:
+    class Copy:
+        def __init__(self) -> None:
+            self.done = self.waited = False
+
+        def query(self) -> bool:
+            return self.done
+
+        def synchronize(self) -> None:
+            self.done = self.waited = True
+
+    readings, copies = Readings(torch.device("cpu")), []
+    readings.lag = LAG
+    for step in range(LAG + 2):
+        readings.put(step, [Reading("loss", torch.tensor(float(step)))])
+        copies.append(Copy())
+        readings._queue[-1].copied = copies[-1]
+        arrived = [one.step for one in readings.arrived()]
+        assert arrived == ([] if step < LAG else [step - LAG])  # so a rule has seen step n once step n + LAG is done
+    copies[2].done = True
+    assert [(one.step, one.scalars["loss", ""]) for one in readings.arrived()] == [(2, 2.0)]
+    assert [one.step for one in readings.arrived(all_of_them=True)] == list(range(3, LAG + 2))
+    assert [c.waited for c in copies] == [True, True, False] + [True] * (LAG - 1)

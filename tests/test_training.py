@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 from engine import checkpoint
+from engine.catalog import Catalog
+from engine.lab import Lab
 from engine.models.initialise import initialise
 from engine.training import train
 from tests.tiny_lab import Tiny, TinyModel, Told, new_folder, run_tiny
@@ -174,4 +176,38 @@ def test_a_killed_run_goes_on_from_its_latest_checkpoint_on_the_same_curve(tmp_p
     assert told.steps_of[1][0] == kept[0]["step"] > 0
     ours = told.timeless()
     for key, values in Told(whole).timeless().items():
+        assert {s: v for s, v in ours[key].items() if s in values} == values, key
+
+
+def test_a_full_disk_costs_the_checkpoints_and_not_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr("engine.control.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("torch.save", full)
+    status, told, folder = run_tiny(tmp_path, steps=40)
+    assert (status, len(told.points["loss/train"])) == ("finished", 40)
+    assert not list((folder.path / "ckpt").iterdir())
+
+
+@pytest.mark.parametrize("router", ["softmax_top_k", "loss_free", "hash"])
+def test_a_resumed_moe_run_keeps_its_router_and_its_count_of_dead_experts(tmp_path: Path, router: str) -> None:
+    moe = Catalog("engine.labs", Lab)["moe"]
+    small = {"layers": 2, "experts": 8, "d_model": 8, "heads": 2, "context": 8, "batch_size": 2, "expert_width": 4, "lr": 1e-2}
+    knobs = {"device": "cpu", "steps": 30, "router": {"is": router}, **small}
+    whole, parted = new_folder(tmp_path), new_folder(tmp_path)
+    train(moe.model_validate(knobs), whole)
+
+    class Stopping(moe):  # type: ignore[valid-type, misc]
+        def after_step(self, model: nn.Module, step: int) -> None:
+            super().after_step(model, step)
+            if step == 12:
+                asked.set()
+
+    asked = threading.Event()
+    assert train(Stopping.model_validate(knobs), parted, asked) == "stopped"
+    assert train(moe.model_validate(knobs), parted) == "finished"
+    ours, theirs = Told(parted).timeless(), Told(whole).timeless()
+    assert "router/dead_experts@blocks.0.moe" in theirs
+    for key, values in theirs.items():
         assert {s: v for s, v in ours[key].items() if s in values} == values, key

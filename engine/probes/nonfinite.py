@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -51,13 +51,13 @@ class NonFinite(Probe):
     def gradients(self, step: Step) -> Iterable[Reading]:
         seen, self.seen, self.watching = self.seen, [], False
         gradients = [p.grad for p in step.model.parameters() if p.grad is not None]
-        self.counts = [self._count(gradients, gradient_norms(step)), self._count(seen, norms(seen) if seen else None)]
+        self.counts = [self._count(gradients, lambda: gradient_norms(step)), self._count(seen, lambda: norms(seen))]
         return ()
 
     def after(self, step: Step) -> Iterable[Reading]:
         gradient, activation = self.counts
         weights = [p.detach() for p in step.model.parameters()]
-        weight = self._count(weights, norms(weights))
+        weight = self._count(weights, lambda: norms(weights))
         return [
             Reading("nonfinite", gradient + weight + activation),
             Reading("nonfinite/gradient", gradient),
@@ -65,8 +65,8 @@ class NonFinite(Probe):
             Reading("nonfinite/activation", activation),
         ]
 
-    def _count(self, tensors: Sequence[Tensor], norms_P: Tensor | None) -> Tensor | float:
+    def _count(self, tensors: Sequence[Tensor], norms_P: Callable[[], Tensor]) -> Tensor | float:
         """Non-finite values in all tensors; x - x is 0 for a number and NaN for anything else."""
-        if not tensors or (not self.on_gpu and norms_P is not None and bool(torch.isfinite(norms_P).all())):
+        if not tensors or (not self.on_gpu and bool(torch.isfinite(norms_P()).all())):
             return 0.0
         return torch.stack([torch.count_nonzero(t - t) for t in tensors]).sum()
