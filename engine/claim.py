@@ -44,6 +44,15 @@ def take(path: Path) -> Claim | None:
     return Claim(fd)
 
 
+def holder(path: Path) -> int | None:
+    """The process that took the claim at `path` last, as the file names it."""
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return int(told["pid"] if isinstance(told, dict) else told)
+
+
 def taken(path: Path) -> bool:
     """True while somebody holds the claim at `path`; of a run: while somebody starts or minds it, or its worker lives."""
     try:

@@ -15,6 +15,9 @@ st.set_page_config(page_title="Faultline", page_icon=str(here / "parts" / "icon.
 page = st.navigation(
     [
         st.Page("home.py", title="Gallery", icon=":material/grid_view:", default=True),
+        st.Page("build.py", title="Build", icon=":material/tune:", url_path="build"),
+        st.Page("runs.py", title="Runs", icon=":material/table_rows:", url_path="runs"),
+        st.Page("machine.py", title="Machine", icon=":material/memory:", url_path="machine"),
         st.Page("run.py", title="Run", icon=":material/show_chart:", url_path="run"),
     ],
     position="top",

@@ -96,8 +96,8 @@ def folder(data: Path) -> Iterator[Check]:
     yield "disk", free > ENOUGH, f"{free / 2**30:.1f} GiB free" + ("" if free > ENOUGH else "; at least 2 GiB are advised")
     for name, lock, what in (("owner", "owner.lock", "keeps the index"), ("supervisor", "supervisor.lock", "minds the queue")):
         held = claim.taken(data / lock)
-        holder = (data / lock).read_text().strip() if held else ""
-        yield name, True, f"a process {what}: {holder}" if held else f"no process {what} now; the next one does"
+        holder = f"process {claim.holder(data / lock)}" if held else ""
+        yield name, True, f"{holder} {what}" if held else f"no process {what} now; the next one does"
 
 
 def chromium() -> Check:

@@ -36,10 +36,10 @@ def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
         launch(lab["lab"], preset["gpu"] if large else name, both)
 
 
-def launch(lab: str, preset: str, both: bool) -> None:
+def launch(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> None:
     """Start the run, or the pair, and go to its page; a refusal is one sentence on this one."""
     try:
-        runs = service().launch_twins(lab, preset) if both else (service().launch(lab, preset),)
+        runs = service().launch_twins(lab, str(preset), given) if both else (service().launch(lab, preset, given),)
     except (KnobError, OSError) as error:
         st.error(f"Nothing was started. {error}", icon=":material/error:")
     else:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 class AdamW(Optimizer):
     idea = "Divide each coordinate's averaged gradient by its own averaged size, so that every weight moves by about the learning rate."
-    formula = "m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  w ← w − η( m̂ / (√v̂ + ε) + λw )"
+    formula = (
+        r"m\leftarrow\beta_1m+(1-\beta_1)g,\quad v\leftarrow\beta_2v+(1-\beta_2)g^2,\quad "
+        r"w\leftarrow w-\eta\,(\hat m/(\sqrt{\hat v}+\epsilon)+\lambda w)"
+    )
     paper = "Loshchilov and Hutter 2019, arXiv 1711.05101"
     cost = "Two extra numbers per weight."
     fails = "After a gradient spike v stays large for about 1/(1−β₂) steps, and the weights hardly move: a silent stall."

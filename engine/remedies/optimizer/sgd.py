@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 class SGD(Optimizer):
     idea = "Move against the gradient, with a step as long as the gradient is steep; momentum averages over past steps."
-    formula = "b ← μb + g + λw;  w ← w − ηb"
+    formula = r"b\leftarrow\mu b+g+\lambda w,\quad w\leftarrow w-\eta b"
     paper = "Robbins and Monro 1951, Annals of Mathematical Statistics 22(3)"
     cost = "Nothing without momentum, one extra number per weight with it."
     fails = "One learning rate serves all layers, and a steep place throws the weights far away: nothing divides by the gradient's size."

@@ -1,0 +1,77 @@
+"""From an earlier run, or from a filled-in form, back to what one would ask for: a preset and the knobs that leave it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from engine.declaration import KnobError, declare, typed
+from engine.knobs import Flat, unnest
+
+LabJson = Mapping[str, Any]
+
+
+def preset_knobs(lab: LabJson, preset: str | None) -> Flat:
+    """The complete declaration of a preset as a form shows it: an empty data_seed stays empty."""
+    return _open_seed(declare(lab, preset, {}))
+
+
+def asked(lab: LabJson, spec: Mapping[str, Any]) -> tuple[str | None, Flat, list[str]]:
+    """-> (preset, flat knobs, what could not be kept) of a run's spec.json, in the terms of the lab as it is today.
+
+    A preset or knob that the lab no longer has is left out and named; a new knob has its default.
+    """
+    preset, lost = spec.get("preset"), []
+    if preset is not None and preset not in lab["presets"]:
+        lost.append(f"preset {preset}")
+        preset = None
+    kept = unnest(spec["knobs"])
+    for name, one in described(lab, kept).items():
+        if name in kept:
+            try:
+                typed(one, name, kept[name])
+            except KnobError:
+                lost.append(f"{name}={kept.pop(name)}")
+    known = described(lab, kept)
+    lost += [name for name in kept if name not in known]
+    kept = {name: kept[name] if name in kept else one["default"] for name, one in known.items()}
+    return preset, _open_seed(kept), lost
+
+
+def described(lab: LabJson, flat: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Flat name -> description, of every knob that applies with the answers chosen in `flat`."""
+    out: dict[str, Mapping[str, Any]] = {}
+    for spec in lab["knobs"]:
+        out[spec["name"]] = spec
+        if spec["kind"] == "question":
+            chosen = flat.get(spec["name"], spec["default"])
+            inner = next((c["knobs"] for c in spec["choices"] if c["name"] == chosen), [])
+            out |= {f"{spec['name']}.{one['name']}": one for one in inner}
+    return out
+
+
+def given(lab: LabJson, preset: str | None, flat: Mapping[str, Any]) -> Flat:
+    """What must be named beside the preset to get `flat`: `declare(lab, preset, given(…))` is `flat` again."""
+    plain = preset_knobs(lab, preset)
+    return {name: value for name, value in flat.items() if name not in plain or plain[name] != value}
+
+
+def command(lab: str, preset: str | None, knobs: Mapping[str, Any]) -> str:
+    """The same order on the command line."""
+    words = ["python", "-m", "engine", "run", lab, *(["--preset", preset] if preset else [])]
+    return shlex.join([*words, *(f"{name}={written(value)}" for name, value in knobs.items())])
+
+
+def written(value: Any) -> str:
+    """A value as one types it, without loss."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _open_seed(flat: Flat) -> Flat:
+    same = "data_seed" in flat and flat["data_seed"] == flat.get("seed")
+    return flat | {"data_seed": None} if same else flat

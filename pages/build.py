@@ -1,0 +1,157 @@
+"""Build & launch: every knob of a lab as a form.  `?lab=` and `?preset=` name where it starts, `?from=RUN` an earlier run."""
+
+import shlex
+
+import streamlit as st
+from engine import estimate
+from engine.again import asked, command, given, preset_knobs, written
+from engine.declaration import KnobError, declare
+from engine.folder import run_folder
+from engine.service import service
+from engine.submit import complete
+
+from pages.parts.cards import launch, skeletons
+from pages.parts.form import NOT_SET, form
+from pages.parts.live_chart import preload
+from pages.parts.words import duration, title
+
+OWN = ""  # the preset of who wants none
+
+preload()
+answer = service().labs()
+st.title("Build a run")
+if answer["state"] == "computing":
+    skeletons()
+    st.stop()
+if not answer["labs"]:
+    st.error(f"No lab can be built: {answer['says'] or 'none could be read'}; the gallery says more.", icon=":material/error:")
+    st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
+    st.stop()
+labs = {lab["lab"]: lab for lab in answer["labs"]}
+
+# -- where the form starts ---------------------------------------------------------------------------
+
+
+def started_elsewhere() -> None:
+    """Another lab or preset was chosen: what the address said of the old one is gone."""
+    for name in ("from", "knobs"):
+        st.query_params.pop(name, None)
+
+
+source = st.query_params.get("from", "")
+earlier, before = None, {}
+if source:
+    try:
+        earlier = run_folder(service().data, source).spec()
+    except KeyError:
+        st.error(
+            f"There is no run `{source}` to duplicate; it may have been deleted. Choose a preset instead.", icon=":material/search_off:"
+        )
+    if earlier and earlier["lab"] not in labs:
+        st.error(f"The run `{source}` belongs to the lab {earlier['lab']}, which cannot be read now.", icon=":material/error:")
+        earlier = None
+if earlier:
+    preset_of_run, before, lost = asked(labs[earlier["lab"]], earlier)
+    if lost:
+        st.warning(f"The lab has changed since that run; left out: {', '.join(lost)}.", icon=":material/warning:")
+
+wanted_lab = earlier["lab"] if earlier else st.query_params.get("lab", "")
+lab_names = list(labs)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    chosen_lab = st.selectbox(
+        "Lab",
+        lab_names,
+        index=lab_names.index(wanted_lab) if wanted_lab in labs else 0,
+        format_func=lambda name: labs[name]["title"],
+        on_change=started_elsewhere,
+        key="build_lab",
+        width=320,
+    )
+    lab = labs[chosen_lab]
+    presets = [*lab["presets"], OWN]
+    wanted = (preset_of_run or OWN) if earlier else st.query_params.get("preset", presets[0])
+    chosen = st.selectbox(
+        "Start from the preset",
+        presets,
+        index=presets.index(wanted) if wanted in presets else 0,
+        format_func=lambda name: title(name) if name else "none: the defaults of the lab",
+        on_change=started_elsewhere,
+        key=f"build_preset_{chosen_lab}_{source}",
+        width=320,
+    )
+if earlier and (chosen_lab != earlier["lab"] or chosen != (preset_of_run or OWN)):
+    earlier = None  # the person has turned to something else
+preset = chosen or None
+st.query_params.from_dict(
+    {"lab": chosen_lab, "preset": chosen}
+    | ({"from": source} if earlier else {})
+    | ({"knobs": st.query_params["knobs"]} if "knobs" in st.query_params else {})
+)
+base = before if earlier else preset_knobs(lab, preset)
+origin = f"the run `{source}`" if earlier else f"the preset {title(chosen)}" if preset else "the lab's defaults"
+key = f"build:{chosen_lab}:{chosen}:{source if earlier else ''}"
+try:  # a link may carry changes; once drawn, the fields themselves know
+    linked = {name: value for name, _, value in (word.partition("=") for word in shlex.split(st.query_params.get("knobs", "")))}
+except ValueError:
+    linked = {}
+
+# -- the form, and above it what it comes to ------------------------------------------------------------
+
+top = st.container()
+flat, wrong = form(lab, base, linked, key)
+changed = {name: value for name, value in flat.items() if base.get(name) != value}
+over, refused, alone = {}, "", ""
+if not wrong:
+    try:
+        over = given(lab, preset, flat)
+        complete(lab, preset, over)
+    except KnobError as error:
+        refused = str(error)
+twin = lab["presets"][preset]["twin"] if preset else None
+if twin and not (wrong or refused):
+    try:
+        if declare(lab, twin, over) == declare(lab, preset, over):
+            alone = "With these changes the cure would make no difference."
+    except KnobError as error:
+        alone = f"The cure cannot take these changes: {error}"
+if changed:
+    st.query_params["knobs"] = " ".join(shlex.quote(f"{name}={written(value)}") for name, value in changed.items())
+else:
+    st.query_params.pop("knobs", None)
+
+with top.container(border=True):
+    if preset:
+        st.markdown(lab["presets"][preset]["story"])
+    if changed:
+        told = [
+            f"`{name}` {written(base[name]) or NOT_SET} → **{written(value) or NOT_SET}**"
+            if name in base
+            else f"`{name}` **{written(value)}**"
+            for name, value in changed.items()
+        ]
+        st.markdown(f":orange-badge[:material/edit: {len(changed)} changed] against {origin}: {', '.join(told)}")
+    else:
+        st.markdown(f"The same as {origin}; change what you like below.")
+    for sentence in [*wrong, *([refused] if refused else [])]:
+        st.error(sentence, icon=":material/error:")
+    if not (wrong or refused):
+        found = estimate.seconds(service().data, lab, complete(lab, preset, over))
+        if found:
+            runs = f"{found[1]} earlier runs" if found[1] > 1 else "one earlier run"
+            st.markdown(f":material/timer: It will take {duration(found[0])}, as measured in {runs} of this size.")
+        else:
+            st.markdown(":material/timer: No estimate yet: no run of this size has been measured on this machine.")
+    with st.container(horizontal=True):
+        once = st.button("Launch", icon=":material/play_arrow:", type="primary", disabled=bool(wrong or refused), key="launch")
+        both = twin is not None and st.button(
+            "Launch with its cure",
+            icon=":material/healing:",
+            disabled=bool(wrong or refused or alone),
+            help=alone or "Two runs from the same start on the same data; only the cure differs.",
+            key="launch_cure",
+        )
+    if once or both:
+        launch(chosen_lab, preset, both, over)
+    if not (wrong or refused):
+        st.caption("The same on the command line:")
+        st.code(command(chosen_lab, preset, over), language="bash", wrap_lines=True)

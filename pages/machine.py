@@ -1,0 +1,25 @@
+"""Queue and machine: what occupies the slots, who waits, what this machine has, and what it lacks."""
+
+import time
+
+import polars as pl
+import streamlit as st
+from engine.commands.doctor import examine
+
+from pages.parts.machine import memory, slots, waiting
+
+st.title("Machine")
+st.fragment(slots, run_every=2)()
+st.fragment(waiting, run_every=2)()
+
+st.subheader("Devices and memory", anchor="devices")
+st.fragment(memory, run_every=5)()
+
+st.subheader("Checks", anchor="checks")
+st.caption("What `python -m engine doctor` says on this machine.")
+with st.spinner("Looking at the machine"):
+    checks = list(examine())
+rows = [{"check": name, "state": "✓ ok" if ok else "✕ lacks something", "what it says": says} for name, ok, says in checks]
+st.table(pl.DataFrame(rows), hide_index=True, border="horizontal")
+lacking = sum(not ok for _, ok, _ in checks)
+st.caption(f"{len(checks)} checks, {lacking} of them not met, at {time.strftime('%H:%M')}.")

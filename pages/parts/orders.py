@@ -1,0 +1,52 @@
+"""Orders to runs from the page: a refusal is one sentence, and what cannot be undone is asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+from engine.folder import ENDED, run_folder
+from engine.orders import Refused
+from engine.service import service
+
+from pages.parts.words import STATUS
+
+
+def order(give: Callable[[str], object], run: str) -> bool:
+    """Give one order -> whether it was taken; a refusal is shown."""
+    try:
+        give(run)
+    except (Refused, KeyError, OSError) as error:
+        says = error.args[0] if isinstance(error, KeyError) else str(error)
+        st.toast(str(says), icon=":material/error:", duration="long")
+        return False
+    return True
+
+
+def ask_to_delete(runs: Sequence[str], then: Callable[[], None] | None = None) -> None:
+    """A dialog that names the runs; only its own button deletes them."""
+
+    @st.dialog("Delete for good?", icon=":material/delete:")
+    def ask() -> None:
+        standing = {run: run_folder(service().data, run).status() for run in runs}
+        gone = [run for run, status in standing.items() if status in ENDED or status == "queued"]
+        kept = [run for run in runs if run not in gone]
+        what = f"this run: `{gone[0]}`" if len(gone) == 1 else f"these {len(gone)} runs"
+        if gone:
+            st.markdown(f"Curves, checkpoints and log of {what} will be gone. Nothing brings them back.")
+        if len(gone) > 1:
+            st.code("\n".join(gone), language=None)
+        for run in kept:
+            st.warning(f"`{run}` is {STATUS[standing[run]].word}; stop it first, then delete it.", icon=":material/info:")
+        with st.container(horizontal=True):
+            label = f"Delete {len(gone)} runs" if len(gone) > 1 else "Delete it"
+            if gone and st.button(label, icon=":material/delete:", type="primary", key="delete_for_good"):
+                hidden = st.session_state.setdefault("deleted_runs", set())
+                hidden |= {run for run in gone if order(service().delete_run, run)}
+                if then is not None:
+                    then()
+                st.rerun()
+            if st.button("Keep", key="keep"):
+                st.rerun()
+
+    ask()

@@ -1,0 +1,114 @@
+"""The table of runs as a frame: how each stands, its last losses, a small curve, and on request the knobs that differ."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import polars as pl
+import streamlit as st
+from engine import estimate
+from engine.folder import ENDED
+from engine.service import service
+
+from pages.parts.words import STATUS, knob_value, title
+
+CURVE_POINTS = 40
+SIGNS = {
+    "queued": "◷",
+    "running": "▶",
+    "held": "❚❚",
+    "finished": "✓",
+    "stopped": "■",
+    "diverged": "↗",
+    "failed": "✕",
+    "killed": "✕",
+    "lost": "?",
+}
+
+Row = Mapping[str, Any]
+
+
+def matching(rows: Sequence[Row], lab: str, statuses: Sequence[str], text: str) -> list[Row]:
+    """Rows of a lab (or all), of some statuses (or all), in which every word of `text` occurs; the newest first."""
+    words = text.lower().split()
+    out = []
+    for row in sorted(rows, key=lambda row: row["created"] or 0, reverse=True):
+        named = f"{row['preset'] or ''} {title(row['preset'] or 'own knobs')}"
+        told = f"{row['run']} {named} {row['who'] or ''} {row['status']} seed={row['seed']}".lower()
+        if (not lab or row["lab"] == lab) and (not statuses or row["status"] in statuses) and all(word in told for word in words):
+            out.append(row)
+    return out
+
+
+def table(rows: Sequence[Row], differing: bool) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """-> (frame, column configuration)."""
+    curves = _curves(rows)
+    columns: dict[str, list[Any]] = {
+        "status": [f"{SIGNS[row['status']]} {STATUS[row['status']].word}" for row in rows],
+        "preset": [title(row["preset"] or "own knobs") for row in rows],
+        "lab": [row["lab"] for row in rows],
+        "loss": [curves[row["run"]] for row in rows],
+        "training": [_finite(row["last"].get("loss/train")) for row in rows],
+        "validation": [_finite(row["last"].get("loss/validation")) for row in rows],
+        "steps": [f"{row['steps']:,} of {row['target']:,}" if row["target"] else f"{row['steps']:,}" for row in rows],
+        "seed": [row["seed"] for row in rows],
+        "who": [row["who"] for row in rows],
+        "created": [datetime.fromtimestamp(row["created"] or time.time()) for row in rows],
+        "run": [row["run"] for row in rows],
+    }
+    if differing:
+        columns = {**_differing(rows), **{name: columns[name] for name in ("run",)}}
+        columns = {"status": [f"{SIGNS[row['status']]} {STATUS[row['status']].word}" for row in rows], **columns}
+    config = {
+        "status": st.column_config.TextColumn("Status", width=100),
+        "preset": st.column_config.TextColumn("Preset", width="medium"),
+        "lab": st.column_config.TextColumn("Lab", width="small"),
+        "loss": st.column_config.LineChartColumn("Loss", width="medium", help="The training loss, step by step; finite values only."),
+        "training": st.column_config.TextColumn("Training", width="small", help="The last training loss."),
+        "validation": st.column_config.TextColumn("Validation", width="small", help="The last validation loss."),
+        "steps": st.column_config.TextColumn("Steps", width="small", help="Steps done, of those asked for."),
+        "seed": st.column_config.NumberColumn("Seed", width=60, format="%d"),
+        "who": st.column_config.TextColumn("Who", width="small"),
+        "created": st.column_config.DatetimeColumn("Created", format="D MMM, HH:mm", width=110),
+        "run": st.column_config.TextColumn("Run", width="medium"),
+    }
+    return pl.DataFrame(columns, strict=False), config
+
+
+def _differing(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Knob name -> its value in each row, of the knobs that are not the same in all rows."""
+    flats = [(estimate.knobs(service().data / "runs" / row["run"]) or ("", {}))[1] for row in rows]
+    names = list(dict.fromkeys(name for flat in flats for name in flat))
+    kept = [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
+    return {name: [knob_value(flat.get(name)) for flat in flats] for name in kept}
+
+
+def _finite(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _curves(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """A few points of the training loss of each run, by one query for all; those of ended runs are kept."""
+    out: dict[str, list[float]] = {}
+    kept, ask = _kept(str(service().data)), []
+    for row in rows:
+        known = kept.get(row["run"])
+        if known is not None and known[0] == (row["status"], row["steps"]):
+            out[row["run"]] = known[1]
+        else:
+            ask.append(row)
+    for row, found in zip(ask, service().store.many([(row["run"], "loss/train", "") for row in ask], points=CURVE_POINTS), strict=True):
+        out[row["run"]] = found["values"]
+        if row["status"] in ENDED:
+            kept[row["run"]] = ((row["status"], row["steps"]), found["values"])
+    return out
+
+
+@lru_cache(maxsize=8)
+def _kept(_data: str) -> dict[str, tuple[Any, list[float]]]:
+    """Run -> (status and steps, curve), shared by all visitors of one data folder."""
+    return {}

@@ -1,0 +1,97 @@
+"""The table of runs: find, open, lay side by side, stop and delete.  `?lab=`, `?status=` and `?text=` filter it."""
+
+import streamlit as st
+from engine.folder import ENDED, STATUSES
+from engine.service import service
+
+from pages.parts.orders import ask_to_delete, order
+from pages.parts.run_table import matching, table
+from pages.parts.words import STATUS
+
+MOST_ROWS = 200  # the newest; a filter brings up the others
+MOST_OVERLAID = 8
+
+st.title("Runs")
+if not service().store.runs():
+    st.info(
+        "There is no run yet. Press **Break it** on a card of the gallery, or build one of your own.",
+        icon=":material/play_arrow:",
+    )
+    with st.container(horizontal=True):
+        st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
+        st.page_link("build.py", label="Build a run", icon=":material/tune:")
+    st.fragment(lambda: st.rerun() if service().store.runs() else None, run_every=2)()
+    st.stop()
+
+every_lab = "all labs"
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    text = st.text_input("Search", key="text", bind="query-params", placeholder="preset, person, seed=1, run", width=260, type="search")
+    labs = [every_lab, *sorted({row["lab"] for row in service().store.runs()})]
+    lab = st.selectbox("Lab", labs, key="lab", bind="query-params", width=170)
+    statuses = st.multiselect(
+        "Status",
+        STATUSES,
+        format_func=lambda status: STATUS[status].word,
+        key="status",
+        bind="query-params",
+        placeholder="any",
+        width=260,
+    )
+    differing = st.toggle(
+        "Only columns that differ", key="differing", bind="query-params", help="Shows the knobs in which the listed runs are not the same."
+    )
+
+
+def listed() -> None:
+    """The table, and what can be done with the rows that are ticked."""
+    rows = matching(service().store.runs(), "" if lab == every_lab else lab, statuses, text)
+    gone = st.session_state.setdefault("deleted_runs", set())
+    rows = [row for row in rows if row["run"] not in gone]
+    shown = rows[:MOST_ROWS]
+    if not shown:
+        st.info("No run fits. Take a word out of the search, or choose another status.", icon=":material/filter_alt_off:")
+        return
+    frame, config = table(shown, differing)
+    bar = st.container(horizontal=True, vertical_alignment="center")
+    ids = tuple(row["run"] for row in shown)
+    ticked = [n for n, run in enumerate(ids) if run in st.session_state.get("ticked_runs", ())]
+    selected = st.dataframe(
+        frame,
+        column_config=config,
+        hide_index=True,
+        height=min(620, 42 + 35 * len(shown)),
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": ticked}},
+        key=f"runs_{hash((ids, differing))}",  # rows that move take their ticks along
+        alt=f"Table of {len(shown)} runs with status, preset, loss, steps, seed and who started them.",
+    )
+    chosen = [shown[n] for n in selected["selection"]["rows"] if n < len(shown)]
+    st.session_state["ticked_runs"] = [row["run"] for row in chosen]
+    if len(rows) > len(shown):
+        st.caption(f"The newest {len(shown)} of {len(rows):,}; the search finds the others.")
+    if differing and frame.width <= 2:
+        st.caption("The listed runs have the same knobs.")
+    with bar:
+        _buttons([row["run"] for row in chosen], {row["run"]: row["status"] for row in chosen})
+
+
+def _buttons(chosen: list[str], status: dict[str, str]) -> None:
+    living = [run for run in chosen if status[run] not in ENDED]
+    name = "Compare" if len(chosen) > 1 else "Open"
+    if st.button(name, icon=":material/show_chart:", type="primary", disabled=not 0 < len(chosen) <= MOST_OVERLAID, key="open_runs"):
+        st.switch_page("run.py", query_params={"run": ",".join(chosen)})
+    if st.button("Duplicate", icon=":material/content_copy:", disabled=len(chosen) != 1, key="duplicate_run"):
+        st.switch_page("build.py", query_params={"from": chosen[0]})
+    if st.button("Stop", icon=":material/stop:", disabled=not living, key="stop_runs"):
+        for run in living:
+            order(service().stop_run, run)
+    if st.button("Delete", icon=":material/delete:", disabled=not chosen, key="delete_runs"):
+        ask_to_delete(chosen)
+    if len(chosen) > MOST_OVERLAID:
+        st.caption(f"{len(chosen)} ticked; at most {MOST_OVERLAID} can be laid over each other.")
+    else:
+        st.caption(f"{len(chosen)} ticked" if chosen else "Tick rows to open, compare, stop or delete them.")
+
+
+st.fragment(listed, run_every=2)()
