@@ -7,6 +7,7 @@ from engine.service import service
 from engine.spool import SeriesInfo
 
 from pages.parts import details
+from pages.parts.controls import together
 from pages.parts.header import head, overhead
 from pages.parts.jobs import jobs
 from pages.parts.live_chart import live_chart
@@ -15,7 +16,7 @@ from pages.parts.looks import ordered, twins
 from pages.parts.toolbar import toolbar
 from pages.parts.words import title
 
-MOST_RUNS = 6  # as many as there are colours
+MOST_RUNS = 8  # more cannot be told apart
 AT_ONCE = ("loss/train", "loss/validation", "grad_norm")  # what every training measures: drawn before the first point
 
 asked = [run for run in dict.fromkeys(st.query_params.get("run", "").split(",")) if run]
@@ -83,12 +84,17 @@ looks = looks_of(specs, series_now(), theme)
 preset = (lab or {"presets": {}})["presets"].get(specs[0].get("preset") or "", {})
 st.title(f"{(lab or {}).get('title', specs[0]['lab'])}: {title((specs[0].get('preset') or 'own knobs').replace('_cured', ''))}")
 if preset:
-    st.markdown(f"{preset['story']}\n\n**What to look for.** {preset['see']}", width=900)
+    st.markdown(preset["story"])
+    with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
+        st.markdown(preset["see"])
 
 
 def heads() -> None:
+    standing = {folder.run: folder.status() for folder in folders}
+    alone = sum(status not in ENDED for status in standing.values()) == 1
     for look, folder in zip(looks, folders, strict=True):
-        head(look, folder)
+        head(look, folder, list(standing), keys=alone)
+    together(standing)
     said = overhead(folders[0].state())
     if said:
         st.caption(said[:1].upper() + said[1:] + ".")
@@ -121,7 +127,7 @@ def zoomed(range: list[float] | None) -> None:
 @st.fragment
 def board() -> None:
     modes = toolbar(layers, living=living)
-    with st.grid(columns=2, min_column_width=420, gap="medium"):
+    with st.grid(columns=2, min_column_width=420, gap="small"):
         for name, chart in fitting.items():
             where = f" :gray[:small[in {modes['layer']}]]" if chart.layered and modes["layer"] else ""
             with st.container(border=True, gap="xsmall", height="stretch"):

@@ -159,7 +159,7 @@ def test_a_young_run_already_has_its_charts(here: Service) -> None:
     made = MadeRun(here.data).declare()
     test = opened("run.py", run=made.run)
     assert "##### Loss" in said(test)
-    assert [b.label for b in test.button] == ["Stop"]
+    assert [b.label for b in test.button] == ["Hold", "Stop", "Duplicate"]
     made.end("stopped")
 
 

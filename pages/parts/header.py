@@ -1,24 +1,24 @@
-"""The head of the run page: status, progress and the stop button of each run."""
+"""The head of the run page: status, progress and the buttons of each run."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 from engine.chart import RunLook
 from engine.folder import ENDED, RunFolder
-from engine.service import service
 
+from pages.parts.controls import controls
 from pages.parts.status import badge
 from pages.parts.words import STATUS, progress
 
-DASHES = {"solid": "━━", "dot": "┅┅"}
+DASHES = {"solid": "━━", "dot": "┅┅", "dash": "╍╍"}
 
 
-def head(look: RunLook, folder: RunFolder) -> None:
-    """One run: what it is doing, how far it is, and the button that stops it."""
+def head(look: RunLook, folder: RunFolder, page: Sequence[str], *, keys: bool) -> None:
+    """One run of those on the page: what it is doing, how far it is, and its buttons; `keys` gives them their shortcuts."""
     status, state = folder.status(), folder.state()
     share, said = progress(state, status)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -28,10 +28,7 @@ def head(look: RunLook, folder: RunFolder) -> None:
             st.caption(said, width="content")
         else:
             st.progress(share, text=said, width="stretch")
-            stopping = (folder.path / "STOP").exists()
-            if st.button("Stopping…" if stopping else "Stop", icon=":material/stop:", key=f"stop_{look.run}", disabled=stopping):
-                service().stop_run(look.run)
-                st.toast(f"The {look.label} run is asked to stop; it first saves where it is.", icon=":material/stop_circle:")
+        controls(look, folder, status, page, keys=keys)
     word(folder, status)
 
 

@@ -33,15 +33,15 @@ def ordered(specs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def looks(specs: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[SeriesInfo]], theme: str) -> list[RunLook]:
     """One look per run, in the order of `specs`."""
     colours = COLOURS.get(theme, COLOURS["light"])
-    hues: dict[str, str] = {}
+    place: dict[str, int] = {}  # which colour a run has; twins share one
     out: list[RunLook] = []
     for spec in specs:
-        run = spec["run"]
-        twin = spec.get("twin")
+        run, twin = spec["run"], spec.get("twin")
         paired = any(other["run"] == twin for other in specs)
-        hues[run] = hues[twin] if twin in hues else colours[len(set(hues.values())) % len(colours)]
-        dash = "dot" if paired and not cured(spec) else "solid"
-        out.append(RunLook(run, label(spec, specs), hues[run], dash, tuple(series.get(run, ()))))
+        place[run] = place[twin] if twin in place else len(set(place.values()))
+        again = place[run] >= len(colours)  # more runs than colours: the second round is dashed
+        dash = "dot" if paired and not cured(spec) else "dash" if again else "solid"
+        out.append(RunLook(run, label(spec, specs), colours[place[run] % len(colours)], dash, tuple(series.get(run, ()))))
     return out
 
 
