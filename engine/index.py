@@ -27,8 +27,8 @@ def take_lock(path: Path) -> int | None:
     return fd
 
 
-class InUse(Exception):
-    """Another program (a notebook, the DuckDB shell) has the index file open."""
+class Unusable(Exception):
+    """The index file cannot be opened now, and is not damaged: another program has it open, the disk is full, no permission."""
 
 
 def in_memory() -> duckdb.DuckDBPyConnection:
@@ -37,19 +37,17 @@ def in_memory() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def open_index(path: Path) -> tuple[duckdb.DuckDBPyConnection, str]:
-    """-> the connection and, when the old file had to go, a sentence about it.  Raises InUse."""
+def open_index(path: Path, *, examine: bool = False) -> tuple[duckdb.DuckDBPyConnection, str]:
+    """-> the connection and, when the old file had to go, a sentence about it.  `examine` reads the whole file.  Raises Unusable."""
     try:
-        return _open(path), ""
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
-            raise InUse(f"{path.name} is open in another program: {error}") from error
-        reason = str(error)
+        return _open(path, examine), ""
     except (duckdb.Error, WrongVersion) as error:
-        reason = str(error)
+        reason = str(error).splitlines()[0]
+        if isinstance(error, duckdb.Error) and not looks_damaged(error):
+            why = "is open in another program" if "lock" in reason.lower() else "cannot be opened"
+            raise Unusable(f"{path.name} {why} ({reason}).") from error
     moved = move_aside(path)
-    first = reason.splitlines()[0]
-    return _open(path), f"{path.name} could not be used ({first}); it is now {moved.name}, and the index is made again from the runs."
+    return _open(path), f"{path.name} could not be used ({reason}); it was moved aside as {moved.name} and is made again from the runs."
 
 
 def check(connection: duckdb.DuckDBPyConnection) -> None:
@@ -60,8 +58,15 @@ def check(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def looks_damaged(error: Exception) -> bool:
-    """True for errors that a damaged file may cause; a wrong question is not one of them."""
-    return type(error) is duckdb.Error or isinstance(error, duckdb.FatalException | duckdb.InternalException | duckdb.IOException)
+    """True for errors that a damaged file causes; a wrong question and a full disk are none.  (DuckDB has no class for a bad checksum.)"""
+    text = str(error)
+    if "No space left" in text:
+        return False
+    if isinstance(error, duckdb.IOException):
+        return "orrupt" in text or "not a valid DuckDB" in text
+    return type(error) is duckdb.Error or isinstance(
+        error, duckdb.FatalException | duckdb.InternalException | duckdb.SerializationException
+    )
 
 
 def move_aside(path: Path) -> Path:
@@ -77,10 +82,14 @@ def move_aside(path: Path) -> Path:
     return moved
 
 
-def _open(path: Path) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, examine: bool = False) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(str(path), config=CLOSED)
     try:
         prepare(connection)
+        if examine:
+            check(connection)
+        if not path.exists():  # DuckDB shares a file among the connections of a process, also one that was moved aside
+            raise duckdb.IOException(f"the old {path.name} is still being read")
     except BaseException:
         connection.close()
         raise

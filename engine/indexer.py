@@ -26,6 +26,7 @@ from engine.publish import Listeners, message_of
 from engine.saving import forget, offsets_of, rows_of, save, totals
 
 SWEEP = 5.0  # seconds between two looks at runs that have ended
+BEFORE_ALL = -(2**63) + 1  # a step before every other
 ALLOWANCE = 16 * 2**20  # bytes of spools in one transaction
 
 log = logging.getLogger("faultline")
@@ -140,7 +141,7 @@ class Indexer:
         lost = [f for f in looked if f.gone or f.misread]
         kept = [f for f in looked if not f.gone and not f.misread]
         for follower in lost:
-            batch.supersede(follower.run_id, 0)
+            batch.supersede(follower.run_id, BEFORE_ALL)
         save(self._cursor, self.directory, batch, kept)
         wanted = self._listeners.runs()
         for follower in kept:

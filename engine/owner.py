@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 
 from engine.folder import RunFolder, run_folder
-from engine.index import InUse, check, in_memory, looks_damaged, move_aside, open_index, take_lock
+from engine.index import Unusable, check, in_memory, looks_damaged, open_index, take_lock
 from engine.indexer import Indexer
 from engine.publish import Listeners, Message
 from engine.store import Store
@@ -30,7 +30,6 @@ from engine.store import Store
 PASS, UNWATCHED = 0.1, 0.25  # seconds between two passes, while somebody listens and while nobody does
 VACANT = 1.0  # seconds between two looks of a reader whether the owner has left
 GONE = "The worker was gone without a word: the machine went down, or somebody ended it."
-DAMAGED = "The index was damaged; the file was moved aside as {} and is made again from the runs."
 
 log = logging.getLogger("faultline")
 
@@ -63,17 +62,22 @@ class Owner:
         return "reader" if self._lock_file is None else "owner"
 
     def _open(self) -> None:
-        """An index, what keeps it up to date, and who answers from it."""
+        """The index file, or one in memory for a reader and where the file cannot be opened."""
         self.lazy = self._lock_file is None
-        connection = None
         if not self.lazy:
             try:
-                connection, says = open_index(self.file)
-                self.problem = says or self.problem
-            except InUse as error:
-                self.lazy, self.problem = True, f"{error} The index is kept in memory until the lab is started again."
-        self._indexer = Indexer(self.runs, connection or in_memory(), self._listeners, lazy=self.lazy, reap=self._reap)
-        self.store = Store(self._indexer.connection, self._indexer.directory, self.data, self.lazy, need=self.ensure, suspect=self._suspect)
+                self._serve(*open_index(self.file))
+                return
+            except Unusable as error:
+                self.lazy = True
+                self.problem = f"{error} The index is kept in memory until the lab is started again."
+        self._serve(in_memory())
+
+    def _serve(self, connection: duckdb.DuckDBPyConnection, says: str = "") -> None:
+        """What keeps an index up to date, and who answers from it."""
+        self.problem = says or self.problem
+        self._indexer = Indexer(self.runs, connection, self._listeners, lazy=self.lazy, reap=self._reap)
+        self.store = Store(connection, self._indexer.directory, self.data, self.lazy, need=self.ensure, suspect=self._suspect)
 
     # -- the thread --------------------------------------------------------------------------------
 
@@ -147,7 +151,7 @@ class Owner:
                     log.exception("a pass of the owner failed")
                 self._trouble = f"The index could not be brought up to date ({type(error).__name__}): {str(error).splitlines()[0]}"
                 self.problem = self._trouble
-                self._suspected = looks_damaged(error)
+                self._suspected |= looks_damaged(error)
                 raise
             if self._trouble:
                 self.problem = "" if self.problem == self._trouble else self.problem
@@ -179,13 +183,11 @@ class Owner:
         self._suspected = True
 
     def _recover(self) -> None:
-        """Read the whole index; where that fails, move the file aside and begin a new one."""
+        """Read the whole index; where that fails open the file again, and where that fails too begin a new one."""
+        if not self.lazy:
+            try:
+                check(self._indexer.connection)
+            except duckdb.Error:
+                self._indexer.close()
+                self._serve(*open_index(self.file, examine=True))
         self._suspected = False
-        if self.lazy:
-            return
-        try:
-            check(self._indexer.connection)
-        except duckdb.Error:
-            self._indexer.close()
-            self.problem = DAMAGED.format(move_aside(self.file).name)
-            self._open()

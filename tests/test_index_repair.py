@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import duckdb
@@ -49,33 +50,66 @@ def test_an_index_that_cannot_be_used_is_moved_aside_and_made_again(
     owner.stop()
     harm(owner)
     again = owners()
-    for _ in range(3):
-        try:
-            again.catch_up()
-            break
-        except duckdb.Error:
-            continue
+    passes_that_succeed(again)
     assert [everything(again, folder.run) for folder in lived] == before
     assert "faultline.duckdb.damaged-" in again.problem
     assert list(owner.data.glob("faultline.duckdb.damaged-*"))
 
 
-def test_damage_found_by_a_question_is_repaired_by_the_next_pass(
-    owner: Owner, lived: list[RunFolder], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def passes_that_succeed(owner: Owner) -> None:
+    """A pass that meets the damage fails; one of the next repairs it."""
+    for _ in range(3):
+        try:
+            owner.catch_up()
+            return
+        except duckdb.Error:
+            continue
+    raise AssertionError(owner.problem)
+
+
+def test_damage_found_by_a_question_is_repaired_by_the_next_pass(owner: Owner, lived: list[RunFolder]) -> None:
     before = [everything(owner, folder.run) for folder in lived]
-
-    def broken(*_: Any, **__: Any) -> None:
-        raise duckdb.IOException("Corrupt database file")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("engine.minmax.series", broken)
-        patch.setattr("engine.owner.check", broken)
-        with pytest.raises(duckdb.IOException):
-            owner.store.series(lived[0].run, "loss/train")
-        owner.catch_up()
+    owner._indexer.connection.cursor().execute("CHECKPOINT")
+    _flipped(owner)
+    cursor = owner._indexer.connection.cursor()
+    cursor.execute("SET memory_limit = '1MB'")  # forget what was read before
+    cursor.execute("RESET memory_limit")
+    cursor.close()
+    for folder in lived:
+        with contextlib.suppress(duckdb.Error):
+            everything(owner, folder.run)
+    passes_that_succeed(owner)
     assert "moved aside" in owner.problem
     assert [everything(owner, folder.run) for folder in lived] == before
+
+
+def test_a_full_disk_is_no_damage(owner: Owner, lived: list[RunFolder], monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (duckdb.IOException("No space left on device"), duckdb.TransactionException("Failed to commit: No space left on device")):
+
+        def full(*_: Any, failure: Exception = error) -> None:
+            raise failure
+
+        log(spool_of(lived[3], 1 + len(list(lived[3].path.glob("spool.*")))), range(5))
+        with monkeypatch.context() as patch:
+            patch.setattr("engine.saving._save_offsets", full)
+            for _ in range(3):
+                with pytest.raises(duckdb.Error):
+                    owner.step()
+                assert "No space left" in owner.problem
+        owner.catch_up()
+        assert owner.problem == ""
+    assert not list(owner.data.glob("*.damaged*"))
+
+
+def test_a_file_that_may_not_be_opened_is_left_alone(owners: Owners, owner: Owner, lived: list[RunFolder]) -> None:
+    before = [everything(owner, folder.run) for folder in lived]
+    owner.stop()
+    owner.file.rename(owner.file.with_suffix(".kept"))
+    owner.file.mkdir()
+    again = owners()
+    assert "cannot be opened" in again.problem
+    assert [everything(again, folder.run) for folder in lived] == before
+    assert owner.file.is_dir()
 
 
 def test_a_spool_shorter_than_what_was_read_makes_its_run_be_read_again_and_no_other(
