@@ -52,7 +52,8 @@ if not folders:
 
 specs = ordered([folder.spec() or {} for folder in folders])
 folders = [run_folder(service().data, spec["run"]) for spec in specs]
-lab = next((lab for lab in service().labs()["labs"] if lab["lab"] == specs[0]["lab"]), None)
+known = service().labs()
+lab = next((lab for lab in known["labs"] if lab["lab"] == specs[0]["lab"]), None)
 theme = st.context.theme.type or "light"
 
 
@@ -98,11 +99,12 @@ def heads() -> None:
     said = overhead(folders[0].state())
     if said:
         st.caption(said[:1].upper() + said[1:] + ".")
-    if shape_now() != drawn:
+    if shape_now() != drawn or service().labs()["state"] != known["state"]:
         st.rerun()
 
 
-st.fragment(heads, run_every=1 if living or unread else None)()
+waiting = living or unread or known["state"] == "computing"
+st.fragment(heads, run_every=1 if waiting else None)()
 if twins(specs):
     st.markdown(details.difference(specs))
 
