@@ -53,7 +53,7 @@ class Store:
         if self._lazy:
             return [_listed(row) for row in self._rows_of_files()]
         with self._cursor() as cursor:
-            found = cursor.execute("SELECT * EXCLUDE (run_id, knobs) FROM store.run ORDER BY run")
+            found = cursor.execute("SELECT * EXCLUDE (run_id, knobs) FROM store.run ORDER BY created, run")
             names = [column[0] for column in found.description]
             return [_listed(dict(zip(names, row, strict=True))) for row in found.fetchall()]
 
@@ -223,7 +223,7 @@ class Store:
                 ).fetchall()
                 for file, name, value in found:
                     rows[Path(file).parent.name][LAST[name]] = value
-        return list(rows.values())
+        return sorted(rows.values(), key=lambda row: (row["created"] or 0.0, row["run"]))
 
     def _scalars(self, cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, dict[str, Any]]:
         found = cursor.execute(

@@ -185,7 +185,7 @@ def test_runs_are_listed_oldest_first_with_their_last_losses(owner: Owner, run: 
     young = begin(owner.data, living=False, preset=None, twin=run.run, knobs={"steps": 7, "seed": 1})
     owner.catch_up()
     rows = {row["run"]: row for row in owner.store.runs()}
-    assert list(rows) == sorted([run.run, young.run])
+    assert list(rows) == [run.run, young.run]
     assert rows[run.run]["last"] == {"loss/train": 4.01, "loss/validation": 4.25}
     assert rows[young.run] == {
         **{"run": young.run, "lab": "moe", "preset": None, "status": "queued", "steps": 0, "created": young.spec()["created"]},
