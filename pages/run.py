@@ -84,10 +84,11 @@ looks = looks_of(specs, series_now(), theme)
 
 preset = (lab or {"presets": {}})["presets"].get(specs[0].get("preset") or "", {})
 st.title(f"{(lab or {}).get('title', specs[0]['lab'])}: {title((specs[0].get('preset') or 'own knobs').replace('_cured', ''))}")
-if preset:
-    st.markdown(preset["story"])
-    with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
-        st.markdown(preset["see"])
+with st.container():  # there from the start: an element that came in later would push the charts to new places
+    if preset:
+        st.markdown(preset["story"])
+        with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
+            st.markdown(preset["see"])
 
 
 def heads() -> None:
