@@ -62,7 +62,7 @@ def typed(spec: Mapping[str, Any], name: str, value: Any) -> Any:
         if value not in allowed:
             raise KnobError(nearest(f"answer to {name}" if kind == "question" else f"value of {name}", str(value), allowed))
         return value
-    if value is None or (isinstance(value, str) and value == "" and spec["default"] is None):
+    if value is None or (value == "" and kind != "str"):
         if spec["default"] is None:
             return None
         raise KnobError(f"{name} received nothing; give {_wanted(spec)}.")
@@ -101,13 +101,13 @@ def _number(spec: Mapping[str, Any], name: str, value: Any) -> int | float:
 
 def _wanted(spec: Mapping[str, Any]) -> str:
     word = {"int": "a whole number", "float": "a number"}.get(spec["kind"], spec["kind"])
-    low, high = spec["min"], spec["max"]
+    low, high = (end if end is None or isinstance(end, int) else f"{end:g}" for end in (spec["min"], spec["max"]))
     if low is not None and high is not None:
-        word += f" from {low:g} to {high:g}"
+        word += f" from {low} to {high}"
     elif low is not None:
-        word += f" of at least {low:g}"
+        word += f" of at least {low}"
     elif high is not None:
-        word += f" of at most {high:g}"
+        word += f" of at most {high}"
     return f"{word} ({spec['unit']})" if spec["unit"] else word
 
 

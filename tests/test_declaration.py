@@ -86,7 +86,7 @@ def test_a_misspelt_preset_and_answer_name_the_nearest() -> None:
 
 def test_values_out_of_bounds_say_what_is_allowed() -> None:
     assert refusal(lr=11) == "lr=11 is out of bounds; give a number from 0 to 10."
-    assert refusal(steps="0") == "steps=0 is out of bounds; give a whole number from 1 to 1e+06 (steps)."
+    assert refusal(steps="0") == "steps=0 is out of bounds; give a whole number from 1 to 1000000 (steps)."
     assert refusal(router__k="9").startswith("router.k=9 is out of bounds")
 
 
@@ -98,7 +98,7 @@ def test_values_out_of_bounds_say_what_is_allowed() -> None:
         ("lr", "inf", "is not finite"),
         ("steps", "1.5", "is not a whole number"),
         ("twist", "maybe", "is neither true nor false"),
-        ("lr", "", "is not a number"),
+        ("lr", "", "received nothing"),
         ("lr", None, "received nothing"),
     ],
 )

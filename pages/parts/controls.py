@@ -27,8 +27,7 @@ def controls(look: RunLook, folder: RunFolder, status: str, page: Sequence[str],
         _stop(look, folder, STOP_KEY if keys else None)
     elif status != "finished":
         says = "Goes on from the last checkpoint; what was measured after it is measured again."
-        if st.button("Resume", icon=":material/resume:", key=f"resume_{run}", help=says) and order(service().resume_run, run):
-            st.rerun()
+        _button("Resume", "resume", f"resume_{run}", service().resume_run, [run], None, help=says)
     if status in ENDED and st.button("Run again", icon=":material/replay:", key=f"again_{run}", help="The same declaration as a new run."):
         _again(folder, page)
     if st.button("Duplicate", icon=":material/content_copy:", key=f"duplicate_{run}", help="Opens the form with this run's knobs."):

@@ -76,7 +76,7 @@ def _told(answer: Mapping[str, Any]) -> None:
     if answer["idea"]:
         st.markdown(answer["idea"])
     if answer["formula"]:
-        st.latex(answer["formula"])
+        st.latex("\\begin{gathered}" + answer["formula"].replace(r",\quad", r"\\") + r"\end{gathered}")  # a line each, for narrow screens
     named = {"Paper": "paper", "Cost": "cost", "Fails": "fails", "Formula from": "reading"}
     st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in named.items() if answer[what]))
 
@@ -114,7 +114,7 @@ def _mark(name: str, value: Any, base: Flat) -> None:
 def _bounds(spec: Spec) -> str | None:
     """What may be typed, for the tooltip."""
     low, high = spec["min"], spec["max"]
-    says = [f"From {low:g} to {high:g}"] if low is not None and high is not None else []
+    says = [f"From {written(low)} to {written(high)}"] if low is not None and high is not None else []
     says += [spec["source"]] if spec["source"] else []
     says += [f"usually {written(spec['default'])}"] if spec["default"] not in (None, "") else []
     return "; ".join(says) + "." if says else None

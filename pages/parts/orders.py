@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import streamlit as st
-from engine.folder import ENDED, run_folder
+from engine.folder import ENDED, all_runs
 from engine.orders import Refused
 from engine.service import service
 
@@ -28,21 +28,21 @@ def ask_to_delete(runs: Sequence[str], then: Callable[[], None] | None = None) -
 
     @st.dialog("Delete for good?", icon=":material/delete:")
     def ask() -> None:
-        standing = {run: run_folder(service().data, run).status() for run in runs}
+        standing = {folder.run: folder.status() for folder in all_runs(service().data) if folder.run in runs}
         gone = [run for run, status in standing.items() if status in ENDED or status == "queued"]
-        kept = [run for run in runs if run not in gone]
-        what = f"this run: `{gone[0]}`" if len(gone) == 1 else f"these {len(gone)} runs"
         if gone:
+            what = f"this run: `{gone[0]}`" if len(gone) == 1 else f"these {len(gone)} runs"
             st.markdown(f"Curves, checkpoints and log of {what} will be gone. Nothing brings them back.")
         if len(gone) > 1:
             st.code("\n".join(gone), language=None)
-        for run in kept:
-            st.warning(f"`{run}` is {STATUS[standing[run]].word}; stop it first, then delete it.", icon=":material/info:")
+        for run in standing:
+            if run not in gone:
+                st.warning(f"`{run}` is {STATUS[standing[run]].word}; stop it first, then delete it.", icon=":material/info:")
         with st.container(horizontal=True):
             label = f"Delete {len(gone)} runs" if len(gone) > 1 else "Delete it"
-            if gone and st.button(label, icon=":material/delete:", type="primary", key="delete_for_good"):
-                hidden = st.session_state.setdefault("deleted_runs", set())
-                hidden |= {run for run in gone if order(service().delete_run, run)}
+            if st.button(
+                label, icon=":material/delete:", type="primary", key="delete_for_good", on_click=_delete, args=(gone,), disabled=not gone
+            ):
                 if then is not None:
                     then()
                 st.rerun()
@@ -50,3 +50,9 @@ def ask_to_delete(runs: Sequence[str], then: Callable[[], None] | None = None) -
                 st.rerun()
 
     ask()
+
+
+def _delete(runs: Sequence[str]) -> None:
+    """The table leaves out at once what the index has not yet noticed."""
+    hidden = st.session_state.setdefault("deleted_runs", set())
+    hidden |= {run for run in runs if order(service().delete_run, run)}
