@@ -1,7 +1,7 @@
 """Readings on their way from the device to the spool: one copy per step, and on a GPU no waiting.
 
-A step's tensors are joined into one on the device.  On the CPU they become numbers at once; on a
-GPU they are copied to pinned memory behind the step's own work and picked up when the copy has
+On the CPU they become numbers at once.  On a GPU a step's tensors are joined into one on the
+device, copied to pinned memory behind the step's own work, and picked up when the copy has
 arrived, with the step they belong to, at most `LAG` steps late.
 """
 
@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ class _Underway:
     step: int
     t: float
     readings: Sequence[Reading]
-    joined: Tensor | None
+    host: Tensor | None = None  # where all numbers of a GPU's step arrive
     copied: Any = None  # the CUDA event after the copy
 
 
@@ -51,13 +52,13 @@ class Readings:
 
     def put(self, step: int, readings: Sequence[Reading]) -> None:
         """Take the readings of one step; their tensors may still be in the making on the device."""
-        parts = [_flat(r.value) for r in readings if isinstance(r.value, Tensor)]
-        joined = torch.cat(parts) if parts else None
-        underway = _Underway(step, time.time(), readings, joined)
-        if joined is not None and joined.is_cuda:
+        underway = _Underway(step, time.time(), readings)
+        parts = [_flat(r.value) for r in readings if isinstance(r.value, Tensor)] if self.on_gpu else ()
+        if parts:
+            joined = torch.cat(parts)
             host = torch.empty(joined.shape, dtype=joined.dtype, pin_memory=True)
             host.copy_(joined, non_blocking=True)
-            underway.joined, underway.copied = host, torch.cuda.Event()
+            underway.host, underway.copied = host, torch.cuda.Event()
             underway.copied.record()
         self._queue.append(underway)
 
@@ -79,16 +80,14 @@ def _flat(value: Tensor) -> Tensor:
 
 def _plain(underway: _Underway) -> Arrived:
     out = Arrived(underway.step, underway.t)
-    numbers = underway.joined.tolist() if underway.joined is not None else []
-    at = 0
+    numbers = None if underway.host is None else iter(underway.host.tolist())
     for metric, value, layer in underway.readings:
         if isinstance(value, Tensor):
-            end = at + value.numel()
+            here = value.detach().flatten().tolist() if numbers is None else list(islice(numbers, value.numel()))
             if value.ndim:
-                out.vectors[metric, layer] = numbers[at:end]
+                out.vectors[metric, layer] = [float(v) for v in here]
             else:
-                out.scalars[metric, layer] = numbers[at]
-            at = end
+                out.scalars[metric, layer] = float(here[0])
         elif isinstance(value, int | float):
             out.scalars[metric, layer] = float(value)
         else:

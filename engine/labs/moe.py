@@ -15,7 +15,8 @@ from engine.remedies.router import Router
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-VALIDATION_BATCHES = 16
+VALIDATION_BATCHES = 2
+VALIDATION_FACTOR = 8  # a validation batch is so many training batches: without gradients, larger is faster
 
 UNBALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.0}
 BALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.1}
@@ -143,8 +144,9 @@ class Moe(Lab):
         from engine.datasets.stdlib_text import stdlib_text, windows
 
         text = stdlib_text().validation
-        starts = np.linspace(0, len(text) - self.context - 1, VALIDATION_BATCHES * self.batch_size).astype(np.int64)
-        for rows in starts.reshape(VALIDATION_BATCHES, self.batch_size):
+        rows_each = VALIDATION_FACTOR * self.batch_size
+        starts = np.linspace(0, len(text) - self.context - 1, VALIDATION_BATCHES * rows_each).astype(np.int64)
+        for rows in starts.reshape(VALIDATION_BATCHES, rows_each):
             yield windows(text, rows, self.context)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:

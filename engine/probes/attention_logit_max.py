@@ -60,5 +60,6 @@ def largest_logit(q_BHTD: Tensor, k_BHTD: Tensor) -> Tensor:
     parts = []
     for at in range(0, B, at_once):
         q, k = q_BHTD[at : at + at_once].detach().float(), k_BHTD[at : at + at_once].detach().float()
-        parts.append((q @ k.transpose(-1, -2)).abs().masked_fill(unseen_TT, 0.0).amax())
+        least, most = (q @ k.transpose(-1, -2)).masked_fill_(unseen_TT, 0.0).aminmax()
+        parts += [-least, most]
     return torch.stack(parts).amax() / math.sqrt(D)

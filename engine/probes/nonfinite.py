@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class NonFinite(Probe):
     """Count of NaN and infinities among the gradients, the weights after the step and the outputs of the blocks.
 
-    Read at every step on a CPU, where a finite norm settles the matter, and at every tenth on a GPU."""
+    Read at every tenth step; on a CPU, where looking at the gradient's norm costs nothing, also at every step with a non-finite one."""
 
     price = "cheap"
+    every = 10
     metrics = (
         Metric("nonfinite", "non-finite values in all three places together", unit="values"),
         Metric("nonfinite/gradient", "non-finite values in the gradient before clipping", unit="values"),
@@ -35,11 +36,12 @@ class NonFinite(Probe):
         self.on_gpu = lab.device.startswith("cuda")
         self.watching = False
         self.seen: list[Tensor] = []
+        self.counts: list[Tensor | float] = []
         for module in stages(model).values():
             module.register_forward_hook(self._see)
 
     def due(self, step: int, steps: int) -> bool:
-        return not self.on_gpu or step % 10 == 0 or step == steps - 1
+        return not self.on_gpu or super().due(step, steps)
 
     def _see(self, module: nn.Module, inputs: Any, output: Any) -> None:
         if self.watching and (signal := first_tensor(output)) is not None:
@@ -49,15 +51,16 @@ class NonFinite(Probe):
         self.watching = True
 
     def gradients(self, step: Step) -> Iterable[Reading]:
-        seen, self.seen, self.watching = self.seen, [], False
-        gradients = [p.grad for p in step.model.parameters() if p.grad is not None]
-        self.counts = [self._count(gradients, lambda: gradient_norms(step)), self._count(seen, lambda: norms(seen))]
+        seen, self.seen, self.watching, self.counts = self.seen, [], False, []
+        if super().due(step.number, step.steps) or not _all_finite(gradient_norms(step)):
+            self.counts = [self._count([p.grad for p in step.model.parameters() if p.grad is not None]), self._count(seen)]
         return ()
 
     def after(self, step: Step) -> Iterable[Reading]:
+        if not self.counts:
+            return ()
         gradient, activation = self.counts
-        weights = [p.detach() for p in step.model.parameters()]
-        weight = self._count(weights, lambda: norms(weights))
+        weight = self._count([p.detach() for p in step.model.parameters()])
         return [
             Reading("nonfinite", gradient + weight + activation),
             Reading("nonfinite/gradient", gradient),
@@ -65,8 +68,12 @@ class NonFinite(Probe):
             Reading("nonfinite/activation", activation),
         ]
 
-    def _count(self, tensors: Sequence[Tensor], norms_P: Callable[[], Tensor]) -> Tensor | float:
+    def _count(self, tensors: Sequence[Tensor]) -> Tensor | float:
         """Non-finite values in all tensors; x - x is 0 for a number and NaN for anything else."""
-        if not tensors or (not self.on_gpu and bool(torch.isfinite(norms_P()).all())):
+        if not tensors or (not self.on_gpu and _all_finite(norms(tensors))):
             return 0.0
         return torch.stack([torch.count_nonzero(t - t) for t in tensors]).sum()
+
+
+def _all_finite(norms_P: Tensor) -> bool:
+    return bool(torch.isfinite(norms_P).all())
