@@ -82,8 +82,9 @@ def blank(*, y_title: str = "", height: int = 300) -> go.Figure:
     figure = go.Figure(layout={"template": go.layout.Template()})
     figure.update_layout(
         height=height,
-        margin={"l": 58, "r": 14, "t": 8, "b": 36},
+        margin={"l": 58, "r": 34, "t": 8, "b": 36},
         hovermode="x unified",
+        hoverdistance=12,
         hoverlabel={"namelength": -1},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
         xaxis={"title": {"text": "step"}, "zeroline": False},

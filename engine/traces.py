@@ -28,7 +28,7 @@ from engine.chart import Events, Frames, RunLook
 NEUTRAL = "#8A8A8A"  # readable on white and on near-black
 WORDS = {"NaN": "NaN", "Infinity": "+Inf", "-Infinity": "−Inf"}
 SYMBOLS = {"NaN": "x", "Infinity": "triangle-up", "-Infinity": "triangle-down"}
-EDGES = {"NaN": 0.96, "Infinity": 0.96, "-Infinity": 0.04}
+EDGES = {"NaN": 0.89, "Infinity": 0.97, "-Infinity": 0.04}  # rows of their own: both often come together
 FLOOR = 0.04
 OVERLAY = "y9"
 
@@ -53,7 +53,7 @@ def line(
     x, y = points(frames.get(look.run), metric, layer)
     named = f"{look.label} · {name}" if name else look.label
     finite = [v if math.isfinite(v) else None for v in y]
-    shared: dict[str, Any] = {"legendgroup": f"{look.run} {metric}", "hovertemplate": f"%{{y:.4g}}<extra>{named}</extra>"}
+    shared: dict[str, Any] = {"legendgroup": f"{look.run} {metric}", "hovertemplate": f"%{{y:.4~g}}<extra>{named}</extra>"}
     drawn = {"color": look.colour, "width": width, "dash": look.dash}
     raw = go.Scatter(x=x, y=finite, name=named, mode="lines", line=drawn, meta=meta(look.run, metric, layer, "line"), **shared)
     raw.update(style)
@@ -100,7 +100,8 @@ def marks(figure: go.Figure, looks: Sequence[RunLook], frames: Frames, events: E
 
 
 def _edge(found: Sequence[tuple[int, str, str]], kind: str, name: str, symbol: str, height: float, **more: Any) -> go.Scatter:
-    marker = {"symbol": symbol, "size": 10, "color": [c for _, c, _ in found] or NEUTRAL, "line": {"width": 2 if "-" in symbol else 0}}
+    outline = {"width": 2 if symbol.startswith("line") else 0}
+    marker = {"symbol": symbol, "size": 10, "color": [c for _, c, _ in found] or NEUTRAL, "line": outline}
     return go.Scatter(
         x=[s for s, _, _ in found],
         y=[height] * len(found),
@@ -108,7 +109,7 @@ def _edge(found: Sequence[tuple[int, str, str]], kind: str, name: str, symbol: s
         customdata=[w for _, _, w in found],
         name=name,
         mode="markers+text",
-        textposition="middle right" if height > 0.5 else "top center",
+        textposition="middle left",
         yaxis=OVERLAY,
         marker=marker,
         cliponaxis=False,

@@ -27,7 +27,7 @@ elif answer["state"] == "failed":
 
 for lab in answer["labs"]:
     st.subheader(f"{lab['icon']} {lab['title']}".strip(), anchor=lab["lab"])
-    st.markdown(lab["story"])
+    st.markdown(lab["story"], width=900)
     with st.grid(min_column_width=300, row_height="content"):
         for name, preset in lab["presets"].items():
             if not any(preset.get(link) for link in ("broken", "small", "arm")):

@@ -29,7 +29,7 @@ class MaxViolation(Chart):
         for look in noisy:  # the band depends on batch and experts only, so one run speaks for its twin
             band = line(look, frames, "router/max_violation_noise", layer, smooth=False, fill="tozeroy", fillcolor="rgba(138,138,138,0.25)")
             band[0].update(name="chance alone", line={"color": NEUTRAL, "width": 1, "dash": "dash"}, legendgroup="chance")
-            band[0].update(hovertemplate="%{y:.3g}<extra>chance alone</extra>")
+            band[0].update(hovertemplate="%{y:.3~g}<extra>chance alone</extra>")
             figure.add_traces(band)
         for look in runs:
             figure.add_traces(line(look, frames, "router/max_violation", layer))

@@ -32,7 +32,10 @@ class LiveChart {
     this.note = document.createElement("div");
     this.note.className = "fl-note";
     this.note.setAttribute("role", "status");
-    this.box.append(this.node, this.note);
+    this.cross = document.createElement("div");
+    this.cross.className = "fl-cross";
+    this.cross.hidden = true;
+    this.box.append(this.node, this.cross, this.note);
     root.append(this.box);
     this.cost = 0;
     this.drawnAt = 0;
@@ -106,11 +109,12 @@ class LiveChart {
     const given = structuredClone(this.spec.figure.layout);
     const layout = { ...given, width: this.width, uirevision: "keep", dragmode: "zoom", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
     layout.font = { color: ink, size: 12, family: css.fontFamily };
-    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,0.8)", activecolor: ink };
-    layout.hoverlabel = { ...given.hoverlabel, bgcolor: paper, bordercolor: faint, font: { color: ink } };
+    layout.modebar = { orientation: "v",  bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,0.8)", activecolor: ink };
+    layout.hoverlabel = { ...given.hoverlabel, bgcolor: paper, bordercolor: faint, font: { ...layout.font, size: 11 } };
     for (const name of Object.keys(given).filter((k) => /^[xy]axis\d*$/.test(k))) layout[name] = { gridcolor: faint, linecolor: faint, ...given[name] };
     Object.assign(layout.xaxis, {
       title: { text: hub.time ? "seconds since the start" : "step", standoff: 6 },
+      unifiedhovertitle: { text: hub.time ? "%{x:.1f} s" : "step %{x}" },
       range: [...range],
       uirevision: String(range), // the hub alone decides what is visible
       showspikes: true,
@@ -120,6 +124,7 @@ class LiveChart {
       spikedash: "solid",
       spikecolor: "rgba(128,128,128,0.9)",
     });
+    if (this.spec.log) layout.shapes = [...(given.shapes ?? []), ...regions(this.spec.runs, range[1])];
     const seen = `${logarithmic} ${hub.range} ${hub.resets}`;
     layout.yaxis.uirevision = seen;
     if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "none" });
@@ -149,8 +154,12 @@ class LiveChart {
   // the same step as on the chart under the pointer
   point(x) {
     if (!this.born || !this.inView) return;
+    const { _size: size, xaxis, hovermode, _subplots: panels } = this.node._fullLayout;
+    const alone = hovermode === "closest"; // a panel of single marks, where the nearest one may be far from this step
+    this.cross.hidden = x === null || !alone || x < xaxis.range[0] || x > xaxis.range[1];
+    if (!this.cross.hidden) Object.assign(this.cross.style, { left: `${size.l + xaxis.d2p(x)}px`, top: `${size.t}px`, height: `${size.h}px` });
     if (x === null) globalThis.Plotly.Fx.unhover(this.node);
-    else globalThis.Plotly.Fx.hover(this.node, { xval: x }, this.node._fullLayout._subplots.cartesian);
+    else if (!alone) globalThis.Plotly.Fx.hover(this.node, { xval: x }, panels.cartesian);
   }
 
   end() {

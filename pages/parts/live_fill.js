@@ -61,7 +61,8 @@ function edge(trace, marks, word) {
   trace.customdata = shown.map((m) => m.says);
   // a label only where a stretch begins, so that a run of a hundred stays readable
   trace.text = shown.map((m, i) => (word && (i === 0 || m.step > shown[i - 1].step + 3) ? word : ""));
-  trace.marker = { ...trace.marker, color: shown.map((m) => m.colour) };
+  const color = shown.map((m) => m.colour);
+  trace.marker = { ...trace.marker, color, line: { ...trace.marker.line, color } };
   trace.showlegend = shown.length > 0;
 }
 
@@ -135,6 +136,23 @@ function spikes(trace, lines) {
   trace.customdata = found.map((s) => s.says);
   trace.marker = { ...trace.marker, color: found.map((s) => s.colour) };
   trace.showlegend = found.length > 0;
+}
+
+// what happened, behind the curves: a tint from the step of divergence on, a thin line at every spike and intervention
+function regions(runs, end) {
+  const shapes = [];
+  const upright = { type: "line", yref: "paper", y0: 0, y1: 1, layer: "below" };
+  for (const run of runs) {
+    const at = xOf(run);
+    const events = hub.runs.get(run)?.events ?? [];
+    const onset = events.find((e) => e.kind === "divergence");
+    if (onset) shapes.push({ ...upright, type: "rect", x0: at(onset.step, onset.t), x1: end, fillcolor: "rgba(213,94,0,0.10)", line: { width: 0 } });
+    for (const e of events.filter((e) => e.kind === "spike" || e.kind === "intervention").slice(0, MOST_MARKS)) {
+      const x = at(e.step, e.t);
+      shapes.push({ ...upright, x0: x, x1: x, line: { width: 1, color: "rgba(138,138,138,0.6)", dash: e.kind === "spike" ? "solid" : "dash" } });
+    }
+  }
+  return shapes;
 }
 
 // ticks of a logarithmic axis: 1, 2, 5 over a few decades; Plotly's own choice over less than one and over many
