@@ -74,7 +74,7 @@ def test_a_forked_worker_trains_the_same_curve_as_a_plain_process(warm: Supervis
 
 
 def test_a_killed_worker_is_told_with_its_signal_and_stays_told(warm: Supervisor) -> None:
-    run = declared(warm.data, steps=1_000_000)
+    run = declared(warm.data, steps=30_000)
     until(lambda: run.state().get("step", 0) > 3, "training")
     worker = run.process()
     assert worker is not None
@@ -86,7 +86,7 @@ def test_a_killed_worker_is_told_with_its_signal_and_stays_told(warm: Supervisor
 
 
 def test_stop_reaches_a_forked_worker(warm: Supervisor) -> None:
-    run = declared(warm.data, steps=1_000_000)
+    run = declared(warm.data, steps=30_000)
     until(lambda: run.state().get("step", 0) > 3, "training")
     warm.stop(run.run)
     until(lambda: run.exit() is not None, "the end")
@@ -99,7 +99,7 @@ def test_the_catalog_of_labs_comes_from_a_fork(warm: Supervisor) -> None:
 
 
 def test_children_outlive_a_killed_zygote_and_a_new_one_takes_over(warm: Supervisor) -> None:
-    run, first = declared(warm.data, steps=1_000_000), warm.executor.pid
+    run, first = declared(warm.data, steps=30_000), warm.executor.pid
     until(lambda: run.state().get("step", 0) > 3, "training")
     os.kill(first, signal.SIGKILL)
     until(lambda: warm.executor.warm and warm.executor.pid != first, "a new zygote")
@@ -115,7 +115,7 @@ def test_children_outlive_a_killed_zygote_and_a_new_one_takes_over(warm: Supervi
 
 
 def test_a_renewed_zygote_is_another_process_and_lets_its_children_finish(warm: Supervisor) -> None:
-    run, first = declared(warm.data, steps=1_000_000), warm.executor.pid
+    run, first = declared(warm.data, steps=30_000), warm.executor.pid
     until(lambda: run.state().get("step", 0) > 3, "training")
     warm.executor.renew()
     until(lambda: warm.executor.warm and warm.executor.pid != first, "a new zygote")
@@ -130,7 +130,7 @@ def test_a_zygote_leaves_when_its_server_is_gone_and_no_child_lives(tmp_path: Pa
     executor.start()
     assert executor.wait(120)
     zygote = psutil.Process(executor.pid)
-    supervisor, run = Supervisor(tmp_path, executor), declared(tmp_path, steps=1_000_000)
+    supervisor, run = Supervisor(tmp_path, executor), declared(tmp_path, steps=30_000)
     supervisor.step()
     until(lambda: run.state().get("step", 0) > 3, "training")
     executor.close()
