@@ -1,5 +1,7 @@
 """The gallery: one card for every way to break a training, one press to see it happen."""
 
+import re
+
 import streamlit as st
 from engine.service import service
 
@@ -27,8 +29,12 @@ elif answer["state"] == "failed":
 
 for lab in answer["labs"]:
     st.subheader(f"{lab['icon']} {lab['title']}".strip(), anchor=lab["lab"])
-    st.markdown(lab["story"], width=900)
-    with st.grid(min_column_width=300, row_height="content"):
+    first, second, *rest = [*re.split(r"(?<=\.)\s+", lab["story"], maxsplit=2), ""]
+    st.markdown(f"{first} {second}", width=900)
+    if any(rest):
+        with st.expander("More about this lab", width=900):
+            st.markdown(" ".join(rest))
+    with st.grid(min_column_width=420, row_height="content"):
         for name, preset in lab["presets"].items():
             if not any(preset.get(link) for link in ("broken", "small", "arm")):
                 card(lab, name, preset)

@@ -20,7 +20,7 @@ class DeadExperts(Chart):
     )
     needs = ("router/dead_experts",)
     layered = True
-    place = 40
+    place = 30
 
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="dead experts")

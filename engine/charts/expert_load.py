@@ -25,7 +25,7 @@ class ExpertLoad(Chart):
     )
     needs = ("router/load",)
     layered = True
-    place = 30
+    place = 20
 
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         drawn = [look for look in runs if look.size("router/load", layer)] or list(runs)

@@ -17,7 +17,7 @@ class GradNorm(Chart):
     about = "The length of the gradient of all weights together, before clipping: it grows by powers of ten when training becomes unstable."
     needs = ("grad_norm",)
     log = True
-    place = 20
+    place = 40
 
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="gradient norm")

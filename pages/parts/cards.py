@@ -73,8 +73,8 @@ def skeletons() -> None:
         )
 
     waiting()
-    with st.grid(min_column_width=300):
-        for _ in range(3):
+    with st.grid(min_column_width=420):
+        for _ in range(4):
             st.skeleton(height=170)
 
 
