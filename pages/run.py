@@ -144,6 +144,7 @@ def board() -> None:
                     chart.figure(looks, frames, events, modes["layer"]),
                     [look.run for look in looks],
                     modes,
+                    living=[look.run for look in looks if look.run not in drawn[1]],
                     log=chart.log,
                     range=zoom if len(zoom) == 2 else None,
                     theme=theme,

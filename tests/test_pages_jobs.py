@@ -41,9 +41,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 
 def fields(test: AppTest) -> dict[str, Any]:
-    """Knob name -> its field, from the `code` at the head of its label."""
+    """Knob name -> its field, by the head of its label."""
     widgets = [*test.text_input, *test.selectbox, *test.toggle, *test.segmented_control]
-    return {w.label.split("`")[1]: w for w in widgets if w.label.startswith("`")}
+    return {w.label.partition(": ")[0]: w for w in widgets if ": " in w.label}
 
 
 def button(test: AppTest, label: str) -> Any:

@@ -56,7 +56,7 @@ def _question(spec: Spec, base: Flat, first: Mapping[str, Any], key: str, values
         names = [choice["name"] for choice in spec["choices"]]
         shown = first.get(name, base.get(name, spec["default"]))
         chosen = st.selectbox(
-            f"`{name}` {spec['about']}",
+            f"{name}: {spec['about']}",
             names,
             index=names.index(shown) if shown in names else names.index(spec["default"]),
             format_func=title,
@@ -85,7 +85,7 @@ def _field(spec: Spec, name: str, base: Flat, first: Mapping[str, Any], key: str
     """One knob: a field by its kind, a mark when it has left `base`, a sentence when its value cannot be."""
     own, shown = f"{key}:{name}", first.get(name, base.get(name, spec["default"]))
     unit = spec["unit"] if spec["unit"] and spec["unit"] != spec["name"] else ""
-    label = f"`{name}` {spec['about']}" + (f" ({unit})" if unit else "")
+    label = f"{name}: {spec['about']}" + (f" ({unit})" if unit else "")  # plain text: it is also the field's accessible name
     with st.container(gap="xsmall"):
         if spec["kind"] == "option":
             options = [choice["name"] for choice in spec["choices"]]

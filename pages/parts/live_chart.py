@@ -32,12 +32,13 @@ def live_chart(
     runs: Sequence[str],
     modes: dict[str, Any],
     *,
+    living: Sequence[str],
     log: bool,
     range: Sequence[float] | None,
     theme: str,
     on_zoom: Callable[[Sequence[float] | None], None],
 ) -> None:
-    """Mount the chart `name`; `on_zoom` hears the range that a person chose, or None for everything."""
+    """Mount the chart `name`; `living`: runs that still grow; `on_zoom` hears the range a person chose, or None for everything."""
     key = f"chart_{name}"
 
     def heard() -> None:
@@ -47,6 +48,7 @@ def live_chart(
         "name": name,
         "figure": json.loads(figure.to_json()),
         "runs": list(runs),
+        "living": list(living),
         "modes": modes,
         "log": log,
         "range": list(range) if range else None,

@@ -100,7 +100,8 @@ class Hub {
       if (!known) this.runs.set(run, { whole: emptyPoints(), zoom: null, events: [], state: {}, start: Infinity, turn: 0, keys });
       const missing = known && [...keys.series, ...keys.vectors].some((k) => !known.keys.series.has(k) && !known.keys.vectors.has(k));
       if (known) known.keys = keys;
-      if (!known || missing) this.fetch(run).then(() => this.listen());
+      const revived = known && ENDED.has(known.state.status) && [...this.charts].some((chart) => chart.spec.living.includes(run)); // resumed
+      if (!known || missing || revived) this.fetch(run).then(() => this.listen());
     }
     this.listen();
   }
