@@ -14,9 +14,9 @@ from pages.parts.words import title
 
 
 def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
-    """One preset: its story, and a button that breaks it; a second one when a cure is known."""
+    """One preset: its story, and a button that breaks it; a second one when it has a twin."""
     with st.container(border=True, height="stretch"):
-        st.markdown(f"#### {title(name)}")
+        st.markdown(f"### {title(name)}")
         st.markdown(preset["story"])
         st.caption(" · ".join(facts(lab, preset)))
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -55,7 +55,12 @@ def breaks(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> bool:
 def facts(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:
     steps = preset["knobs"].get("steps") or next((k["default"] for k in lab["knobs"] if k["name"] == "steps"), None)
     out = [f"{steps:,} steps"] if steps else []
-    return [*out, "a cure is known"] if preset["twin"] else out
+    twin = lab["presets"].get(preset["twin"])
+    if twin is None:
+        return out
+    here, there = preset["knobs"], twin["knobs"]
+    changed = {name.partition(".")[0] for name in here.keys() | there.keys() if here.get(name) != there.get(name)}
+    return [*out, f"the twin changes {', '.join(sorted(changed))}"]
 
 
 def skeletons() -> None:
@@ -81,7 +86,7 @@ def skeletons() -> None:
 def broken_card(error: Mapping[str, str]) -> None:
     """A file that could not be read says so on its own card and hides no other."""
     with st.container(border=True):
-        st.markdown(f"#### :red[:material/error:] `{error['file']}` could not be read")
+        st.markdown(f"### :red[:material/error:] `{error['file']}` could not be read")
         st.markdown("Mend the file and reload this page; every other card works.")
         with st.expander("What Python said"):
             st.code(error["says"], language=None, wrap_lines=True)
