@@ -28,7 +28,7 @@ elif answer["state"] == "failed":
         st.rerun()
 
 for lab in answer["labs"]:
-    st.subheader(f"{lab['icon']} {lab['title']}".strip(), anchor=lab["lab"])
+    st.header(f"{lab['icon']} {lab['title']}".strip(), anchor=lab["lab"])
     first, second, *rest = [*re.split(r"(?<=\.)\s+", lab["story"], maxsplit=2), ""]
     st.markdown(f"{first} {second}", width=900)
     if any(rest):

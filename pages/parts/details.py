@@ -49,12 +49,12 @@ def knobs(looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]], about: M
     rows = []
     for name in dict.fromkeys(names):
         mark = "**" if name in changed else ""
-        row = {"": "≠" if name in changed else "", "knob": f"{mark}`{name}`{mark}"}
+        row = {"≠": "≠" if name in changed else "", "knob": f"{mark}`{name}`{mark}"}
         row |= {look.label: f"{mark}{knob_value(flat.get(name))}{mark}" for look, flat in zip(looks, flats, strict=True)}
         spec = about.get(name, {})
         rows.append(row | {"unit": spec.get("unit", ""), "what it is": spec.get("about", "")})
     frame = pl.DataFrame(rows)
-    st.table(frame if changed else frame.drop(""), hide_index=True, border="horizontal")
+    st.table(frame if changed else frame.drop("≠"), hide_index=True, border="horizontal")
 
 
 def about_knobs(lab: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
