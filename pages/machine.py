@@ -12,10 +12,10 @@ st.title("Machine")
 st.fragment(slots, run_every=2)()
 st.fragment(waiting, run_every=2)()
 
-st.subheader("Devices and memory", anchor="devices")
+st.header("Devices and memory", anchor="devices")
 st.fragment(memory, run_every=5)()
 
-st.subheader("Checks", anchor="checks")
+st.header("Checks", anchor="checks")
 st.caption("What `python -m engine doctor` says on this machine.")
 with st.spinner("Looking at the machine"):
     checks = list(examine())

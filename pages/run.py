@@ -13,6 +13,7 @@ from pages.parts.jobs import jobs
 from pages.parts.live_chart import live_chart
 from pages.parts.looks import looks as looks_of
 from pages.parts.looks import ordered, twins
+from pages.parts.orders import asking
 from pages.parts.toolbar import toolbar
 from pages.parts.words import title
 
@@ -108,6 +109,15 @@ waiting = living or unread or known["state"] == "computing"
 st.fragment(heads, run_every=1 if waiting else None)()
 if twins(specs):
     st.markdown(details.difference(specs))
+
+
+def gone() -> None:
+    """Runs were deleted: the others stay on the page."""
+    left = [folder.run for folder in folders if folder.path.exists()]
+    st.switch_page("run.py" if left else "runs.py", query_params={"run": ",".join(left)} if left else None)
+
+
+asking(gone)
 
 # -- charts ------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import streamlit as st
 from engine.folder import ENDED, STATUSES
 from engine.service import service
 
-from pages.parts.orders import ask_to_delete, order
+from pages.parts.orders import ask_to_delete, asking, order
 from pages.parts.run_table import matching, table
 from pages.parts.words import STATUS
 
@@ -95,3 +95,4 @@ def _buttons(chosen: list[str], status: dict[str, str]) -> None:
 
 
 st.fragment(listed, run_every=2)()
+asking()

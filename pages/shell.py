@@ -22,5 +22,6 @@ page = st.navigation(
     ],
     position="top",
 )
+st.html(here / "parts" / "shell.css")
 st.logo(str(here / "parts" / "logo.svg"), size="medium")
 page.run()

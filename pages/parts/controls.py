@@ -33,14 +33,7 @@ def controls(look: RunLook, folder: RunFolder, status: str, page: Sequence[str],
     if st.button("Duplicate", icon=":material/content_copy:", key=f"duplicate_{run}", help="Opens the form with this run's knobs."):
         st.switch_page("build.py", query_params={"from": run})
     if status in ENDED and st.button("Delete", icon=":material/delete:", key=f"delete_{run}"):
-        left = [other for other in page if other != run]
-
-        def leave() -> None:
-            if left:
-                st.switch_page("run.py", query_params={"run": ",".join(left)})
-            st.switch_page("runs.py")
-
-        ask_to_delete([run], leave)
+        ask_to_delete([run])
 
 
 def together(standing: Mapping[str, str]) -> None:

@@ -36,7 +36,7 @@ def form(lab: Mapping[str, Any], base: Flat, first: Mapping[str, Any], key: str)
         if not specs:
             continue
         heading, about = HEADINGS[group]
-        st.subheader(heading, anchor=group)
+        st.header(heading, anchor=group)
         st.caption(about)
         for spec in specs:
             if spec["kind"] == "question":
@@ -76,7 +76,8 @@ def _told(answer: Mapping[str, Any]) -> None:
     if answer["idea"]:
         st.markdown(answer["idea"])
     if answer["formula"]:
-        st.latex("\\begin{gathered}" + answer["formula"].replace(r",\quad", r"\\") + r"\end{gathered}")  # a line each, for narrow screens
+        parts = answer["formula"].split(r",\quad")  # one line each; inline formulas wrap on a narrow screen, st.latex would scroll
+        st.markdown("  \n".join(rf"$\displaystyle {part.strip()}$" for part in parts), text_alignment="center")
     named = {"Paper": "paper", "Cost": "cost", "Fails": "fails", "Formula from": "reading"}
     st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in named.items() if answer[what]))
 

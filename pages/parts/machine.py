@@ -43,7 +43,7 @@ def slots() -> None:
         st.metric("Waiting", str(len(queued)), border=True)
     if service().supervisor.problem:
         st.error(service().supervisor.problem, icon=":material/error:")
-    st.subheader("In the slots", anchor="slots")
+    st.header("In the slots", anchor="slots")
     if not busy:
         st.info("Nothing is training. Press **Break it** on a card of the gallery to change that.", icon=":material/bedtime:")
         st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
@@ -63,7 +63,7 @@ def slots() -> None:
 def waiting() -> None:
     """The queue, first in, first out on each device."""
     _, queued = _living()
-    st.subheader("Waiting", anchor="waiting")
+    st.header("Waiting", anchor="waiting")
     if not queued:
         st.caption("Nobody waits: a run launched now starts at once.")
     elif not service().executor.ready:

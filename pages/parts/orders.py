@@ -11,6 +11,8 @@ from engine.service import service
 
 from pages.parts.words import STATUS
 
+ASKED = "runs_to_delete"
+
 
 def order(give: Callable[[str], object], run: str) -> bool:
     """Give one order -> whether it was taken; a refusal is shown."""
@@ -23,10 +25,19 @@ def order(give: Callable[[str], object], run: str) -> bool:
     return True
 
 
-def ask_to_delete(runs: Sequence[str], then: Callable[[], None] | None = None) -> None:
-    """A dialog that names the runs; only its own button deletes them."""
+def ask_to_delete(runs: Sequence[str]) -> None:
+    """Let the page ask (`asking`) whether these runs shall go; a button in a part that draws itself again cannot hold a dialog open."""
+    st.session_state[ASKED] = list(runs)
+    st.rerun()
 
-    @st.dialog("Delete for good?", icon=":material/delete:")
+
+def asking(then: Callable[[], None] | None = None) -> None:
+    """The dialog that `ask_to_delete` asked for, until it is answered; only its own button deletes, and then comes `then`."""
+    runs = st.session_state.get(ASKED)
+    if not runs:
+        return
+
+    @st.dialog("Delete for good?", icon=":material/delete:", on_dismiss=_answered)
     def ask() -> None:
         standing = {folder.run: folder.status() for folder in all_runs(service().data) if folder.run in runs}
         gone = [run for run, status in standing.items() if status in ENDED or status == "queued"]
@@ -40,14 +51,14 @@ def ask_to_delete(runs: Sequence[str], then: Callable[[], None] | None = None) -
                 st.warning(f"`{run}` is {STATUS[standing[run]].word}; stop it first, then delete it.", icon=":material/info:")
         with st.container(horizontal=True):
             label = f"Delete {len(gone)} runs" if len(gone) > 1 else "Delete it"
-            if st.button(
-                label, icon=":material/delete:", type="primary", key="delete_for_good", on_click=_delete, args=(gone,), disabled=not gone
-            ):
-                if then is not None:
-                    then()
-                st.rerun()
-            if st.button("Keep", key="keep"):
-                st.rerun()
+            done = st.button(
+                label, icon=":material/delete:", type="primary", key="delete_now", on_click=_delete, args=(gone,), disabled=not gone
+            )
+            kept = st.button("Keep", key="keep", on_click=_answered)
+        if done and then is not None:
+            then()
+        if done or kept:
+            st.rerun()
 
     ask()
 
@@ -56,3 +67,8 @@ def _delete(runs: Sequence[str]) -> None:
     """The table leaves out at once what the index has not yet noticed."""
     hidden = st.session_state.setdefault("deleted_runs", set())
     hidden |= {run for run in runs if order(service().delete_run, run)}
+    _answered()
+
+
+def _answered() -> None:
+    st.session_state.pop(ASKED, None)
