@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from engine import __main__ as command_line
+from engine import service as service_module
 from engine.commands import labs as labs_command
 from engine.executors.local import Local
 from engine.folder import RunFolder
 from engine.owner import Owner
+from engine.service import Service
 from tests.indexed_runs import Owners, begin, log, spool_of, told_step
 from tests.toy import DOCUMENT, WORKER, Answer
 
@@ -73,3 +75,20 @@ def lived(owner: Owner) -> list[RunFolder]:
     told_step(living, 30)
     owner.catch_up()
     return [finished, torn, living, queued]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A service over an empty folder that knows every lab at once and starts no run and no zygote."""
+    from tests.lab_pages import ENTRIES  # torch and streamlit, which few tests need
+
+    monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
+    nothing = {"probes": [], "errors": [], "seconds": 0.0, "says": ""}
+    document = {"labs": list(ENTRIES.values()), **nothing}
+    monkeypatch.setattr(Service, "labs", lambda self: {"state": "ready", **document})
+    monkeypatch.setattr(Service, "wait_for_labs", lambda self, seconds=0: document)
+    monkeypatch.setattr("engine.service._Catalog.refresh", lambda self: None)
+    monkeypatch.setattr("engine.supervisor.Supervisor.start", lambda self: None)
+    monkeypatch.setattr("engine.executors.zygote.Zygote.start", lambda self: None)
+    yield service_module.service()
+    service_module.close()

@@ -92,19 +92,25 @@ def _finite(value: Any) -> str:
 
 
 def _curves(rows: Sequence[Row]) -> dict[str, list[float]]:
-    """A few points of the training loss of each run, by one query for all; those of ended runs are kept."""
+    """A few points of the training loss of each run; those of ended runs are kept.
+
+    One query for all runs of about the same length: its buckets are as wide as the longest of them needs.
+    """
     out: dict[str, list[float]] = {}
-    kept, ask = _kept(str(service().data)), []
+    kept = _kept(str(service().data))
+    ask: dict[int, list[Row]] = {}
     for row in rows:
         known = kept.get(row["run"])
         if known is not None and known[0] == (row["status"], row["steps"]):
             out[row["run"]] = known[1]
         else:
-            ask.append(row)
-    for row, found in zip(ask, service().store.many([(row["run"], "loss/train", "") for row in ask], points=CURVE_POINTS), strict=True):
-        out[row["run"]] = found["values"]
-        if row["status"] in ENDED:
-            kept[row["run"]] = ((row["status"], row["steps"]), found["values"])
+            ask.setdefault(row["steps"].bit_length(), []).append(row)
+    for alike in ask.values():
+        found = service().store.many([(row["run"], "loss/train", "") for row in alike], points=CURVE_POINTS)
+        for row, curve in zip(alike, found, strict=True):
+            out[row["run"]] = curve["values"]
+            if row["status"] in ENDED:
+                kept[row["run"]] = ((row["status"], row["steps"]), curve["values"])
     return out
 
 

@@ -1,0 +1,34 @@
+"""What tests of the pages share: every real lab, known at once, and how to find a field or a button."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from engine.catalog import Catalog
+from engine.declaration import declare, nested
+from engine.folder import new_run
+from engine.lab import Lab, entry
+
+ENTRIES = {name: entry(name, lab) for name, lab in Catalog("engine.labs", Lab).load()[0].items()}
+
+
+def fields(test: AppTest) -> dict[str, Any]:
+    """Knob name -> its field, by the head of its label."""
+    widgets = [*test.text_input, *test.selectbox, *test.toggle, *test.segmented_control]
+    return {w.label.partition(": ")[0]: w for w in widgets if ": " in w.label}
+
+
+def button(test: AppTest, label: str) -> Any:
+    found = [b for b in test.button if b.label == label]
+    assert len(found) == 1, f"{label}: {[b.label for b in test.button]}"
+    return found[0]
+
+
+def collapse(data: Path, **knobs: Any) -> str:
+    """A declared run of the moe lab with its real knobs; it counts as queued."""
+    flat = declare(ENTRIES["moe"], "collapse", {"device": "cpu", **knobs})
+    spec = {"preset": "collapse", "knobs": nested(ENTRIES["moe"], flat), "who": "a test", "parent": None, "twin": None, "sweep": None}
+    return new_run(data, "moe", spec).run
