@@ -9,6 +9,8 @@ PORT ?= 8501
 app: .venv/app.stamp
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
+# One thread each: two pytest processes, and the runs they start, share the cores.
+test science: export OMP_NUM_THREADS := 1
 test: .venv/test.stamp lint
 	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist worksteal
 

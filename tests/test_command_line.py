@@ -84,7 +84,7 @@ def test_runs_are_listed_and_chosen(engine: Callable[..., Answer]) -> None:
     assert engine("runs", "--json")[1] == {"runs": []}
     made = [engine("run", "toy", *knobs, "--json")[1]["run"] for knobs in (["seed=1"], ["behave=fail"])]
     told = engine("runs", "--json")[1]["runs"]
-    assert [r["run"] for r in told] == sorted(made)
+    assert [r["run"] for r in told] == made
     assert {"run", "lab", "preset", "status", "steps", "created", "seed", "who", "sweep", "last"} <= set(told[0])
     first = next(r for r in told if r["run"] == made[0])
     assert (first["seed"], first["last"]["loss/train"], first["sweep"]) == (1, 1 / 20, None)
