@@ -13,6 +13,7 @@ from pages.parts.jobs import jobs
 from pages.parts.live_chart import live_chart
 from pages.parts.looks import looks as looks_of
 from pages.parts.looks import ordered, twins
+from pages.parts.measured import measured
 from pages.parts.orders import asking
 from pages.parts.toolbar import toolbar
 from pages.parts.words import title
@@ -90,6 +91,7 @@ with st.container():  # there from the start: an element that came in later woul
         st.markdown(preset["story"])
         with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
             st.markdown(preset["see"])
+            measured(specs[0]["lab"], lab["presets"], specs[0]["preset"])
 
 
 def heads() -> None:

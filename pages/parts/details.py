@@ -13,7 +13,7 @@ from engine.knobs import Flat, unnest
 
 from pages.parts.words import knob_value
 
-LAST_LINES = 40
+LAST_LINES = 50
 
 
 def differing(specs: Sequence[Mapping[str, Any]]) -> list[str]:
