@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from engine import claim
 from engine.folder import ENDED, RunFolder
 from engine.spool import spools
+
+LEAVING = 5.0  # seconds that a worker may take to leave after it has told its end
 
 
 class Refused(ValueError):
@@ -42,9 +45,7 @@ def resume(folder: RunFolder) -> str:
         raise Refused(f"{folder.run} is finished: all its steps are done; run it again, or with more steps.")
     if status not in ENDED:
         raise Refused(f"{folder.run} is {status}; it goes on by itself.")
-    mine = claim.take(folder.path / "claim")
-    if mine is None:
-        raise Refused(f"{folder.run} has just ended and its worker is still leaving; try again in a moment.")
+    mine = _claim_of_an_ended(folder)
     try:
         attempt = len(spools(folder.path))
         for name in ("STOP", "HOLD", "proc.json"):
@@ -58,17 +59,27 @@ def resume(folder: RunFolder) -> str:
 
 def delete(folder: RunFolder) -> None:
     """Remove a run that has ended, or that never began, with everything it wrote."""
-    mine = claim.take(folder.path / "claim")
+    if folder.status() not in (*ENDED, "queued"):
+        raise Refused(f"{folder.run} is {folder.status()}; stop it first, then delete it.")
+    mine = _claim_of_an_ended(folder)
     try:
-        status = folder.status()
-        if mine is None or status not in (*ENDED, "queued"):
-            raise Refused(f"{folder.run} is {status}; stop it first, then delete it.")
+        if folder.status() not in (*ENDED, "queued"):
+            raise Refused(f"{folder.run} has just begun; stop it first, then delete it.")
         gone = folder.path.with_name(f".deleted-{folder.run}-{os.getpid()}")
         os.replace(folder.path, gone)  # all at once: no reader sees half a run
     finally:
-        if mine is not None:
-            mine.release()
+        mine.release()
     shutil.rmtree(gone)
+
+
+def _claim_of_an_ended(folder: RunFolder) -> claim.Claim:
+    """The claim on a run; a worker that has told its end holds it until it has left, which takes a moment."""
+    until = time.monotonic() + LEAVING
+    while (mine := claim.take(folder.path / "claim")) is None:
+        if time.monotonic() > until:
+            raise Refused(f"{folder.run} is {folder.status()}, but its worker is still leaving; try again in a moment.")
+        time.sleep(0.02)
+    return mine
 
 
 def sweep_deleted(runs: Path) -> None:

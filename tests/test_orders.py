@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from engine import claim
 from engine.folder import ENDED, RunFolder
 from engine.orders import Refused, delete, hold, resume, sweep_deleted
 from engine.owner import Owner
@@ -113,6 +114,20 @@ def test_delete_asks_first(engine: Callable[..., Answer], monkeypatch: pytest.Mo
     assert "Nothing was deleted" in err
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert engine("delete", run)[0] == 0
+
+
+def test_a_run_whose_worker_is_still_leaving_is_deleted_when_it_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = new_folder(tmp_path)
+    folder.write_exit("finished", code=0)
+    leaving = claim.take(folder.path / "claim")
+    monkeypatch.setattr("engine.orders.LEAVING", 0.0)
+    with pytest.raises(Refused, match="still leaving"):
+        delete(folder)
+    assert folder.path.exists()
+    monkeypatch.setattr("engine.orders.LEAVING", 60.0)
+    threading.Timer(0.1, leaving.release).start()
+    delete(folder)
+    assert not folder.path.exists()
 
 
 def test_a_deletion_that_was_cut_short_is_finished_later(tmp_path: Path) -> None:
