@@ -138,8 +138,8 @@ def test_a_link_shows_the_same_view_to_somebody_else_on_a_restarted_server(cold:
     kept, address = ranges(node), page.url
     assert parse_qs(urlparse(address).query)["axis"] == ["linear"]
 
+    page.context.close()  # first: a page that still asks a server that is gone rightly complains
     cold.stop()
-    page.context.close()
     other = visitor(address.replace(cold.address, cold.start().address))
     node = chart(other, "Loss")
     until(other, "node => node.data[0].x.length > 20", node)
