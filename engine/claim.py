@@ -31,17 +31,25 @@ class Claim:
 def take(path: Path) -> Claim | None:
     """The claim at `path`, or None while somebody else has it.  The file names its holder for people."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = locked(path)
     except FileNotFoundError:  # the folder was deleted
         return None
+    if fd is None:
+        return None
+    os.truncate(fd, 0)
+    os.pwrite(fd, json.dumps({"pid": os.getpid(), "created": psutil.Process().create_time()}).encode(), 0)
+    return Claim(fd)
+
+
+def locked(path: Path) -> int | None:
+    """A descriptor of the file at `path` that holds its lock, or None while somebody else holds it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         return None
-    os.truncate(fd, 0)
-    os.pwrite(fd, json.dumps({"pid": os.getpid(), "created": psutil.Process().create_time()}).encode(), 0)
-    return Claim(fd)
+    return fd
 
 
 def holder(path: Path) -> int | None:

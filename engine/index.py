@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from pathlib import Path
 
 import duckdb
 
+from engine.claim import locked
 from engine.schema import WrongVersion, prepare
 
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # a closed classroom downloads nothing
@@ -16,14 +16,10 @@ CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": 
 
 def take_lock(path: Path) -> int | None:
     """The lock of the data folder, or None while another process has it; the file says who."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        return None
-    os.truncate(fd, 0)
-    os.pwrite(fd, str(os.getpid()).encode(), 0)
+    fd = locked(path)
+    if fd is not None:
+        os.truncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
     return fd
 
 
