@@ -34,11 +34,23 @@ class Metric:
 
 
 class Reading(NamedTuple):
-    """One value of one metric.  `value`: float or () tensor for a scalar, sequence or (n,) tensor for a vector."""
+    """One value of one metric.  `value`: float or () tensor for a scalar; a sequence or a tensor of any other shape for a vector, kept with its shape."""
 
     metric: str
     value: float | Tensor | Sequence[float]
     layer: str = ""
+
+
+class Picture(NamedTuple):
+    """An image that a probe hands out beside its readings; stored as `images/<name>-<step>.png` and told by an `image` event.
+
+    `name`: lower-case letters, digits and `_`.  `pixels`: (H, W) grey or (H, W, 3) RGB, floats in [0, 1] or uint8;
+    on a GPU it is copied at once, so make pictures rarely.  `says`: one sentence, "what am I seeing?".
+    """
+
+    name: str
+    pixels: Tensor
+    says: str = ""
 
 
 @dataclass
@@ -86,7 +98,7 @@ class Probe:
         """After the backward pass: gradients are whole and unclipped, weights are those of the forward pass."""
         return ()
 
-    def after(self, step: Step) -> Iterable[Reading]:
+    def after(self, step: Step) -> Iterable[Reading | Picture]:
         """After the optimizer has moved the weights."""
         return ()
 
