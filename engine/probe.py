@@ -34,7 +34,10 @@ class Metric:
 
 
 class Reading(NamedTuple):
-    """One value of one metric.  `value`: float or () tensor for a scalar; a sequence or a tensor of any other shape for a vector, kept with its shape."""
+    """One value of one metric.
+
+    `value`: a float or () tensor for a scalar; for a vector a sequence or any other tensor, kept with its shape.
+    """
 
     metric: str
     value: float | Tensor | Sequence[float]
