@@ -1,8 +1,8 @@
 """Initial values of parameters from (seed, parameter name) alone, so that arms with another remedy share the rest.
 
 A module states its wish in `init_std = {"weight": 0.02}` (standard deviation of a normal; 0 means
-zeros).  Without a wish: LayerNorm scales are 1, biases 0, matrices normal with std 1/sqrt(3 fan_in),
-which is the standard deviation of torch's own nn.Linear default.
+zeros).  Without a wish: scales of LayerNorm and GroupNorm are 1, biases 0, matrices and convolutions normal
+with std 1/sqrt(3 fan_in), which is the standard deviation of torch's own default for nn.Linear and nn.Conv2d.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ def initialise(model: nn.Module, seed: int) -> nn.Module:
         owner, _, leaf = name.rpartition(".")
         std = getattr(modules[owner], "init_std", {}).get(leaf)
         if std is None:
-            if isinstance(modules[owner], nn.LayerNorm) and leaf == "weight":
+            if isinstance(modules[owner], nn.LayerNorm | nn.GroupNorm) and leaf == "weight":
                 parameter.fill_(1.0)
                 continue
-            std = 0.0 if parameter.ndim < 2 else 1.0 / math.sqrt(3 * parameter.shape[-1])
+            fan_in = parameter[0].numel() if isinstance(modules[owner], nn.Conv2d) else parameter.shape[-1]
+            std = 0.0 if parameter.ndim < 2 else 1.0 / math.sqrt(3 * fan_in)
         if std == 0.0:
             parameter.zero_()
         else:
