@@ -13,6 +13,19 @@ from engine.nearest import nearest
 T = TypeVar("T")
 
 
+def only_class(module_name: str, kind: type[T]) -> type[T]:
+    """Import a file -> its one public class of `kind`.  TypeError when it defines none or several."""
+    module = importlib.import_module(module_name)
+    found = [
+        thing
+        for key, thing in vars(module).items()
+        if isinstance(thing, type) and issubclass(thing, kind) and thing.__module__ == module.__name__ and not key.startswith("_")
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{module_name.replace('.', '/')}.py defines {len(found)} {kind.__name__} classes; exactly one is allowed.")
+    return found[0]
+
+
 @dataclass(frozen=True)
 class Broken:
     """A file of a catalog that could not be read, and why, in one sentence."""
@@ -36,15 +49,7 @@ class Catalog(Generic[T]):
         """Import one entry.  KeyError for a name that is no file, TypeError for a file without exactly one entry."""
         if name not in self.names():
             raise KeyError(nearest(self.package.rsplit(".", 1)[-1].removesuffix("s"), name, self.names()))
-        module = importlib.import_module(f"{self.package}.{name}")
-        found = [
-            thing
-            for key, thing in vars(module).items()
-            if isinstance(thing, type) and issubclass(thing, self.kind) and thing.__module__ == module.__name__ and not key.startswith("_")
-        ]
-        if len(found) != 1:
-            raise TypeError(f"{self.package}/{name}.py defines {len(found)} {self.kind.__name__} classes; exactly one is allowed.")
-        return found[0]
+        return only_class(f"{self.package}.{name}", self.kind)
 
     def load(self) -> tuple[dict[str, type[T]], list[Broken]]:
         """Every entry that imports, and a `Broken` for each that does not, so that one bad file hides no other."""

@@ -1,7 +1,7 @@
 """The folder of one run: its files, how they are written, and what they say about its status.
 
     spec.json    the declaration (nested), who, parent, preset, created      written before anything starts
-    proc.json    pid and creation time of the worker, its GPU                written by whoever starts it
+    proc.json    pid, creation time and boot of the worker, its GPU          written by whoever starts it
     state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
     exit.json    status, code, signal, says, ended                           written by the worker, or for it when it died
     claim        locked by whoever starts or minds the run, and its worker   see engine/claim.py
@@ -18,6 +18,7 @@ import re
 import secrets
 import signal
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,22 +57,50 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 class Process(NamedTuple):
-    """A process that cannot be mistaken for a later one of the same number."""
+    """A process that cannot be mistaken for a later one of the same number.
+
+    `created` is unix time, for people: it moves when the clock is set.  `ticks` since the boot `boot` does
+    not, and is what counts where the kernel tells it.
+    """
 
     pid: int
     created: float
+    ticks: int = 0
+    boot: str = ""
 
     @classmethod
     def of(cls, pid: int) -> Process:
-        return cls(pid, psutil.Process(pid).create_time())
+        return cls(pid, psutil.Process(pid).create_time(), _ticks(pid), _boot())
 
     def alive(self) -> bool:
         """Same pid, same creation time, not a zombie."""
         try:
             found = psutil.Process(self.pid)
-            return abs(found.create_time() - self.created) < 1e-3 and found.status() != psutil.STATUS_ZOMBIE
+            if self.ticks and self.boot:
+                same = (self.ticks, self.boot) == (_ticks(self.pid), _boot())
+            else:
+                same = abs(found.create_time() - self.created) < 1e-3
+            return same and found.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
+
+
+def _ticks(pid: int) -> int:
+    """When a process began, in clock ticks since the machine was started; 0 where the kernel does not tell (proc(5), field 22)."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return 0
+    return int(told.rpartition(")")[2].split()[19])
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    """The kernel's name for the time since the machine was started."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 class RunFolder:
@@ -95,7 +124,9 @@ class RunFolder:
 
     def process(self) -> Process | None:
         found = read_json(self.path / "proc.json")
-        return Process(int(found["pid"]), float(found["created"])) if found else None
+        if not found:
+            return None
+        return Process(int(found["pid"]), float(found["created"]), int(found.get("ticks") or 0), str(found.get("boot") or ""))
 
     def write_process(self, pid: int, gpu: str = "") -> None:
         write_json(self.path / "proc.json", {**Process.of(pid)._asdict(), "gpu": gpu})

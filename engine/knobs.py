@@ -7,7 +7,6 @@ person sees them, knobs have flat dotted names (`router.update_rate`); only spec
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 import sys
 import types
@@ -16,6 +15,7 @@ from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from engine.catalog import only_class
 from engine.nearest import nearest
 
 GROUPS = ("stressor", "remedy", "size", "training", "probes")
@@ -98,16 +98,7 @@ class Choice(Knobs):
         """Import one answer by its name; ValueError names the nearest one that exists."""
         if name not in cls.answers():
             raise ValueError(nearest("answer", name, cls.answers()))
-        module = importlib.import_module(f"{cls.__module__}.{name}")
-        found = [
-            thing
-            for thing in vars(module).values()
-            if isinstance(thing, type) and issubclass(thing, cls) and thing.__module__ == module.__name__
-        ]
-        public = [thing for thing in found if not thing.__name__.startswith("_")]
-        if len(public) != 1:
-            raise TypeError(f"{module.__file__} defines {len(public)} answers of {cls.__name__}; exactly one is allowed.")
-        return public[0]
+        return only_class(f"{cls.__module__}.{name}", cls)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -1,7 +1,8 @@
-"""Orders to a run: hold, resume, delete.  (Stopping has its own escalation in the supervisor.)
+"""Orders to a run: stop, hold, resume, delete.
 
-An order is a file in the run's folder or a change of its files; whoever is on duty acts on it.  Each
-returns the run's status afterwards, and refuses with one sentence what makes no sense.
+An order is a file in the run's folder or a change of its files; whoever is on duty acts on it, and presses
+a worker that does not answer to stop.  Each returns the run's status afterwards, and refuses with one
+sentence what makes no sense.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 from engine import claim
+from engine.executors import Executor
 from engine.folder import ENDED, RunFolder
 from engine.spool import spools
 
@@ -20,6 +22,19 @@ LEAVING = 5.0  # seconds that a worker may take to leave after it has told its e
 
 class Refused(ValueError):
     """The order makes no sense for this run as it is; the message is one sentence."""
+
+
+def stop(folder: RunFolder, executor: Executor) -> str:
+    """Ask a run to stop -> its status now.  A queued run needs no checkpoint: it is stopped at once."""
+    if folder.status() in ENDED:
+        return folder.status()
+    executor.stop(folder, "ask")
+    mine = claim.take(folder.path / "claim")
+    if mine is not None:
+        if folder.status() == "queued":
+            folder.write_exit("stopped", says="Stopped before it began.")
+        mine.release()
+    return folder.status()
 
 
 def hold(folder: RunFolder) -> str:

@@ -17,7 +17,7 @@ from engine.labs_json import Document, LabsUnreadable, Progress, compute_in_chil
 from engine.owner import Owner
 from engine.store import Store
 from engine.submit import find_lab, submit, submit_twins
-from engine.supervisor import Supervisor, ask_to_stop
+from engine.supervisor import Supervisor
 
 CODE_CHECKED_EVERY = 3.0  # seconds between two looks whether a file of the labs has changed
 WARM_WITHIN = 300.0  # seconds for importing torch on the slowest machine we serve
@@ -65,9 +65,11 @@ class Service:
         """The labs document, waiting for its first computation.  LabsUnreadable, in one sentence, when there is none."""
         return self._catalog.wait(seconds)
 
-    def launch(self, lab: str, preset: str | None, given: Mapping[str, Any] | None = None, who: str | None = None) -> str:
+    def launch(
+        self, lab: str, preset: str | None, given: Mapping[str, Any] | None = None, who: str | None = None, parent: str | None = None
+    ) -> str:
         """Queue one run -> its id.  KnobError, in one sentence, for what does not exist or is out of bounds."""
-        folder = submit(self.data, find_lab(self.wait_for_labs(), lab), preset, given or {}, who=who)
+        folder = submit(self.data, find_lab(self.wait_for_labs(), lab), preset, given or {}, who=who, parent=parent)
         self.supervisor.wake()
         return folder.run
 
@@ -79,7 +81,7 @@ class Service:
 
     def stop_run(self, run: str) -> str:
         """Ask a run to stop -> its status now.  KeyError, in one sentence, for a run that does not exist."""
-        status = ask_to_stop(run_folder(self.data, run), self.executor)
+        status = orders.stop(run_folder(self.data, run), self.executor)
         self.supervisor.wake()
         return status
 

@@ -44,14 +44,15 @@ def submit(
     *,
     who: str | None = None,
     twin: str | None = None,
+    parent: str | None = None,
     folder: RunFolder | None = None,
 ) -> RunFolder:
-    """Check a declaration and write it as a new, queued run.  KnobError before anything is written."""
+    """Check a declaration and write it as a new, queued run; `parent` is the run it repeats.  KnobError before anything is written."""
     spec = {
         "preset": preset,
         "knobs": nested(lab, complete(lab, preset, given)),
         "who": who or system_user(),
-        "parent": None,
+        "parent": parent,
         "twin": twin,
         "sweep": None,
     }

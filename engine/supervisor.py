@@ -1,25 +1,32 @@
 """The supervisor: starts queued runs as slots become free, tells how workers ended, and presses those that were asked to stop.
 
-The queue is the folder itself: a run with a declaration and no worker yet, oldest first.  Nothing is
-kept in memory that the folder does not say, so a new supervisor takes over where a dead one left off.
+The queue is the folder itself: a run with a declaration and no worker yet, in the order of engine/queue_order.py.
+Nothing is kept in memory that the folder does not say, so a new supervisor takes over where a dead one left off.
 One process at a time is on duty; the others look at every pass whether it has left.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine import claim, device
+from engine import claim, device, orders
 from engine.executors import Executor
 from engine.executors.local import Local
-from engine.folder import ENDED, RunFolder, all_runs
+from engine.folder import ENDED, RUN_ID, RunFolder
 from engine.knobs import unnest
+from engine.queue_order import QueueOrder
+from engine.slots import Slots
 
-TERMINATE_AFTER, KILL_AFTER = 10.0, 20.0  # seconds since STOP was written
-LOOK_AGAIN = 50  # passes between two looks at runs known to have ended (a resumed run starts again)
+TERMINATE_AFTER, KILL_AFTER = 10.0, 20.0  # seconds since STOP was seen
+SETTLED, SWEEP = 2.0, 5.0  # seconds: a folder's modification time can be trusted; all folders are listed again
+WARMING = "the lab is warming up: torch is being imported, which takes some seconds"
+PAUSED = "it is paused in the queue"
+ELSEWHERE = "another process on this machine starts the runs"
 
 
 class Supervisor:
@@ -41,10 +48,15 @@ class Supervisor:
         self.gpus = list(device.gpus() if gpus is None else gpus)
         self.terminate_after, self.kill_after = terminate_after, kill_after
         self.problem = ""  # why the last pass failed, in one sentence
-        self._pressed: dict[str, float] = {}
-        self._ended: set[str] = set()
+        self.order = QueueOrder(self.data)
+        self.waits: dict[str, str] = {}  # queued run -> why it has not been started
+        self._asked: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
+        self._pressed: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
+        self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
+        self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
+        self._ended: dict[str, float] = {}  # ended run -> its folder's modification time then
+        self._listed, self._next_sweep = 0.0, 0.0
         self._post: claim.Claim | None = None
-        self._passes = 0
         self._pass = threading.RLock()
         self._awake = threading.Event()
         self._closing = False
@@ -100,20 +112,17 @@ class Supervisor:
         with self._pass:
             if not self.take_post():
                 return False
-            self._passes += 1
-            if self._passes % LOOK_AGAIN == 0:
-                self._ended.clear()
+            self._scan()
             living: list[RunFolder] = []
             queued: list[RunFolder] = []
-            for folder in all_runs(self.data):
-                if folder.run in self._ended:
+            for folder in (RunFolder(self.data / "runs" / run) for run in sorted(self._watched)):
+                if not (folder.path / "spec.json").is_file():
                     continue
                 status = self.executor.status(folder)
                 if status in ENDED and self._lingers(folder):
                     living.append(folder)
                 elif status in ENDED:
-                    self._ended.add(folder.run)
-                    self._pressed.pop(folder.run, None)
+                    self._forget(folder)
                 elif status == "queued":
                     queued.append(folder)
                 else:
@@ -122,9 +131,37 @@ class Supervisor:
             self._start(living, queued)
             return True
 
+    def _scan(self) -> None:
+        """Which runs to look at.  Costs one `stat` while nothing happens; whoever resumes a run touches the folder."""
+        runs, now = self.data / "runs", time.monotonic()
+        try:
+            changed = os.stat(runs).st_mtime
+        except FileNotFoundError:
+            return
+        if changed == self._listed and abs(time.time() - changed) > SETTLED and now < self._next_sweep:
+            return
+        self._listed, self._next_sweep = changed, now + SWEEP
+        present: dict[str, float] = {}
+        for entry in os.scandir(runs):
+            if RUN_ID.match(entry.name):
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    present[entry.name] = entry.stat().st_mtime
+        self._ended = {run: then for run, then in self._ended.items() if present.get(run) == then}
+        self._watched = {run for run in present if run not in self._ended}
+
+    def _forget(self, folder: RunFolder) -> None:
+        """An ended run is looked at again when its folder changes."""
+        for known in (self._asked, self._pressed, self._leaving):
+            known.pop(folder.run, None)
+        with contextlib.suppress(FileNotFoundError):
+            changed = os.stat(folder.path).st_mtime
+            if abs(time.time() - changed) > SETTLED:  # a younger one may change once more within the same tick
+                self._ended[folder.run] = changed
+                self._watched.discard(folder.run)
+
     def stop(self, run: str) -> str:
         """Ask a run to stop -> its status now: a queued one is stopped at once, a living one has been asked."""
-        return ask_to_stop(RunFolder(self.data / "runs" / run), self.executor)
+        return orders.stop(RunFolder(self.data / "runs" / run), self.executor)
 
     def launch(self, folder: RunFolder, gpu: str | None = None) -> bool:
         """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended."""
@@ -154,74 +191,55 @@ class Supervisor:
         """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
         if not claim.taken(folder.path / "claim"):
             return False
-        if time.time() - float((folder.exit() or {}).get("ended", 0.0)) < self.kill_after:
+        if time.monotonic() - self._leaving.setdefault(folder.run, time.monotonic()) < self.kill_after:
             return True
         self.executor.stop(folder, "kill")
         return False
 
+    def queue(self) -> dict[str, str]:
+        """Queued run -> what it waits for, the next one first."""
+        if self._post is not None:
+            return dict(self.waits)
+        return {folder.run: PAUSED if folder.run in self.order.paused() else ELSEWHERE for folder in self.order.waiting()}
+
     def press(self, folder: RunFolder) -> None:
-        """The longer ago STOP was written, the harder the worker is asked."""
-        try:
-            asked = (folder.path / "STOP").stat().st_mtime
-        except FileNotFoundError:
+        """The longer ago STOP was seen, the harder the worker is asked.  Setting the clock hurries nobody."""
+        waited = self.waited(folder)
+        if waited is None:
             return
-        waited, pressed = time.time() - asked, self._pressed.get(folder.run, 0.0)
         if waited >= self.kill_after:
             self.executor.stop(folder, "kill")
-        elif waited >= self.terminate_after and pressed < asked:
-            self._pressed[folder.run] = time.time()
+        elif waited >= self.terminate_after and folder.run not in self._pressed:
+            self._pressed[folder.run] = time.monotonic()
             self.executor.stop(folder, "terminate")
 
+    def waited(self, folder: RunFolder) -> float | None:
+        """Seconds since this supervisor saw that the run was asked to stop, or None when it was not."""
+        try:
+            written = (folder.path / "STOP").stat().st_mtime
+        except FileNotFoundError:
+            return None
+        if self._asked.get(folder.run, (None, 0.0))[0] != written:
+            self._asked[folder.run] = (written, time.monotonic())
+            self._pressed.pop(folder.run, None)
+        return time.monotonic() - self._asked[folder.run][1]
+
     def _start(self, living: list[RunFolder], queued: list[RunFolder]) -> None:
-        """First in, first out for each device; a run that waits for a GPU holds up no CPU run."""
-        if not queued or not self.executor.ready:
-            return
-        busy_cores, busy_gpus = 0, []
-        for folder in living:
-            kind, threads = _needs(folder)
-            if kind == "cpu":
-                busy_cores += threads
-            else:
-                busy_gpus.append(folder.gpu() or kind)
-        full: set[str] = set()
-        for folder in sorted(queued, key=lambda f: ((f.spec() or {}).get("created", 0.0), f.run)):
-            kind, threads = _needs(folder)
-            if kind in full:
+        """In the order of the queue on each device; a run that waits for a GPU holds up no CPU run, and a paused one nobody."""
+        waits: dict[str, str] = {}
+        ready, slots = self.executor.ready, Slots(self.cores, self.gpus, living) if queued else None
+        paused = self.order.paused() if queued else frozenset()
+        for folder in self.order.sort(queued) if queued else ():
+            assert slots is not None
+            if folder.run in paused:
+                waits[folder.run] = PAUSED
                 continue
-            gpu = None
-            if kind == "cpu":
-                fits = busy_cores == 0 or busy_cores + threads <= self.cores
-            else:
-                gpu = self._free_gpu(kind, busy_gpus)
-                fits = gpu is not None
+            if not ready:
+                waits[folder.run] = WARMING
+                continue
+            fits, gpu, why = slots.fits(folder)
             if not fits:
-                full.add(kind)
+                waits[folder.run] = why
             elif self.launch(folder, gpu):
-                busy_cores += threads if kind == "cpu" else 0
-                busy_gpus += [gpu] if gpu is not None else []
-
-    def _free_gpu(self, kind: str, busy: list[str]) -> str | None:
-        """A free GPU for "cuda" (any) or "cuda:N" (that one).  `busy` names a GPU, or the knob of a run that sees them all."""
-        numbered = {f"cuda:{n}": name for n, name in enumerate(self.gpus)}
-        free = [name for name in self.gpus if name not in {numbered.get(b, b) for b in busy}]
-        wanted = free if kind == "cuda" else [name for name in free if name == numbered.get(kind)]
-        return wanted[0] if wanted else None
-
-
-def _needs(folder: RunFolder) -> tuple[str, int]:
-    """-> (device, CPU threads) of a declaration."""
-    knobs = (folder.spec() or {}).get("knobs", {})
-    return str(knobs.get("device", "cpu")), int(knobs.get("threads", 1))
-
-
-def ask_to_stop(folder: RunFolder, executor: Executor) -> str:
-    """Ask a run to stop -> its status now.  A queued run needs no checkpoint: it is stopped at once."""
-    if folder.status() in ENDED:
-        return folder.status()
-    executor.stop(folder, "ask")
-    mine = claim.take(folder.path / "claim")
-    if mine is not None:
-        if folder.status() == "queued":
-            folder.write_exit("stopped", says="Stopped before it began.")
-        mine.release()
-    return folder.status()
+                slots.take(folder, gpu)
+        self.waits = waits

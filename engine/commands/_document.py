@@ -13,6 +13,8 @@ def lines(document: Mapping[str, Any], says: str = "") -> Iterator[str]:
     yield f"{document['run']}: {document['lab']}{preset}, {document['status']} after {document['steps']} steps"
     if says:
         yield f"  {says}"
+    if document["parent"]:
+        yield f"  made from {document['parent']}"
     yield f"  knobs: {' '.join(f'{k}={v}' for k, v in document['knobs'].items())}"
     for event in document["events"][:20]:
         yield f"  step {event['step']}: {event['kind']} {event['says']}"

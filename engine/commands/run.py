@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from engine import orders
 from engine.commands import ANSWERED, BAD_USAGE, CODE_OF_STATUS, FAILED, Refusal, tell
 from engine.commands._document import lines
 from engine.commands._index import index
@@ -23,7 +24,7 @@ from engine.declaration import KnobError
 from engine.folder import ENDED, RunFolder, data_folder
 from engine.owner import Owner
 from engine.submit import find_lab, submit
-from engine.supervisor import Supervisor, ask_to_stop
+from engine.supervisor import Supervisor
 
 EVERY = 0.05  # seconds between two looks
 
@@ -86,7 +87,7 @@ def wait(folder: RunFolder, owner: Owner) -> None:
                 if asked.is_set() and not told:
                     told = True
                     progress.say("stopping")
-                    ask_to_stop(folder, supervisor.executor)
+                    orders.stop(folder, supervisor.executor)
                 supervisor.step()
                 owner.step()
                 progress.show()

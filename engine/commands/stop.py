@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import time
 
+from engine import orders
 from engine.commands import ANSWERED, tell
 from engine.commands.logs import existing
 from engine.executors.local import Local
 from engine.folder import ENDED, data_folder
-from engine.supervisor import KILL_AFTER, Supervisor, ask_to_stop
+from engine.supervisor import KILL_AFTER, Supervisor
 
 PATIENCE = KILL_AFTER + 10.0
 
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     folders = [existing(run) for run in dict.fromkeys(args.ids)]
     executor = Local()
     for folder in folders:
-        ask_to_stop(folder, executor)
+        orders.stop(folder, executor)
     supervisor = Supervisor(data_folder(), executor)
     limit = time.monotonic() + PATIENCE
     while any(f.status() not in ENDED for f in folders) and time.monotonic() < limit:

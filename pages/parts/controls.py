@@ -96,7 +96,7 @@ def _again(folder: RunFolder, page: Sequence[str]) -> None:
         preset, knobs, lost = asked(labs[spec["lab"]], spec)
         if lost:
             raise KnobError(f"The lab has changed since that run and no longer knows {', '.join(lost)}; duplicate it instead.")
-        new = service().launch(spec["lab"], preset, given(labs[spec["lab"]], preset, knobs))
+        new = service().launch(spec["lab"], preset, given(labs[spec["lab"]], preset, knobs), parent=folder.run)
     except (KnobError, OSError) as error:
         st.toast(f"Nothing was started. {error}", icon=":material/error:", duration="long")
     else:

@@ -9,10 +9,11 @@ from typing import Any
 import streamlit as st
 from engine.chart import RunLook
 from engine.folder import ENDED, RunFolder
+from engine.service import service
 
 from pages.parts.controls import controls
 from pages.parts.status import badge
-from pages.parts.words import STATUS, progress
+from pages.parts.words import STATUS, progress, standing
 
 DASHES = {"solid": "━━", "dot": "┅┅", "dash": "╍╍"}
 
@@ -21,6 +22,8 @@ def head(look: RunLook, folder: RunFolder, page: Sequence[str], *, keys: bool) -
     """One run of those on the page: what it is doing, how far it is, and its buttons; `keys` gives them their shortcuts."""
     status, state = folder.status(), folder.state()
     share, said = progress(state, status)
+    if status == "queued":
+        said = standing(folder.run, service().supervisor.queue())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{DASHES[look.dash]} {look.label}**", width="content")
         badge(status)

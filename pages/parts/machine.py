@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -11,8 +13,8 @@ import psutil
 import streamlit as st
 from engine import device
 from engine.folder import ENDED, RunFolder, all_runs
-from engine.knobs import unnest
 from engine.service import service
+from engine.slots import needs
 
 from pages.parts.status import inline
 from pages.parts.words import ago, progress, title
@@ -20,27 +22,25 @@ from pages.parts.words import ago, progress, title
 GIB = 2**30
 
 
-def _living() -> tuple[list[RunFolder], list[RunFolder]]:
-    """-> (runs with a process, runs that wait, in their order)."""
+def _busy() -> list[RunFolder]:
+    """Runs with a process."""
     rows = [row["run"] for row in service().store.runs() if row["status"] not in ENDED]
     folders = [folder for folder in all_runs(service().data) if folder.run in rows or not (folder.path / "exit.json").exists()]
     standing = [(folder, folder.status()) for folder in folders]
-    queued = [folder for folder, status in standing if status == "queued"]
-    busy = [folder for folder, status in standing if status in ("running", "held")]
-    return busy, sorted(queued, key=lambda folder: ((folder.spec() or {}).get("created", 0.0), folder.run))
+    return [folder for folder, status in standing if status in ("running", "held")]
 
 
 def slots() -> None:
     """How many slots there are, and the run in each."""
-    busy, queued = _living()
+    busy, queue = _busy(), service().supervisor.queue()
     cores, gpus = service().supervisor.cores, service().supervisor.gpus
-    needs = {folder.run: _needs(folder) for folder in busy}
-    threads = sum(n for kind, n in needs.values() if kind == "cpu")
-    on_gpu = sum(kind != "cpu" for kind, _ in needs.values())
+    wants = {folder.run: needs(folder) for folder in busy}
+    threads = sum(n for kind, n in wants.values() if kind == "cpu")
+    on_gpu = sum(kind != "cpu" for kind, _ in wants.values())
     with st.grid(min_column_width=170):
         st.metric("CPU slots taken", f"{threads} of {cores}", help="A CPU run takes as many as its knob `threads` says.", border=True)
         st.metric("GPUs taken", f"{on_gpu} of {len(gpus)}" if gpus else "no GPU", help="One run at a time on each GPU.", border=True)
-        st.metric("Waiting", str(len(queued)), border=True)
+        st.metric("Waiting", str(len(queue)), border=True)
     if service().supervisor.problem:
         st.error(service().supervisor.problem, icon=":material/error:")
     st.header("In the slots", anchor="slots")
@@ -48,7 +48,7 @@ def slots() -> None:
         st.info("Nothing is training. Press **Break it** on a card of the gallery to change that.", icon=":material/bedtime:")
         st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
     for folder in busy:
-        kind, n = needs[folder.run]
+        kind, n = wants[folder.run]
         status = folder.status()
         says = [
             progress(folder.state(), status)[1],
@@ -61,15 +61,32 @@ def slots() -> None:
 
 
 def waiting() -> None:
-    """The queue, first in, first out on each device."""
-    _, queued = _living()
+    """The queue in its order, which anybody may change."""
+    queue, order = service().supervisor.queue(), service().supervisor.order
     st.header("Waiting", anchor="waiting")
-    if not queued:
+    if not queue:
         st.caption("Nobody waits: a run launched now starts at once.")
-    elif not service().executor.ready:
-        st.caption("Runs start as soon as torch has been imported, some seconds after the server has started.")
-    for place, folder in enumerate(queued, 1):
-        _line(folder, "queued", f"place {place} · {_place(*_needs(folder))}")
+    paused = order.paused()
+    for place, run in enumerate(queue, 1):
+        folder = RunFolder(service().data / "runs" / run)
+        _line(folder, "queued", f"place {place} · {_place(*needs(folder))} · {queue[run]}")
+        with st.container(horizontal=True, gap="xsmall"):
+            _change("Move up", "arrow_upward", f"up_{run}", order.move, run, -1, disabled=place == 1)
+            _change("Move down", "arrow_downward", f"down_{run}", order.move, run, 1, disabled=place == len(queue))
+            if run in paused:
+                _change("Let it start", "play_arrow", f"unpause_{run}", partial(order.pause, on=False), run)
+            else:
+                _change("Pause", "pause", f"pause_{run}", order.pause, run)
+
+
+def _change(label: str, icon: str, key: str, change: Callable[..., None], *what: object, disabled: bool = False) -> None:
+    """A button that changes the queue before the page is drawn again."""
+
+    def pressed() -> None:
+        change(*what)
+        service().supervisor.step()
+
+    st.button(label, icon=f":material/{icon}:", key=key, on_click=pressed, disabled=disabled)
 
 
 def memory() -> None:
@@ -108,11 +125,6 @@ def _line(folder: RunFolder, status: str, says: str) -> None:
         )
         st.markdown(f"{inline(status)} :small[{says}]", width="content")
         st.caption(f"by {spec.get('who') or 'unknown'}", width="content")
-
-
-def _needs(folder: RunFolder) -> tuple[str, int]:
-    flat = unnest((folder.spec() or {}).get("knobs", {}))
-    return str(flat.get("device", "cpu")), int(flat.get("threads", 1))
 
 
 def _place(kind: str, threads: int) -> str:

@@ -75,6 +75,14 @@ def title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def standing(run: str, queue: Mapping[str, str]) -> str:
+    """What a queued run is told: its place, and what it waits for."""
+    if run not in queue:
+        return "about to start"
+    place = list(queue).index(run) + 1
+    return f"{'next in line' if place == 1 else f'place {place} of {len(queue)} in the queue'}; {queue[run]}"
+
+
 def progress(state: Mapping[str, Any], status: str) -> tuple[float, str]:
     """-> (share done, sentence) from state.json and the status."""
     step, steps = int(state.get("step") or 0), int(state.get("steps") or 0)
