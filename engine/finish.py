@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-FILES = {"metrics.parquet": ("metric_point", "value"), "vectors.parquet": ("vector_point", "v")}
+FILES = {"metrics.parquet": ("metric_point", "p.value"), "vectors.parquet": ("vector_point", "p.v, m.shape")}
 
 
 def finish(cursor: duckdb.DuckDBPyConnection, run_id: int, folder: Path) -> str:
@@ -34,7 +34,7 @@ def finish(cursor: duckdb.DuckDBPyConnection, run_id: int, folder: Path) -> str:
 
 
 def _export(cursor: duckdb.DuckDBPyConnection, path: Path, table: str, value: str) -> str:
-    """Columns name, layer, step, t and the value; no file where there is no row."""
+    """Columns name, layer, step, t and the value, of a vector also its shape; no file where there is no row."""
     if not cursor.execute(f"SELECT count(*) FROM ended_{table}").fetchall()[0][0]:
         path.unlink(missing_ok=True)
         return ""
@@ -42,7 +42,7 @@ def _export(cursor: duckdb.DuckDBPyConnection, path: Path, table: str, value: st
     place = str(beside).replace("'", "''")
     try:
         cursor.execute(
-            f"COPY (SELECT m.name, m.layer, p.step, p.t, p.{value} FROM ended_{table} p JOIN store.metric_name m USING (metric_id) "
+            f"COPY (SELECT m.name, m.layer, p.step, p.t, {value} FROM ended_{table} p JOIN store.metric_name m USING (metric_id) "
             f"ORDER BY m.name, m.layer, p.metric_id, p.step, p.t) TO '{place}' (FORMAT parquet, COMPRESSION zstd)"
         )
         os.replace(beside, path)

@@ -14,7 +14,8 @@ from torch import nn
 
 from engine.detector import Detector, Event
 from engine.lab import Lab
-from engine.probe import Probe, Reading, Step, attached
+from engine.pictures import Pictures
+from engine.probe import Picture, Probe, Reading, Step, attached
 from engine.readings import Arrived, Readings
 from engine.spool import Series, Spool
 
@@ -40,7 +41,9 @@ class Observer:
         self._spool, self._readings = spool, Readings(device)
         self._watched = frozenset(name for kind in detectors.values() for name in kind.watches)
         self._units = {m.name: m.unit for kind in probes.values() for m in kind.metrics}
+        self._pictures = Pictures(spool.path.parent)
         self._keys: dict[Series, str] = {}  # series already described in the spool -> NAME or NAME@LAYER
+        self._shapes: dict[Series, tuple[int, ...]] = {}  # and with which shape
         self._due: list[Probe] = []
         self._found: list[Reading] = []
         self._noted: list[Event] = []
@@ -52,8 +55,8 @@ class Observer:
 
     @property
     def dropped(self) -> int:
-        """Log calls that the disk refused."""
-        return self._spool.dropped
+        """Log calls and pictures that the disk refused."""
+        return self._spool.dropped + self._pictures.dropped
 
     def begin(self, step: Step) -> None:
         """Before the forward pass."""
@@ -77,7 +80,11 @@ class Observer:
         started = perf_counter()
         step.scratch["observing_seconds"] = self.seconds
         for probe in self._due:
-            self._found.extend(probe.after(step))
+            for found in probe.after(step):
+                if not isinstance(found, Picture):
+                    self._found.append(found)
+                elif (event := self._pictures.take(step.number, found, last=step.last)) is not None:
+                    self._noted.append(event)
         self._readings.put(step.number, self._found)
         self._found = []
         self._write(self._readings.arrived())
@@ -97,6 +104,7 @@ class Observer:
         return {
             "probes": {name: probe.state() for name, probe in self.probes.items()},
             "detectors": {name: detector.state() for name, detector in self.detectors.items()},
+            "pictures": self._pictures.state(),
             "diverged": self.diverged,
         }
 
@@ -104,6 +112,7 @@ class Observer:
         for mine, theirs in ((self.probes, state["probes"]), (self.detectors, state["detectors"])):
             for name in mine.keys() & theirs.keys():
                 mine[name].load(theirs[name])
+        self._pictures.load(state.get("pictures", {}))
         self.diverged = state["diverged"]
 
     def _write(self, arrived: Iterable[Arrived]) -> None:
@@ -113,9 +122,9 @@ class Observer:
                 key = self._keys.get(series) or self._describe(series)
                 if series[0] in self._watched:
                     watched[key] = value
-            for series in one.vectors:
-                if series not in self._keys:
-                    self._describe(series)
+            for series, shape in one.shapes.items():
+                if self._shapes.get(series) != shape:
+                    self._describe(series, shape)
             events = [event for detector in self.detectors.values() for event in self._ask(detector, one.step, watched)]
             self._spool.log(one.step, one.scalars, one.vectors, [*events, *self._noted], one.t)
             self._noted.clear()
@@ -126,9 +135,9 @@ class Observer:
             self.fatal, self.diverged = events[0], True
         return events
 
-    def _describe(self, series: Series) -> str:
+    def _describe(self, series: Series, shape: tuple[int, ...] = ()) -> str:
         name, layer = series
         unit = self._units.get(name, self._units.get(f"{name.partition('/')[0]}/…", ""))
-        self._spool.describe(name, unit=unit, layer=layer)
-        self._keys[series] = f"{name}@{layer}" if layer else name
+        self._spool.describe(name, unit=unit, layer=layer, shape=shape)
+        self._shapes[series], self._keys[series] = shape, f"{name}@{layer}" if layer else name
         return self._keys[series]

@@ -30,7 +30,8 @@ class Arrived:
     step: int
     t: float
     scalars: dict[Series, float] = field(default_factory=dict)
-    vectors: dict[Series, list[float]] = field(default_factory=dict)
+    vectors: dict[Series, list[float]] = field(default_factory=dict)  # row by row
+    shapes: dict[Series, tuple[int, ...]] = field(default_factory=dict)  # of each vector
 
 
 @dataclass
@@ -85,11 +86,11 @@ def _plain(underway: _Underway) -> Arrived:
         if isinstance(value, Tensor):
             here = value.detach().flatten().tolist() if numbers is None else list(islice(numbers, value.numel()))
             if value.ndim:
-                out.vectors[metric, layer] = [float(v) for v in here]
+                out.vectors[metric, layer], out.shapes[metric, layer] = [float(v) for v in here], tuple(value.shape)
             else:
                 out.scalars[metric, layer] = float(here[0])
         elif isinstance(value, int | float):
             out.scalars[metric, layer] = float(value)
         else:
-            out.vectors[metric, layer] = [float(v) for v in value]
+            out.vectors[metric, layer], out.shapes[metric, layer] = [float(v) for v in value], (len(value),)
     return out

@@ -1,4 +1,4 @@
-"""The lab's own addresses beside the pages: /live, /snapshot, /export, /plotly.js and /healthz."""
+"""The lab's own addresses beside the pages: /live, /snapshot, /image, /export, /plotly.js and /healthz."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gzip
 import importlib.metadata
 import importlib.util
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from engine.export import FORMATS, write
 from engine.folder import RunFolder, run_folder
 from engine.live import EventStream, Streams
 from engine.names import split_key
+from engine.pictures import picture_file
 from engine.service import Service, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
@@ -48,6 +50,9 @@ def routes(here: Callable[[], Service] = service) -> list[Route]:
     def snapshot(request: Request) -> Response:
         return JSONResponse(take_snapshot(here(), request.query_params))
 
+    def image(request: Request) -> Response:
+        return picture(_run(here(), request.query_params), request)
+
     def export(request: Request) -> Response:
         folder, form = _run(here(), request.query_params), request.query_params.get("format", "csv")
         if form not in FORMATS:
@@ -65,6 +70,7 @@ def routes(here: Callable[[], Service] = service) -> list[Route]:
     return [
         Route("/live", _answered_async(live)),
         Route("/snapshot", _answered(snapshot)),
+        Route("/image", _answered(image)),
         Route("/export", _answered(export)),
         Route("/plotly.js", plotly_js),
         Route("/healthz", healthz),
@@ -96,6 +102,27 @@ def take_snapshot(here: Service, query: QueryParams) -> dict[str, Any]:
         "state": {**store.state(run), "says": (folder.exit() or {}).get("says", "")},
         "upto": upto,
     }
+
+
+def picture(folder: RunFolder, request: Request) -> Response:
+    """One picture of a run.  A browser keeps it and asks whether it still holds: a resumed run may write it anew."""
+    name, step = request.query_params.get("name", ""), request.query_params.get("step", "")
+    if not re.fullmatch(r"\d{1,18}", step, re.ASCII):
+        raise BadRequest(f"step={step:.80} is no step; give a whole number from 0 on.")
+    try:
+        path = picture_file(folder.path, name, int(step))
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    try:
+        with open(path, "rb", opener=lambda place, flags: os.open(place, flags | os.O_NOFOLLOW)) as file:
+            found, content = os.fstat(file.fileno()), file.read()
+    except OSError:  # not there, a link, a folder
+        raise KeyError(f'Run {folder.run} has no picture "{name}" of step {step}.') from None
+    tag = f'"{found.st_ino:x}-{found.st_mtime_ns:x}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type="image/png", headers=headers)
 
 
 def _run(here: Service, query: QueryParams) -> RunFolder:

@@ -9,7 +9,7 @@ acknowledged.  Each attempt of a run writes its own file.
     OPEN   = JSON {"version", "run", "attempt", "start"}               first frame
     SCHEMA = JSON {"id", "metrics": [[name, layer, unit, kind, shape], …]}
     POINTS = id u16 | count u16 | step i64 | t f64 | count x f64       one value per metric of the schema
-    VECTOR = id u16 | 0 u16     | step i64 | t f64 | n x f32           the schema has one metric
+    VECTOR = id u16 | 0 u16     | step i64 | t f64 | n x f32           the schema has one metric and its shape, values row by row
     EVENT  = JSON {"step", "t", "kind", "rule", "layer", "value", "threshold", "says"}
     CALL   = frame frame*                                              what one call wrote, when it is several frames
 
@@ -70,7 +70,7 @@ class Spool:
             raise OSError(f"{self.path} could not be begun: the disk is full or read-only.")
 
     def describe(self, name: str, *, unit: str = "", layer: str = "", shape: Sequence[int] = ()) -> None:
-        """State the unit and shape of a series before its first value; without it they are empty."""
+        """State the unit and shape of a series before its first value, or the new shape of its next ones; without it they are empty."""
         self._units[name, layer] = (unit, tuple(shape))
 
     def log(
@@ -96,10 +96,12 @@ class Spool:
                 body = POINT_HEAD.pack(schema, len(key), step, t) + values.pack(*scalars.values())
                 parts.append(_frame(POINTS, body))
             for series, vector in (vectors or {}).items():
-                shaped = (series, len(vector))
+                unit, shape = self._units.get(series, ("", ()))
+                if math.prod(shape) != len(vector) or not shape:
+                    shape = (len(vector),)
+                shaped = (series, shape)
                 if shaped not in self._schemas:
-                    unit, shape = self._units.get(series, ("", ()))
-                    self._units[series] = (unit, shape or (len(vector),))
+                    self._units[series] = (unit, shape)
                     parts.append(self._schema((series,), "vector", f"{len(vector)}f", shaped))
                     fresh.append(shaped)
                 schema, values = self._schemas[shaped]

@@ -240,7 +240,8 @@ class Store:
             f"sum(len(v) - len({finite}))::BIGINT, max(len(v)) FROM store.vector_point WHERE run_id = {run_id} GROUP BY metric_id "
             "ORDER BY metric_id"
         ).fetchall()
-        return {self._key(number): {**self._summary(number, *rest), "size": size} for number, *rest, size in found}
+        shape = {number: list(self._directory.info[number].shape) for number, *_ in found}
+        return {self._key(n): {**self._summary(n, *rest), "size": size, "shape": shape[n]} for n, *rest, size in found}
 
     def _key(self, number: int) -> str:
         return series_key(self._directory.info[number].name, self._directory.info[number].layer)

@@ -55,3 +55,15 @@ def test_readings_of_a_gpu_are_waited_for_only_when_they_are_too_many_steps_late
     assert [(one.step, one.scalars["loss", ""]) for one in readings.arrived()] == [(2, 2.0)]
     assert [one.step for one in readings.arrived(all_of_them=True)] == list(range(3, LAG + 2))
     assert [c.waited for c in copies] == [True, True, False] + [True] * (LAG - 1)
+
+
+def test_a_tensor_of_any_shape_arrives_row_by_row_with_its_shape() -> None:
+    readings = Readings(torch.device("cpu"))
+    deep = torch.arange(24.0).reshape(2, 3, 4)
+    given = [Reading("deep", deep), Reading("turned", deep[0].T), Reading("none", torch.zeros(0, 2)), Reading("list", [1, 2])]
+    readings.put(0, given)
+    (arrived,) = readings.arrived()
+    shapes = {name: arrived.shapes[name, ""] for name in ("deep", "turned", "none", "list")}
+    assert shapes == {"deep": (2, 3, 4), "turned": (4, 3), "none": (0, 2), "list": (2,)}
+    assert arrived.vectors["deep", ""] == list(range(24))
+    assert arrived.vectors["turned", ""] == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]
