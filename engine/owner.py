@@ -61,6 +61,13 @@ class Owner:
     def role(self) -> str:
         return "reader" if self._lock_file is None else "owner"
 
+    def holder(self) -> str:
+        """The process that holds the lock of the folder, as the lock file names it."""
+        try:
+            return (self.data / "owner.lock").read_text().strip()
+        except OSError:
+            return ""
+
     def _open(self) -> None:
         """The index file, or one in memory for a reader and where the file cannot be opened."""
         self.lazy = self._lock_file is None
@@ -166,8 +173,7 @@ class Owner:
     def rebuild(self) -> dict[str, Any]:
         """Forget the index and make it again from the files of the runs -> {"runs", "points", "problems"}."""
         if self.role != "owner":
-            holder = (self.data / "owner.lock").read_text().strip() or "unknown"
-            raise RuntimeError(f"Process {holder} owns {self.data}; stop it first, or rebuild there.")
+            raise RuntimeError(f"Process {self.holder() or 'unknown'} owns {self.data}; stop it first, or rebuild there.")
         with self._turn:
             return self._indexer.rebuild()
 

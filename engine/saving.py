@@ -78,7 +78,10 @@ def totals(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """What the index holds: runs, points, and the problems of runs."""
     tables = ("run", "metric_point", "vector_point")
     runs, scalars, vectors = (cursor.execute(f"SELECT count(*) FROM store.{t}").fetchall()[0][0] for t in tables)
-    found = cursor.execute("SELECT run, problem FROM store.run WHERE problem <> '' ORDER BY run").fetchall()
+    found = cursor.execute(
+        "SELECT run, problem FROM store.run WHERE problem <> '' UNION ALL "
+        "SELECT run, says FROM store.event JOIN store.run USING (run_id) WHERE kind = 'damage' ORDER BY ALL"
+    ).fetchall()
     return {"runs": runs, "points": scalars + vectors, "problems": [f"{run}: {says}" for run, says in found]}
 
 

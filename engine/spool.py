@@ -2,7 +2,8 @@
 
 One `os.write` and one outermost frame per log call; frames carry length and CRC, so a reader sees a
 call as a whole or not at all, stops before a torn tail, and a kill -9 loses nothing that `log`
-acknowledged.  Each attempt of a run writes its own file.
+acknowledged.  What a disk damages later is skipped up to the next whole frame (engine/resync.py).
+Each attempt of a run writes its own file.
 
     file   = MAGIC frame*
     frame  = kind u32 | length u32 | crc32 u32 | body                  little-endian throughout; the checksum begins at `kind`

@@ -86,6 +86,13 @@ class Store:
             row = rows_of(cursor, run_id)
         return state_of(row, RunFolder(self.data / "runs" / run).state())
 
+    def damage(self, run: str) -> tuple[int, int]:
+        """-> (places, bytes) of its spools that could not be read and were skipped."""
+        run_id = self._id(run)
+        with self._cursor() as cursor:
+            found = cursor.execute(f"SELECT count(*), sum(value) FROM store.event WHERE run_id = {run_id} AND kind = 'damage'").fetchall()
+        return int(found[0][0]), int(found[0][1] or 0)
+
     def upto(self, run: str) -> int | None:
         """The highest step of which anything is stored."""
         run_id = self._id(run)

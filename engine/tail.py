@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.detector import number
+from engine.resync import damage, find_frame, nameless
 from engine.spool import CALL, EVENT, HEADER, LARGEST, MAGIC, OPEN, POINT_HEAD, POINTS, SCHEMA, VECTOR, SeriesInfo
 
+NAMELESS = -1  # a whole frame whose schema was lost; `values` is its size
+FAR = 4 * LARGEST  # bytes after damage in which a whole frame is looked for
 NONSENSE = (KeyError, IndexError, TypeError, ValueError, OverflowError, struct.error)  # what decoding damage may raise
 
 
@@ -33,7 +36,8 @@ class Tail:
     """The reading side: decodes whole frames from an offset on, and stops before a torn one.
 
     `offset` is where the next read begins.  `problem` is a sentence while the tail of the file does
-    not decode; a torn tail of a living run is simply retried at the next pass.  Schemas live in the
+    not decode; a torn tail of a living run is simply retried at the next pass.  Damage in the middle is
+    skipped once a whole frame follows it.  Schemas live in the
     part already read, so a reader that starts at an offset first collects them (ValueError when the
     file is not the one that was read).
     """
@@ -41,37 +45,58 @@ class Tail:
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path, self.offset, self.problem = Path(path), 0, ""
         self._schemas: dict[int, tuple[SeriesInfo, ...]] = {}
+        self._searched = (-1, -1)  # (where damage begins, bytes after it) in which nothing was found
         if offset:
             self._schemas_until(offset)
 
     def _schemas_until(self, offset: int) -> None:
-        """Hop from header to header over what was read before, and take only the schemas."""
+        """Hop from header to header over what was read before, and take only the schemas; over damage, read it again."""
+        if not self._hop(offset):
+            self._schemas.clear()
+            before = -1
+            while before < self.offset < offset:
+                before = self.offset
+                for _ in self.read():
+                    if self.offset >= offset:
+                        break
+            if self.offset != offset:
+                raise ValueError(f"{self.path.name} is not the file that was read up to byte {offset}.")
+        self.offset, self.problem = offset, ""
+
+    def _hop(self, offset: int) -> bool:
         with open(self.path, "rb") as file:
             at = len(MAGIC)
             while at < offset:
                 file.seek(at)
                 try:
-                    kind, length, _ = HEADER.unpack(file.read(HEADER.size))
+                    kind, length, crc = HEADER.unpack(file.read(HEADER.size))
                     if kind in (SCHEMA, CALL):
-                        list(self._decode(kind, file.read(length)))
-                except NONSENSE as error:
-                    raise ValueError(f"{self.path.name} is not the file that was read up to byte {offset}.") from error
+                        body = file.read(length)
+                        if zlib.crc32(body, kind) != crc:
+                            return False
+                        list(self._decode(kind, body))
+                except NONSENSE:
+                    return False
                 at += HEADER.size + length
-        if at != offset:
-            raise ValueError(f"{self.path.name} is not the file that was read up to byte {offset}.")
-        self.offset = offset
+        return at == offset
 
     def read(self, most: int = 16 * 2**20) -> Iterator[Frame]:
-        """Yield the whole frames now in the file, about `most` bytes at a call; `offset` moves with each."""
-        with open(self.path, "rb") as file:
-            file.seek(self.offset)
-            data = file.read(most)
-            grown = len(data) == most
-            first = len(MAGIC) if self.offset == 0 else 0
-            if grown and len(data) >= first + HEADER.size:  # one frame may be larger than `most`
-                _, length, _ = HEADER.unpack_from(data, first)
-                if length <= LARGEST:
-                    data += file.read(max(0, first + HEADER.size + length - len(data)))
+        """Yield the whole frames now in the file, about `most` bytes at a call; `offset` moves with each.
+
+        Damage between whole frames is skipped, and told by frames of its own (engine/resync.py).
+        """
+        lost: list[Frame] = []
+        for frame in self._read(most):
+            if frame.kind == NAMELESS:
+                lost.append(frame)
+            else:
+                yield frame
+        if lost:
+            size, first = int(sum(frame.values[0] for frame in lost)), lost[0]
+            yield Frame(EVENT, first.step, first.t, data=nameless(self.path.name, size, first.step, first.t))
+
+    def _read(self, most: int) -> Iterator[Frame]:
+        data, grown = self._take(most)
         at = 0
         if self.offset == 0:
             if len(data) < len(MAGIC) and MAGIC.startswith(data):
@@ -85,25 +110,75 @@ class Tail:
         while at + HEADER.size <= len(data):
             kind, length, crc = HEADER.unpack_from(data, at)
             end = at + HEADER.size + length
-            if length > LARGEST:
-                self.problem = f"{self.path.name} is damaged at byte {base + at}: impossible frame length {length}."
-                return
-            if end > len(data):
+            torn = length <= LARGEST and end > len(data)
+            if torn and grown:
                 break
-            body = data[at + HEADER.size : end]
-            if zlib.crc32(body, kind) != crc:
-                self.problem = f"{self.path.name} is damaged at byte {base + at}: checksum mismatch."
+            frames, why = ([], "") if torn or length > LARGEST else self._frames(kind, data[at + HEADER.size : end], crc)
+            if not torn and not why and length <= LARGEST:
+                at = end
+                self.offset = base + at
+                yield from frames
+                continue
+            why = why or f"impossible frame length {length}"
+            gap = None if base + at == len(MAGIC) else self._gap(base + at, at, data, grown, calls_only=torn and kind == CALL)
+            if gap is None:
+                if torn:
+                    break
+                left = "nothing of it" if base + at == len(MAGIC) else "nothing after it"
+                self.problem = f"{self.path.name} is damaged at byte {base + at}: {why}; {left} could be read."
                 return
-            try:
-                frames = list(self._decode(kind, body))
-            except NONSENSE:
-                self.problem = f"{self.path.name} is damaged at byte {base + at}: a frame of kind {kind} makes no sense."
-                return
-            at = end
-            self.offset = base + at
-            yield from frames
+            self.offset, told = gap
+            yield told
+            at = self.offset - base
         if at < len(data) and (not grown or self.offset == base):
             self.problem = f"{self.path.name} ends in a torn frame of {len(data) - at} bytes at byte {base + at}."
+
+    def _take(self, most: int) -> tuple[bytes, bool]:
+        """-> (about `most` bytes from `offset` on, whether there may be more); one frame may be larger than `most`."""
+        with open(self.path, "rb") as file:
+            file.seek(self.offset)
+            data = file.read(most)
+            grown = len(data) == most
+            first = len(MAGIC) if self.offset == 0 else 0
+            if grown and len(data) >= first + HEADER.size:
+                _, length, _ = HEADER.unpack_from(data, first)
+                if length <= LARGEST:
+                    data += file.read(max(0, first + HEADER.size + length - len(data)))
+        return data, grown
+
+    def _frames(self, kind: int, body: bytes, crc: int) -> tuple[list[Frame], str]:
+        """-> (what a frame holds, or why it cannot be read)."""
+        if zlib.crc32(body, kind) != crc:
+            return [], "checksum mismatch"
+        try:
+            return list(self._decode(kind, body)), ""
+        except NONSENSE:
+            return [], f"a frame of kind {kind} makes no sense"
+
+    def _gap(self, begins: int, at: int, data: bytes, grown: bool, *, calls_only: bool) -> tuple[int, Frame] | None:
+        """-> (the byte at which reading goes on after damage that begins at `begins`, the frame that tells of it), if it does."""
+        if grown:
+            with open(self.path, "rb") as file:
+                file.seek(begins)
+                data, at = file.read(FAR), 0
+        if self._searched == (begins, len(data)):
+            return None
+        found: list[Frame] = []
+
+        def decodes(kind: int, body: bytes) -> bool:
+            try:
+                found[:] = self._decode(kind, body)
+            except NONSENSE:
+                return False
+            return kind == SCHEMA or bool(found)
+
+        start = find_frame(data, at + 1, decodes, calls_only=calls_only)
+        if start is None:
+            self._searched = (begins, len(data))
+            return None
+        nearest = next((frame for frame in found if frame.kind in (POINTS, VECTOR, EVENT, NAMELESS)), Frame(EVENT))
+        event = damage(self.path.name, begins, start - at, nearest.step, nearest.t)
+        return begins + start - at, Frame(EVENT, nearest.step, nearest.t, data=event)
 
     def _decode(self, kind: int, body: bytes) -> Iterator[Frame]:
         if kind == CALL:
@@ -114,12 +189,18 @@ class Tail:
                 yield from self._decode(inner, body[at - length : at])
         elif kind == POINTS:
             schema, count, step, t = POINT_HEAD.unpack_from(body)
+            if schema not in self._schemas:
+                yield Frame(NAMELESS, step, t, values=(HEADER.size + len(body),))
+                return
             series = self._schemas[schema]
             if len(series) != count or len(body) != POINT_HEAD.size + 8 * count:
                 raise ValueError(f"{count} values for {len(series)} series")
             yield Frame(POINTS, step, t, series, struct.unpack_from(f"<{count}d", body, POINT_HEAD.size))
         elif kind == VECTOR:
             schema, _, step, t = POINT_HEAD.unpack_from(body)
+            if schema not in self._schemas:
+                yield Frame(NAMELESS, step, t, values=(HEADER.size + len(body),))
+                return
             count = (len(body) - POINT_HEAD.size) // 4
             yield Frame(VECTOR, step, t, self._schemas[schema], struct.unpack_from(f"<{count}f", body, POINT_HEAD.size))
         elif kind in (OPEN, SCHEMA, EVENT):  # anything else is of a later version

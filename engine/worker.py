@@ -57,8 +57,17 @@ def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:
 
 def sentence(error: BaseException) -> str:
     """An exception in one line for a person; the traceback is in out.log."""
+    if out_of_memory(error):
+        where = "The GPU's memory" if "CUDA" in str(error) or "HIP" in str(error) else "Memory"
+        return f"{where} ran out: the run asked for more than there was. Make the model, the context or the batch smaller."
     told = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
     return f"{type(error).__name__}: {told[:300]}" if told else type(error).__name__
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Python and torch tell it in three ways; torch's CPU allocator has no exception of its own."""
+    named = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def main(arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ from engine.executors import Urgency
 from engine.folder import RunFolder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+OUT_OF_MEMORY = "; if nobody sent it, the machine ran out of memory and the kernel chose this process"
 STATUS_OF_CODE = {0: "finished", 4: "diverged", 6: "stopped"}
 
 
@@ -123,7 +124,7 @@ def tell_end(folder: RunFolder, code: int) -> None:
         elif asked:
             folder.write_exit("killed", by_signal=-code, says=f"It did not answer to stop and was killed by signal {name}.")
         else:
-            hint = "; if nobody sent it, the machine ran out of memory" if -code == signal.SIGKILL else ""
+            hint = OUT_OF_MEMORY if -code == signal.SIGKILL else ""
             folder.write_exit("killed", by_signal=-code, says=f"The worker was killed by signal {name}{hint}.")
         return
     status = STATUS_OF_CODE.get(code, "failed")

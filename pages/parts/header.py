@@ -13,6 +13,7 @@ from engine.service import service
 
 from pages.parts.controls import controls
 from pages.parts.status import badge
+from pages.parts.troubles import of_run
 from pages.parts.words import STATUS, progress, standing
 
 DASHES = {"solid": "━━", "dot": "┅┅", "dash": "╍╍"}
@@ -33,6 +34,8 @@ def head(look: RunLook, folder: RunFolder, page: Sequence[str], *, keys: bool) -
             st.progress(share, text=said, width="stretch")
         controls(look, folder, status, page, keys=keys)
     word(folder, status)
+    for sentence in of_run(folder, status):
+        st.warning(sentence, icon=":material/warning:")
 
 
 def word(folder: RunFolder, status: str) -> None:
@@ -47,8 +50,6 @@ def word(folder: RunFolder, status: str) -> None:
 def overhead(state: Mapping[str, Any]) -> str:
     """What measuring costs, measured; empty while it is not known."""
     share = state.get("probe_share")
-    dropped = int(state.get("dropped") or 0)
-    says = [f"measuring takes {100 * float(share):.0f} % of a step"] if share is not None and math.isfinite(float(share)) else []
-    if dropped:
-        says.append(f"**{dropped:,} readings were lost because the disk refused them**")
-    return " · ".join(says)
+    if share is None or not math.isfinite(float(share)):
+        return ""
+    return f"measuring takes {100 * float(share):.0f} % of a step"

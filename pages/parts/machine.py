@@ -41,8 +41,6 @@ def slots() -> None:
         st.metric("CPU slots taken", f"{threads} of {cores}", help="A CPU run takes as many as its knob `threads` says.", border=True)
         st.metric("GPUs taken", f"{on_gpu} of {len(gpus)}" if gpus else "no GPU", help="One run at a time on each GPU.", border=True)
         st.metric("Waiting", str(len(queue)), border=True)
-    if service().supervisor.problem:
-        st.error(service().supervisor.problem, icon=":material/error:")
     st.header("In the slots", anchor="slots")
     if not busy:
         st.info("Nothing is training. Press **Break it** on a card of the gallery to change that.", icon=":material/bedtime:")

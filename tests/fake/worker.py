@@ -40,14 +40,19 @@ def main(path: str) -> int:
         if acknowledged and ledger >= 0:
             os.write(ledger, f"{step}\n".encode())
         if step % 50 == 0:
-            write_json(folder.path / "state.json", {"step": step + 1, "steps": steps, "phase": "training", "attempt": attempt})
+            write_json(
+                folder.path / "state.json",
+                {"step": step + 1, "steps": steps, "phase": "training", "dropped": spool.dropped, "attempt": attempt},
+            )
         if behave != "deaf" and (asked.is_set() or (folder.path / "STOP").exists()):
             status = "stopped"
             break
         if pace:
             time.sleep(pace)
     spool.close()
-    write_json(folder.path / "state.json", {"step": step + 1, "steps": steps, "phase": "saving", "attempt": attempt})
+    write_json(
+        folder.path / "state.json", {"step": step + 1, "steps": steps, "phase": "saving", "dropped": spool.dropped, "attempt": attempt}
+    )
     if behave == "mute":
         return int(knobs.get("code", 0))
     if behave == "fail":

@@ -1,0 +1,55 @@
+"""What goes wrong beside the training itself, each as one plain sentence: with the lab, and with one run."""
+
+from __future__ import annotations
+
+import streamlit as st
+from engine.folder import ENDED, RunFolder
+from engine.service import service
+
+
+def of_lab() -> list[str]:
+    """What concerns every page of this server."""
+    here = service()
+    says = []
+    if here.owner.role == "reader":
+        holder = here.owner.holder()
+        says.append(
+            f"Another process{f' ({holder})' if holder else ''} keeps this data folder: this server reads the same runs, "
+            "and what is launched here is started there."
+        )
+    says += [problem for problem in (here.owner.problem, here.supervisor.problem) if problem]
+    return says
+
+
+def of_run(folder: RunFolder, status: str) -> list[str]:
+    """What happened to the files of a run, and how its worker answers to stop."""
+    stored = service().store
+    state, (places, lost) = stored.state(folder.run), stored.damage(folder.run)
+    says = []
+    if status not in ENDED and (waited := service().supervisor.waited(folder)) is not None:
+        says.append(stopping(waited))
+    if dropped := int(state.get("dropped") or 0):
+        says.append(f"The disk refused what was measured in {dropped:,} log call{'s' * (dropped > 1)}; the training itself lost nothing.")
+    if places:
+        where = "one place" if places == 1 else f"{places:,} places"
+        says.append(f"{lost:,} bytes of what was measured are damaged in {where} and were skipped; everything else was read.")
+    if state.get("problem"):
+        says.append(str(state["problem"]))
+    return says
+
+
+def stopping(waited: float) -> str:
+    """How hard the worker is asked by now."""
+    terminate, kill = service().supervisor.terminate_after, service().supervisor.kill_after
+    if waited < terminate:
+        return f"Asked to stop; it saves and ends. If it does not, it is told to terminate after {terminate:.0f} s."
+    if waited < kill:
+        return f"It has not answered to stop for {waited:.0f} s and was told to terminate (SIGTERM); after {kill:.0f} s it is killed."
+    return "It answered neither to stop nor to SIGTERM, and is being killed (SIGKILL)."
+
+
+@st.fragment(run_every=5)
+def banner() -> None:
+    """On every page, only while there is something to say."""
+    for sentence in of_lab():
+        st.warning(sentence, icon=":material/warning:")

@@ -1,0 +1,221 @@
+"""Every fault ends in one plain sentence where a person looks, and nothing that was acknowledged is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.executors.local import Local
+from engine.folder import ENDED, RunFolder
+from engine.owner import Owner
+from engine.service import Service
+from engine.supervisor import Supervisor
+from tests.faults.test_kill_worker import acknowledged, assert_exactly_once, kill, queue, serve, until
+from tests.lab_pages import collapse
+from tests.made_runs import MadeRun, finished_run
+from tests.test_pages import opened, said
+from tests.toy import WORKER
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    for folder in (RunFolder(p) for p in (tmp_path / "runs").glob("*")):
+        process = folder.process()
+        if process is not None and process.pid != os.getpid() and process.alive():
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def limited(limit: str, command: list[str] = WORKER) -> Local:
+    """Workers under a limit of the shell's `ulimit`."""
+    return Local(["bash", "-c", f'ulimit {limit}; exec {shlex.join(command)} "$0"'])
+
+
+def sentences(run: str) -> str:
+    return said(opened("run.py", run=run))
+
+
+def worked(here: Service, executor: Local, run: RunFolder) -> None:
+    """Start what waits and let it come to its end."""
+    supervisor = Supervisor(here.data, executor, cores=1, gpus=[])
+    until(lambda: run.status() in ENDED, supervisor.step)
+    supervisor.close()
+    here.owner.catch_up()
+
+
+def test_a_full_disk_costs_log_calls_that_are_counted_and_nothing_of_the_training(here: Service) -> None:
+    run = queue(here.data, behave="finish", steps=3000)
+    worked(here, limited("-f 40"), run)  # blocks of 1024 bytes
+    told = acknowledged(here.data)
+    assert run.status() == "finished"
+    assert 0 < len(told) < 3000
+    assert here.owner.store.frame(run.run, ["loss/train"])["step"].to_list() == told
+    dropped = 3000 - len(told)
+    assert here.owner.store.state(run.run)["dropped"] == dropped
+    assert f"The disk refused what was measured in {dropped:,} log calls; the training itself lost nothing." in sentences(run.run)
+
+
+def test_a_torn_tail_is_told_and_everything_before_it_is_there(here: Service) -> None:
+    made = finished_run(here.data, steps=30)
+    with open(made.folder.path / "spool.1.bin", "ab") as file:
+        file.write(b"\x05\x00\x00\x00\x90")
+    here.owner.catch_up()
+    assert here.owner.store.frame(made.run, ["loss/train"]).height == 30
+    assert "ends in a torn frame of 5 bytes" in sentences(made.run)
+
+
+def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(here: Service) -> None:
+    made = finished_run(here.data, steps=100)
+    path = made.folder.path / "spool.1.bin"
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2 : len(whole) // 2 + 512] = bytes(512)
+    path.write_bytes(whole)
+    here.owner.catch_up()
+    steps = here.owner.store.frame(made.run, ["loss/train"])["step"].to_list()
+    assert len(steps) == len(set(steps))
+    assert steps[0] == 0
+    assert steps[-1] == 99
+    assert 94 <= len(steps) < 100
+    places, lost = here.owner.store.damage(made.run)
+    assert 1 <= places <= 2, "what is whole inside the first call that was hit may be read between"
+    assert 512 <= lost <= 2048
+    assert f"{lost:,} bytes of what was measured are damaged" in sentences(made.run)
+    again = here.owner.rebuild()
+    assert any("are damaged and were skipped" in problem for problem in again["problems"])
+    assert here.owner.store.frame(made.run, ["loss/train"])["step"].to_list() == steps
+
+
+def test_a_damaged_index_is_moved_aside_made_again_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any) -> None:
+    owner = Owner(tmp_path)
+    made = finished_run(tmp_path, steps=30)
+    owner.catch_up()
+    owner.stop()
+    file = tmp_path / "faultline.duckdb"
+    file.write_bytes(b"\0" * file.stat().st_size)
+    here: Service = request.getfixturevalue("here")
+    here.owner.catch_up()
+    assert here.owner.store.frame(made.run, ["loss/train"]).height == 30
+    assert list(tmp_path.glob("faultline.duckdb.damaged-*"))
+    for page in ("", "runs.py"):
+        assert "it was moved aside as faultline.duckdb.damaged-" in said(opened(page))
+
+
+def test_the_second_server_on_a_folder_says_that_it_reads_and_launches_for_the_first(
+    data: Path, request: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = serve(data)
+    second: Service = request.getfixturevalue("here")
+    assert second.data == data
+    assert f"Another process ({first.pid}) keeps this data folder" in said(opened())
+    run = queue(data, behave="finish", steps=50)
+    until(lambda: run.status() == "finished")
+    assert not second.supervisor.take_post()
+    assert second.store.frame(run.run, ["loss/train"]).height == 50
+    kill(first)
+    until(second.owner.promote)
+    assert "keeps this data folder" not in said(opened()), "it has taken the place of the first"
+    assert second.owner.rebuild()["points"] == 3 * 50
+
+
+def test_a_clock_that_goes_back_loses_nothing_and_nobody(here: Service) -> None:
+    made = MadeRun(here.data, began=4e9).declare()  # in the far future
+    for step in range(20):
+        assert made.spool.log(step, {("loss/train", ""): 1.0}, t=4e9 - 60 * step)
+    made.end("killed", says="")
+    finished_run(here.data, steps=5)
+    here.owner.catch_up()
+    frame = here.owner.store.frame(made.run, ["loss/train"])
+    assert frame["step"].to_list() == list(range(20))
+    assert frame["t"].is_sorted(descending=True)
+    for page, query in (("", {}), ("runs.py", {}), ("run.py", {"run": made.run}), ("machine.py", {})):
+        text = said(opened(page, **query))
+        assert not re.search(r"-\d+ (s|min|h|days)\b", text), f"no negative duration on {page or 'home'}"
+    assert here.store.runs()[-1]["run"] == made.run
+
+
+def test_the_clock_does_not_decide_who_is_alive(data: Path) -> None:
+    run = queue(data)
+    supervisor = Supervisor(data, Local(WORKER), cores=1, gpus=[])
+    until(lambda: len(acknowledged(data)) > 3, supervisor.step)
+    process = run.process()
+    shifted = process._replace(created=process.created - 7200)  # what psutil says after the clock was set
+    assert shifted.alive()
+    assert not process._replace(ticks=process.ticks + 1).alive(), "another process of the same number"
+    assert not process._replace(boot="before the machine was started again").alive()
+    supervisor.close()
+
+
+def test_a_worker_that_hangs_is_pressed_and_every_stage_is_told(here: Service) -> None:
+    run = queue(here.data, behave="deaf", pace=0.005)
+    supervisor = here.supervisor
+    supervisor.executor, supervisor.cores = Local(WORKER), 1
+    supervisor.terminate_after, supervisor.kill_after = 3600.0, 7200.0
+    until(lambda: len(acknowledged(here.data)) > 3, supervisor.step)
+    here.stop_run(run.run)
+    assert "Asked to stop; it saves and ends." in sentences(run.run)
+    supervisor.terminate_after = 0.0
+    supervisor.step()
+    assert "was told to terminate (SIGTERM)" in sentences(run.run)
+    assert run.status() == "running", "it ignores that too"
+    supervisor.kill_after = 0.0
+    assert "is being killed (SIGKILL)" in sentences(run.run)
+    until(lambda: run.status() in ENDED, supervisor.step)
+    assert "It did not answer to stop and was killed by signal SIGKILL." in sentences(run.run)
+    here.owner.catch_up()
+    assert_exactly_once(here.owner, run, acknowledged(here.data))
+
+
+def test_a_worker_that_the_kernel_killed_says_what_likely_happened(here: Service) -> None:
+    run = queue(here.data, pace=0.001)
+    supervisor = Supervisor(here.data, Local(WORKER), cores=1, gpus=[])
+    until(lambda: len(acknowledged(here.data)) > 100, supervisor.step)
+    os.kill(run.process().pid, signal.SIGKILL)
+    until(lambda: run.exit() is not None, supervisor.step)
+    supervisor.close()
+    here.owner.catch_up()
+    assert "if nobody sent it, the machine ran out of memory" in sentences(run.run)
+    assert_exactly_once(here.owner, run, acknowledged(here.data))
+
+
+def test_a_training_that_asks_for_more_memory_than_there_is_says_so(here: Service) -> None:
+    huge = {"experts": 256, "d_model": 4096, "expert_width": 8192, "steps": 3}
+    run = RunFolder(here.data / "runs" / collapse(here.data, **huge))
+    worked(here, limited("-v 12000000", [sys.executable, "-m", "engine.worker"]), run)
+    assert run.status() == "failed", run.log()
+    assert "Memory ran out: the run asked for more than there was. Make the model, the context or the batch smaller." in sentences(run.run)
+
+
+def test_a_lab_file_with_a_syntax_error_has_its_own_card_and_hides_no_other(tmp_path: Path) -> None:
+    """The real catalog of a copy of the project with one broken file beside the real ones."""
+    import shutil
+
+    from engine.labs_json import labs_document
+
+    root = tmp_path / "project"
+    for folder in ("engine", "kernels"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "engine" / "labs" / "odd.py").write_text("class Odd(Lab:\n")
+    document = labs_document(tmp_path / "data", root=root)
+    assert [error["file"] for error in document["errors"]] == ["engine/labs/odd.py"]
+    assert "SyntaxError" in document["errors"][0]["says"]
+    assert "moe" in [lab["lab"] for lab in document["labs"]]
+
+    def page(error: dict[str, str]) -> None:
+        from pages.parts.cards import broken_card
+
+        broken_card(error)
+
+    shown = AppTest.from_function(page, kwargs={"error": document["errors"][0]}, default_timeout=60).run()
+    assert "`engine/labs/odd.py` could not be read" in said(shown)
+    assert "every other card works" in said(shown)
