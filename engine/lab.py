@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from engine import panel
 from engine.knobs import Flat, Knobs, Problems, describe, knob, question
 from engine.remedies.optimizer import Optimizer
 
@@ -140,5 +141,5 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "provides": sorted(lab.provides),
         "presets": presets(lab),
         "knobs": describe(lab, problems),
-        "panels": [],
+        "panels": panel.told(name, problems),
     }

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from engine.knobs import Knobs
+from engine.catalog import Catalog
+from engine.knobs import Knobs, Problems, describe
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Frame = dict[str, list[Any]]  # columns of equal length: numbers, strings, None
+Frames = dict[str, Frame]
+
+TEXTS = ("title", "formula", "about", "paper", "reading")
 
 
 class Panel(Knobs):
-    """Base of every panel.  Its fields (made with `engine.knobs.knob`) become sliders and switches.
+    """Base of every panel.  Its fields (made with `engine.knobs.knob`) become sliders and switches; a number needs both bounds.
 
     `labs`: the labs whose page shows it.  `formula`: in LaTeX without dollars.  `about`: what one sees, in a
     sentence or two.  `reading`: "paper", or "our reading of the abstract" where the formula is our reconstruction.
@@ -32,14 +36,42 @@ class Panel(Knobs):
     reading: ClassVar[str] = ""
     place: ClassVar[int] = 50  # order on the page
 
-    def compute(self) -> dict[str, Frame]:
-        """-> named frames, a pure function of the panel's fields; ValueError, in one sentence, for fields that do not go together."""
+    def compute(self) -> Frames:
+        """-> named frames, a pure function of the panel's fields; ValueError, in one sentence, for fields that do not go together.
+
+        A ValueError may also say what is missing on this machine, such as a teacher that nobody has trained yet.
+        """
         raise TypeError(f"{type(self).__name__} must define compute()")
 
-    def figure(self, frames: dict[str, Frame]) -> go.Figure:
-        """-> the figure of the frames; only this method imports plotly."""
+    def figure(self, frames: Frames) -> go.Figure:
+        """-> the figure of the frames, with NaN and infinities where `compute` had them; only this method imports plotly."""
         raise TypeError(f"{type(self).__name__} must define figure(frames)")
 
-    def says(self, frames: dict[str, Frame]) -> str:
+    def says(self, frames: Frames) -> str:
         """-> one sentence with the numbers that matter, shown under the figure; "" for none."""
         return ""
+
+
+def panel(name: str) -> type[Panel]:
+    """The panel of that name.  KeyError, in one sentence, for a name that is no file."""
+    return Catalog("engine.panels", Panel)[name]
+
+
+def told(lab: str, problems: Problems | None = None) -> list[dict[str, Any]]:
+    """The panels of a lab, in the order of its page and in the shape of `labs --json`.
+
+    A file that cannot be read is told in `problems` of every lab, for nobody knows whose it is; without that list it raises.
+    """
+    catalog = Catalog("engine.panels", Panel)
+    found = []
+    for name in catalog.names():
+        try:
+            kind = catalog[name]
+            one = {"name": name, **{text: getattr(kind, text) for text in TEXTS}, "knobs": describe(kind, problems)}
+            if lab in kind.labs:
+                found.append((kind.place, name, one))
+        except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
+            if problems is None:
+                raise
+            problems.append((f"engine/panels/{name}.py", error))
+    return [one for _, _, one in sorted(found, key=lambda each: each[:2])]

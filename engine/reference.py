@@ -62,6 +62,12 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
                 if answer["knobs"]:
                     rows = _knob_rows(answer["knobs"], f"{spec['name']}.")
                     parts.append(_table(("knob", "default", "allowed", "about", "source"), rows))
+    if told["panels"]:
+        parts += ["## Panels", "Computed at once, without a run, on the page of the lab."]
+    for panel in told["panels"]:
+        parts += [f"### `{panel['name']}`: {panel['title']}", panel["about"], f"`{panel['formula']}`"]
+        parts.append(f"* Paper: {panel['paper']}\n* Read from: {panel['reading']}")
+        parts.append(_table(("knob", "default", "allowed", "about", "source"), _knob_rows(panel["knobs"])))
     return "\n\n".join(parts)
 
 

@@ -15,6 +15,8 @@ from engine.executors.zygote import Zygote
 from engine.folder import data_folder, run_folder, write_json
 from engine.labs_json import Document, LabsUnreadable, Progress, compute_in_child, key, labs_document
 from engine.owner import Owner
+from engine.panel import Frames
+from engine.panel_answers import PanelAnswers
 from engine.store import Store
 from engine.submit import find_lab, submit, submit_twins
 from engine.supervisor import Supervisor
@@ -33,6 +35,7 @@ class Service:
         self.supervisor = Supervisor(self.data, self.executor)
         self.started = 0.0
         self._catalog = _Catalog(self.data, self.executor)
+        self._panels = PanelAnswers(self.executor)
 
     @property
     def store(self) -> Store:
@@ -64,6 +67,10 @@ class Service:
     def wait_for_labs(self, seconds: float = 120.0) -> Document:
         """The labs document, waiting for its first computation.  LabsUnreadable, in one sentence, when there is none."""
         return self._catalog.wait(seconds)
+
+    def panel(self, name: str, given: Mapping[str, Any] | None = None) -> Frames:
+        """The frames of a panel with these knobs, from a child process or from memory.  KnobError or PanelError, in one sentence."""
+        return self._panels.frames(self.wait_for_labs(), name, given or {})
 
     def launch(
         self, lab: str, preset: str | None, given: Mapping[str, Any] | None = None, who: str | None = None, parent: str | None = None

@@ -34,6 +34,7 @@ for lab in answer["labs"]:
     if any(rest):
         with st.expander("More about this lab", width=900):
             st.markdown(" ".join(rest))
+    st.page_link("lab.py", label="Remedies, panels and papers of this lab", icon=":material/science:", query_params={"lab": lab["lab"]})
     with st.grid(min_column_width=420, row_height="content"):
         for name, preset in lab["presets"].items():
             if not any(preset.get(link) for link in ("broken", "small", "arm")):

@@ -92,6 +92,8 @@ with st.container():  # there from the start: an element that came in later woul
         with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
             st.markdown(preset["see"])
             measured(specs[0]["lab"], lab["presets"], specs[0]["preset"])
+    if lab:
+        st.page_link("lab.py", label="Remedies and panels of this lab", icon=":material/science:", query_params={"lab": lab["lab"]})
 
 
 def heads() -> None:

@@ -99,12 +99,13 @@ def test_old_documents_are_forgotten(code: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def with_broken_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The document of the real code with three files that cannot be read: a lab, a probe and an answer."""
+    """The document of the real code with four files that cannot be read: a lab, a probe, an answer and a panel."""
     code = tmp_path_factory.mktemp("code")
     for folder in ("engine", "kernels"):
         shutil.copytree(ROOT / folder, code / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     (code / "engine" / "labs" / "broken_lab.py").write_text("class Lab(:\n")
     (code / "engine" / "probes" / "broken_probe.py").write_text("raise ValueError('not today')\n")
+    (code / "engine" / "panels" / "broken_panel.py").write_text("from engine.panel import Panel\nclass Nothing(Panel): ...\n")
     (code / "engine" / "remedies" / "router" / "broken_answer.py").write_text("import a_library_that_is_not_installed\n")
     return labs_document(tmp_path_factory.mktemp("data"), root=code)
 
@@ -115,6 +116,7 @@ def test_a_broken_file_appears_in_errors_and_hides_nothing_else(with_broken_file
         "engine/labs/broken_lab.py",
         "engine/probes/broken_probe.py",
         "engine/remedies/router/broken_answer.py",
+        "engine/panels/broken_panel.py",
     }
     assert told["engine/labs/broken_lab.py"].startswith("SyntaxError")
     assert "not today" in told["engine/probes/broken_probe.py"]
@@ -135,6 +137,11 @@ def test_the_document_has_the_shape_of_the_design(with_broken_files: dict[str, A
             assert {"name", "kind", "default", "min", "max", "choices", "unit", "source", "about", "group"} == set(spec)
             for choice in spec["choices"] if spec["kind"] == "question" else ():
                 assert {"name", "idea", "formula", "paper", "cost", "fails", "reading", "knobs"} == set(choice)
+        for panel in lab["panels"]:
+            assert {"name", "title", "formula", "about", "paper", "reading", "knobs"} == set(panel)
+            assert all({"name", "kind", "default", "min", "max"} <= set(spec) for spec in panel["knobs"])
+    moe = next(lab for lab in with_broken_files["labs"] if lab["lab"] == "moe")
+    assert [panel["name"] for panel in moe["panels"]][:2] == ["router_noise", "expert_capacity"], "in the order of the page"
     for probe in with_broken_files["probes"]:
         assert {"name", "price", "about"} <= set(probe)
         assert probe["about"]

@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -119,13 +120,27 @@ class Zygote(Local):
 
     def labs(self, seconds: float = 300.0) -> dict[str, Any]:
         """The document of `labs --json`, computed in a fork.  ConnectionError when the zygote is gone or fails."""
-        with open(self.data / "zygote.log", "ab") as log, open(self.data / f".labs.{os.getpid()}", "w+") as out:
-            os.unlink(out.name)
-            told = self._ask("labs", [out.fileno(), log.fileno()]).result(seconds)
+        code, told = self._document("labs", seconds)
+        if told is None:
+            raise ConnectionError(f"computing the catalog of labs ended with code {code}; see {self.data / 'zygote.log'}")
+        return told
+
+    def panel(self, name: str, knobs: Mapping[str, Any], seconds: float) -> tuple[int, dict[str, Any] | None]:
+        """A panel's answer (engine/panel_frames.py), computed in a fork that is killed after `seconds` -> (exit code, answer).
+
+        ConnectionError when the zygote is gone, TimeoutError when it does not say how the fork ended.
+        """
+        on_cpu = {"CUDA_VISIBLE_DEVICES": ""}
+        return self._document("panel", seconds + PATIENCE, name=name, knobs=knobs, seconds=seconds, environment=on_cpu)
+
+    def _document(self, verb: str, patience: float, **what: Any) -> tuple[int, dict[str, Any] | None]:
+        """Ask for a document that a fork writes -> (its exit code, the document when that was 0)."""
+        with open(self.data / "zygote.log", "ab") as log, tempfile.TemporaryFile("w+", dir=self.data) as out:
+            told = self._ask(verb, [out.fileno(), log.fileno()], **what).result(patience)
             if told["code"]:
-                raise ConnectionError(f"computing the catalog of labs ended with code {told['code']}; see {log.name}")
+                return told["code"], None
             out.seek(0)
-            return json.load(out)
+            return 0, json.load(out)
 
     def _ask(self, verb: str, files: Sequence[int] = (), **what: Any) -> Future[dict[str, Any]]:
         answer: Future[dict[str, Any]] = Future()

@@ -10,6 +10,7 @@ from engine.again import described, written
 from engine.declaration import KnobError, typed
 from engine.knobs import GROUPS, Flat
 
+from pages.parts.texts import answer_text
 from pages.parts.words import title
 
 Spec = Mapping[str, Any]
@@ -65,21 +66,11 @@ def _question(spec: Spec, base: Flat, first: Mapping[str, Any], key: str, values
         values[name] = chosen
         _mark(name, chosen, base)
         answer = next(choice for choice in spec["choices"] if choice["name"] == chosen)
-        _told(answer)
+        answer_text(answer)
         if answer["knobs"]:
             with st.grid(min_column_width=230, gap="medium"):
                 for inner in answer["knobs"]:
                     _field(inner, f"{name}.{inner['name']}", base, first, f"{key}:{chosen}", values, wrong)
-
-
-def _told(answer: Mapping[str, Any]) -> None:
-    if answer["idea"]:
-        st.markdown(answer["idea"])
-    if answer["formula"]:
-        parts = answer["formula"].split(r",\quad")  # one line each; inline formulas wrap on a narrow screen, st.latex would scroll
-        st.markdown("  \n".join(rf"$\displaystyle {part.strip()}$" for part in parts), text_alignment="center")
-    named = {"Paper": "paper", "Cost": "cost", "Fails": "fails", "Formula from": "reading"}
-    st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in named.items() if answer[what]))
 
 
 def _field(spec: Spec, name: str, base: Flat, first: Mapping[str, Any], key: str, values: Flat, wrong: list[str]) -> None:

@@ -3,14 +3,6 @@
 const LEAST = 200; // milliseconds between two draws, or twice what drawing all charts in view takes
 const frame = () => new Promise(requestAnimationFrame);
 
-const plotly = () => (globalThis.faultlinePlotly ??= new Promise((done, fail) => {
-  const script = document.createElement("script");
-  script.src = address("plotly.js", []);
-  script.onload = () => done(globalThis.Plotly);
-  script.onerror = () => fail(new Error("the charts' library could not be loaded from /plotly.js"));
-  document.head.append(script);
-}));
-
 // only what is named here: no button that would send the figure anywhere
 const config = (chart, Plotly) => ({
   displaylogo: false,
@@ -101,17 +93,11 @@ class LiveChart {
   }
 
   layout(logarithmic, empty) {
-    const css = getComputedStyle(this.box);
-    const ink = css.getPropertyValue("--st-text-color").trim() || "#222";
-    const paper = css.getPropertyValue("--st-background-color").trim() || "#fff";
-    const faint = "rgba(128,128,128,0.25)";
     const range = hub.range ?? hub.extent();
     const given = structuredClone(this.spec.figure.layout);
-    const layout = { ...given, width: this.width, uirevision: "keep", dragmode: "zoom", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
-    layout.font = { color: ink, size: 12, family: css.fontFamily };
-    layout.modebar = { orientation: "v",  bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,0.8)", activecolor: ink };
-    layout.hoverlabel = { ...given.hoverlabel, bgcolor: paper, bordercolor: faint, font: { ...layout.font, size: 11 } };
-    for (const name of Object.keys(given).filter((k) => /^[xy]axis\d*$/.test(k))) layout[name] = { gridcolor: faint, linecolor: faint, ...given[name] };
+    const layout = themed(this.box, given, this.width);
+    layout.uirevision = "keep";
+    layout.dragmode = "zoom";
     Object.assign(layout.xaxis, {
       title: { text: hub.time ? "seconds since the start" : "step", standoff: 6 },
       unifiedhovertitle: { text: hub.time ? "%{x:.1f} s" : "step %{x}" },

@@ -7,12 +7,6 @@ const ROWS = 240; // per vector series
 const VECTORS = new Set(["stack", "busiest"]); // kinds of traces that are filled from a vector series
 const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "lost"]);
 
-const address = (path, query) => {
-  const url = new URL(`./${path}`, location.origin + location.pathname);
-  for (const [name, value] of query) url.searchParams.append(name, value);
-  return url;
-};
-
 const emptyPoints = () => ({ series: new Map(), vectors: new Map() });
 
 // one series: finite values apart from the others, so that an axis never meets an infinity

@@ -1,0 +1,85 @@
+"""The page of one lab: its story, its presets, its panels and every remedy with its text.  `?lab=` names it."""
+
+import re
+
+import streamlit as st
+from engine.nearest import nearest
+from engine.service import service
+
+from pages.parts.cards import broken_card, card, skeletons
+from pages.parts.live_chart import preload
+from pages.parts.panels import panel_card
+from pages.parts.texts import answer_text
+from pages.parts.words import title
+
+preload()
+answer = service().labs()
+labs = {lab["lab"]: lab for lab in answer["labs"]}
+asked = st.query_params.get("lab", "") or next(iter(labs), "")
+lab = labs.get(asked)
+
+# -- nothing to show ---------------------------------------------------------------------------------
+
+if answer["state"] == "computing":
+    st.title("A lab")
+    skeletons()
+    st.stop()
+if lab is None:
+    st.title("No such lab" if labs else "No lab")
+    mine = [error for error in answer["errors"] if error["file"] == f"engine/labs/{asked}.py"]
+    if answer["state"] == "failed" or not labs:
+        st.error(f"No lab can be shown: {answer['says'] or 'none could be read'}", icon=":material/error:")
+    elif not mine:
+        st.error(f"{nearest('lab', asked, labs)}", icon=":material/search_off:")
+    for error in mine:
+        broken_card(error)
+    st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
+    st.stop()
+
+# -- the story ---------------------------------------------------------------------------------------
+
+st.query_params["lab"] = asked
+st.title(f"{lab['icon']} {lab['title']}".strip())
+if len(labs) > 1:
+    with st.container(horizontal=True):
+        for name, other in labs.items():
+            if name != asked:
+                st.page_link("lab.py", label=other["title"], icon=other["icon"] or None, query_params={"lab": name})
+st.markdown(lab["story"], width=900)
+papers = [re.sub(r"arXiv (\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", paper) for paper in lab["papers"]]
+st.caption(f"Papers: {' · '.join(papers)}")
+sections = {"remedies": "Remedies", "presets": "Presets", **({"panels": "Panels"} if lab["panels"] else {})}
+st.markdown(" · ".join(f"[{words}](#{anchor})" for anchor, words in sections.items()))
+
+# -- remedies ----------------------------------------------------------------------------------------
+
+questions = sorted((spec for spec in lab["knobs"] if spec["kind"] == "question"), key=lambda spec: spec["group"] != "remedy")
+st.header("Remedies", anchor="remedies")
+st.caption("What the literature answers to each question of this lab; every answer can be chosen when you build a run.")
+for spec in questions:
+    with st.container(border=True):
+        st.markdown(f"### {spec['about']}")
+        for choice, tab in zip(spec["choices"], st.tabs([title(choice["name"]) for choice in spec["choices"]]), strict=True):
+            with tab:
+                answer_text(choice)
+                st.caption(f"`{spec['name']}={choice['name']}`")
+
+# -- presets -----------------------------------------------------------------------------------------
+
+st.header("Presets", anchor="presets")
+with st.grid(min_column_width=420, row_height="content"):
+    for name, preset in lab["presets"].items():
+        if not any(preset.get(link) for link in ("broken", "small", "arm")):
+            card(lab, name, preset)
+st.page_link("build.py", label="Build a run of your own", icon=":material/tune:", query_params={"lab": asked})
+
+# -- panels ------------------------------------------------------------------------------------------
+
+if lab["panels"]:
+    st.header("Panels", anchor="panels")
+    st.caption("Move a slider: the figure follows at once. Nothing is trained and no run is made.")
+for told in lab["panels"]:
+    panel_card(told)
+for error in answer["errors"]:
+    if error["file"].startswith(("engine/panels/", "engine/remedies/")):
+        broken_card(error)

@@ -1,0 +1,78 @@
+"""The panels of a lab: sliders beside a figure that follows them at once, without a run."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from engine.declaration import KnobError
+from engine.knobs import Flat, nest
+from engine.panel import Frames, panel
+from engine.panel_answers import PanelError
+from engine.panel_frames import odd_values
+from engine.service import service
+
+from pages.parts.sliders import sliders
+from pages.parts.still_chart import still_chart
+from pages.parts.texts import formula, reading
+
+Told = Mapping[str, Any]
+
+
+@st.fragment
+def panel_card(told: Told) -> None:
+    """One panel: its text, a slider for each knob, and the figure of where they stand."""
+    name = told["name"]
+    with st.container(border=True):
+        st.markdown(f"### {told['title']}")
+        st.markdown(told["about"], width=900)
+        with st.container(key=f"panel_{name}"):
+            side, place = st.columns([1, 2], gap="large")
+            with side:
+                flat = sliders(told["knobs"], f"panel:{name}")
+            with place:
+                _figure(told, flat)
+        with st.expander("Formula and source", icon=":material/function:"):
+            formula(told["formula"])
+            named = {"Paper": told["paper"], "Formula from": reading(told["reading"])}
+            st.caption("  \n".join(f"**{word}.** {text}" for word, text in named.items() if text))
+
+
+def _figure(told: Told, flat: Flat) -> None:
+    name = told["name"]
+    try:
+        frames = service().panel(name, flat)
+    except KnobError as error:
+        st.warning(str(error), icon=":material/tune:")
+    except PanelError as error:
+        (st.error if error.trace else st.warning)(str(error), icon=":material/error:" if error.trace else ":material/tune:")
+        _trace(error.trace)
+    else:
+        _draw(told, flat, frames)
+
+
+def _draw(told: Told, flat: Flat, frames: Frames) -> None:
+    name = told["name"]
+    questions = {spec["name"] for spec in told["knobs"] if spec["kind"] == "question"}
+    try:
+        made = panel(name).model_validate(nest(flat, questions))
+        says, figure = made.says(frames), made.figure(frames)
+    except Exception as error:  # a newcomer's figure may raise anything; the other panels stay
+        st.error(f"The figure of `engine/panels/{name}.py` could not be drawn: {type(error).__name__}: {error}", icon=":material/error:")
+        _trace(traceback.format_exc())
+        return
+    still_chart(f"chart_{name}", figure, f"{told['title']}. {says}")
+    if says:
+        st.markdown(says)
+    odd = odd_values(frames)
+    if odd:
+        counted = ", ".join(f"{count} of `{where}`" for where, count in odd.items())
+        st.caption(f":material/warning: Not finite, marked at the edge where they are drawn: {counted}.")
+
+
+def _trace(text: str) -> None:
+    if text:
+        with st.expander("What Python said"):
+            st.code(text, language=None, wrap_lines=True)

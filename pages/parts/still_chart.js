@@ -1,0 +1,51 @@
+// The still chart: a whole figure without a run.  It stays mounted, so that a new figure moves the old one and nothing flickers.
+
+class StillChart {
+  constructor(root) {
+    this.box = document.createElement("div");
+    this.box.className = "fl-chart";
+    this.node = document.createElement("div");
+    this.node.setAttribute("role", "img");
+    this.note = document.createElement("div");
+    this.note.className = "fl-note";
+    this.note.setAttribute("role", "status");
+    this.box.append(this.node, this.note);
+    root.append(this.box);
+    this.sizes = new ResizeObserver(() => this.box.clientWidth !== this.width && this.draw());
+    this.sizes.observe(this.box);
+  }
+
+  update({ data }) {
+    this.spec = data;
+    this.node.setAttribute("aria-label", data.says);
+    this.draw();
+  }
+
+  async draw() {
+    const Plotly = await plotly().catch((error) => void (this.note.textContent = `No chart: ${error.message}.`));
+    if (!Plotly || !this.spec || !this.box.clientWidth || !this.box.isConnected) return;
+    this.width = this.box.clientWidth;
+    const { data, layout } = structuredClone(this.spec.figure);
+    const modeBarButtons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];
+    const config = { displaylogo: false, displayModeBar: "hover", responsive: false, modeBarButtons };
+    await Plotly.react(this.node, data, { dragmode: false, ...themed(this.box, layout, this.width) }, config);
+  }
+
+  end() {
+    this.sizes.disconnect();
+    globalThis.Plotly?.purge(this.node);
+    this.box.remove();
+  }
+}
+
+const mounted = new WeakMap();
+
+export default function (component) {
+  const root = component.parentElement;
+  if (!mounted.has(root)) mounted.set(root, new StillChart(root));
+  mounted.get(root).update(component);
+  return () => {
+    mounted.get(root)?.end();
+    mounted.delete(root);
+  };
+}

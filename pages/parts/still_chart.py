@@ -1,0 +1,60 @@
+"""The still chart as a Streamlit component: a whole figure without a run, redrawn in place when it changes.
+
+It looks like the live charts and draws with the same plotly.js; `st.plotly_chart` would rebuild its node at every move of a slider.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+HERE = Path(__file__).parent
+MOST_MARKS = 40  # of one trace
+ODD = {"NaN": ("✕ NaN", 0.9), "+Inf": ("▲ +Inf", 0.98), "-Inf": ("▼ −Inf", 0.03)}  # what is drawn, at which height of the panel
+
+_mount = st.components.v2.component(
+    "still_chart",
+    js="\n".join((HERE / name).read_text() for name in ("chart_look.js", "still_chart.js")),
+    css=(HERE / "live_chart.css").read_text(),
+    isolate_styles=False,
+)
+
+
+def still_chart(key: str, figure: go.Figure, says: str) -> None:
+    """Mount the chart `key`; `says` is what a person hears who cannot see it."""
+    for mark in odd_marks(figure):
+        figure.add_annotation(mark)
+    _mount(key=key, data={"figure": json.loads(figure.to_json()), "says": says})
+
+
+def odd_marks(figure: go.Figure) -> Iterator[dict[str, Any]]:
+    """A mark at the edge of the panel for every y of a line that is not finite: no axis can place it, and none must hide it."""
+    for trace in figure.data:
+        if trace.type not in ("scatter", "bar") or getattr(trace, "orientation", None) == "h" or trace.y is None:
+            continue
+        x_axis, y_axis = trace.xaxis or "x", trace.yaxis or "y"
+        logarithmic = getattr(figure.layout, x_axis.replace("x", "xaxis")).type == "log"
+        ys = list(trace.y)
+        xs = list(trace.x) if trace.x is not None else list(range(len(ys)))
+        odd = [(x, y) for x, y in zip(xs, ys, strict=False) if isinstance(y, float) and not math.isfinite(y)]
+        for x, y in odd[:MOST_MARKS]:
+            if logarithmic and not (isinstance(x, int | float) and x > 0):
+                continue
+            shown, height = ODD["NaN" if math.isnan(y) else "+Inf" if y > 0 else "-Inf"]
+            colour = (trace.line.color if trace.type == "scatter" else None) or "#8A8A8A"
+            yield {
+                "x": math.log10(x) if logarithmic else x,
+                "xref": x_axis,
+                "y": height,
+                "yref": f"{y_axis} domain",
+                "text": shown if (x, y) == odd[0] else shown[0],  # the word once, then the sign alone
+                "hovertext": f"{shown[2:]} at {x}: {trace.name or 'value'}",
+                "showarrow": False,
+                "font": {"color": colour},
+            }

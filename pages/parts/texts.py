@@ -1,0 +1,32 @@
+"""What a remedy or a panel says of itself: idea, formula, paper, cost, where it fails, and whose reading the formula is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+NAMED = {"Paper": "paper", "Cost": "cost", "Fails": "fails"}
+
+
+def answer_text(answer: Mapping[str, str]) -> None:
+    """The text of one answer of a question.  A formula that is our reconstruction is marked as such."""
+    if answer["idea"]:
+        st.markdown(answer["idea"])
+    if answer["formula"]:
+        formula(answer["formula"])
+    lines = [f"**{word}.** {answer[what]}" for word, what in NAMED.items() if answer[what]]
+    if answer["reading"]:
+        lines.append(f"**Formula from.** {reading(answer['reading'])}")
+    st.caption("  \n".join(lines))
+
+
+def formula(text: str) -> None:
+    """LaTeX, one part a line; inline formulas wrap on a narrow screen, st.latex would scroll."""
+    parts = text.split(r",\quad")
+    st.markdown("  \n".join(rf"$\displaystyle {part.strip()}$" for part in parts), text_alignment="center")
+
+
+def reading(text: str) -> str:
+    """ "our reading of the abstract" stands out: it is not what the paper prints."""
+    return f":orange-badge[{text}]" if text.startswith("our reading") else text
