@@ -16,7 +16,7 @@ from engine import commands
 from engine.commands import BAD_USAGE, STOPPED, Refusal
 from engine.nearest import nearest
 
-LATER = ("sweep", "fork", "claims", "sql", "kernels")  # designed, not built yet
+LATER = ("sweep", "fork", "claims", "sql")  # designed, not built yet
 
 
 class Parser(argparse.ArgumentParser):

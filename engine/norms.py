@@ -1,5 +1,6 @@
 """Norms of many tensors in few calls, and which layer a parameter belongs to.
 
+On CUDA the kernel `tensor_stats` reads each tensor once for norms and non-finite counts together; elsewhere torch does.
 Shapes: P parameters, L layers, M most parameters of one layer.
 """
 
@@ -9,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from kernels import tensor_stats
+from kernels.launch import CHOICE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,21 +47,44 @@ class Layers:
         return zip(self.names, torch.linalg.vector_norm(padded[self._index_LM], dim=1).unbind(), strict=True)
 
 
-def norms(tensors: Sequence[Tensor | None]) -> Tensor:
-    """Euclidean norm of each tensor -> (P,) fp32; None counts as zeros."""
+def statistics(tensors: Sequence[Tensor]) -> tensor_stats.Stats | None:
+    """What the kernel knows of the tensors after one launch, or None where plain torch measures (a CPU, a fallback)."""
+    runner = CHOICE.runner(tensor_stats.KERNEL, tensors[0].device)
+    return tensor_stats.on(runner, tensors) if runner and all(t.dtype in tensor_stats.FORMATS for t in tensors) else None
+
+
+def norms(tensors: Sequence[Tensor | None], told: tensor_stats.Stats | None = None) -> Tensor:
+    """Euclidean norm of each tensor -> (P,) fp32; None counts as zeros.  `told`: statistics of those that are not None."""
     present = [t for t in tensors if t is not None]
     if not present:
         return torch.zeros(len(tensors))
-    found = iter(n.float() for n in torch._foreach_norm(present))
+    told = told or statistics(present)
+    found = iter(n.float() for n in torch._foreach_norm(present)) if told is None else iter(told.norms_P.unbind())
     nothing = present[0].new_zeros((), dtype=torch.float32)
     return torch.stack([nothing if t is None else next(found) for t in tensors])
+
+
+def gradient_statistics(step: Step) -> tensor_stats.Stats | None:
+    """Statistics of the unclipped gradients that are there, or None; computed once a step."""
+    if "gradient_statistics" not in step.scratch:
+        present = [p.grad for p in step.model.parameters() if p.grad is not None]
+        step.scratch["gradient_statistics"] = statistics(present) if present else None
+    return step.scratch["gradient_statistics"]
 
 
 def gradient_norms(step: Step) -> Tensor:
     """Norm of each parameter's unclipped gradient -> (P,), in the order of `model.parameters()`; computed once a step."""
     if "gradient_norms" not in step.scratch:
-        step.scratch["gradient_norms"] = norms([p.grad for p in step.model.parameters()])
+        step.scratch["gradient_norms"] = norms([p.grad for p in step.model.parameters()], gradient_statistics(step))
     return step.scratch["gradient_norms"]
+
+
+def weight_statistics(step: Step) -> tensor_stats.Stats | None:
+    """Statistics of the weights after the step, or None; computed once a step."""
+    if "weight_statistics" not in step.scratch:
+        weights = [p.detach() for p in step.model.parameters()]
+        step.scratch["weight_statistics"] = statistics(weights) if weights else None
+    return step.scratch["weight_statistics"]
 
 
 def total(norms_P: Tensor) -> Tensor:

@@ -48,10 +48,21 @@ def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:
     torch.set_num_interop_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
+    from kernels.launch import CHOICE
+
     from engine.provenance import provenance
     from engine.training import train
 
-    write_json(folder.path / "provenance.json", provenance(lab))
+    told = provenance(lab)
+
+    def note(paths: dict[str, str]) -> None:
+        """Which path a kernel takes is known when it is first asked for."""
+        write_json(folder.path / "provenance.json", told | {"kernels": paths})
+
+    os.environ.setdefault("FAULTLINE_KERNELS", str(folder.path.parent.parent / "cache" / "kernels"))
+    CHOICE.prefer(lab.kernels)
+    CHOICE.listeners[:] = [note]
+    note({})
     return train(lab, folder, asked)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from engine.models.stages import stages
+from engine.norms import statistics
 from engine.probe import Metric, Probe, Reading, Step
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ActivationRms(Probe):
         def see(module: nn.Module, inputs: Any, output: Any) -> None:
             if self.watching and (signal := first_tensor(output)) is not None:
                 with torch.no_grad():
-                    self.seen[name] = signal.detach().float().square().mean().sqrt()
+                    self.seen[name] = _rms(signal.detach())
 
         return see
 
@@ -45,6 +46,11 @@ class ActivationRms(Probe):
     def gradients(self, step: Step) -> Iterable[Reading]:
         seen, self.seen, self.watching = self.seen, {}, False
         return [Reading("activation_rms", value, name) for name, value in seen.items()]
+
+
+def _rms(signal: Tensor) -> Tensor:
+    told = statistics([signal])
+    return signal.float().square().mean().sqrt() if told is None else told.norms_P[0] / signal.numel() ** 0.5
 
 
 def first_tensor(output: Any) -> Tensor | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from engine.models.stages import stages
-from engine.norms import gradient_norms, norms
+from engine.norms import gradient_norms, gradient_statistics, norms, statistics, weight_statistics
 from engine.probe import Metric, Probe, Reading, Step
 from engine.probes.activation_rms import first_tensor
 
 if TYPE_CHECKING:
+    from kernels.tensor_stats import Stats
     from torch import Tensor, nn
 
     from engine.lab import Lab
@@ -53,14 +54,15 @@ class NonFinite(Probe):
     def gradients(self, step: Step) -> Iterable[Reading]:
         seen, self.seen, self.watching, self.counts = self.seen, [], False, []
         if super().due(step.number, step.steps) or not _all_finite(gradient_norms(step)):
-            self.counts = [self._count([p.grad for p in step.model.parameters() if p.grad is not None]), self._count(seen)]
+            gradients = [p.grad for p in step.model.parameters() if p.grad is not None]
+            self.counts = [self._count(gradients, gradient_statistics(step)), self._count(seen)]
         return ()
 
     def after(self, step: Step) -> Iterable[Reading]:
         if not self.counts:
             return ()
         gradient, activation = self.counts
-        weight = self._count([p.detach() for p in step.model.parameters()])
+        weight = self._count([p.detach() for p in step.model.parameters()], weight_statistics(step))
         return [
             Reading("nonfinite", gradient + weight + activation),
             Reading("nonfinite/gradient", gradient),
@@ -68,11 +70,12 @@ class NonFinite(Probe):
             Reading("nonfinite/activation", activation),
         ]
 
-    def _count(self, tensors: Sequence[Tensor]) -> Tensor | float:
-        """Non-finite values in all tensors; x - x is 0 for a number and NaN for anything else."""
+    def _count(self, tensors: Sequence[Tensor], told: Stats | None = None) -> Tensor | float:
+        """Non-finite values in all tensors, from statistics where there are some; x - x is 0 for a number and NaN for anything else."""
         if not tensors or (not self.on_gpu and _all_finite(norms(tensors))):
             return 0.0
-        return torch.stack([torch.count_nonzero(t - t) for t in tensors]).sum()
+        told = told or statistics(tensors)
+        return torch.stack([torch.count_nonzero(t - t) for t in tensors]).sum() if told is None else told.nonfinite_P.sum()
 
 
 def _all_finite(norms_P: Tensor) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from engine.norms import Layers, norms, total
+from engine.norms import Layers, norms, total, weight_statistics
 from engine.probe import Metric, Probe, Reading, Step
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class WeightNorm(Probe):
         self.layers = Layers(name for name, _ in model.named_parameters())
 
     def after(self, step: Step) -> Iterable[Reading]:
-        norms_P = norms(list(step.model.parameters()))
+        norms_P = norms(list(step.model.parameters()), weight_statistics(step))
         yield Reading("weight_norm", total(norms_P))
         for layer, norm in self.layers.norms(norms_P):
             yield Reading("weight_norm", norm, layer)

@@ -1,0 +1,115 @@
+"""What a kernel declares of itself: its entries, its words for the page, and samples with an independent answer.
+
+Each pair `<name>.cu`, `<name>.py` defines one `KERNEL`; the folder is the register.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+HERE = Path(__file__).resolve().parent
+
+Argument = Tensor | int | float | None | ctypes.Structure
+Tensors = Mapping[str, Tensor]
+Dimensions = tuple[int, int, int] | int
+
+
+class Runner(Protocol):
+    """Something that can run an entry: a GPU, or the emulator."""
+
+    device: torch.device
+
+    def launch(self, kernel: Kernel, entry: str, grid: Dimensions, block: int, arguments: Sequence[Argument], shared: int = 0) -> None:
+        """Run `entry`.  A tensor goes as its pointer, None as the null pointer, an int as `i64`, a float as `float`, a
+        ctypes.Structure by value.  `shared`: bytes of dynamic shared memory."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One input: what the kernel makes of it on a runner, and what float64 says it should be.
+
+    `exact`: names of results that must be equal, not only close.  NaN equals NaN.
+    """
+
+    name: str
+    run: Callable[[Runner], Tensors]
+    reference: Callable[[], Tensors]
+    rtol: float = 1e-5
+    atol: float = 1e-6
+    exact: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One size of the benchmark.  `ours` and `peers` do the same work; `bytes` is the least that must move."""
+
+    size: str
+    bytes: int
+    ours: Callable[[], object]
+    peers: Mapping[str, Callable[[], object]]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """`entries`: name expression of the `.cu` -> most registers per thread that it may take on any architecture."""
+
+    name: str
+    title: str
+    formula: str
+    legend: str
+    floor: str
+    used_by: str
+    entries: Mapping[str, int]
+    samples: Callable[[], Iterator[Sample]]
+    cases: Callable[[torch.device], Iterator[Case]]
+    targets: Mapping[str, str] = field(default_factory=dict)  # share of the floor or speed-up asked for, by peer
+
+    @property
+    def path(self) -> Path:
+        return HERE / f"{self.name}.cu"
+
+    @property
+    def source(self) -> str:
+        return self.path.read_text()
+
+
+def names() -> list[str]:
+    """The kernels that are here, from the folder, without importing one."""
+    return sorted(p.stem for p in HERE.glob("*.cu"))
+
+
+def kernel(name: str) -> Kernel:
+    """The declaration of one kernel."""
+    if name not in names():
+        raise ValueError(f"There is no kernel {name}; there are {', '.join(names())}.")
+    return importlib.import_module(f"kernels.{name}").KERNEL
+
+
+def three(dimensions: Dimensions) -> tuple[int, int, int]:
+    return (dimensions, 1, 1) if isinstance(dimensions, int) else dimensions
+
+
+def packed(arguments: Sequence[Argument]) -> tuple[ctypes.Array, list[object]]:
+    """-> the `void*[]` that cuLaunchKernel takes, and what must stay alive while it is read."""
+    values: list[ctypes._SimpleCData | ctypes.Structure] = []
+    for one in arguments:
+        if one is None:
+            values.append(ctypes.c_void_p(0))
+        elif isinstance(one, Tensor):
+            values.append(ctypes.c_void_p(one.data_ptr()))
+        elif isinstance(one, ctypes.Structure):
+            values.append(one)
+        elif isinstance(one, float):
+            values.append(ctypes.c_float(one))
+        else:
+            values.append(ctypes.c_longlong(one))
+    pointers = (ctypes.c_void_p * max(1, len(values)))(*(ctypes.addressof(v) for v in values))
+    return pointers, values

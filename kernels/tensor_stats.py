@@ -1,0 +1,219 @@
+"""tensor_stats: sum, sum of squares, largest magnitude, non-finite and zero counts of any number of tensors, in one launch.
+
+Shapes: P tensors, C chunks of 64 Ki numbers, B = 64 bins of the histogram.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kernels.kernel import Case, Kernel, Runner, Sample, Tensors
+from kernels.launch import CHOICE
+
+CHUNK, BINS, THREADS = 65536, 64, 256
+LOWEST = -47  # log2 of the lower end of bin 0, which also takes in everything smaller
+FORMATS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
+REMEMBERED = 64  # tables; pointers of gradients come back in turns
+
+
+@dataclass(frozen=True)
+class Stats:
+    """`values_P5`: sum, sum of squares, largest magnitude (NaN where there is one), non-finite, zeros; fp64, on the tensors' device.
+    `bins_PB`: how many numbers have 2^(b-47) <= |x| < 2^(b-46); zeros and non-finite numbers are in no bin."""
+
+    values_P5: Tensor
+    bins_PB: Tensor | None = None
+
+    @property
+    def norms_P(self) -> Tensor:
+        """Euclidean norms, fp32."""
+        return self.values_P5[:, 1].sqrt().float()
+
+    @property
+    def largest_P(self) -> Tensor:
+        return self.values_P5[:, 2]
+
+    @property
+    def nonfinite_P(self) -> Tensor:
+        return self.values_P5[:, 3]
+
+    @property
+    def zeros_P(self) -> Tensor:
+        return self.values_P5[:, 4]
+
+
+def tensor_stats(tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
+    """Statistics of tensors of one device: the kernel where it can run, `reference` elsewhere.  Never waits for a GPU."""
+    runner = CHOICE.runner(KERNEL, tensors[0].device) if tensors else None
+    known = all(t.dtype in FORMATS for t in tensors)
+    return on(runner, tensors, histogram=histogram) if runner and known else reference(tensors, histogram=histogram)
+
+
+def reference(tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
+    """The specification, in fp64."""
+    rows, bins = [], []
+    for tensor in tensors:
+        x = tensor.detach().double().flatten()
+        size = x.abs()
+        largest = size.max() if len(x) else x.new_zeros(())
+        finite = torch.isfinite(x)
+        rows.append(torch.stack([x.sum(), x.square().sum(), largest, (~finite).sum(), (x == 0).sum()]))
+        exponent = torch.frexp(size[finite & (x != 0)]).exponent.long() - 1  # frexp's mantissa lies in [1/2, 1)
+        bins.append(torch.bincount((exponent - LOWEST).clamp(0, BINS - 1), minlength=BINS))
+    values = torch.stack(rows) if rows else torch.zeros(0, 5, dtype=torch.float64)
+    return Stats(values, (torch.stack(bins) if bins else torch.zeros(0, BINS, dtype=torch.int64)) if histogram else None)
+
+
+class _Table:
+    """Which block reads what, on the device; and the rows and tickets that its blocks share, for one stream at a time."""
+
+    def __init__(self, tensors: Sequence[Tensor], device: torch.device) -> None:
+        chunks_P = [max(1, -(-t.numel() // CHUNK)) for t in tensors]  # an empty tensor has one chunk, which writes its zeros
+        segments = [[t.data_ptr(), t.numel(), c, FORMATS[t.dtype]] for t, c in zip(tensors, chunks_P, strict=True)]
+        counts = torch.tensor(chunks_P)
+        owner = torch.repeat_interleave(torch.arange(len(tensors)), counts)
+        index = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner]
+        self.blocks = len(owner)
+        self.segments = _there(torch.tensor(segments, dtype=torch.int64), device)
+        self.chunks = _there(torch.stack([owner, index], dim=1).int(), device)
+        self.rows = torch.empty(self.blocks, 4, dtype=torch.int64, device=device)
+        self.tickets = torch.zeros(len(tensors), dtype=torch.int32, device=device)
+
+
+def _there(host: Tensor, device: torch.device) -> Tensor:
+    """A copy that does not make the host wait."""
+    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host
+
+
+_TABLES: dict[int, OrderedDict[tuple, _Table]] = {}
+
+
+def _table(tensors: Sequence[Tensor], runner: Runner) -> _Table:
+    tables = _TABLES.setdefault(id(runner), OrderedDict()) if runner.device.type == "cuda" else OrderedDict()
+    key = tuple((t.data_ptr(), t.numel(), t.dtype) for t in tensors)
+    if key in tables:
+        tables.move_to_end(key)
+    else:
+        tables[key] = _Table(tensors, runner.device)
+        if len(tables) > REMEMBERED:
+            tables.popitem(last=False)
+    return tables[key]
+
+
+def on(runner: Runner, tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
+    """One launch for all tensors; fp32, fp16 and bf16 may be mixed."""
+    dense = [_flat(t.detach()) for t in tensors]
+    values = torch.empty(len(dense), 5, dtype=torch.float64, device=runner.device)
+    bins = torch.zeros(len(dense), BINS, dtype=torch.int64, device=runner.device) if histogram else None
+    if dense:
+        table = _table(dense, runner)
+        entry = f"tensor_stats<{'true' if histogram else 'false'}>"
+        runner.launch(KERNEL, entry, table.blocks, THREADS, [table.segments, table.chunks, table.rows, table.tickets, values, bins])
+    return Stats(values, bins)
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    """The tensor itself where its numbers lie side by side in whatever order, else a contiguous copy."""
+    strides = sorted((stride, size) for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size != 1)
+    expected = 1
+    for stride, size in strides:
+        if stride != expected:
+            return tensor.contiguous()
+        expected *= size
+    return tensor
+
+
+# -- samples -----------------------------------------------------------------------------------------
+
+
+def _sample(name: str, make: Callable[[], list[Tensor]], *, histogram: bool = True, rtol: float = 2e-6) -> Sample:
+    def told(stats: Stats) -> Tensors:
+        sums, squares, largest, nonfinite, zeros = stats.values_P5.cpu().unbind(1)
+        out = {"sum": sums, "squares": squares, "largest": largest, "nonfinite": nonfinite, "zeros": zeros}
+        return out | ({} if stats.bins_PB is None else {"bins": stats.bins_PB.cpu()})
+
+    def run(runner: Runner) -> Tensors:
+        return told(on(runner, [_moved(t, runner.device) for t in make()], histogram=histogram))
+
+    return Sample(
+        name, run, lambda: told(reference(make(), histogram=histogram)), rtol, 1e-4, exact=("largest", "nonfinite", "zeros", "bins")
+    )
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """On the device at the same offset from a 16-byte boundary."""
+    if device.type == "cpu":
+        return tensor
+    whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to(device)
+    return whole.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+
+
+def samples() -> Iterator[Sample]:
+    def normal(n: int, scale: float = 1.0, seed: int = 0) -> Tensor:
+        return torch.randn(n, generator=torch.Generator().manual_seed(seed + n)) * scale
+
+    def planted(dtype: torch.dtype) -> list[Tensor]:
+        x = normal(1009).to(dtype)
+        x[0], x[17], x[500], x[1008] = float("nan"), float("inf"), -float("inf"), 0.0
+        clean = normal(13, 1e-3).to(dtype)
+        clean[3] = -0.0
+        return [x, clean]
+
+    def tiny() -> list[Tensor]:
+        return [torch.tensor([1e-45, -1e-40, 1e-38, 2.0**-47, 2.0**-48, 2.0**16, 65535.0, 3e5, 1.0, 1.9999999]), normal(257, 6e-8).half()]
+
+    sizes = [1, 2, 31, 33, 0, 255, 1021, 4099]
+    yield _sample("odd and prime sizes, one empty", lambda: [normal(n) for n in sizes])
+    yield _sample("three formats in one launch", lambda: [normal(n).to(f) for n in (7, 1031, 0, 2053) for f in FORMATS])
+    yield _sample("views that begin off a 16-byte boundary", lambda: [normal(2069).to(f)[k:] for f in FORMATS for k in (1, 2, 3)])
+    for name, dtype in (("fp32", torch.float32), ("fp16", torch.float16), ("bf16", torch.bfloat16)):
+        yield _sample(f"NaN, infinities and zeros planted, {name}", lambda dtype=dtype: planted(dtype))
+    yield _sample("subnormal numbers and the ends of the histogram", tiny)
+    yield _sample("more than one chunk", lambda: [normal(CHUNK + 1), normal(5), normal(2 * CHUNK)], histogram=False, rtol=1e-5)
+    yield _sample("a transposed and a sliced matrix", lambda: [normal(33 * 65).view(33, 65).T, normal(40 * 50).view(40, 50)[::2, 3:11]])
+
+
+# -- benchmark ---------------------------------------------------------------------------------------
+
+
+def _six_passes(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The same statistics from torch's own operations."""
+    norms, largest = torch._foreach_norm(tensors), torch._foreach_norm(tensors, float("inf"))
+    rest = [torch.stack([t.sum(), (~torch.isfinite(t)).sum(), (t == 0).sum()]) for t in tensors]
+    return [torch.stack(norms), torch.stack(largest), torch.stack(rest)]
+
+
+def cases(device: torch.device) -> Iterator[Case]:
+    compiled = torch.compile(_six_passes)
+    for size, tensors, each in (("launch-bound", 64, 4096), ("in the L2 cache", 32, 262_144), ("beyond the L2 cache", 128, 1_000_003)):
+        data = [torch.randn(each, device=device) for _ in range(tensors)]
+        yield Case(
+            size,
+            4 * tensors * each,
+            lambda data=data: tensor_stats(data),
+            {
+                "eager, all statistics": lambda data=data: _six_passes(data),
+                "compiled, all statistics": lambda data=data: compiled(data),
+                "foreach_norm alone": lambda data=data: torch._foreach_norm(data),
+            },
+        )
+
+
+KERNEL = Kernel(
+    name="tensor_stats",
+    title="Statistics of every tensor in one pass",
+    formula=r"\sum_i x_i,\quad \sum_i x_i^2,\quad \max_i |x_i|,\quad \#\{x_i\ \mathrm{not\ finite}\},\quad \#\{x_i=0\},\quad "
+    r"\#\{i: \lfloor\log_2|x_i|\rfloor = b\}",
+    legend="P tensors of any size, cut into C chunks of 64 Ki numbers; one block per chunk, one row of results per tensor.",
+    floor="Every number read once: 4 bytes in fp32, 2 in fp16 and bf16.",
+    used_by="The cheap probes of every lab, on CUDA: norms and non-finite counts of gradients, weights, steps and activations.",
+    entries={"tensor_stats<false>": 80, "tensor_stats<true>": 80},
+    samples=samples,
+    cases=cases,
+    targets={"share of copy bandwidth beyond the L2 cache": "at least 85 %"},
+)

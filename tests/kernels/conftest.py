@@ -1,0 +1,34 @@
+"""One cache of compiled kernels for all tests of a session, and the tools they need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kernels.build import NoCompiler, compiler
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled-kernels"
+
+
+@pytest.fixture(scope="session")
+def host_compiler() -> str:
+    """g++; without it these tests skip at home and fail in CI."""
+    found = shutil.which("g++")
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("the emulator needs g++, which is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def nvrtc() -> tuple[int, int]:
+    try:
+        return compiler()[0]
+    except NoCompiler as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))

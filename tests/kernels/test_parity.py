@@ -1,0 +1,89 @@
+"""Every kernel agrees with its float64 reference: the very same `.cu` in the emulator, and on a GPU where there is one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from kernels import check
+from kernels.kernel import kernel, names
+from kernels.launch import Gpu
+
+ROOT = Path(__file__).resolve().parents[2]
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
+
+# What a mistake looks like: a text of the source and what stands there instead.
+MISTAKES = {
+    "tensor_stats": [
+        ("no barrier before the rows are read", "    __syncthreads();\n    if (threadIdx.x == 0)\n", "    if (threadIdx.x == 0)\n"),
+        ("the last number is left out", "threadIdx.x; i < count", "threadIdx.x; i < count - 1"),
+        ("a ticket too few", "u32(segment.chunks) - 1u", "u32(segment.chunks) - 2u"),
+        ("no barrier after the bins are cleared", "counts[i] = 0;\n        __syncthreads();", "counts[i] = 0;"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_kernel_agrees_with_float64_in_either_order_of_threads(name: str, cache: Path, host_compiler: str) -> None:
+    assert not list(check.emulated(kernel(name), cache))
+
+
+@GPU
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", names())
+def test_a_kernel_agrees_with_float64_on_the_gpu(name: str, cache: Path) -> None:
+    runner = Gpu(torch.device("cuda"), cache)
+    assert not list(check.disagreements(kernel(name), [runner, runner]))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [pytest.param(n, old, new, id=f"{n}: {says}") for n, mistakes in MISTAKES.items() for says, old, new in mistakes],
+)
+def test_a_mistake_in_the_source_is_found(name: str, old: str, new: str, cache: Path, host_compiler: str) -> None:
+    one = kernel(name)
+    assert old in one.source
+    assert next(check.emulated(one, cache, one.source.replace(old, new, 1)), None) is not None
+
+
+ASAN = """
+import sys
+from pathlib import Path
+from kernels import check
+from kernels.emulator import Emulator
+from kernels.kernel import kernel, names
+folder = Path(sys.argv[1])
+if len(sys.argv) > 2:
+    one = kernel("tensor_stats")
+    source = one.source.replace("threadIdx.x; i < count", "threadIdx.x; i < count + 40", 1)
+    list(check.disagreements(one, [Emulator(source=source, sanitized=True, folder=folder)]))
+else:
+    for name in names():
+        for says in check.disagreements(kernel(name), [Emulator(sanitized=True, folder=folder)]):
+            sys.exit(f"{name}: {says}")
+"""
+
+
+def sanitized(*arguments: str) -> subprocess.CompletedProcess[str]:
+    found = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip()
+    if not Path(found).is_absolute():
+        pytest.skip("this g++ comes without AddressSanitizer")
+    options = {"LD_PRELOAD": found, "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0"}
+    return subprocess.run([sys.executable, "-c", ASAN, *arguments], cwd=ROOT, env={**os.environ, **options}, capture_output=True, text=True)
+
+
+def test_no_kernel_touches_memory_that_is_not_its_own(cache: Path, host_compiler: str) -> None:
+    done = sanitized(str(cache))
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_sanitizer_sees_a_read_beyond_the_end(cache: Path, host_compiler: str) -> None:
+    done = sanitized(str(cache), "beyond")
+    assert done.returncode != 0
+    assert "AddressSanitizer" in done.stderr
+    assert "tensor_stats" in done.stderr
