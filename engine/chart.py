@@ -41,8 +41,11 @@ class RunLook:
 
     def size(self, metric: str, layer: str) -> int:
         """Elements of a vector series; 0 for a series that the run lacks."""
-        shapes = [s.shape for s in self.series if s.name == metric and s.layer == layer and s.shape]
-        return shapes[0][0] if shapes else 0
+        return next(iter(self.shape(metric, layer)), 0)
+
+    def shape(self, metric: str, layer: str = "") -> tuple[int, ...]:
+        """The shape of a vector series, whose points come row by row; () for a series that the run lacks."""
+        return next((s.shape for s in self.series if s.name == metric and s.layer == layer and s.shape), ())
 
 
 class Chart:
@@ -51,7 +54,9 @@ class Chart:
     `needs`: metrics without which the chart says nothing.  `layered`: it shows one layer at a time.
     `log`: its y axis follows the page's log / linear switch.  `about`: one sentence, "what am I seeing?".
     `live`: "extend" when every live trace carries `meta` and grows in the browser, "redraw" when the
-    figure is made again from stored frames, at most once a second.
+    figure is made again from stored frames, at most once a second.  A redrawn figure has axes of its own: what
+    a person zoomed to stays, and the other charts do not follow.
+    `newest`: the frames of a redrawn chart hold only the newest step of each series.
     """
 
     title: ClassVar[str]
@@ -60,11 +65,16 @@ class Chart:
     layered: ClassVar[bool] = False
     log: ClassVar[bool] = False
     live: ClassVar[Literal["extend", "redraw"]] = "extend"
+    newest: ClassVar[bool] = False
     place: ClassVar[int] = 50  # order on the page, small first
 
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         """-> the figure of `runs`; a run without a frame gets its traces with no points."""
         raise TypeError(f"{type(self).__name__} must define figure(runs, frames, events, layer)")
+
+    def table(self, run: RunLook, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
+        """What a redrawn figure shows of one run in numbers and words, for those who would rather read; None for a chart without."""
+        return None
 
     def fits(self, runs: Sequence[RunLook]) -> bool:
         """True when at least one run has everything that the chart needs."""

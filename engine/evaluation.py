@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.lab import Lab
+from engine.probe import Step
 
 
 @torch.no_grad()
@@ -36,3 +37,10 @@ def validation_loss(lab: Lab, model: nn.Module, step: int, number_format: Callab
         return None
     mean = torch.stack(losses).mean()
     return torch.where(torch.isfinite(mean), mean, torch.inf)
+
+
+def validation_of(step: Step) -> Tensor | None:
+    """The validation loss after one step, measured once however many probes ask for it."""
+    if "validation" not in step.scratch:
+        step.scratch["validation"] = validation_loss(step.lab, step.model, step.number, step.number_format)
+    return step.scratch["validation"]

@@ -36,7 +36,7 @@ class Preset:
 class Lab(Knobs):
     """Base of every lab, with the knobs that all share.
 
-    `provides` names what probes and charts may rely on ("routing", "attention"): they attach by need.
+    `provides` names what probes and charts may rely on ("routing", "byte_routing", "attention"): they attach by need.
     `headline` names the metrics that a table of this lab's runs shows.
     """
 

@@ -159,18 +159,35 @@ class Store:
             found = cursor.execute(f"SELECT {', '.join(EVENT)} FROM store.event WHERE run_id = {run_id} ORDER BY step, rowid").fetchall()
         return [dict(zip(EVENT, map(jsonable, row), strict=True)) for row in found]
 
-    def frame(self, run: str, names: Iterable[str] | None = None) -> pl.DataFrame:
-        """Every stored point: metric, layer, index (null for scalars), step, t, value; NAME, NAME@LAYER or a family may be asked for."""
+    def pictures(self, run: str) -> dict[str, dict[int, str]]:
+        """Name of a picture -> step -> what it says, of all that were announced and are not superseded, by name and step."""
+        run_id = self._id(run)
+        with self._cursor() as cursor:
+            found = cursor.execute(
+                f"SELECT rule, step, says FROM store.event WHERE run_id = {run_id} AND kind = 'image' ORDER BY rule, step, rowid"
+            ).fetchall()
+        out: dict[str, dict[int, str]] = {}
+        for name, step, says in found:
+            out.setdefault(name, {})[step] = says
+        return out
+
+    def frame(self, run: str, names: Iterable[str] | None = None, *, newest: bool = False) -> pl.DataFrame:
+        """Every stored point, or of each series only those of its newest step: metric, layer, index (null for scalars), step, t, value.
+
+        NAME, NAME@LAYER or a family may be asked for.
+        """
         run_id = self._id(run)
         which = "" if names is None else f" AND metric_id IN ({', '.join(map(str, self._chosen(run, names)))})"
+        which += " QUALIFY step = max(step) OVER (PARTITION BY metric_id)" if newest else ""
         with self._cursor() as cursor:
-            return cursor.sql(
+            frame = cursor.sql(
                 "SELECT m.name AS metric, m.layer, p.i AS index, p.step, p.t, p.value FROM ("
                 f"SELECT metric_id, NULL::INTEGER AS i, step, t, value FROM store.metric_point WHERE run_id = {run_id}{which} UNION ALL "
-                "SELECT metric_id, unnest(range(len(v)))::INTEGER, step, t, unnest(v)::DOUBLE FROM store.vector_point "
-                f"WHERE run_id = {run_id}{which}) p JOIN store.metric_name m USING (metric_id) "
+                "SELECT metric_id, unnest(range(len(v)))::INTEGER, step, t, unnest(v)::DOUBLE FROM "
+                f"(FROM store.vector_point WHERE run_id = {run_id}{which})) p JOIN store.metric_name m USING (metric_id) "
                 "ORDER BY metric, m.layer, p.step, p.t, index"
             ).pl()
+        return frame.filter(pl.col("step") == pl.col("step").max().over("metric", "layer")) if newest else frame
 
     # -- inside ------------------------------------------------------------------------------------
 

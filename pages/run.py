@@ -1,7 +1,9 @@
 """The run page: one run, or twins on the same charts, live.  `?run=a,b` names them."""
 
+from typing import Any
+
 import streamlit as st
-from engine.chart import charts
+from engine.chart import Chart, charts
 from engine.folder import ENDED, run_folder
 from engine.service import service
 from engine.spool import SeriesInfo
@@ -15,6 +17,8 @@ from pages.parts.looks import looks as looks_of
 from pages.parts.looks import ordered, twins
 from pages.parts.measured import measured
 from pages.parts.orders import asking
+from pages.parts.pictures import pictures_now, strips
+from pages.parts.redraw import redrawn, tables
 from pages.parts.toolbar import toolbar
 from pages.parts.words import title
 
@@ -71,15 +75,20 @@ def series_now() -> dict[str, tuple[SeriesInfo, ...]]:
     return out
 
 
-def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
-    """What decides which charts there are, and which runs have ended: when it changes, the page is made again."""
+def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str], frozenset[str]]:
+    """What decides which charts and pictures there are, and which runs have ended: when it changes, the page is made again.
+
+    -> named series and pictures; runs that have ended; runs of which the index has everything.
+    """
     named = frozenset((run, f"{s.name}@{s.layer}") for run, series in series_now().items() for s in series)
-    return named, frozenset(folder.run for folder in folders if folder.status() in ENDED)
+    drawn = frozenset((folder.run, f"image {name}") for folder in folders for name in service().store.pictures(folder.run))
+    ended = frozenset(folder.run for folder in folders if folder.status() in ENDED)
+    return named | drawn, ended, frozenset(run for run in ended if service().store.state(run)["status"] in ENDED)
 
 
 drawn = shape_now()
 living = len(drawn[1]) < len(folders)
-unread = any(all(run != folder.run for run, _ in drawn[0]) for folder in folders)  # ended, but the index has not caught up
+unread = len(drawn[2]) < len(folders)  # ended, but the index has not caught up
 looks = looks_of(specs, series_now(), theme)
 
 # -- head --------------------------------------------------------------------------------------------
@@ -141,6 +150,26 @@ def zoomed(range: list[float] | None) -> None:
         st.query_params.pop("zoom", None)
 
 
+def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
+    """One chart: a skeleton that the browser fills, or a whole figure, made again once a second while a run goes on."""
+    whole = chart.live == "redraw"
+    figure, frames = redrawn(name, chart, looks, modes["layer"], theme) if whole else (chart.figure(looks, {}, {}, modes["layer"]), {})
+    live_chart(
+        name,
+        figure,
+        [look.run for look in looks],
+        modes,
+        living=[look.run for look in looks if look.run not in drawn[1]],
+        log=chart.log,
+        redraw=whole,
+        range=zoom if len(zoom) == 2 else None,
+        theme=theme,
+        on_zoom=zoomed,
+    )
+    if whole:
+        tables(chart, looks, frames, modes["layer"])
+
+
 @st.fragment
 def board() -> None:
     modes = toolbar(layers, living=living)
@@ -150,23 +179,12 @@ def board() -> None:
             with st.container(border=True, gap="xsmall", height="stretch"):
                 st.markdown(f"##### {chart.title}{where}")
                 st.caption(chart.about)
-                stored = chart.live == "redraw"
-                frames = {look.run: service().store.frame(look.run, list(chart.needs)) for look in looks} if stored else {}
-                events = {look.run: service().store.events(look.run) for look in looks} if stored else {}
-                live_chart(
-                    name,
-                    chart.figure(looks, frames, events, modes["layer"]),
-                    [look.run for look in looks],
-                    modes,
-                    living=[look.run for look in looks if look.run not in drawn[1]],
-                    log=chart.log,
-                    range=zoom if len(zoom) == 2 else None,
-                    theme=theme,
-                    on_zoom=zoomed,
-                )
+                again = 1 if chart.live == "redraw" and unread and not modes["paused"] else None
+                st.fragment(plot, run_every=again)(name, chart, modes)
 
 
 board()
+strips(looks, pictures_now(looks), living=[look.run for look in looks if look.run not in drawn[1]])
 for error in unreadable:
     st.error(f"The chart in `{error.file}` could not be read: {error.says}", icon=":material/error:")
 

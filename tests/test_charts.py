@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from engine.chart import Chart, RunLook, charts
+from engine.charts.bytes_per_expert import TOP
 from engine.charts.expert_load import ROWS, owners
 from engine.spool import SeriesInfo
 
@@ -17,10 +18,12 @@ KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "floor", "spike", "e
 GATHER = {"nonfinite", "floor", "spike", "level"}  # marks and bounds belong to a panel, not to one run
 SCALARS = ["loss/train", "loss/validation", "grad_norm"]
 LAYERED = ["router/entropy", "router/dead_experts", "router/max_violation", "router/max_violation_noise"]
+LAYERED += ["router/byte_information", "router/byte_information_noise"]
 SERIES = (
     *(SeriesInfo(name) for name in SCALARS),
     *(SeriesInfo(name, LAYER) for name in LAYERED),
     SeriesInfo("router/load", LAYER, kind="vector", shape=(EXPERTS,)),
+    SeriesInfo("router/bytes", LAYER, kind="vector", shape=(EXPERTS, 256)),
 )
 CATALOG, BROKEN = charts()
 
@@ -33,8 +36,8 @@ def frame(value: float = 1.5, odd: dict[int, float] | None = None) -> pl.DataFra
     rows = [
         {"metric": s.name, "layer": s.layer, "index": index, "step": step, "t": 1e9 + step, "value": (odd or {}).get(step, value)}
         for s in SERIES
-        for index in (range(EXPERTS) if s.kind == "vector" else [None])
-        for step in range(STEPS)
+        for index in (range(math.prod(s.shape)) if s.kind == "vector" else [None])
+        for step in (range(STEPS - 1, STEPS) if s.name == "router/bytes" else range(STEPS))
     ]
     return pl.DataFrame(rows, schema={"metric": str, "layer": str, "index": int, "step": int, "t": float, "value": float})
 
@@ -84,7 +87,7 @@ def test_a_skeleton_is_small(name: str) -> None:
     assert len(drawn(CATALOG[name], [BROKEN_TWIN, CURED_TWIN], {}).to_json()) < 16_000
 
 
-@pytest.mark.parametrize("name", [n for n, c in CATALOG.items() if c.needs and "router/load" not in c.needs])
+@pytest.mark.parametrize("name", [n for n, c in CATALOG.items() if c.live == "extend" and c.needs and "router/load" not in c.needs])
 def test_values_that_are_not_finite_break_the_line_and_are_marked_at_the_edge(name: str) -> None:
     odd = {5: math.nan, 7: math.inf, 9: -math.inf}
     figure = drawn(CATALOG[name], [CURED_TWIN], {CURED_TWIN.run: frame(odd=odd)})
@@ -126,3 +129,39 @@ def test_the_stack_shows_each_expert_at_the_height_of_its_share() -> None:
     assert set(cells[3 * quarter + 1 :, 0]) == {2.0}
     assert np.isnan(cells[[2 * quarter, 3 * quarter], 0]).all(), "an edge between two bands"
     assert set(cells[:, 1]) == {0.0}, "an idle expert has no height"
+
+
+# -- bytes per expert ----------------------------------------------------------------------------------
+
+
+def diets() -> pl.DataFrame:
+    """Expert 0 gets 60 spaces and 20 newlines, expert 1 all 20 "e", expert 2 nothing, expert 3 20 spaces and 5 bytes of 0x80 and above."""
+    counts = np.zeros((4, 256))
+    counts[0, 32], counts[0, 10], counts[1, ord("e")], counts[3, 32], counts[3, 200:205] = 60, 20, 20, 20, 1
+    rows = {"metric": "router/bytes", "layer": LAYER, "index": range(counts.size), "step": 7, "t": 1e9, "value": counts.ravel()}
+    return pl.DataFrame(rows, schema={"metric": str, "layer": str, "index": int, "step": int, "t": float, "value": float}, strict=False)
+
+
+DIETS = RunLook("r", "diets", series=(SeriesInfo("router/bytes", LAYER, kind="vector", shape=(4, 256)),))
+
+
+def test_the_map_of_bytes_shows_shares_and_what_chance_would_give() -> None:
+    figure = CATALOG["bytes_per_expert"].figure([DIETS], {"r": diets()}, {}, LAYER)
+    everything, single = figure.data
+    assert [row[0] for row in everything.z] == [80 / 125, 20 / 125, 0.0, 25 / 125]
+    assert list(figure.layout.xaxis.ticktext[:4]) == ["all", "␣", "⏎", "e"]
+    assert [row[0] for row in single.z] == [0.75, 0.0, 0.0, 0.25]
+    assert [row[2] for row in single.z] == [0.0, 1.0, 0.0, 0.0]
+    assert np.allclose(np.sum(single.z, axis=0), 1.0), "every byte goes somewhere"
+    assert single.customdata[1][2] == "expert 1, e: 100 %, 20 of 20<br>by chance 3.2 ± 1.6"
+    assert single.customdata[2][0] == "expert 2, ␣: 0 %, 0 of 80<br>by chance 0.0 ± 0.0"
+
+
+def test_the_table_of_bytes_says_the_same_in_words() -> None:
+    table = CATALOG["bytes_per_expert"].table(DIETS, diets(), LAYER)
+    rows = [tuple(row) for row in table.iter_rows()]
+    assert rows[0] == ("whole text", "100 %", "␣ 64 % (×1.0) · ⏎ 16 % (×1.0) · e 16 % (×1.0) · 0xC8 1 % (×1.0) · 0xC9 1 % (×1.0)")
+    assert rows[1] == ("0", "64.0 %", "␣ 75 % (×1.2) · ⏎ 25 % (×1.6)")
+    assert rows[2][2].startswith("␣ 80 % (×1.2) · 0xC8 4 % (×5.0)")
+    assert rows[2][2].count("×") == TOP
+    assert rows[3:] == [("1", "16.0 %", "e 100 % (×6.2)"), ("2", "0.0 %", "nothing")]

@@ -109,7 +109,7 @@ def test_a_router_without_logits_gives_no_logit_reading() -> None:
 
 
 def test_routing_probes_attach_only_where_there_is_routing() -> None:
-    kinds = {name: PROBES[name] for name in PROBES.names() if name.startswith("router_")}
+    kinds = {name: PROBES[name] for name in PROBES.names() if PROBES[name].needs == "routing"}
     assert len(kinds) == 5
     assert attached(kinds, "cheap", frozenset()) == {}
     assert attached(kinds, "cheap", frozenset({"routing"})) == kinds
@@ -119,6 +119,6 @@ def test_no_probe_writes_into_the_record() -> None:
     one = step(0, a=Layer([3, 0, 1, 4], torch.ones(8, 4)))
     before = one.model["a"].record.counts_E.clone()
     for name in PROBES.names():
-        if name.startswith("router_"):
+        if PROBES[name].needs == "routing":
             list(PROBES[name](None, nn.Module()).after(one))  # type: ignore[arg-type]
     assert torch.equal(one.model["a"].record.counts_E, before)

@@ -13,7 +13,7 @@ SYMBOLS = {"spike": "diamond-open", "divergence": "star", "nonfinite": "x", "che
 
 
 class EventLane(Chart):
-    """Detector firings, non-finite values, checkpoints and interventions over steps."""
+    """Detector firings, non-finite values, checkpoints and interventions over steps; pictures have a place of their own."""
 
     title = "Events"
     about = "When each rule fired: the first mark in a lane against the moment the loss moves is the warning time that rule gives."
@@ -22,7 +22,7 @@ class EventLane(Chart):
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(height=200)
         for look in runs:
-            mine = list(events.get(look.run, ()))
+            mine = [event for event in events.get(look.run, ()) if event["kind"] != "image"]
             figure.add_trace(
                 go.Scatter(
                     x=[e["step"] for e in mine],

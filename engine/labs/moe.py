@@ -47,7 +47,7 @@ class Moe(Lab):
         "not begin at zero: an untrained model already leaves 4 to 9 of 32 experts (nearly) idle on its first batch. All numbers are "
         "from the CPU presets; the GPU variants are larger and not measured yet."
     )
-    provides = frozenset({"routing", "attention"})
+    provides = frozenset({"routing", "byte_routing", "attention"})
     headline = ("loss/validation", "router/dead_experts", "router/max_violation")
 
     router: Router = question(Router, "softmax_top_k", "Which expert does a token go to, and what keeps the experts busy?")

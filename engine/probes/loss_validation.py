@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.evaluation import validation_loss
+from engine.evaluation import validation_of
 from engine.probe import Metric, Probe, Reading, Step
 
 
@@ -18,5 +18,5 @@ class LossValidation(Probe):
     metrics = (Metric("loss/validation", "task loss on the validation batches"),)
 
     def after(self, step: Step) -> Iterable[Reading]:
-        value = validation_loss(step.lab, step.model, step.number, step.number_format)
+        value = validation_of(step)
         return () if value is None else [Reading("loss/validation", value)]

@@ -8,12 +8,14 @@ const config = (chart, Plotly) => ({
   displaylogo: false,
   displayModeBar: "hover",
   responsive: false,
-  doubleClick: false,
+  doubleClick: chart.spec.redraw ? "reset" : false,
   modeBarButtons: [[
-    { name: "everything", title: "Show everything", icon: Plotly.Icons.home, click: () => chart.zoom(null) },
+    chart.spec.redraw ? "resetScale2d" : { name: "everything", title: "Show everything", icon: Plotly.Icons.home, click: () => chart.zoom(null) },
     "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "toImage",
   ]],
 });
+
+const hollow = (trace) => ["x", "y", "z"].every((name) => !(trace[name]?.length || trace[name]?.bdata));
 
 class LiveChart {
   constructor(root) {
@@ -50,6 +52,7 @@ class LiveChart {
     const before = this.spec;
     this.spec = data;
     this.report = setStateValue;
+    if (before?.redraw && JSON.stringify(before) === JSON.stringify(data)) return; // made again, and nothing is new
     const others = before && before.runs.join() !== data.runs.join();
     if (others || (!before && hub.range === null)) hub.range = data.range;
     const time = data.modes.x === "time";
@@ -63,7 +66,7 @@ class LiveChart {
 
   // something changed: draw soon, but not more often than the page can bear
   stale(now = false) {
-    if (!now && this.spec.modes.paused) return;
+    if (!now && (this.spec.modes.paused || (this.spec.redraw && this.whole))) return;
     this.dirty = true;
     if (!this.inView || (this.waiting && !now)) return;
     clearTimeout(this.waiting);
@@ -79,9 +82,12 @@ class LiveChart {
     const began = (this.drawnAt = performance.now());
     this.dirty = false;
     this.width = this.box.clientWidth;
-    const logarithmic = this.spec.log && this.spec.modes.axis === "log";
-    const { drawn, note } = fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing });
-    const layout = this.layout(logarithmic, drawn.every((trace) => !trace.x?.length));
+    const logarithmic = this.spec.log && !this.spec.redraw && this.spec.modes.axis === "log";
+    const { drawn, note } = this.spec.redraw
+      ? { drawn: structuredClone(this.spec.figure.data), note: "" }
+      : fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing });
+    this.whole = !drawn.every(hollow);
+    const layout = this.layout(logarithmic, !this.whole);
     const shown = this.node._fullLayout?.yaxis;
     if (logarithmic) Object.assign(layout.yaxis, logTicks(drawn, shown?.type === "log" && !shown.autorange ? shown.range : null));
     await Plotly[this.born ? "react" : "newPlot"](this.node, drawn, layout, config(this, Plotly));
@@ -98,6 +104,8 @@ class LiveChart {
     const layout = themed(this.box, given, this.width);
     layout.uirevision = "keep";
     layout.dragmode = "zoom";
+    if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.silence(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
+    if (this.spec.redraw) return layout; // its axes are its own
     Object.assign(layout.xaxis, {
       title: { text: hub.time ? "seconds since the start" : "step", standoff: 6 },
       unifiedhovertitle: { text: hub.time ? "%{x:.1f} s" : "step %{x}" },
@@ -114,7 +122,6 @@ class LiveChart {
     const seen = `${logarithmic} ${hub.range} ${hub.resets}`;
     layout.yaxis.uirevision = seen;
     if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "none" });
-    if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.silence(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
     return layout;
   }
 
@@ -126,6 +133,7 @@ class LiveChart {
 
   bind() {
     this.born = true;
+    if (this.spec.redraw) return;
     this.node.on("plotly_relayout", (change) => {
       const low = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
       const high = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
@@ -139,7 +147,7 @@ class LiveChart {
 
   // the same step as on the chart under the pointer
   point(x) {
-    if (!this.born || !this.inView) return;
+    if (!this.born || !this.inView || this.spec.redraw) return;
     const { _size: size, xaxis, hovermode, _subplots: panels } = this.node._fullLayout;
     const alone = hovermode === "closest"; // a panel of single marks, where the nearest one may be far from this step
     this.cross.hidden = x === null || !alone || x < xaxis.range[0] || x > xaxis.range[1];

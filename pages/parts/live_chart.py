@@ -34,11 +34,15 @@ def live_chart(
     *,
     living: Sequence[str],
     log: bool,
+    redraw: bool = False,
     range: Sequence[float] | None,
     theme: str,
     on_zoom: Callable[[Sequence[float] | None], None],
 ) -> None:
-    """Mount the chart `name`; `living`: runs that still grow; `on_zoom` hears the range a person chose, or None for everything."""
+    """Mount the chart `name`; `living`: runs that still grow; `on_zoom` hears the range a person chose, or None for everything.
+
+    `redraw`: the figure is whole and is drawn as it is, on axes of its own.
+    """
     key = f"chart_{name}"
 
     def heard() -> None:
@@ -51,6 +55,7 @@ def live_chart(
         "living": list(living),
         "modes": modes,
         "log": log,
+        "redraw": redraw,
         "range": list(range) if range else None,
         "theme": theme,
     }

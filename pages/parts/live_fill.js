@@ -114,7 +114,7 @@ function owners(load, rows) {
 
 function lane(trace) {
   const { run, label, symbols } = trace.meta;
-  const events = hub.runs.get(run)?.events ?? [];
+  const events = (hub.runs.get(run)?.events ?? []).filter((e) => e.kind !== "image");
   const at = xOf(run);
   trace.x = events.map((e) => at(e.step, e.t));
   trace.y = events.map((e) => (e.rule || e.kind).replaceAll("_", " "));
