@@ -37,6 +37,7 @@ VERSION = 1
 OPEN, SCHEMA, POINTS, VECTOR, EVENT, CALL = 0, 1, 2, 3, 4, 5
 HEADER = struct.Struct("<III")
 POINT_HEAD = struct.Struct("<HHqd")
+NOTHING_YET: tuple[Any, tuple[int, struct.Struct]] = ((), (0, struct.Struct("")))
 LARGEST = 64 * 2**20  # a longer call is refused, a longer frame is damage
 
 Series = tuple[str, str]  # (metric name, layer)
@@ -64,6 +65,7 @@ class Spool:
         self.path, self.dropped = Path(path), 0
         self._units: dict[Series, tuple[str, tuple[int, ...]]] = {}
         self._schemas: dict[Any, tuple[int, struct.Struct]] = {}
+        self._latest = NOTHING_YET
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         self._size = 0
         opening = {"version": VERSION, "run": run, "attempt": attempt, "start": start}
@@ -90,10 +92,12 @@ class Spool:
         try:
             if scalars:
                 key = tuple(scalars)
-                if key not in self._schemas:
-                    parts.append(self._schema(key, "scalar", f"{len(key)}d"))
-                    fresh.append(key)
-                schema, values = self._schemas[key]
+                if key != self._latest[0]:  # to compare a hundred names is cheap, to hash them costs as much as to write them
+                    if key not in self._schemas:
+                        parts.append(self._schema(key, "scalar", f"{len(key)}d"))
+                        fresh.append(key)
+                    self._latest = (key, self._schemas[key])
+                schema, values = self._latest[1]
                 body = POINT_HEAD.pack(schema, len(key), step, t) + values.pack(*scalars.values())
                 parts.append(_frame(POINTS, body))
             for series, vector in (vectors or {}).items():
@@ -116,6 +120,7 @@ class Spool:
             if not written:
                 for key in fresh:  # the schema frame was cut off, or never written, with the rest
                     del self._schemas[key]
+                self._latest = NOTHING_YET
 
     def sync(self) -> None:
         """Ask the kernel to put everything on the disk (at checkpoints and at the end)."""

@@ -31,8 +31,8 @@ PATIENCE = 60_000  # milliseconds; waits end as soon as what they wait for is th
 class Server:
     """The lab on a free port of this machine, over one data folder; can be stopped and started again."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    def __init__(self, data: Path, app: str = "app.py") -> None:
+        self.data, self.app = data, app
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -44,7 +44,7 @@ class Server:
 
     def start(self) -> Server:
         self.data.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port), "--server.headless", "true"]
+        command = [sys.executable, "-m", "streamlit", "run", self.app, "--server.port", str(self.port), "--server.headless", "true"]
         environment = {**os.environ, "FAULTLINE_DATA": str(self.data), "OMP_NUM_THREADS": "1"}
         with open(self.data / "server.log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -72,9 +72,13 @@ class Server:
         return (self.data / "server.log").read_text(errors="replace")[-4000:]
 
 
+def chromium_here() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = chromium_here()
     if found is None:
         says = "No Chromium on this machine; install the package `chromium` to run the browser tests."
         if os.environ.get("CI") == "true":

@@ -1,0 +1,28 @@
+"""`?run=ID&charts=N`: N live charts of one scalar each, made of the same parts as those of the run page."""
+
+import streamlit as st
+
+from engine.chart import RunLook, blank
+from engine.traces import line, marks
+from pages.parts.live_chart import live_chart
+
+st.set_page_config(layout="wide")
+run, many = st.query_params["run"], int(st.query_params["charts"])
+look = RunLook(run)
+columns = st.columns(min(4, many))
+for n in range(many):
+    figure = blank(y_title=f"metric {n}", height=280)
+    figure.add_traces(line(look, {}, f"metric/{n}"))
+    marks(figure, [look], {}, {})
+    with columns[n % len(columns)]:
+        live_chart(
+            f"metric_{n}",
+            figure,
+            [run],
+            {"axis": "linear", "x": "step", "smoothing": 0.0, "layer": "", "paused": False},
+            living=[run],
+            log=False,
+            range=None,
+            theme="light",
+            on_zoom=lambda _: None,
+        )

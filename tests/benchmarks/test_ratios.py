@@ -1,0 +1,43 @@
+"""The budgets that hold as ratios on any machine: what a log call costs beside others, and what a larger index costs a question."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from tests.benchmarks import table
+from tests.benchmarks.measures.log_call import cost
+from tests.benchmarks.measures.series import Index
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TRIES = 5  # at most; a busy machine delays the answer and does not change it
+
+
+def test_a_log_call_costs_a_hundredth_of_summary_writer_and_a_tenth_of_json_lines(tmp_path: Path) -> None:
+    least: dict[str, float] = {}
+    for n in range(TRIES):
+        (tmp_path / str(n)).mkdir()
+        with ExitStack() as opened:
+            taken = cost(tmp_path / str(n), opened, rounds=2)
+        least = {name: min(seconds, least.get(name, seconds)) for name, seconds in taken.items()}
+        if 100 * least["spool"] <= least["summary_writer"] and 10 * least["spool"] <= least["json_lines"]:
+            return
+    raise AssertionError(f"CPU seconds per call: {least}")
+
+
+def test_one_curve_hardly_costs_more_out_of_ten_times_as_many_points(tmp_path: Path) -> None:
+    """Ten times the steps in every run: rows of a curve grow tenfold, its answer stays as long, and other curves are skipped."""
+    taken: list[tuple[float, float]] = []
+    with closing(Index(tmp_path / "small", 200_000, long=1000)) as small, closing(Index(tmp_path / "large", 2_000_000, long=1000)) as large:
+        while len(taken) < TRIES and min((b / a for a, b in taken), default=9.0) > 4:
+            taken.append((small.answers()["one_series"]["cpu_ms"], large.answers()["one_series"]["cpu_ms"]))
+    assert min(b / a for a, b in taken) <= 4, f"CPU milliseconds at 0.2 and at 2 million points: {taken}"
+
+
+def test_the_table_in_the_readme_is_the_one_of_the_stored_figures(tmp_path: Path) -> None:
+    document = json.loads((ROOT / "docs" / "measured" / "benchmarks.json").read_text())
+    copy = tmp_path / "README.md"
+    copy.write_text((ROOT / "README.md").read_text())
+    table.write(copy, document)
+    assert copy.read_text() == (ROOT / "README.md").read_text(), "run `python -m tests.benchmarks --table`"
