@@ -80,6 +80,7 @@ class LiveChart {
     if (!Plotly || !this.box.clientWidth || !this.box.isConnected) return;
     if (this.node._dragging) return this.stale(); // never under a hand that is zooming
     const began = (this.drawnAt = performance.now());
+    const birth = !this.born;
     this.dirty = false;
     this.width = this.box.clientWidth;
     const logarithmic = this.spec.log && !this.spec.redraw && this.spec.modes.axis === "log";
@@ -95,7 +96,7 @@ class LiveChart {
     this.note.textContent = note;
     await frame();
     await frame(); // the second one comes after the first was painted
-    this.cost = performance.now() - began;
+    if (!birth) this.cost = performance.now() - began; // it is born but once: no measure of what a refresh takes
   }
 
   layout(logarithmic, empty) {
