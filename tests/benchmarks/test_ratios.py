@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tests.benchmarks import table
+from tests.benchmarks.benchmark import best
 from tests.benchmarks.measures.log_call import cost
 from tests.benchmarks.measures.series import Index
 
@@ -27,12 +28,16 @@ def test_a_log_call_costs_a_hundredth_of_summary_writer_and_a_tenth_of_json_line
 
 
 def test_one_curve_hardly_costs_more_out_of_ten_times_as_many_points(tmp_path: Path) -> None:
-    """Ten times the steps in every run: rows of a curve grow tenfold, its answer stays as long, and other curves are skipped."""
+    """Ten times the steps in every run: the rows of a curve grow tenfold, its answer stays small, and other curves are skipped."""
+
+    def one_curve(index: Index) -> float:
+        return best(lambda: index.owner.store.series(index.runs[50].run, "metric/50"))["cpu_ms"]
+
     taken: list[tuple[float, float]] = []
-    with closing(Index(tmp_path / "small", 200_000, long=1000)) as small, closing(Index(tmp_path / "large", 2_000_000, long=1000)) as large:
-        while len(taken) < TRIES and min((b / a for a, b in taken), default=9.0) > 4:
-            taken.append((small.answers()["one_series"]["cpu_ms"], large.answers()["one_series"]["cpu_ms"]))
-    assert min(b / a for a, b in taken) <= 4, f"CPU milliseconds at 0.2 and at 2 million points: {taken}"
+    with closing(Index(tmp_path / "small", 100_000, long=1000)) as small, closing(Index(tmp_path / "large", 1_000_000, long=1000)) as large:
+        while not taken or (len(taken) < TRIES and min(b / a for a, b in taken) > 4):
+            taken.append((one_curve(small), one_curve(large)))
+    assert min(b / a for a, b in taken) <= 4, f"CPU milliseconds at 0.1 and at 1 million points: {taken}"
 
 
 def test_the_table_in_the_readme_is_the_one_of_the_stored_figures(tmp_path: Path) -> None:

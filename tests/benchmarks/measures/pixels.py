@@ -31,6 +31,12 @@ WATCH = """() => {
 }"""
 
 
+REASON = (
+    "Software rendering draws every chart anew as SVG, on the cores that train and serve. Next: draw only the traces that have grown "
+    "(Plotly.extendTraces), and WebGL where a GPU draws the page."
+)
+
+
 class Pixels(Benchmark):
     """A thread logs 16 scalars every 50 ms as a worker does, onto 1,000 steps that are there already; Chromium shows 1, 4 or 16
     charts, all in view. For every step and chart: wall-clock time from the log call to the first frame after the one whose drawing
@@ -49,7 +55,7 @@ class Pixels(Benchmark):
                 p95 = sorted(late)[int(0.95 * len(late))]
                 self.raw[f"{many}_charts"] = {"median_ms": median(late), "p95_ms": p95, "points": len(late), "load": load()}
                 what = f"{many} live chart{'s' if many > 1 else ''}, median"
-                figures.append(Figure(what, median(late), "ms", 400.0 if many == 4 else None, note=f"95 % within {p95:.0f} ms"))
+                figures.append(Figure(what, median(late), "ms", 400.0 if many == 4 else None, f"95 % within {p95:.0f} ms", REASON))
         return figures
 
     def one(self, server: Server, browser: Browser, many: int, *, seconds: float) -> list[float]:
