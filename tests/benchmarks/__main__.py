@@ -75,8 +75,11 @@ def measure(names: Sequence[str], *, quick: bool) -> tuple[Measured, int]:
             child = subprocess.Popen(command, cwd=ROOT)
             try:
                 code = child.wait()
-            except KeyboardInterrupt:  # the child heard it too
-                child.wait(30)
+            except KeyboardInterrupt:  # the child heard it too, and ends what it has started
+                try:
+                    child.wait(60)
+                except subprocess.TimeoutExpired:
+                    child.kill()
                 say("stopped")
                 return measured, 130
             if code or not out.exists():
