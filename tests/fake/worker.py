@@ -3,10 +3,14 @@
 behave   finish | stoppable | deaf | fail | hang (does not leave after its end) | mute (ends without a word, with exit code `code`)
 pace     seconds between two log calls
 steps    log calls;  ledger: file that lists every acknowledged point, kept outside the run
+flight   file outside the run with two numbers, how many log calls have begun and how many were acknowledged: they
+         differ while a call is in flight, also after a kill;  wide: more scalars in each call
+slow     seconds that the disk takes for one log call, half of them before the bytes are in the file and half after
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import sys
@@ -23,6 +27,25 @@ from engine.spool import Spool, spools
 CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}
 
 
+class SlowDisk(Spool):
+    """A spool whose log calls take most of the time, so that a kill at any moment hits one."""
+
+    seconds = 0.0
+
+    def _write(self, data: bytes) -> bool:
+        time.sleep(self.seconds / 2)
+        written = super()._write(data)
+        time.sleep(self.seconds / 2)
+        return written
+
+
+def in_flight(path: str) -> memoryview:
+    """Two numbers in a mapped file: what is written there outlives a kill, and costs no call of the kernel."""
+    with open(path, "w+b") as file:
+        file.truncate(16)
+        return memoryview(mmap.mmap(file.fileno(), 16)).cast("q")
+
+
 def main(path: str) -> int:
     folder = RunFolder(Path(path))
     knobs = unnest((folder.spec() or {})["knobs"])
@@ -31,12 +54,21 @@ def main(path: str) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behave == "deaf" else lambda *_: asked.set())
     print(f"fake worker {os.getpid()} behaves: {behave}", flush=True)
     attempt = len(spools(folder.path)) + 1
-    spool = Spool(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt)
+    kind = SlowDisk if knobs.get("slow") else Spool
+    SlowDisk.seconds = knobs.get("slow", 0.0)
+    spool = kind(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt)
     ledger = os.open(knobs["ledger"], os.O_WRONLY | os.O_CREAT | os.O_APPEND) if knobs.get("ledger") else -1
+    flight = in_flight(knobs["flight"]) if knobs.get("flight") else None
+    wide = {(f"wide/{n}", ""): 1.0 for n in range(knobs.get("wide", 0))}
     status = "finished"
     for step in range(steps):
         scalars = {("loss/train", ""): 1.0 / (step + 1), ("grad_norm", "a"): float(step)}
+        scalars |= wide
+        if flight is not None:
+            flight[0] = step + 1
         acknowledged = spool.log(step, scalars, {("load", "a"): [step, 1.0]})
+        if flight is not None and acknowledged:
+            flight[1] = step + 1
         if acknowledged and ledger >= 0:
             os.write(ledger, f"{step}\n".encode())
         if step % 50 == 0:
