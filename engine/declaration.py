@@ -13,6 +13,7 @@ from typing import Any
 from engine.knobs import Flat, nest
 from engine.lab import override
 from engine.nearest import nearest
+from engine.rules import broken
 
 
 class KnobError(ValueError):
@@ -36,6 +37,8 @@ def declare(lab: Mapping[str, Any], preset: str | None, given: Mapping[str, Any]
     unknown = [name for name in chosen if name not in out]
     if unknown:
         raise KnobError(_unknown(lab, unknown[0], out))
+    if against := broken(lab.get("rules", ()), out):
+        raise KnobError(" ".join(against))
     if out.get("data_seed", 0) is None:
         out["data_seed"] = out["seed"]
     return out

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import model_validator
+
 from engine import panel
 from engine.knobs import Flat, Knobs, Problems, describe, knob, question
 from engine.remedies.optimizer import Optimizer
+from engine.rules import Rule, broken
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,7 +40,7 @@ class Lab(Knobs):
     """Base of every lab, with the knobs that all share.
 
     `provides` names what probes and charts may rely on ("routing", "byte_routing", "attention"): they attach by need.
-    `headline` names the metrics that a table of this lab's runs shows.
+    `headline` names the metrics that a table of this lab's runs shows.  `rules` say what one knob asks of another.
     """
 
     title: ClassVar[str]
@@ -47,6 +50,7 @@ class Lab(Knobs):
     presets: ClassVar[dict[str, Preset]]
     provides: ClassVar[frozenset[str]] = frozenset()
     headline: ClassVar[tuple[str, ...]] = ("loss/validation",)
+    rules: ClassVar[tuple[Rule, ...]] = ()
 
     seed: int = knob(0, "seed of initialisation and noise", ge=0, le=2**31 - 1)
     data_seed: int | None = knob(None, "seed of the order of the data; empty means the same as seed", ge=0, le=2**31 - 1)
@@ -63,6 +67,13 @@ class Lab(Knobs):
     probes: Literal["free", "cheap", "dear"] = knob("cheap", "how much is measured: every probe up to this price", group="probes")
     kernels: Literal["auto", "reference"] = knob("auto", "custom CUDA kernels where they exist, or plain torch everywhere", group="size")
     on_divergence: Literal["stop", "continue"] = knob("stop", "what happens when the divergence rule fires")
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> Lab:
+        says = broken([rule.json() for rule in self.rules], self.flat())
+        if says:
+            raise ValueError(" ".join(says))
+        return self
 
     # -- what a lab defines ------------------------------------------------------------------------
 
@@ -141,5 +152,6 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "provides": sorted(lab.provides),
         "presets": presets(lab),
         "knobs": describe(lab, problems),
+        "rules": [rule.json() for rule in lab.rules],
         "panels": panel.told(name, problems),
     }

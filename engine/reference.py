@@ -18,6 +18,7 @@ from engine.detector import Detector
 from engine.lab import Lab, entry
 from engine.probe import Probe
 
+RULES = {"divides": "divides", "at most": "is at most"}  # how a rule between two knobs is written
 HEAD = "<!-- Written by `python -m engine.reference docs`; edit the code, not this page. -->\n"
 
 
@@ -48,6 +49,7 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
             parts += [p["story"], f"*See:* {p['see']}"]
         parts += [f"`{over}`", *_measurement(measured / f"{preset}.json")]
     parts += ["## Knobs", _table(("knob", "default", "allowed", "about", "source"), _knob_rows(told["knobs"]))]
+    parts += [f"* `{rule['knobs'][0]}` {RULES[rule['rule']]} `{rule['knobs'][1]}`: {rule['says']}" for rule in told["rules"]]
     for spec in told["knobs"]:
         if spec["kind"] == "question":
             parts.append(f"## `{spec['name']}`: {spec['about']}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine.knobs import knob, question
 from engine.lab import Lab, Preset
 from engine.remedies.router import Router
+from engine.rules import AtMost, Divides
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,6 +50,11 @@ class Moe(Lab):
     )
     provides = frozenset({"routing", "byte_routing", "attention"})
     headline = ("loss/validation", "router/dead_experts", "router/max_violation")
+
+    rules = (
+        Divides("heads", "d_model", "each head gets an equal share of the width."),
+        AtMost("router.k", "experts", "a token goes to experts that differ."),
+    )
 
     router: Router = question(Router, "softmax_top_k", "Which expert does a token go to, and what keeps the experts busy?")
     router_init: float = knob(
