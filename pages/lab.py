@@ -39,6 +39,7 @@ if lab is None:
 # -- the story ---------------------------------------------------------------------------------------
 
 st.query_params["lab"] = asked
+st.set_page_config(page_title=f"{lab['title']} · Faultline")
 st.title(f"{lab['icon']} {lab['title']}".strip())
 if len(labs) > 1:
     with st.container(horizontal=True):
@@ -59,10 +60,11 @@ st.caption("What the literature answers to each question of this lab; every answ
 for spec in questions:
     with st.container(border=True):
         st.markdown(f"### {spec['about']}")
-        for choice, tab in zip(spec["choices"], st.tabs([title(choice["name"]) for choice in spec["choices"]]), strict=True):
+        choices = sorted(spec["choices"], key=lambda choice: choice["name"] != spec["default"])  # what a run uses unless told otherwise
+        for choice, tab in zip(choices, st.tabs([title(choice["name"]) for choice in choices]), strict=True):
             with tab:
                 answer_text(choice)
-                st.caption(f"`{spec['name']}={choice['name']}`")
+                st.caption(f"`{spec['name']}={choice['name']}`" + (", the default" if choice["name"] == spec["default"] else ""))
 
 # -- presets -----------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ class ExpertCapacity(Panel):
         per_slot = 2.0 * MATRICES * d * n
         kept = k * (1.0 - dropped)
         return {
-            "part": ["router", "experts, useful", "experts, empty slots", "one-hot dispatch and combine"],
+            "part": ["router", "experts, useful", "experts, empty slots", "one-hot dispatch"],  # the last with its inverse, combine
             "flops": [2.0 * d * E, kept * per_slot, (E * slots / T - kept) * per_slot, 2.0 * 2.0 * E * slots * d],
             "bytes_of": ["expert weights", "buffers in and out", "one-hot mask", ""],
             "bytes": [float(E * MATRICES * d * n * size), 2.0 * E * slots * d * size, float(T * E * slots * size), None],
@@ -128,27 +128,27 @@ class ExpertCapacity(Panel):
             bars = go.Bar(x=experts["rank"], y=experts[name], name=name, legendgroup=name, marker=shade, hovertemplate=says)
             figure.add_trace(bars, 1, 1)
         for name, shown, colour, dash in (
-            ("dropped", "share of choices dropped", DROPPED, "solid"),
-            ("dropped_balanced", "the same, balanced router", DROPPED, "dot"),
-            ("empty", "share of slots empty", EMPTY, "solid"),
+            ("dropped", "dropped", DROPPED, "solid"),
+            ("dropped_balanced", "dropped by chance alone", DROPPED, "dot"),
+            ("empty", "empty", EMPTY, "solid"),
         ):
             drawn = {"color": colour, "width": 2, "dash": dash}
-            says = f"{shown} %{{y:.1%}}<extra></extra>"
-            figure.add_trace(go.Scatter(x=factors["factor"], y=factors[name], name=shown, line=drawn, hovertemplate=says), 2, 1)
+            curve = go.Scatter(x=factors["factor"], y=factors[name], name=shown, legendgroup=name, line=drawn, showlegend=dash == "dot")
+            curve.update(hovertemplate=f"{shown} %{{y:.1%}}<extra></extra>")
+            figure.add_trace(curve, 2, 1)
         for name, colour in (("dropped", DROPPED), ("empty", EMPTY)):
             mark = {"color": colour, "size": 10, "line": {"width": 1, "color": "white"}}
             dot = go.Scatter(x=[self.capacity_factor], y=here[name], mode="markers", marker=mark, showlegend=False, hoverinfo="skip")
             figure.add_trace(dot, 2, 1)
-        flops = go.Bar(x=cost["flops"], y=cost["part"], orientation="h", marker={"color": KEPT}, showlegend=False)
-        flops.update(
-            text=[f"{value:.3g}" for value in cost["flops"]], textposition="auto", hovertemplate="%{y}: %{x:.4~s}FLOP<extra></extra>"
-        )
+        parts = [part.replace(", ", ",<br>").replace("one-hot ", "one-hot<br>") for part in cost["part"]]
+        flops = go.Bar(x=cost["flops"], y=parts, orientation="h", marker={"color": KEPT}, showlegend=False)
+        flops.update(texttemplate="%{x:.3~s}", hovertemplate="%{y}: %{x:.4~s}FLOP<extra></extra>")
         figure.add_trace(flops, 3, 1)
         figure.update_xaxes(title_text="expert, by rank", row=1, col=1)
         figure.update_xaxes(title_text="capacity factor φ", unifiedhovertitle={"text": "φ = %{x}"}, row=2, col=1)
-        figure.update_xaxes(title_text="FLOP per token, forward", type="log", exponentformat="SI", row=3, col=1)
+        figure.update_xaxes(title_text="FLOP per token, forward", type="log", dtick=1, exponentformat="SI", row=3, col=1)
         figure.update_yaxes(title_text="tokens", row=1, col=1)
-        figure.update_yaxes(title_text="share", tickformat=".0%", range=[-0.02, 1.02], row=2, col=1)
+        figure.update_yaxes(title_text="share of choices, of slots", tickformat=".0%", range=[-0.02, 1.02], row=2, col=1)
         figure.update_yaxes(autorange="reversed", automargin=True, row=3, col=1)
         figure.update_layout(barmode="stack", bargap=0.15, margin={"l": 64, "r": 16, "t": 8, "b": 44})
         return figure

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST, MOST = 16, 2**20  # tokens
-GRID = 13  # numbers of tokens at which the bands are drawn
+GRID = 21  # numbers of tokens at which the bands are drawn
 WORK = 4_000_000  # binomial draws, which bounds the time of every slider position
 DEAD = 0.1  # of the fair share, as in the probe router/dead_experts
 MEMORY = 39  # batches: an average with decay 0.95 is as noisy as the mean of (1 + 0.95) / (1 - 0.95)
@@ -146,9 +146,9 @@ class RouterNoise(Panel):
         rule = {"mode": "lines", "line": {"color": "#8A8A8A", "width": 1.5, "dash": "dash"}, "name": "√(2 ln E / mean count)"}
         rule["hovertemplate"] = "rule of thumb %{y:.4~g}<extra></extra>"
         figure.add_trace(go.Scatter(x=bands["tokens"], y=bands["rule"], **rule), 1, 1)
-        figure.update_xaxes(type="log", exponentformat="SI", zeroline=False, title_text="")
+        figure.update_xaxes(type="log", dtick=1, exponentformat="SI", zeroline=False, title_text="")
         figure.update_xaxes(title_text="tokens in the batch", unifiedhovertitle={"text": "%{x:,d} tokens"}, row=3, col=1)
-        figure.update_yaxes(type="log", exponentformat="power", row=1, col=1)
+        figure.update_yaxes(type="log", dtick=1, tickformat="~g", row=1, col=1)
         figure.update_layout(margin={"l": 64, "r": 16, "t": 8, "b": 44})
         return figure
 
@@ -160,8 +160,8 @@ class RouterNoise(Panel):
         return (
             f"With {self.tokens:,} tokens, {self.experts} experts and k = {self.k}, chance alone gives a MaxVio of "
             f"{here['max_violation_mean']:.2g} ({span} in nine batches of ten), an entropy of {here['entropy_mean']:.4f} and "
-            f"{_few(here['dead_mean'])} in a single batch; averaged as on the run page (decay 0.95, as good as {MEMORY} batches) it is "
-            f"{_few(here['dead_averaged'])}."
+            f"{_few(here['dead_mean'])} in a single batch. The run page averages dead experts over about {MEMORY} batches (decay 0.95): "
+            f"there chance gives {_few(here['dead_averaged'])}."
         )
 
 

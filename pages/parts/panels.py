@@ -36,8 +36,9 @@ def panel_card(told: Told) -> None:
                 _figure(told, flat)
         with st.expander("Formula and source", icon=":material/function:"):
             formula(told["formula"])
-            named = {"Paper": told["paper"], "Formula from": reading(told["reading"])}
-            st.caption("  \n".join(f"**{word}.** {text}" for word, text in named.items() if text))
+            if told["paper"]:
+                st.caption(f"**Paper.** {told['paper']}")
+            st.markdown(f":small[**Formula from.** {reading(told['reading'])}]")
 
 
 def _figure(told: Told, flat: Flat) -> None:

@@ -15,10 +15,9 @@ def answer_text(answer: Mapping[str, str]) -> None:
         st.markdown(answer["idea"])
     if answer["formula"]:
         formula(answer["formula"])
-    lines = [f"**{word}.** {answer[what]}" for word, what in NAMED.items() if answer[what]]
+    st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in NAMED.items() if answer[what]))
     if answer["reading"]:
-        lines.append(f"**Formula from.** {reading(answer['reading'])}")
-    st.caption("  \n".join(lines))
+        st.markdown(f":small[**Formula from.** {reading(answer['reading'])}]")
 
 
 def formula(text: str) -> None:
