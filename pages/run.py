@@ -31,7 +31,8 @@ asked = [run for run in dict.fromkeys(st.query_params.get("run", "").split(","))
 
 if not asked:
     st.title("No run chosen")
-    st.markdown("Pick one of the latest runs here, or start one in the gallery.")
+    here = "Pick one of the latest runs here, or start one" if service().store.runs() else "There is no run yet. Start one"
+    st.markdown(f"{here} in the gallery.")
     st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
     jobs()
     st.stop()
@@ -42,6 +43,8 @@ for run in asked[:MOST_RUNS]:
         folders.append(run_folder(service().data, run))
     except KeyError:
         missing.append(run)
+if not folders:
+    st.title("No such run")
 if missing:
     st.error(
         f"There is no run {', '.join(f'`{run}`' for run in missing)} in this lab's data folder; it may have been deleted.",

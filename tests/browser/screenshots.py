@@ -24,10 +24,11 @@ from tests.made_runs import MadeRun, non_finite_run, readings, spiky_run
 WIDTHS = {1400: 900, 390: 844}
 LONGEST = 8000  # pixels
 EMPTY = {"home": "", "build": "build", "runs": "runs", "machine": "machine", "lab": "lab?lab=moe", "run": "run", "missing": "run?run=none"}
-SETTLED = """() => {
+SETTLED = """drawn => {
   const busy = '[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]';
+  const still = document.querySelector('[data-test-script-state="notRunning"]') && !document.querySelector(busy);
   const charts = [...document.querySelectorAll('.fl-chart')];
-  return document.querySelector('h1') && !document.querySelector(busy) && charts.every(box => box.querySelector('.main-svg'));
+  return still && document.querySelector('h1') && (!drawn || charts.every(box => box.querySelector('.main-svg')));
 }"""
 
 
@@ -66,12 +67,12 @@ def shoot(browser: Browser, server: Server, pages: Mapping[str, str], prefix: st
 
 def picture(page: Page, width: int, height: int, file: Path) -> None:
     """The whole page: the window grows to what there is to scroll, so that every chart is in view and drawn."""
-    page.wait_for_function(SETTLED)
-    for _ in range(2):
+    page.wait_for_function(SETTLED, arg=False)
+    for _ in range(3):
         tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": width, "height": min(LONGEST, max(height, tall))})
         page.wait_for_timeout(400)
-        page.wait_for_function(SETTLED)
+        page.wait_for_function(SETTLED, arg=True)
     page.screenshot(path=file)
     print(file)
 
@@ -79,8 +80,9 @@ def picture(page: Page, width: int, height: int, file: Path) -> None:
 def main(out: Path, parts: Sequence[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, chromium() as browser:
-        with running(Path(scratch) / "empty") as server:
-            shoot(browser, server, EMPTY, "empty", out, parts)
+        if not all(part.startswith("full") for part in parts or [""]):
+            with running(Path(scratch) / "empty") as server:
+                shoot(browser, server, EMPTY, "empty", out, parts)
         with running(Path(scratch) / "full") as server:
             shoot(browser, server, full(server.data), "full", out, parts)
 
