@@ -23,6 +23,11 @@ if not service().store.runs():
     st.fragment(lambda: st.rerun() if service().store.runs() else None, run_every=2)()
     st.stop()
 
+FILTERS = ("text", "lab", "status", "differing")
+if any(name in st.query_params for name in FILTERS):  # who comes back without an address finds the table as it was left
+    st.session_state.pop("runs_filters", None)
+elif kept := st.session_state.get("runs_filters"):
+    st.query_params.from_dict(kept)
 every_lab = "all labs"
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     text = st.text_input("Search", key="text", bind="query-params", placeholder="preset, person, seed=1, run", width=260, type="search")
@@ -40,6 +45,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     differing = st.toggle(
         "Only columns that differ", key="differing", bind="query-params", help="Shows the knobs in which the listed runs are not the same."
     )
+
+st.session_state["runs_filters"] = {name: st.query_params.get_all(name) for name in FILTERS if name in st.query_params}
 
 
 def listed() -> None:

@@ -59,6 +59,25 @@ def test_the_table_shows_runs_with_their_curves_and_filters_them_by_the_address(
     assert "No run fits" in said(nothing)
 
 
+def test_whoever_comes_back_to_the_table_finds_it_as_it_was_left(here: Service) -> None:
+    healthy = finished_run(here.data, preset="healthy", steps=20)
+    other = finished_run(here.data, preset="lr_burst", steps=20)
+    taken_in(here, healthy, other)
+    test = opened("runs.py", text="healthy")
+    assert shown(test) == [healthy.run]
+    test.switch_page("run.py")
+    test.query_params["run"] = healthy.run
+    test.run()
+    test.switch_page("runs.py")
+    test.query_params.clear()
+    test.run()
+    assert not test.exception
+    assert shown(test) == [healthy.run]
+    test.text_input(key="text").set_value("")
+    test.run()
+    assert set(shown(test)) == {healthy.run, other.run}
+
+
 def test_only_columns_that_differ_shows_the_knobs_that_differ(here: Service) -> None:
     collapse(here.data, lr=0.1)
     collapse(here.data, lr=0.2, seed=5)

@@ -153,6 +153,12 @@ class Hub {
     this.streamed = streamed;
     this.source = new EventSource(address("live", living.map((run) => ["run", run])));
     this.source.onopen = () => living.forEach((run) => this.fetch(run)); // nothing is missed between snapshot and stream
+    this.source.onerror = ({ target }) => {
+      // the browser itself tries again after a lost connection, but not after a refusal, such as one of a server that is just starting
+      if (target !== this.source || target.readyState !== EventSource.CLOSED) return;
+      this.hangUp();
+      setTimeout(() => this.listen(), AGAIN);
+    };
     this.source.addEventListener("resync", (event) => JSON.parse(event.data).runs.forEach((run) => this.fetch(run)));
     this.source.addEventListener("delta", (event) => this.grow(JSON.parse(event.data)));
   }
