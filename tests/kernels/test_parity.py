@@ -25,6 +25,12 @@ MISTAKES = {
         ("a ticket too few", "u32(segment.chunks) - 1u", "u32(segment.chunks) - 2u"),
         ("no barrier after the bins are cleared", "counts[i] = 0;\n        __syncthreads();", "counts[i] = 0;"),
     ],
+    "spam_adam": [
+        ("the last numbers are left out", "threadIdx.x; i < count", "threadIdx.x; i < count - 1"),
+        ("a ceiling twice as high", "float limit = s.theta * v;", "float limit = 2.0f * s.theta * v;"),
+        ("only the first warp counts its clips", "if (threadIdx.x % 32 == 0 && spikes)", "if (threadIdx.x == 0 && spikes)"),
+        ("a reset that forgets only one moment", "v = s.fresh ? 0.0f : x.v", "v = x.v"),
+    ],
 }  # fmt: skip
 
 

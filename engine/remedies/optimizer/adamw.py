@@ -34,4 +34,14 @@ class AdamW(Optimizer):
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]], lr: float) -> TorchOptimizer:
         import torch
 
-        return torch.optim.AdamW(list(parameters), lr=lr, betas=(self.beta1, self.beta2), eps=self.eps, weight_decay=self.weight_decay)
+        named = list(parameters)
+        betas = (self.beta1, self.beta2)
+        if named and named[0][1].is_cuda:
+            from kernels.launch import CHOICE
+            from kernels.spam_adam import KERNEL
+
+            if CHOICE.runner(KERNEL, named[0][1].device) is not None:
+                from engine.remedies.optimizer._spike_aware_adam import SpikeAwareAdam
+
+                return SpikeAwareAdam(named, lr, betas, self.eps, self.weight_decay)
+        return torch.optim.AdamW(named, lr=lr, betas=betas, eps=self.eps, weight_decay=self.weight_decay)
