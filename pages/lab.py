@@ -39,7 +39,6 @@ if lab is None:
 # -- the story ---------------------------------------------------------------------------------------
 
 st.query_params["lab"] = asked
-st.set_page_config(page_title=f"{lab['title']} · Faultline")
 st.title(f"{lab['icon']} {lab['title']}".strip())
 if len(labs) > 1:
     with st.container(horizontal=True):
