@@ -41,6 +41,7 @@ class Lab(Knobs):
 
     `provides` names what probes and charts may rely on ("routing", "byte_routing", "attention"): they attach by need.
     `headline` names the metrics that a table of this lab's runs shows.  `rules` say what one knob asks of another.
+    `chart_notes` adds a sentence of this lab to the words under a chart, by the chart's file name.
     """
 
     title: ClassVar[str]
@@ -51,6 +52,7 @@ class Lab(Knobs):
     provides: ClassVar[frozenset[str]] = frozenset()
     headline: ClassVar[tuple[str, ...]] = ("loss/validation",)
     rules: ClassVar[tuple[Rule, ...]] = ()
+    chart_notes: ClassVar[dict[str, str]] = {}
 
     seed: int = knob(0, "seed of initialisation and noise", ge=0, le=2**31 - 1)
     data_seed: int | None = knob(None, "seed of the order of the data; empty means the same as seed", ge=0, le=2**31 - 1)
@@ -150,6 +152,7 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "papers": list(lab.papers),
         "story": lab.story,
         "provides": sorted(lab.provides),
+        "chart_notes": lab.chart_notes,
         "presets": presets(lab),
         "knobs": describe(lab, problems),
         "rules": [rule.json() for rule in lab.rules],

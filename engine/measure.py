@@ -1,6 +1,6 @@
 """What the cards and the docs say is measured here: presets over their seeds, in full, through the command line.
 
-    python -m engine.measure LAB [PRESET …] [--seeds 0-2] [--data FOLDER]     or     python -m engine.measure --all
+    python -m engine.measure LAB [PRESET …] [--seeds 0-2] [--at-a-time 2] [--data FOLDER]     or     python -m engine.measure --all
 
 Writes docs/measured/<lab>/<preset>.json.  Without --seeds a preset is measured over the seeds of its
 last measurement, or 0-2.  Two processes at most at a time; the runs live in a folder that is
@@ -32,7 +32,7 @@ from engine.labs_json import labs_document
 from engine.nearest import nearest
 
 ROOT = Path(__file__).resolve().parent.parent
-AT_A_TIME = 2
+AT_A_TIME = 2  # processes, unless --at-a-time says otherwise
 ENDED = ("finished", "diverged")  # any other end is no measurement
 
 Run = dict[str, Any]
@@ -60,6 +60,8 @@ def one_run(lab: str, preset: str, seed: int, shown: Sequence[str], scratch: Pat
         told = json.loads(done.stdout)
     except ValueError:
         raise RuntimeError(f"{preset} seed {seed}: {done.stderr.strip().splitlines()[-1:]} (exit {done.returncode})") from None
+    for teacher in (data / "cache").glob("*/teacher.pt"):  # for the presets that come after this one
+        shutil.copytree(teacher.parent, scratch / "cache" / teacher.parent.name, dirs_exist_ok=True)
     if told["status"] not in ENDED:
         raise RuntimeError(f"{preset} seed {seed} ended {told['status']}; its folder is {data / 'runs' / told['run']}.")
     return kept(told, run_folder(data, told["run"]).state(), shown) | {"seed": seed}
@@ -130,17 +132,21 @@ def chosen(arguments: argparse.Namespace, labs: Mapping[str, type[Lab]], docs: P
         for name in arguments.presets:
             if name not in known:
                 sys.exit(nearest(f"preset of {lab}", name, known))
-        for name in arguments.presets or [n for n, p in known.items() if not p["grid"] and (gpu or not n.endswith("_gpu"))]:
+        for name in arguments.presets or [
+            n for n, p in known.items() if (p.get("arm") or not p["grid"]) and (gpu or not n.endswith("_gpu"))
+        ]:
             before = read_json(docs / lab / f"{name}.json") or {}
             out.append((lab, name, arguments.seeds or before.get("seeds") or seeds("0-2")))
     return out
 
 
-def measure(work: Sequence[tuple[str, str, list[int]]], labs: Mapping[str, type[Lab]], docs: Path, scratch: Path) -> int:
-    """Run everything, two at a time, and write a file per preset as soon as its last seed is in -> how many runs failed."""
+def measure(
+    work: Sequence[tuple[str, str, list[int]]], labs: Mapping[str, type[Lab]], docs: Path, scratch: Path, at_a_time: int = AT_A_TIME
+) -> int:
+    """Run everything, two at a time by default, and write a file per preset as soon as its last seed is in -> how many runs failed."""
     labs_document(scratch, progress=lambda says: say(says))
     failed = 0
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    with ThreadPoolExecutor(at_a_time) as pool:
         waiting = [
             (lab, preset, [pool.submit(one_run, lab, preset, seed, labs[lab].headline, scratch) for seed in wanted])
             for lab, preset, wanted in work
@@ -172,6 +178,7 @@ def main(given: Sequence[str]) -> int:
     parser.add_argument("presets", nargs="*", help="presets of the lab; none means all that this machine can run")
     parser.add_argument("--all", action="store_true", help="every preset of every lab")
     parser.add_argument("--seeds", type=seeds, help="like 0-2 or 0,3; default: those of the last measurement, or 0-2")
+    parser.add_argument("--at-a-time", type=int, default=AT_A_TIME, help="how many runs train side by side")
     parser.add_argument("--data", type=Path, help="keep the runs in this folder")
     arguments = parser.parse_args(given)
     if bool(arguments.lab) == arguments.all:
@@ -184,7 +191,7 @@ def main(given: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="faultline-measure-") as temporary:
         scratch = arguments.data or Path(temporary)
         scratch.mkdir(parents=True, exist_ok=True)
-        return 3 if measure(work, labs, docs, scratch.resolve()) or broken else 0
+        return 3 if measure(work, labs, docs, scratch.resolve(), arguments.at_a_time) or broken else 0
 
 
 if __name__ == "__main__":

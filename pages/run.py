@@ -181,7 +181,7 @@ def board() -> None:
             where = f" :gray[:small[in {modes['layer']}]]" if chart.layered and modes["layer"] else ""
             with st.container(border=True, gap="xsmall", height="stretch"):
                 st.markdown(f"##### {chart.title}{where}")
-                st.caption(chart.about)
+                st.caption(" ".join([chart.about, *filter(None, [(lab or {}).get("chart_notes", {}).get(name)])]))
                 again = 1 if chart.live == "redraw" and unread and not modes["paused"] else None
                 st.fragment(plot, run_every=again)(name, chart, modes)
 

@@ -19,14 +19,16 @@ GATHER = {"nonfinite", "floor", "spike", "level"}  # marks and bounds belong to 
 SCALARS = ["loss/train", "loss/validation", "grad_norm"]
 LAYERED = ["router/entropy", "router/dead_experts", "router/max_violation", "router/max_violation_noise"]
 LAYERED += ["router/byte_information", "router/byte_information_noise"]
+CATALOG, BROKEN = charts()
+PLAIN = dict.fromkeys([*SCALARS, *(need for c in CATALOG.values() if not c.layered and c.live == "extend" for need in c.needs)])
+REDRAWN = dict.fromkeys(need for c in CATALOG.values() if not c.layered and c.live == "redraw" for need in c.needs)
 SERIES = (
-    *(SeriesInfo(name) for name in SCALARS),
+    *(SeriesInfo(name) for name in PLAIN),
+    *(SeriesInfo(name, kind="vector", shape=(EXPERTS,)) for name in REDRAWN),
     *(SeriesInfo(name, LAYER) for name in LAYERED),
     SeriesInfo("router/load", LAYER, kind="vector", shape=(EXPERTS,)),
     SeriesInfo("router/bytes", LAYER, kind="vector", shape=(EXPERTS, 256)),
 )
-CATALOG, BROKEN = charts()
-
 BROKEN_TWIN = RunLook("20260101-000000-moe-aaaa", "broken", "#0072B2", "dot", SERIES)
 CURED_TWIN = RunLook("20260101-000000-moe-bbbb", "cured", "#0072B2", "solid", SERIES)
 

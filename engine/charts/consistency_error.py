@@ -1,0 +1,48 @@
+"""How far the jumps land from where the true flow ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.chart import Chart, Events, Frames, RunLook, blank
+from engine.traces import NEUTRAL, line, marks
+
+
+class ConsistencyError(Chart):
+    """Root mean square distance between jumps and the ends of exact flow lines."""
+
+    title = "Error along the true flow"
+    about = (
+        "How far a jump lands from the true end of its flow line: over all times (thick) and from pure noise (thin, squares); "
+        "the dashed line is the accuracy of the truth itself."
+    )
+    needs = ("consistency_error", "consistency_error/from_noise", "consistency_error/floor")
+    log = True
+    place = 30
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="distance")
+        for look in [look for look in runs if look.has("consistency_error/floor")][:1]:
+            floor = line(look, frames, "consistency_error/floor", smooth=False)
+            floor[0].update(name="accuracy of the truth", line={"color": NEUTRAL, "width": 1.4, "dash": "dash"}, legendgroup="floor")
+            floor[0].update(hovertemplate="%{y:.3~g}<extra>accuracy of the truth</extra>")
+            figure.add_traces(floor)
+        for look in runs:
+            square = {"symbol": "square-open", "size": 7, "color": look.colour, "line": {"width": 1.5}}
+            figure.add_traces(line(look, frames, "consistency_error", name="all times", width=2, smooth=False))
+            figure.add_traces(
+                line(
+                    look,
+                    frames,
+                    "consistency_error/from_noise",
+                    name="from noise",
+                    width=0.8,
+                    smooth=False,
+                    mode="lines+markers",
+                    marker=square,
+                )
+            )
+        marks(figure, runs, frames, events)
+        return figure

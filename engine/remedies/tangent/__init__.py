@@ -1,0 +1,18 @@
+"""Question `tangent`: what is done to the tangent before the network follows it?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.knobs import Choice
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Tangent(Choice):
+    """What is done to the tangent before the network follows it?"""
+
+    def shape(self, g_BD: Tensor, share_B: Tensor) -> Tensor:
+        """-> the tangent as it enters the loss; `share_B` is 0 at the data and 1 at the noise."""
+        raise TypeError(f"{type(self).__name__} must define shape(g, share)")
