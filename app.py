@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pandas  # noqa: F401  -- whole, before any thread: Streamlit imports it late, and Plotly beside it would meet half of it
 import streamlit as st
 
 from engine.routes import routes, streams
