@@ -17,6 +17,7 @@ from typing import Any
 
 from engine.folder import RunFolder, write_json
 
+LONGEST = 300  # characters of an exception that a page shows
 CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}
 
 
@@ -72,7 +73,8 @@ def sentence(error: BaseException) -> str:
         where = "The GPU's memory" if "CUDA" in str(error) or "HIP" in str(error) else "Memory"
         return f"{where} ran out: the run asked for more than there was. Make the model, the context or the batch smaller."
     told = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
-    return f"{type(error).__name__}: {told[:300]}" if told else type(error).__name__
+    short = told if len(told) <= LONGEST else f"{told[:LONGEST]} …"
+    return f"{type(error).__name__}: {short}" if told else type(error).__name__
 
 
 def out_of_memory(error: BaseException) -> bool:

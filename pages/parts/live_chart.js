@@ -79,9 +79,8 @@ class LiveChart {
     const Plotly = await plotly().catch((error) => void (this.note.textContent = `No chart: ${error.message}.`));
     if (!Plotly || !this.box.clientWidth || !this.box.isConnected) return;
     if (this.node._dragging) return this.stale(); // never under a hand that is zooming
-    const began = performance.now();
+    const began = (this.drawnAt = performance.now());
     const birth = !this.born;
-    this.drawnAt = birth ? 0 : began; // the first points need not wait behind the empty frame
     this.dirty = false;
     this.width = this.box.clientWidth;
     const logarithmic = this.spec.log && !this.spec.redraw && this.spec.modes.axis === "log";

@@ -36,7 +36,7 @@ def full(data: Path) -> dict[str, str]:
     """Fill the folder -> the addresses of its pages by name."""
     broken, cured = submit_twins(data, find_lab(labs_document(data), "moe"), "collapse", {"steps": 150}, who="a person")
     odd, spiky = non_finite_run(data), spiky_run(data)
-    growing = MadeRun(data, preset="attention_blowup", steps=400).declare()
+    growing = MadeRun(data, preset="healthy", steps=400).declare()
     for step in range(90):
         scalars, load = readings(step, healthy=False)
         growing.log(scalars, load=load)
