@@ -71,7 +71,7 @@ _WHERE = {
 _EVENT = {
     "step": "optimizer step at which it happened",
     "kind": "spike, divergence, nonfinite, checkpoint, image, intervention, knob and so on",
-    "rule": "the detector that fired, empty for none",
+    "rule": "the detector that fired, or the name of the picture; empty for none",
     "layer": "dotted module name, empty for the whole model",
     "value": "the value that was seen, empty for none",
     "threshold": "the threshold it crossed, empty for none",

@@ -9,8 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.detector import Event
 from engine.folder import RunFolder, reserve, write_json
+from engine.pictures import Pictures
+from engine.probe import Picture
 from engine.spool import Spool
 
 LAYER = "blocks.0.moe"
@@ -29,6 +33,7 @@ class MadeRun:
         self.began = began or time.time() - steps
         self.spool = Spool(self.folder.path / "spool.1.bin", self.folder.run)
         self.spool.describe("loss/train", unit="nats")
+        self.pictures = Pictures(self.folder.path)
         self.step = 0
         self._last = -1
 
@@ -57,6 +62,17 @@ class MadeRun:
         vectors = {("router/load", LAYER): list(load)} if load is not None else None
         assert self.spool.log(step, named, vectors, list(events), t=self.began + step)
         self.step = step + 1
+
+    def draw(self, name: str, pixels: np.ndarray, says: str = "", step: int | None = None) -> None:
+        """A picture, and the event that announces it."""
+        event = self.pictures.take(self.step if step is None else step, Picture(name, pixels, says))
+        assert event is not None
+        assert self.spool.log(event.step, events=[event])
+
+    def count_bytes(self, counts: np.ndarray) -> None:
+        """What the probe `router_bytes` tells: (experts, 256)."""
+        self.spool.describe("router/bytes", unit="assignments", layer=LAYER, shape=counts.shape)
+        assert self.spool.log(self.step, vectors={("router/bytes", LAYER): counts.ravel().tolist()}, t=self.began + self.step)
 
     def end(self, status: str = "finished", says: str = "") -> MadeRun:
         self.spool.close()
