@@ -1,4 +1,7 @@
-"""What the owner tells its listeners after each committed pass: new points, vectors, events and states, run by run."""
+"""What the owner tells its listeners after each committed pass: new points, vectors, events and states, run by run.
+
+Tables and samples (vectors of more than one dimension) stay at home: a live trace has no use for them, and they are large.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ def message_of(follower: Follower, batch: Batch) -> Message | None:
             for column, series in enumerate(block.series):
                 _join(message["points"], series_key(series.name, series.layer), "values", _thin(block, values[:, column]))
     for block in batch.vectors.values():
-        if block.run_id == follower.run_id:
+        if block.run_id == follower.run_id and len(block.series[0].shape) < 2:  # the others are drawn again from what is stored
             stride = max(1, len(block.steps) // ROWS)
             kept = sorted({*range(0, len(block.steps), stride), len(block.steps) - 1})
             rows = ([block.steps[i] for i in kept], [block.ts[i] for i in kept], [[jsonable(v) for v in block.values[i]] for i in kept])

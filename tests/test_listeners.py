@@ -56,6 +56,18 @@ def test_listeners_hear_what_was_committed_and_only_of_their_runs(owner: Owner) 
     assert len(news) == 3
 
 
+def test_tables_and_samples_are_not_streamed(owner: Owner) -> None:
+    folder = begin(owner.data)
+    news: list[dict] = []
+    owner.subscribe({folder.run}, news.append)
+    spool = spool_of(folder)
+    spool.describe("samples", shape=(2, 2))
+    spool.log(0, {}, {("samples", ""): [1.0, 2.0, 3.0, 4.0], ("row", ""): [1.0, 2.0]})
+    owner.catch_up()
+    assert [set(message["vectors"]) for message in news] == [{"row"}]
+    assert owner.store.frame(folder.run, ["samples"])["value"].to_list() == [1.0, 2.0, 3.0, 4.0], "they are stored all the same"
+
+
 def test_a_listener_that_fails_is_dropped_and_the_others_still_hear(owner: Owner, caplog: pytest.LogCaptureFixture) -> None:
     folder = begin(owner.data)
     news: list[dict] = []

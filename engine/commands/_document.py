@@ -17,7 +17,7 @@ def lines(document: Mapping[str, Any], says: str = "") -> Iterator[str]:
         yield f"  made from {document['parent']}"
     yield f"  knobs: {' '.join(f'{k}={v}' for k, v in document['knobs'].items())}"
     for event in document["events"][:20]:
-        yield f"  step {event['step']}: {event['kind']} {event['says']}"
+        yield f"  step {event['step']}: {event['kind']} {event['rule'] if event['kind'] == 'image' else event['says']}"
     if len(document["events"]) > 20:
         yield f"  … and {len(document['events']) - 20} more events"
     rows = [[key, m["points"], _last(m["last"]), m["min"], m["max"], m["nonfinite"], m["unit"]] for key, m in document["metrics"].items()]
