@@ -1,0 +1,90 @@
+"""kill -9 around a real training: one of the owner, one of the zygote, one of the worker; and a run killed in its first second."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import orders
+from engine.executors.zygote import Zygote
+from engine.folder import ENDED, RunFolder
+from engine.open_run import open_run
+from engine.owner import Owner
+from engine.supervisor import Supervisor
+from tests.test_zygote import declared, until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OWNER = """
+import sys
+from pathlib import Path
+from engine.owner import Owner
+owner = Owner(Path(sys.argv[1]))
+print(owner.role, flush=True)
+while True:
+    owner.step()
+"""
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    data = tmp_path_factory.mktemp("training")
+    supervisor = Supervisor(data, Zygote(data), cores=4)
+    supervisor.executor.start()
+    assert supervisor.executor.wait(300)
+    supervisor.start()
+    yield supervisor
+    supervisor.close()
+
+
+def losses(run: RunFolder) -> list[tuple[int, float]]:
+    frame = open_run(run.path)
+    frame = frame.filter(frame["metric"] == "loss/train")
+    return list(zip(frame["step"].to_list(), frame["value"].to_list(), strict=True))
+
+
+def test_a_run_killed_in_its_first_second_is_resumed_to_the_same_curve(warm: Supervisor) -> None:
+    whole, run = declared(warm.data, steps=8), declared(warm.data, steps=8)
+    until(lambda: run.process(), "a worker")
+    os.kill(run.process().pid, signal.SIGKILL)
+    until(lambda: run.exit() is not None, "its end")
+    if run.status() == "finished":
+        pytest.fail("it was too quick to be killed")
+    assert run.status() == "killed"
+    assert not (run.path / "ckpt" / "last.ckpt").exists()
+    orders.resume(run)
+    until(lambda: run.status() in ENDED and whole.status() in ENDED, "the ends")
+    assert (run.status(), whole.status()) == ("finished", "finished"), run.log()
+    assert losses(run) == losses(whole)
+    assert [step for step, _ in losses(run)] == list(range(8))
+
+
+def test_a_training_outlives_owner_and_zygote_and_its_points_outlive_it(warm: Supervisor) -> None:
+    run = declared(warm.data, steps=100_000)
+    with subprocess.Popen([sys.executable, "-c", OWNER, str(warm.data)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout.readline() == "owner\n"
+        until(lambda: run.state().get("step", 0) > 20, "training")
+        owner.kill()
+    zygote, worker = warm.executor.pid, run.process()
+    os.kill(zygote, signal.SIGKILL)
+    until(lambda: warm.executor.warm and warm.executor.pid != zygote, "a new zygote")
+    reached = run.state()["step"]
+    until(lambda: run.state()["step"] > reached, "more training")
+    assert run.process() == worker
+    told = run.state()["step"]
+    os.kill(worker.pid, signal.SIGKILL)
+    until(lambda: run.exit() is not None, "its end")
+    assert run.status() == "lost", "whoever could know its signal was killed before it"
+    again = Owner(warm.data)
+    again.catch_up()
+    steps = again.store.frame(run.run, ["loss/train"])["step"].to_list()
+    assert steps == list(range(len(steps)))
+    assert len(steps) >= told, "every step that the worker had told is there"
+    assert [step for step, _ in losses(run)] == steps
+    assert not [row for row in again.store.runs() if row["status"] not in ENDED]
+    again.stop()
