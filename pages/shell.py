@@ -20,6 +20,7 @@ page = st.navigation(
         st.Page("build.py", title="Build", icon=":material/tune:", url_path="build"),
         st.Page("runs.py", title="Runs", icon=":material/table_rows:", url_path="runs"),
         st.Page("machine.py", title="Machine", icon=":material/memory:", url_path="machine"),
+        st.Page("cuda.py", title="CUDA kernels", icon=":material/developer_board:", url_path="cuda"),
         st.Page("lab.py", title="Lab", icon=":material/science:", url_path="lab"),
         st.Page("run.py", title="Run", icon=":material/show_chart:", url_path="run"),
     ],

@@ -17,7 +17,7 @@ from kernels.launch import Gpu
 ROOT = Path(__file__).resolve().parents[2]
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
 
-# What a mistake looks like: a text of the source and what stands there instead.
+# What a mistake looks like: a text of the source and what stands there instead.  None writes where it must not: this process goes on.
 MISTAKES = {
     "tensor_stats": [
         ("no barrier before the rows are read", "    __syncthreads();\n    if (threadIdx.x == 0)\n", "    if (threadIdx.x == 0)\n"),
@@ -30,6 +30,18 @@ MISTAKES = {
         ("a ceiling twice as high", "float limit = s.theta * v;", "float limit = 2.0f * s.theta * v;"),
         ("only the first warp counts its clips", "if (threadIdx.x % 32 == 0 && spikes)", "if (threadIdx.x == 0 && spikes)"),
         ("a reset that forgets only one moment", "v = s.fresh ? 0.0f : x.v", "v = x.v"),
+    ],
+    "moe_route": [
+        ("a NaN ranks last", "INFINITE_BITS ? 0xffffffffu", "INFINITE_BITS ? 0u"),
+        ("ranks ignore the warps before", "for (int w = 0; w < warp; ++w) place", "for (int w = 1; w < warp; ++w) place"),
+        ("no barrier before the load is told", "    __syncthreads();\n    for (int e", "    for (int e"),
+        ("the bias weighs too", "if (lane == i) mine = s;", "if (lane == i) mine = ranked;"),
+    ],
+    "sinkhorn": [
+        ("no barrier between rows and columns", "        __syncthreads();\n        float error", "        float error"),
+        ("no barrier after the rows of a tile", "    __syncthreads();\n    for (i64 e = threadIdx.x;", "    for (i64 e = threadIdx.x;"),
+        ("the last row is left out", "r < rows; ++r) column", "r < rows - 1; ++r) column"),
+        ("backward with the wrong potential", "expf(base + before[e])", "expf(base + g[e])"),
     ],
 }  # fmt: skip
 

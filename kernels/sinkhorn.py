@@ -1,0 +1,232 @@
+"""sinkhorn: log-domain potentials that balance a score matrix, with the column error of every iteration and a closed-form backward.
+
+Shapes: T rows (tokens), E columns (experts, codes), K iterations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import log
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.library import custom_op
+
+from kernels.kernel import Case, Kernel, Runner, Sample, Tensors
+from kernels.launch import CHOICE
+
+THREADS, WARPS, ROWS = 256, 8, 32
+ON_CHIP = 48 * 1024  # bytes of shared memory that every GPU gives without being asked
+Three = tuple[Tensor, Tensor, Tensor]
+
+
+class Balanced(NamedTuple):
+    """`f_KT`, `g_KE`: potentials after each iteration; only the last ones carry gradients.  `errors_K`: largest relative error of a
+    column's sum before its potential moved."""
+
+    f_KT: Tensor
+    g_KE: Tensor
+    errors_K: Tensor
+
+
+def sinkhorn(scores_TE: Tensor, iterations: int) -> Balanced:
+    """Potentials with which exp(S + f + g) has rows of sum 1 (nearly, after the last column step) and columns of sum T / E."""
+    if iterations < 1 or scores_TE.ndim != 2 or not scores_TE.numel():
+        shape = tuple(scores_TE.shape)
+        raise ValueError(f"sinkhorn got {iterations} iterations of a {shape} matrix; give at least one, of a matrix with rows and columns.")
+    return Balanced(*torch.ops.faultline.sinkhorn(scores_TE, iterations))
+
+
+def plan(scores_TE: Tensor, balanced: Balanced) -> Tensor:
+    """The balanced matrix exp(S + f + g) -> (T, E)."""
+    return (scores_TE + balanced.f_KT[-1].unsqueeze(1) + balanced.g_KE[-1]).exp()
+
+
+def reference(scores_TE: Tensor, iterations: int) -> Three:
+    """The specification, in the format of the scores."""
+    log_c = log(scores_TE.shape[0] / scores_TE.shape[1])
+    g_E = scores_TE.new_zeros(scores_TE.shape[1])
+    fs, gs, errors = [], [], []
+    for _ in range(iterations):
+        f_T = -(scores_TE + g_E).logsumexp(dim=1)
+        total_E = (scores_TE + f_T.unsqueeze(1)).logsumexp(dim=0)
+        errors.append(((total_E + g_E - log_c).exp() - 1).abs().max())
+        g_E = log_c - total_E
+        fs.append(f_T)
+        gs.append(g_E)
+    return torch.stack(fs), torch.stack(gs), torch.stack(errors)
+
+
+def on(runner: Runner, scores_TE: Tensor, iterations: int) -> Three:
+    """One launch where the matrix fits into shared memory, two per iteration where it does not."""
+    scores = scores_TE.contiguous()
+    (T, E), log_c = scores.shape, log(scores.shape[0] / scores.shape[1])
+    room = 4 * (T * E + T + E + WARPS)
+    f, g, errors = scores.new_empty(iterations, T), scores.new_empty(iterations + 1, E), scores.new_empty(iterations)
+    if room <= ON_CHIP:
+        runner.launch(KERNEL, "sinkhorn_small", 1, THREADS, [scores, T, E, iterations, log_c, f, g, errors], shared=room)
+        return f, g[1:].clone(), errors
+    g[0] = 0.0
+    tiles = -(-T // ROWS)
+    parts, column_errors = scores.new_empty(tiles, E, 2), scores.new_empty(iterations, E)
+    for k in range(iterations):
+        runner.launch(KERNEL, "sinkhorn_rows", tiles, THREADS, [scores, T, E, g[k], f[k], parts])
+        arguments = [parts, tiles, E, log_c, g[k], g[k + 1], column_errors[k]]
+        runner.launch(KERNEL, "sinkhorn_columns", -(-E // WARPS), THREADS, arguments)
+    return f, g[1:].clone(), column_errors.amax(dim=1)
+
+
+def backward_reference(scores: Tensor, f_KT: Tensor, g_KE: Tensor, d_f: Tensor, d_g: Tensor) -> Tensor:
+    """dS from the gradients of all potentials, iterations in reverse; A and B as in the head of sinkhorn.cu."""
+    log_c = log(scores.shape[0] / scores.shape[1])
+    out, d_g_E = torch.zeros_like(scores), torch.zeros_like(g_KE[0])
+    for k in reversed(range(len(f_KT))):
+        base = scores + f_KT[k].unsqueeze(1)
+        before = g_KE[k - 1] if k else torch.zeros_like(g_KE[0])
+        b = (base + g_KE[k] - log_c).exp() * (d_g[k] + d_g_E)
+        d_f_T = d_f[k] - b.sum(dim=1)
+        a = (base + before).exp() * d_f_T.unsqueeze(1)
+        out -= a + b
+        d_g_E = -a.sum(dim=0)
+    return out
+
+
+def backward_on(runner: Runner, scores: Tensor, f_KT: Tensor, g_KE: Tensor, d_f: Tensor, d_g: Tensor) -> Tensor:
+    """Two launches per iteration."""
+    scores, f_KT, g_KE, d_f, d_g = (t.contiguous() for t in (scores, f_KT, g_KE, d_f, d_g))
+    (T, E), log_c = scores.shape, log(scores.shape[0] / scores.shape[1])
+    tiles = -(-T // ROWS)
+    out, parts, zeros = torch.zeros_like(scores), scores.new_empty(tiles, E), torch.zeros_like(g_KE[0])
+    carried = zeros
+    for k in reversed(range(len(f_KT))):
+        d_g_E = d_g[k] + carried
+        arguments = [scores, T, E, log_c, f_KT[k], g_KE[k], g_KE[k - 1] if k else zeros, d_f[k], d_g_E, out, parts]
+        runner.launch(KERNEL, "sinkhorn_backward", tiles, THREADS, arguments)
+        carried = torch.empty_like(zeros)
+        runner.launch(KERNEL, "sinkhorn_backward_columns", -(-E // WARPS), THREADS, [parts, tiles, E, carried])
+    return out
+
+
+def _runner(scores: Tensor) -> Runner | None:
+    return CHOICE.runner(KERNEL, scores.device) if scores.dtype == torch.float32 else None
+
+
+@custom_op("faultline::sinkhorn", mutates_args=())
+def _op(scores: Tensor, iterations: int) -> Three:
+    runner = _runner(scores)
+    return on(runner, scores, iterations) if runner else reference(scores, iterations)
+
+
+@_op.register_fake
+def _(scores: Tensor, iterations: int) -> Three:
+    T, E = scores.shape
+    return scores.new_empty(iterations, T), scores.new_empty(iterations, E), scores.new_empty(iterations)
+
+
+@custom_op("faultline::sinkhorn_backward", mutates_args=())
+def _backward_op(scores: Tensor, f: Tensor, g: Tensor, d_f: Tensor, d_g: Tensor) -> Tensor:
+    runner = _runner(scores)
+    return backward_on(runner, scores, f, g, d_f, d_g) if runner else backward_reference(scores, f, g, d_f, d_g)
+
+
+@_backward_op.register_fake
+def _(scores: Tensor, *_: Any) -> Tensor:
+    return torch.empty_like(scores, memory_format=torch.contiguous_format)
+
+
+def _setup(ctx: Any, inputs: tuple, output: Three) -> None:
+    ctx.save_for_backward(inputs[0], output[0], output[1])
+    ctx.mark_non_differentiable(output[2])
+
+
+def _backward(ctx: Any, d_f: Tensor, d_g: Tensor, _: Any) -> tuple:
+    return torch.ops.faultline.sinkhorn_backward(*ctx.saved_tensors, d_f, d_g), None
+
+
+_op.register_autograd(_backward, setup_context=_setup)
+
+
+# -- samples -----------------------------------------------------------------------------------------
+
+
+def _sample(name: str, T: int, E: int, iterations: int, *, scale: float = 1.0, planted: str = "", streamed: bool = False) -> Sample:
+    def given() -> Tensor:
+        scores = scale * torch.randn(T, E, generator=torch.Generator().manual_seed(T * E))
+        if planted == "nan":
+            scores[1, 2] = float("nan")
+        if planted == "-inf":
+            scores[0, : E - 1], scores[2, 1] = -float("inf"), -float("inf")
+        return scores
+
+    def gradients() -> tuple[Tensor, Tensor]:
+        made = torch.Generator().manual_seed(5)
+        return torch.randn(iterations, T, generator=made), torch.randn(iterations, E, generator=made)
+
+    def run(runner: Runner) -> Tensors:
+        scores = given().to(runner.device)
+        f, g, errors = on(runner, scores, iterations)
+        d = backward_on(runner, scores, f, g, *(x.to(runner.device) for x in gradients()))
+        return {"f": f.cpu(), "g": g.cpu(), "errors": errors.cpu(), "d_scores": d.cpu()}
+
+    def told() -> Tensors:
+        scores = given().double()
+        f, g, errors = reference(scores, iterations)
+        return {"f": f, "g": g, "errors": errors, "d_scores": backward_reference(scores, f, g, *(x.double() for x in gradients()))}
+
+    assert streamed == (4 * (T * E + T + E + WARPS) > ON_CHIP)
+    return Sample(name, run, told, rtol=1e-4 * max(1.0, scale / 10), atol=2e-5 * max(1.0, scale))
+
+
+def samples() -> Iterator[Sample]:
+    yield _sample("on chip, odd sizes", 37, 11, 4)
+    yield _sample("on chip, more columns than rows", 5, 97, 3)
+    yield _sample("on chip, one row", 1, 7, 2)
+    yield _sample("on chip, one column", 13, 1, 2)
+    yield _sample("on chip, scores in the hundreds", 31, 8, 3, scale=100.0)
+    yield _sample("on chip, -inf planted", 17, 5, 3, planted="-inf")
+    yield _sample("on chip, NaN planted", 17, 5, 2, planted="nan")
+    yield _sample("streaming, prime sizes", 389, 37, 3, streamed=True)
+    yield _sample("streaming, more columns than threads", 43, 307, 2, streamed=True)
+    yield _sample("streaming, NaN planted", 211, 61, 2, planted="nan", streamed=True)
+
+
+# -- benchmark ---------------------------------------------------------------------------------------
+
+
+def cases(device: torch.device) -> Iterator[Case]:
+    compiled, graphed = torch.compile(reference), torch.compile(reference, mode="reduce-overhead")
+    sizes = (("launch-bound, on chip", 512, 16, 10), ("in the L2 cache", 16_384, 64, 10), ("beyond the L2 cache", 65_536, 1024, 3))
+    for size, T, E, iterations in sizes:
+        scores = torch.randn(T, E, device=device)
+        streamed = 4 * (T * E + T + E + WARPS) > ON_CHIP
+        yield Case(
+            size,
+            4 * T * E * (iterations if streamed else 1),
+            lambda s=scores, n=iterations: sinkhorn(s, n),
+            {
+                "eager": lambda s=scores, n=iterations: reference(s, n),
+                "compiled": lambda s=scores, n=iterations: compiled(s, n),
+                "compiled, CUDA graph": lambda s=scores, n=iterations: graphed(s, n),
+            },
+        )
+
+
+KERNEL = Kernel(
+    name="sinkhorn",
+    title="Sinkhorn balancing in the log domain",
+    formula=r"f_t\leftarrow-\log\sum_e e^{S_{te}+g_e},\quad g_e\leftarrow\log\tfrac TE-\log\sum_t e^{S_{te}+f_t},\quad P=e^{S+f+g}",
+    legend="T rows, E columns; f and g are the potentials of rows and columns.  On chip where S fits into 48 KB, else streamed.",
+    floor="On chip: 4 T E bytes once.  Streamed: 4 T E bytes per iteration.",
+    used_by="Not wired into a lab yet.",
+    entries={
+        "sinkhorn_small": 64,
+        "sinkhorn_rows": 64,
+        "sinkhorn_columns": 48,
+        "sinkhorn_backward": 64,
+        "sinkhorn_backward_columns": 48,
+    },
+    samples=samples,
+    cases=cases,
+    targets={"small, against eager": "at least 5×", "small, against compiled with CUDA graphs": "at least 2×"},
+)

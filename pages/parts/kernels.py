@@ -1,0 +1,163 @@
+"""Pieces of the page of CUDA kernels: what runs here and why, and one kernel with its words, source, table and measurements."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import polars as pl
+import streamlit as st
+from engine import kernel_table
+
+from pages.parts.looks import COLOURS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LONGEST_BENCH = 900  # seconds
+
+
+def standing(gpus: Sequence[str], gpu_names: Sequence[str]) -> None:
+    """Which path runs on this machine, and why."""
+    if gpus:
+        st.success(
+            f"This machine has {', '.join(gpu_names) or 'a CUDA device'}: runs on it take the kernels, unless the knob `kernels` says "
+            "`reference`.",
+            icon=":material/bolt:",
+        )
+    elif gpu_names:
+        st.warning(
+            f"{', '.join(gpu_names)} is there, but the installed torch or CUDA_VISIBLE_DEVICES hides it, so the references run.",
+            icon=":material/warning:",
+        )
+    else:
+        st.info(
+            "No CUDA device is here, so the references run. What you see below was compiled and proven without one.",
+            icon=":material/memory:",
+        )
+    st.caption("Each run's provenance, on its page, names the path that every kernel took and the reason where it was the reference.")
+
+
+def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str, Any]], gpu: bool) -> None:
+    """A section: formula and words, badges, then source, registers, proof and speed in tabs."""
+    words = told["words"]
+    rows = kernel_table.worst(told["targets"])
+    bench = next((one for one in benches if name in one["kernels"]), None)
+    st.header(words["title"], anchor=name.replace("_", "-"))
+    with st.container(horizontal=True, gap="small"):
+        st.badge(name, color="gray")
+        st.badge(f"agrees with float64 on {len(told['samples'])} samples", icon=":material/check:", color="green")
+        spills = sum(row["spills"] for row in rows)
+        st.badge(f"{spills} bytes spilled on {len(rows)} architectures", icon=":material/check:", color="red" if spills else "green")
+        st.badge(
+            "measured on a GPU" if bench else "not measured on a GPU yet", icon=":material/speed:", color="blue" if bench else "orange"
+        )
+    st.latex(words["formula"])
+    st.markdown(f"{words['legend']}  \n**Least that must move.** {words['floor']}  \n**Used by.** {words['used_by']}")
+    source, registers, proof, speed = st.tabs(["Source", "Registers", "Proof", "Speed"])
+    with source:
+        text = (kernel_table.FOLDER / f"{name}.cu").read_text()
+        st.code(text, language="cpp", line_numbers=True, height=420)
+        st.caption(f"`kernels/{name}.cu`, {len(text.splitlines())} lines; its reference, wrapper and samples are in `kernels/{name}.py`.")
+    with registers:
+        _registers(rows, words["budgets"])
+    with proof:
+        st.markdown("Compared with float64, threads and blocks forward and in reverse:")
+        st.markdown("\n".join(f"- {sample}" for sample in told["samples"]))
+    with speed:
+        _speed(name, words["aims"], bench, gpu)
+
+
+def _registers(rows: Sequence[Mapping[str, Any]], budgets: Mapping[str, int]) -> None:
+    """Registers per thread of every entry on every architecture."""
+    table = [
+        {
+            "entry": entry,
+            **{row["arch"]: row["entries"][entry]["registers"] for row in rows},
+            "budget": budget,
+            "shared bytes": max(row["entries"][entry]["shared"] for row in rows),
+            "spilled bytes": sum(row["entries"][entry]["spills"] for row in rows),
+        }
+        for entry, budget in budgets.items()
+    ]
+    st.dataframe(pl.DataFrame(table), hide_index=True, width="stretch")
+    st.caption("Registers per thread, from the compiler's own log. Above the budget, or with one byte spilled, the tests fail.")
+
+
+def _speed(name: str, aims: Mapping[str, str], bench: Mapping[str, Any] | None, gpu: bool) -> None:
+    if bench is None:
+        st.info("No GPU has measured this kernel yet. What follows are aims, not results.", icon=":material/info:")
+    else:
+        told = bench["kernels"][name]
+        st.caption(
+            f"Measured {bench['date']} on {bench['device']}, torch {bench['versions']['torch']}; "
+            f"a copy there moves {bench['copy_bytes_per_second'] / 1e12:.2f} TB/s."
+        )
+        if told["sizes"]:
+            st.plotly_chart(roofline(told["sizes"]), key=f"roofline-{name}")
+            st.dataframe(pl.DataFrame(against(told["sizes"])), hide_index=True, width="stretch")
+        for says in told["problems"]:
+            st.error(says)
+    st.markdown("\n".join(f"- Aim, {what}: {much}." for what, much in aims.items()))
+    why = None if gpu else "This machine has no CUDA device, so there is nothing to compare: only the reference can run."
+    if st.button("Compare kernel and reference here", key=f"bench-{name}", icon=":material/compare_arrows:", disabled=not gpu, help=why):
+        with st.spinner(f"Measuring {name}; this takes minutes"):
+            _measure(name)
+    if why:
+        st.caption(why)
+
+
+def _measure(name: str) -> None:
+    """The command line's own benchmark of one kernel, in a process of its own."""
+    command = [sys.executable, "-m", "engine", "kernels", name, "--bench", "--json"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST_BENCH)
+        told = json.loads(done.stdout)["kernels"][0]["bench"]
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        st.error(f"The measurement did not end well: {type(error).__name__}. Run `{' '.join(command[1:])}` to see why.")
+        return
+    if told["parity"] == "passed":
+        st.success("On this GPU the kernel agrees with float64 on every sample.", icon=":material/check:")
+    for says in told["problems"]:
+        st.error(says)
+    if told["sizes"]:
+        st.dataframe(pl.DataFrame(against(told["sizes"])), hide_index=True, width="stretch")
+
+
+def against(sizes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row per size and peer: time of ours, and how many times longer the peer takes."""
+    out = []
+    for size in sizes:
+        ours = size["runs"]["ours"]
+        for peer, run in size["runs"].items():
+            if peer != "ours":
+                out.append(
+                    {
+                        "size": size["size"],
+                        "ours, µs": round(ours["cold"]["median"] * 1e6, 1),
+                        "share of a copy": f"{size['share_of_copy']:.0%}",
+                        "peer": peer,
+                        "peer takes": f"{run['cold']['median'] / ours['cold']['median']:.2f}×",
+                        "with a warm cache": f"{run['warm']['median'] / ours['warm']['median']:.2f}×",
+                        "launches, ours and peer": f"{ours['launches']} and {run['launches']}",
+                    }
+                )
+    return out
+
+
+def roofline(sizes: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Share of the measured copy bandwidth that each run reaches, by size; 1 is the ceiling of a kernel bound by memory."""
+    figure = go.Figure()
+    shares: dict[str, list[tuple[str, float]]] = {}
+    for size in sizes:
+        ours = size["runs"]["ours"]["cold"]["median"]
+        for run, timed in size["runs"].items():
+            shares.setdefault(run, []).append((size["size"], size["share_of_copy"] * ours / timed["cold"]["median"]))
+    for (run, points), colour in zip(shares.items(), COLOURS["light"] * 2, strict=False):
+        figure.add_bar(name=run, x=[x for x, _ in points], y=[y for _, y in points], marker_color=colour)
+    figure.add_hline(y=1.0, line_dash="dot", annotation_text="a copy")
+    figure.update_layout(barmode="group", yaxis_title="share of the bandwidth of a copy", height=340, margin={"t": 30, "b": 30})
+    return figure
