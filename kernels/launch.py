@@ -48,7 +48,7 @@ class Gpu:
 
         self.load(kernel)
         key = kernel.name, entry
-        function = self._functions[key]
+        function = self._functions[key]  # a CUkernel, which a launch takes in the place of a CUfunction
         if shared > self._roomy.get(key, STATIC_SHARED):
             most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             _ok(driver.cuKernelSetAttribute(most, shared, function, driver.CUdevice(self.device.index)))
@@ -56,7 +56,11 @@ class Gpu:
         stream = torch._C._cuda_getCurrentRawStream(self.device.index)
         pointers, alive = packed(arguments)
         with torch.cuda.device(self.device):
-            _ok(driver.cuLaunchKernel(function, *three(grid), *three(block), shared, stream, ctypes.addressof(pointers), 0))
+            _ok(
+                driver.cuLaunchKernel(
+                    driver.CUfunction(int(function)), *three(grid), *three(block), shared, stream, ctypes.addressof(pointers), 0
+                )
+            )
         del alive
 
 

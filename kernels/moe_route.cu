@@ -189,6 +189,7 @@ __global__ void __launch_bounds__(THREADS)
     sort_place(const i64* chosen, i64 assignments, i64 experts, const u32* tile_starts, i64* to, i64* from) {
     __shared__ u32 next[MOST_EXPERTS];
     __shared__ u32 of_warp[WARPS][MOST_EXPERTS];
+    static_assert(MOST_EXPERTS == THREADS, "thread x clears and adds up column x alone, so no barrier stands between the two");
     for (int e = threadIdx.x; e < experts; e += THREADS) next[e] = tile_starts[i64(blockIdx.x) * experts + e];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     for (int begin = 0; begin < TILE; begin += THREADS) {

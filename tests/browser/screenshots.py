@@ -23,7 +23,16 @@ from tests.made_runs import MadeRun, non_finite_run, readings, spiky_run
 
 WIDTHS = {1400: 900, 390: 844}
 LONGEST = 8000  # pixels
-EMPTY = {"home": "", "build": "build", "runs": "runs", "machine": "machine", "lab": "lab?lab=moe", "run": "run", "missing": "run?run=none"}
+EMPTY = {
+    "home": "",
+    "build": "build",
+    "runs": "runs",
+    "machine": "machine",
+    "lab": "lab?lab=moe",
+    "run": "run",
+    "cuda": "cuda",
+    "missing": "run?run=none",
+}
 SETTLED = """drawn => {
   const busy = '[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]';
   const still = document.querySelector('[data-test-script-state="notRunning"]') && !document.querySelector(busy);
