@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,12 +56,12 @@ def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str
         st.badge(
             "measured on a GPU" if bench else "not measured on a GPU yet", icon=":material/speed:", color="blue" if bench else "orange"
         )
-    st.latex(words["formula"])
+    st.latex(r"\begin{gathered}" + r",\\ ".join(re.split(r",\s*\\quad\s*", words["formula"])) + r"\end{gathered}")
     st.markdown(f"{words['legend']}  \n**Least that must move.** {words['floor']}  \n**Used by.** {words['used_by']}")
-    source, registers, proof, speed = st.tabs(["Source", "Registers", "Proof", "Speed"])
+    registers, proof, speed, source = st.tabs(["Registers", "Proof", "Speed", "Source and reasoning"])
     with source:
         text = (kernel_table.FOLDER / f"{name}.cu").read_text()
-        st.code(text, language="cpp", line_numbers=True, height=420)
+        st.code(text, language="cpp", line_numbers=True, wrap_lines=True)
         st.caption(f"`kernels/{name}.cu`, {len(text.splitlines())} lines; its reference, wrapper and samples are in `kernels/{name}.py`.")
     with registers:
         _registers(rows, words["budgets"])
