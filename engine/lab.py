@@ -42,6 +42,7 @@ class Lab(Knobs):
     `provides` names what probes and charts may rely on ("routing", "byte_routing", "attention"): they attach by need.
     `headline` names the metrics that a table of this lab's runs shows.  `rules` say what one knob asks of another.
     `chart_notes` adds a sentence of this lab to the words under a chart, by the chart's file name.
+    `thresholds`: levels of a metric; `python -m engine.measure` notes at which step each is reached, to compare arms by speed.
     """
 
     title: ClassVar[str]
@@ -53,6 +54,7 @@ class Lab(Knobs):
     headline: ClassVar[tuple[str, ...]] = ("loss/validation",)
     rules: ClassVar[tuple[Rule, ...]] = ()
     chart_notes: ClassVar[dict[str, str]] = {}
+    thresholds: ClassVar[dict[str, tuple[float, ...]]] = {}
 
     seed: int = knob(0, "seed of initialisation and noise", ge=0, le=2**31 - 1)
     data_seed: int | None = knob(None, "seed of the order of the data; empty means the same as seed", ge=0, le=2**31 - 1)

@@ -3,7 +3,7 @@
     python -m engine.measure LAB [PRESET …] [--seeds 0-2] [--at-a-time 2] [--data FOLDER]     or     python -m engine.measure --all
 
 Writes docs/measured/<lab>/<preset>.json.  Without --seeds a preset is measured over the seeds of its
-last measurement, or 0-2.  Two processes at most at a time; the runs live in a folder that is
+last measurement, or 0-2.  Two processes at a time unless told otherwise; the runs live in a folder that is
 deleted afterwards unless --data names one.  `_gpu` presets need a GPU and are left out by --all where there is none.
 """
 
@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from engine.catalog import Catalog
 from engine.detector import jsonable, number
 from engine.device import resolve
@@ -30,12 +32,14 @@ from engine.folder import read_json, run_folder, write_json
 from engine.lab import Lab, presets
 from engine.labs_json import labs_document
 from engine.nearest import nearest
+from engine.open_run import open_run
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_A_TIME = 2  # processes, unless --at-a-time says otherwise
 ENDED = ("finished", "diverged")  # any other end is no measurement
 
 Run = dict[str, Any]
+Thresholds = Mapping[str, Sequence[float]]
 
 
 def seeds(text: str) -> list[int]:
@@ -49,7 +53,7 @@ def seeds(text: str) -> list[int]:
     return out
 
 
-def one_run(lab: str, preset: str, seed: int, shown: Sequence[str], scratch: Path) -> Run:
+def one_run(lab: str, preset: str, seed: int, shown: Sequence[str], thresholds: Thresholds, scratch: Path) -> Run:
     """Run a preset with one seed in a data folder of its own -> what is kept of it.  RuntimeError if the run did not end by itself."""
     data = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{preset}-{seed}-"))
     shutil.copytree(scratch / "cache", data / "cache")
@@ -64,7 +68,21 @@ def one_run(lab: str, preset: str, seed: int, shown: Sequence[str], scratch: Pat
         shutil.copytree(teacher.parent, scratch / "cache" / teacher.parent.name, dirs_exist_ok=True)
     if told["status"] not in ENDED:
         raise RuntimeError(f"{preset} seed {seed} ended {told['status']}; its folder is {data / 'runs' / told['run']}.")
-    return kept(told, run_folder(data, told["run"]).state(), shown) | {"seed": seed}
+    folder = run_folder(data, told["run"])
+    reached = first_at_or_below(folder.path, thresholds)
+    return kept(told, folder.state(), shown) | {"seed": seed} | ({"first_at_or_below": reached} if reached else {})
+
+
+def first_at_or_below(run: Path, thresholds: Thresholds) -> dict[str, dict[str, int | None]]:
+    """Metric -> level -> the first step at which the metric was there; None where it never was."""
+    if not thresholds:
+        return {}
+    points = open_run(run).filter(pl.col("layer") == "", pl.col("index").is_null())
+    out: dict[str, dict[str, int | None]] = {}
+    for name, levels in thresholds.items():
+        mine = points.filter(pl.col("metric") == name)
+        out[name] = {f"{level:g}": mine.filter(pl.col("value") <= level)["step"].min() for level in levels}
+    return out
 
 
 def kept(told: Mapping[str, Any], state: Mapping[str, Any], shown: Sequence[str]) -> Run:
@@ -148,7 +166,7 @@ def measure(
     failed = 0
     with ThreadPoolExecutor(at_a_time) as pool:
         waiting = [
-            (lab, preset, [pool.submit(one_run, lab, preset, seed, labs[lab].headline, scratch) for seed in wanted])
+            (lab, preset, [pool.submit(one_run, lab, preset, seed, labs[lab].headline, labs[lab].thresholds, scratch) for seed in wanted])
             for lab, preset, wanted in work
         ]
         for lab, preset, futures in waiting:

@@ -17,6 +17,10 @@ LAYER, EXPERTS, STEPS = "blocks.0.moe", 8, 30
 KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "floor", "spike", "events", "level"}
 GATHER = {"nonfinite", "floor", "spike", "level"}  # marks and bounds belong to a panel, not to one run
 SCALARS = ["loss/train", "loss/validation", "grad_norm"]
+SCALARS += ["loss/fixed", "feature_norm/train", "feature_norm/fixed", "oscillation/train", "oscillation/chance"]
+SCALARS += ["gain/feature", "gain/output", "gain/rounding"]
+PROFILES = {"feature_norm/blocks": 6, "skip_share": 6, "skip_gate/mean": 6, "skip_gate/min": 6, "skip_gate/max": 6}
+PROFILES |= {"loss_by_level": 8, "loss_by_level/error": 8}
 LAYERED = ["router/entropy", "router/dead_experts", "router/max_violation", "router/max_violation_noise"]
 LAYERED += ["router/byte_information", "router/byte_information_noise"]
 CATALOG, BROKEN = charts()
@@ -28,6 +32,7 @@ SERIES = (
     *(SeriesInfo(name, LAYER) for name in LAYERED),
     SeriesInfo("router/load", LAYER, kind="vector", shape=(EXPERTS,)),
     SeriesInfo("router/bytes", LAYER, kind="vector", shape=(EXPERTS, 256)),
+    *(SeriesInfo(name, kind="vector", shape=(size,)) for name, size in PROFILES.items()),
 )
 BROKEN_TWIN = RunLook("20260101-000000-moe-aaaa", "broken", "#0072B2", "dot", SERIES)
 CURED_TWIN = RunLook("20260101-000000-moe-bbbb", "cured", "#0072B2", "solid", SERIES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from engine.models.ema import Ema
 
@@ -65,7 +64,22 @@ def test_a_forward_pass_with_the_average_leaves_the_model_alone() -> None:
     model.ema = ema
     assert list(dict(model.named_parameters())) == ["weight"]
     x, before = torch.ones(2, 1), model.weight.clone()
-    got = functional_call(model, ema.weights(), (x,))
+    got = ema.call(model, x)
     assert torch.allclose(got, x @ ema.weights()["weight"].T)
     assert not torch.allclose(got, model(x))
     assert torch.equal(model.weight, before)
+
+
+def test_a_module_that_stands_in_two_places_gets_the_average_in_both_and_its_own_weights_back() -> None:
+    shared = nn.Linear(2, 2)
+    model = nn.Sequential(shared, nn.Tanh(), shared)
+    ema = Ema(model, 3.0)
+    for value in (0.5, 1.0, 2.0):
+        for parameter in model.parameters():
+            nn.init.constant_(parameter, value)
+        ema.update(model)
+    x, before = torch.randn(4, 2), {name: p.clone() for name, p in model.named_parameters()}
+    got = ema.call(model, x)
+    w, b = ema.weights()["0.weight"], ema.weights()["0.bias"]
+    assert torch.allclose(got, torch.tanh(x @ w.T + b) @ w.T + b)
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())

@@ -47,6 +47,7 @@ def test_validation_leaves_the_random_numbers_of_the_training_alone(tmp_path: Pa
 SMALL: dict[str, dict[str, Any]] = {
     "moe": {"layers": 2, "experts": 8, "d_model": 16, "heads": 2, "context": 16, "batch_size": 4, "expert_width": 8},
     "consistency": {"width": 8, "batch_size": 16, "objective": "shortcut", "anchor": "expanded_interval"},
+    "unet": {"skips": 3, "width": 8, "batch_size": 4},
 }
 
 

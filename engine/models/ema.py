@@ -1,13 +1,16 @@
 """An average of the weights over the past, with a half-life in steps; it lives in the model, so a checkpoint holds it.
 
 `model.ema = Ema(model, half_life)` once, `model.ema.update(model)` after every optimizer step, and for a
-forward pass with the average `torch.func.functional_call(model, model.ema.weights(), …)`, which changes nothing.
+forward pass with the average `model.ema.call(model, …)`, which changes nothing.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 
 class Ema(nn.Module):
@@ -37,6 +40,14 @@ class Ema(nn.Module):
         """The averaged weights by parameter name, new tensors; NaN before the first update."""
         mass = self.mass.float()
         return {name: total / mass for name, total in zip(self.names, self._sums(), strict=True)}
+
+    def call(self, model: nn.Module, *inputs: Any) -> Any:
+        """The model's forward pass with the averaged weights.
+
+        With tie_weights, torch 2.13 puts the averages into a module that stands in two places twice over, and afterwards takes the
+        first set for the original: the model would be left with them.  Without, such a module is replaced once, under its first name.
+        """
+        return functional_call(model, self.weights(), inputs, tie_weights=False)
 
     def _sums(self) -> list[Tensor]:
         return [self.get_buffer(f"sum_{i}") for i in range(len(self.names))]

@@ -1,0 +1,40 @@
+"""How large the features of the last decoder block are: Figure 1 of ScaleLong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.chart import Chart, Events, Frames, RunLook, blank
+from engine.traces import line, marks
+
+
+class FeatureNorm(Chart):
+    """Squared norm of the outermost decoder block's output: every training batch as a line, the fixed batch as open circles."""
+
+    title = "Size of the features"
+    about = (
+        "The squared length of what the last decoder block puts out, batch by batch (line) and on pictures that never change "
+        "(open circles): what the circles swing is the weights' doing, the rest is the change of batch."
+    )
+    needs = ("feature_norm/train",)
+    log = True
+    place = 14
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="squared norm")
+        for look in runs:
+            figure.add_traces(line(look, frames, "feature_norm/train", name="training batch"))
+        for look in runs:
+            ring = {
+                "symbol": "circle-open" if look.dash == "solid" else "square-open",
+                "size": 7,
+                "color": look.colour,
+                "line": {"width": 2},
+            }
+            figure.add_traces(
+                line(look, frames, "feature_norm/fixed", name="fixed batch", width=0.8, smooth=False, mode="lines+markers", marker=ring)
+            )
+        marks(figure, runs, frames, events)
+        return figure

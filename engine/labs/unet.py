@@ -1,0 +1,223 @@
+"""Lab `unet`: a diffusion model with many long skip connections, whose features grow with the number of skips unless they are scaled.
+
+Shapes: B pictures, C channels, S pixels along a side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine.knobs import knob, question
+from engine.lab import Lab, Preset
+from engine.remedies.backbone import Backbone
+from engine.remedies.diffusion import SIGMA_DATA, Diffusion
+from engine.remedies.residual_scaling import ResidualScaling
+from engine.remedies.sampler import Sampler
+from engine.remedies.skip_scaling import SkipScaling
+from engine.rules import AtMost, Divides
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from engine.datasets.images import Images
+
+HELD_OUT = 96  # pictures of the validation
+FIXED = 32  # pictures of the fixed batch that the probes ask
+
+TOY = {"backbone": "unet", "skips": 12, "batch_size": 16, "lr": 2e-3, "steps": 150}
+VIT = {"backbone": "u_vit", "backbone.patch": 2, "backbone.heads": 4, "width": 48, "skips": 12, "batch_size": 16, "lr": 2e-3, "steps": 120}
+CONSTANT = {"skip_scaling": "constant", "skip_scaling.kappa": 0.7}
+HARSH = {"lr": 1e-2, "warmup": 0, "clip": 0.0, "steps": 100}
+GPU = {
+    **{"device": "cuda", "precision": "bf16", "data": "patches_32", "batch_size": 128, "lr": 2e-4, "warmup": 500, "steps": 5000},
+    **{"width": 256, "ema_half_life": 500.0},
+}
+UNET_GPU = GPU | {"backbone": "unet", "backbone.levels": 3}
+VIT_GPU = GPU | {"backbone": "u_vit", "backbone.patch": 2, "backbone.heads": 8, "width": 512, "skips": 8}
+
+
+class Unet(Lab):
+    title = "Long skip connections"
+    icon = ":material/u_turn_right:"
+    papers = ("arXiv 2310.13545", "arXiv 2006.11239", "arXiv 2206.00364", "arXiv 2209.12152", "arXiv 2010.12859")
+    story = (
+        "A network that removes noise from small pictures has a way down, a way up, and long connections that skip from the one to the "
+        "other. Each of them adds its energy to the features on the way up, so with twelve the last block's features are many times "
+        "larger than with four, and normalisation inside the blocks hides that from the loss. What these runs do not show: that the "
+        "scaled network learns faster. On digits the paper's acceleration of about 1.5 times did not appear in the convolutional "
+        "network, and the swing of the features, taken relative to their size, is hardly above what the change of batch alone gives. "
+        "Networks are far smaller than the paper's, runs are 100 to 250 steps, and no image score is computed: the pictures are there "
+        "to be looked at. All numbers are from the CPU presets."
+    )
+    provides = frozenset({"long_skips", "pictures"})
+    headline = ("loss/validation", "feature_norm/late", "oscillation/train", "gain/feature")
+    rules = (
+        Divides("backbone.heads", "width", "each attention head takes an equal part of the width."),
+        AtMost("backbone.levels", "skips", "each resolution needs a block with a skip of its own."),
+    )
+    thresholds = {"loss/fixed": (0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.57)}
+
+    backbone: Backbone = question(Backbone, "unet", "Which network with long skips removes the noise?", group="size")
+    skip_scaling: SkipScaling = question(SkipScaling, "none", "What multiplies a long skip connection before it joins the decoder?")
+    residual_scaling: ResidualScaling = question(
+        ResidualScaling, "none", "What multiplies a residual branch before it is added to the stream?"
+    )
+    diffusion: Diffusion = question(
+        Diffusion, "edm", "What does the network see, what must it predict, and how much noise is there?", group="training"
+    )
+    sampler: Sampler = question(Sampler, "heun", "How does one walk from noise to a picture?", group="probes")
+    skips: int = knob(
+        12, "long skip connections; the network has twice as many blocks and one", unit="skips", group="stressor", ge=1, le=64
+    )
+    batch_size: int = knob(16, "pictures per step", unit="pictures", group="stressor", ge=1, le=4096)
+    input_perturbation: float = knob(
+        0.0, "standard deviation of extra noise on what the network sees in training; its target stays", group="stressor", ge=0.0, le=100.0
+    )
+    data: Literal["digits", "patches_16", "patches_32", "cifar10"] = knob(
+        "digits", "handwritten digits of 8 pixels, patches of two photographs, or CIFAR-10 where it is on the disk", group="size"
+    )
+    width: int = knob(24, "channels of every block; a multiple of 8", unit="channels", group="size", ge=8, le=2048)
+    ema_half_life: float = knob(
+        50.0,
+        "after so many steps a weight counts half in the average that draws the samples; 0 is no average",
+        unit="steps",
+        ge=0.0,
+        le=1e6,
+    )
+
+    presets = {
+        "skips": Preset(
+            story="Twelve long skips of full size: each adds its energy, and the features of the last block grow and swing.",
+            see=(
+                "The size of the features. Averaged over the last three quarters of training the squared norm of the last block is 84,000 "
+                "to 169,000 (three seeds); with the constant scaling of the twin 23,000 to 37,000, and a small push on the input reaches "
+                "the last block 23 to 27 times longer instead of 46 to 67 times. The loss does not tell: 0.535 to 0.548 on validation "
+                "against 0.534 to 0.547. Nor is the twin faster: it reaches a loss of 0.65 at step 80 to 100, the broken run at 80 to 90."
+            ),
+            knobs={**TOY, "skip_scaling": "none"},
+            cure=CONSTANT,
+            gpu=UNET_GPU,
+        ),
+        "remedies": Preset(
+            story="The same network with the other published answers to the question what multiplies a long skip.",
+            see="TODO.",
+            knobs={**TOY, "skip_scaling": "inverse_sqrt2"},
+            grid={"skip_scaling": ["inverse_sqrt2", "learnable", "learnable_channels"]},
+        ),
+        "silent": Preset(
+            story="Five times the learning rate, no warm-up, no clipping: the features leave their scale, and no usual curve tells.",
+            see="TODO.",
+            knobs={**TOY, **HARSH, "skip_scaling": "none", "residual_scaling": "none"},
+            cure={"residual_scaling": "inverse_sqrt2_sum"},
+            gpu=UNET_GPU | {"lr": 2e-3, "warmup": 0},
+        ),
+        "silent_remedies": Preset(
+            story="The same harsh training with other ways to hold the stream: Stable ResNet, uniform and decreasing.",
+            see="TODO.",
+            knobs={**TOY, **HARSH, "skip_scaling": "none", "residual_scaling": "stable"},
+            grid={"residual_scaling": ["stable", "decreasing"]},
+        ),
+        "vit": Preset(
+            story="A transformer with twelve long skips, whose stream is never normalised before the end, as in the paper's code.",
+            see="TODO.",
+            knobs={**VIT, "skip_scaling": "none"},
+            cure=CONSTANT,
+            gpu=VIT_GPU,
+        ),
+        "vit_remedies": Preset(
+            story="The transformer with the other published answers to the question what multiplies a long skip.",
+            see="TODO.",
+            knobs={**VIT, "skip_scaling": "inverse_sqrt2"},
+            grid={"skip_scaling": ["inverse_sqrt2", "learnable"]},
+        ),
+        "depth": Preset(
+            story="More and more long skips of full size: how the features of the last block grow with their number.",
+            see="TODO.",
+            knobs={**TOY, "skips": 8, "skip_scaling": "none"},
+            grid={"skips": [4, 8, 16]},
+        ),
+        "healthy": Preset(
+            story="Four long skips, the deeper ones scaled down: a diffusion model that learns to draw digits without trouble.",
+            see="TODO.",
+            knobs={**TOY, **CONSTANT, "skips": 4, "steps": 250},
+            gpu=UNET_GPU,
+        ),
+        "photographs": Preset(
+            story="The same on patches of two photographs, 16 pixels wide and in colour.",
+            see="TODO.",
+            knobs={**TOY, **CONSTANT, "skips": 4, "steps": 120, "data": "patches_16"},
+        ),
+    }
+
+    def images(self) -> Images:
+        from engine.datasets.cifar10 import cifar10
+        from engine.datasets.digits import digits
+        from engine.datasets.photo_patches import photo_patches
+
+        sets: dict[str, Callable[[], Images]] = {
+            "digits": digits,
+            "patches_16": lambda: photo_patches(16),
+            "patches_32": lambda: photo_patches(32),
+            "cifar10": cifar10,
+        }
+        return sets[self.data]()
+
+    def model(self) -> nn.Module:
+        from engine.models.ema import Ema
+        from engine.models.initialise import initialise
+
+        _, C, S, _ = self.images().train_NCHW.shape
+        network = self.backbone.build(C, S, self.width, self.skips, self.skip_scaling, self.residual_scaling)
+        network = initialise(network, self.seed)
+        network.ema = Ema(network, self.ema_half_life)
+        return network
+
+    def batch(self, n: int) -> dict[str, Tensor]:
+        """Pictures drawn with replacement, their noise and its level: `clean` and `noise` (B, C, S, S), `sigma` (B,)."""
+        import torch
+
+        from engine.models.initialise import named_generator
+
+        order = named_generator(self.seed if self.data_seed is None else self.data_seed, f"batch/{n}")
+        pictures = self.images().train_NCHW
+        clean = SIGMA_DATA * pictures[torch.randint(len(pictures), (self.batch_size,), generator=order)]
+        out = {"clean": clean, "noise": torch.randn(clean.shape, generator=order)}
+        out["sigma"] = self.diffusion.sigma(torch.rand(self.batch_size, generator=order).clamp(1e-6, 1.0 - 1e-6))
+        if self.input_perturbation:
+            out["push"] = self.input_perturbation * torch.randn(clean.shape, generator=order)
+        return out
+
+    def asked(self, count: int, name: str) -> dict[str, Tensor]:
+        """A batch of validation pictures with evenly spread noise levels, the same for every seed."""
+        import torch
+
+        from engine.models.initialise import named_generator
+
+        order, pictures = named_generator(0, name), self.images().validation_NCHW
+        clean = SIGMA_DATA * pictures[torch.linspace(0, len(pictures) - 1, count).long()]
+        shares = (torch.randperm(count, generator=order) + 0.5) / count
+        return {"clean": clean, "noise": torch.randn(clean.shape, generator=order), "sigma": self.diffusion.sigma(shares)}
+
+    def validation(self) -> Iterator[dict[str, Tensor]]:
+        yield self.asked(HELD_OUT, "validation")
+
+    def fixed_batch(self) -> dict[str, Tensor]:
+        """What the probes ask again and again: its readings change with the weights alone."""
+        return self.asked(FIXED, "fixed")
+
+    def loss_of_each(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        """Mean squared error of what the network predicts, for each picture -> (B,); an answer of 0 costs about 1."""
+        seen, label_B, target = self.diffusion.lesson(batch["clean"], batch["noise"], batch["sigma"])
+        answer = model(seen + batch["push"] if "push" in batch else seen, label_B)
+        return (answer.float() - target).square().mean(dim=(1, 2, 3))
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """The mean over pictures and noise levels, with unit weight in the units of the network's answer."""
+        return {"train": self.loss_of_each(model, batch).mean()}
+
+    def after_step(self, model: nn.Module, step: int) -> None:
+        model.ema.update(model)
+
+    def provenance(self) -> dict[str, Any]:
+        return self.images().provenance()
