@@ -14,6 +14,8 @@ from engine.probe import PRICES
 from engine.training import train
 from tests.tiny_lab import Tiny, Told, new_folder
 
+OBSERVED = {"loss/validation", "loss/fixed", "loss/ema"}  # losses that a probe asks for, on batches of its own
+
 
 def curves(lab: Lab, data: Path) -> dict[str, list[str]]:
     """Every loss as its bits, and the weights at the end by way of the final validation."""
@@ -21,7 +23,7 @@ def curves(lab: Lab, data: Path) -> dict[str, list[str]]:
     train(lab, folder)
     told = Told(folder)
     last = lab.steps - 1
-    return {key: [repr(v) for v in told.values(key)] for key in told.points if key.startswith("loss/") and key != "loss/validation"} | {
+    return {key: [repr(v) for v in told.values(key)] for key in told.points if key.startswith("loss/") and key not in OBSERVED} | {
         "final": [repr(told.points["loss/validation"][last])]
     }
 

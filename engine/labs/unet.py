@@ -101,51 +101,56 @@ class Unet(Lab):
         ),
         "remedies": Preset(
             story="The same network with the other published answers to the question what multiplies a long skip.",
-            see="TODO.",
+            see=(
+                "The size of the features against the 84,000 to 169,000 without scaling (mean of three seeds 135,000): each of these answers "
+                "lowers it on each seed, none as far as the constant scaling (28,000). 1/√2 gives 97,000 in the mean, a learned gate "
+                "per place 68,000, per channel 65,000. Learned gates begin near one half. No answer is faster than another by more than "
+                "20 of about 90 steps, and validation losses differ less between answers than between seeds."
+            ),
             knobs={**TOY, "skip_scaling": "inverse_sqrt2"},
             grid={"skip_scaling": ["inverse_sqrt2", "learnable", "learnable_channels"]},
         ),
         "silent": Preset(
             story="Five times the learning rate, no warm-up, no clipping: the features leave their scale, and no usual curve tells.",
-            see="TODO.",
+            see="Not measured over three seeds yet.",
             knobs={**TOY, **HARSH, "skip_scaling": "none", "residual_scaling": "none"},
             cure={"residual_scaling": "inverse_sqrt2_sum"},
             gpu=UNET_GPU | {"lr": 2e-3, "warmup": 0},
         ),
         "silent_remedies": Preset(
             story="The same harsh training with other ways to hold the stream: Stable ResNet, uniform and decreasing.",
-            see="TODO.",
+            see="Not measured over three seeds yet.",
             knobs={**TOY, **HARSH, "skip_scaling": "none", "residual_scaling": "stable"},
             grid={"residual_scaling": ["stable", "decreasing"]},
         ),
         "vit": Preset(
             story="A transformer with twelve long skips, whose stream is never normalised before the end, as in the paper's code.",
-            see="TODO.",
+            see="Not measured over three seeds yet.",
             knobs={**VIT, "skip_scaling": "none"},
             cure=CONSTANT,
             gpu=VIT_GPU,
         ),
         "vit_remedies": Preset(
             story="The transformer with the other published answers to the question what multiplies a long skip.",
-            see="TODO.",
+            see="Not measured over three seeds yet.",
             knobs={**VIT, "skip_scaling": "inverse_sqrt2"},
             grid={"skip_scaling": ["inverse_sqrt2", "learnable"]},
         ),
         "depth": Preset(
             story="More and more long skips of full size: how the features of the last block grow with their number.",
-            see="TODO.",
+            see="Not measured over three seeds yet.",
             knobs={**TOY, "skips": 8, "skip_scaling": "none"},
             grid={"skips": [4, 8, 16]},
         ),
         "healthy": Preset(
             story="Four long skips, the deeper ones scaled down: a diffusion model that learns to draw digits without trouble.",
-            see="TODO.",
+            see="Not measured over three seeds yet.",
             knobs={**TOY, **CONSTANT, "skips": 4, "steps": 250},
             gpu=UNET_GPU,
         ),
         "photographs": Preset(
             story="The same on patches of two photographs, 16 pixels wide and in colour.",
-            see="TODO.",
+            see="Not measured over three seeds yet.",
             knobs={**TOY, **CONSTANT, "skips": 4, "steps": 120, "data": "patches_16"},
         ),
     }
