@@ -102,9 +102,9 @@ class Unet(Lab):
         "remedies": Preset(
             story="The same network with the other published answers to the question what multiplies a long skip.",
             see=(
-                "The size of the features against the 84,000 to 169,000 without scaling (mean of three seeds 135,000): each of these answers "
-                "lowers it on each seed, none as far as the constant scaling (28,000). 1/√2 gives 97,000 in the mean, a learned gate "
-                "per place 68,000, per channel 65,000. Learned gates begin near one half. No answer is faster than another by more than "
+                "The size of the features against the 84,000 to 169,000 without scaling (mean of three seeds 135,000): each of these "
+                "answers lowers it on each seed, none as far as the constant scaling (28,000). 1/√2 gives 97,000 in the mean, a learned "
+                "gate per place 68,000, per channel 65,000. Learned gates begin near 1/2. No answer is faster than another by more than "
                 "20 of about 90 steps, and validation losses differ less between answers than between seeds."
             ),
             knobs={**TOY, "skip_scaling": "inverse_sqrt2"},
