@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engine.datasets.digits import digits
-from engine.datasets.images import held_out
+from engine.datasets.images import bundled, held_out
 from engine.datasets.photo_patches import halved, patches, photo_patches
 
 
@@ -78,3 +78,17 @@ def test_no_pixel_of_a_photograph_is_in_both_splits() -> None:
 def test_a_size_that_is_not_offered_is_answered_in_a_sentence() -> None:
     with pytest.raises(ValueError, match="Patches of 7 pixels are not offered; give one of 8, 16, 32"):
         photo_patches(7)
+
+
+def test_the_files_are_read_as_scikit_learn_reads_them() -> None:
+    from PIL import Image
+    from sklearn.datasets import load_digits, load_sample_images
+
+    found, data = load_digits(), digits()
+    shown = torch.cat([data.pixels(data.train_NCHW), data.pixels(data.validation_NCHW)]).double().sum().item()
+    assert shown == pytest.approx(found.images.sum() / 16, rel=1e-5)
+    assert sorted([*data.train_labels_N.tolist(), *data.validation_labels_N.tolist()]) == sorted(found.target.tolist())
+    for name, photo in zip(("china.jpg", "flower.jpg"), load_sample_images().images, strict=True):
+        assert (np.asarray(Image.open(bundled("images", name))) == photo).all()
+    with pytest.raises(FileNotFoundError, match="lion.jpg comes with scikit-learn"):
+        bundled("images", "lion.jpg")

@@ -6,7 +6,9 @@ Shapes: N pictures, C channels (1 grey, 3 RGB), H, W pixels.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,18 @@ class Images:
             "validation": len(self.validation_NCHW),
             "sha256": self.sha256,
         }
+
+
+def bundled(*parts: str) -> Path:
+    """A file that comes with scikit-learn, found without importing it: that takes two seconds and loads pandas where there is one."""
+    spec = importlib.util.find_spec("sklearn")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder, "datasets", *parts)
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"{parts[-1]} comes with scikit-learn, but no installed scikit-learn has it; install scikit-learn 1.6 or later."
+    )
 
 
 def held_out(pictures_NCHW: np.ndarray, one_in: int = 8) -> np.ndarray:

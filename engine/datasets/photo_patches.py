@@ -11,8 +11,9 @@ from functools import cache
 
 import numpy as np
 
-from engine.datasets.images import Images, normalised
+from engine.datasets.images import Images, bundled, normalised
 
+PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 SHRINK = 2
 TRAIN_SHARE = 0.8  # of the width
 STRIDE = 4  # pixels between neighbouring training patches
@@ -22,11 +23,11 @@ SIZES = (8, 16, 32)
 @cache
 def photo_patches(size: int) -> Images:
     """(N, 3, size, size): training patches every 4 pixels, validation patches side by side.  ValueError for a size not in SIZES."""
-    from sklearn.datasets import load_sample_images
+    from PIL import Image
 
     if size not in SIZES:
         raise ValueError(f"Patches of {size} pixels are not offered; give one of {', '.join(map(str, SIZES))}.")
-    photographs = [halved(np.asarray(photo)) for photo in load_sample_images().images]
+    photographs = [halved(np.asarray(Image.open(bundled("images", name)))) for name in PHOTOGRAPHS]
     digest = hashlib.sha256(b"".join(photo.tobytes() for photo in photographs)).hexdigest()
     edges = [int(TRAIN_SHARE * photo.shape[1]) for photo in photographs]
     train = np.concatenate([patches(photo[:, :edge], size, STRIDE) for photo, edge in zip(photographs, edges, strict=True)])
