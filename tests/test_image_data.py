@@ -90,5 +90,5 @@ def test_the_files_are_read_as_scikit_learn_reads_them() -> None:
     assert sorted([*data.train_labels_N.tolist(), *data.validation_labels_N.tolist()]) == sorted(found.target.tolist())
     for name, photo in zip(("china.jpg", "flower.jpg"), load_sample_images().images, strict=True):
         assert (np.asarray(Image.open(bundled("images", name))) == photo).all()
-    with pytest.raises(FileNotFoundError, match="lion.jpg comes with scikit-learn"):
+    with pytest.raises(FileNotFoundError, match=r"lion\.jpg comes with scikit-learn"):
         bundled("images", "lion.jpg")
