@@ -23,7 +23,6 @@ class DerivativeNorms(Chart):
         "with the frequency of the time embedding, the part in space (open) is benign."
     )
     needs = ("derivative/time_by_noise", "derivative/space_by_noise")
-    log = True
     live = "redraw"
     place = 25
 
@@ -45,4 +44,5 @@ class DerivativeNorms(Chart):
                     )
                 )
         figure.update_xaxes(title={"text": "share of noise"}, range=[0, 1])
+        figure.update_yaxes(type="log", exponentformat="power", minorloglabels="none")  # always: the parts differ by powers of ten
         return figure

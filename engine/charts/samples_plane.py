@@ -21,7 +21,7 @@ class SamplesPlane(Chart):
     title = "Samples over the data"
     about = (
         "Points made from noise (coloured) over real ones (grey) at the latest reading, in one jump on the left and two on the right; "
-        "points outside the panel are counted in its corner."
+        "what lies outside a panel is counted in its corner."
     )
     needs = ("samples/one_step", "samples/two_steps", "samples/data")
     live = "redraw"
@@ -65,10 +65,12 @@ class SamplesPlane(Chart):
                 )
             )
         outside = len(made) // 2 - len(inside)
-        says = f"<b>{look.label}</b>, {COLUMNS[metric]}, step {step}" + (f": {outside} of {len(made) // 2} outside" if outside else "")
-        figure.add_annotation(
-            text=says, x=0.51 * column, y=top - 0.09 / rows, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False
-        )
+        corner = {"xref": f"x{axis} domain", "yref": f"y{axis} domain", "x": 0.02, "xanchor": "left", "showarrow": False}
+        figure.add_annotation(**corner, text=COLUMNS[metric], y=0.99, yanchor="top")
+        figure.add_annotation(**corner, text=f"{outside} of {len(made) // 2} outside" if outside else "", y=0.01, yanchor="bottom")
+        if column == 0:
+            title = {"text": f"<b>{look.label}</b>, step {step}", "x": 0, "y": top - 0.08 / rows, "xanchor": "left", "yanchor": "bottom"}
+            figure.add_annotation(**title, xref="paper", yref="paper", showarrow=False)
 
 
 def _within(value: float, reach: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.lab import Preset
 
 ADAM = {"optimizer": "adamw", "optimizer.beta2": 0.99, "optimizer.weight_decay": 0.0}
-COMMON = {**ADAM, "lr": 2e-3, "steps": 600, "on_divergence": "continue"}
+COMMON = {**ADAM, "steps": 600, "on_divergence": "continue"}
 FACM = {"objective": "shortcut", "tangent": "relaxed", "loss_weight": "scaled_norm", "modulation": "adaptive_norm"}
 SCM = {"objective": "trigflow", "tangent": "normalise", "loss_weight": "adaptive", "modulation": "double_norm", "anchor": "none"}
 MEAN_FLOW = {
@@ -18,8 +18,8 @@ MEAN_FLOW = {
 }
 EDM = {"objective": "edm_discrete", "tangent": "raw", "loss_weight": "constant", "modulation": "adaptive_norm"}
 TEACHER = {"objective": "diffusion", "tangent": "raw", "loss_weight": "constant", "anchor": "none", "modulation": "adaptive_norm"}
-DIGITS = {"data": "digits", "width": 192, "lr": 1e-3}
-GPU = {"device": "cuda", "precision": "bf16", "width": 1024, "blocks": 6, "batch_size": 2048, "steps": 20_000, "ema": 2000.0, "lr": 5e-4}
+DIGITS = {"data": "digits", "width": 192}
+GPU = {"device": "cuda", "precision": "bf16", "width": 1024, "blocks": 6, "batch_size": 4096, "steps": 10_000, "ema": 500.0}
 
 PRESETS = {
     "unanchored": Preset(
@@ -34,16 +34,26 @@ PRESETS = {
         ),
         knobs={**COMMON, **FACM, "anchor": "none", "fourier_scale": 16.0},
         cure={"anchor": "auxiliary_condition"},
+        gpu=GPU,
     ),
     "calm": Preset(
         story="The same pair without the stressor, a negative result: with a positional embedding the anchor is not needed.",
-        see="Not measured yet over three seeds.",
+        see=(
+            "Nothing happens: without an anchor one jump ends 0.0069 to 0.0077 from the data (three seeds), which is better than sCM in as "
+            "many steps, and the derivative stays at about 1. The instability of the preset unanchored is the embedding's doing, not the "
+            "missing anchor's alone. The twin has not been measured over three seeds yet."
+        ),
         knobs={**COMMON, **FACM, "anchor": "none"},
         cure={"anchor": "auxiliary_condition"},
     ),
     "fourier": Preset(
         story="sCM, consistency loss only and all its safeguards on, under positional, Fourier 4 and Fourier 16 embeddings.",
-        see="Not measured yet over three seeds.",
+        see=(
+            "The distance of the samples from the data against the scale of the embedding: 0.010 to 0.012 with a positional one, 0.36 to "
+            "0.57 at scale 4, 25 to 200 at scale 16, and on each of three seeds in this order. Tangent normalisation, double norm, warm-up "
+            "and adaptive weight are all on: they bound every step and not where the steps lead. At scale 16 there are no spikes (99th "
+            "percentile 2 to 3 times the median), and the level of the derivative tells the divergence at step 238 to 289."
+        ),
         knobs={**COMMON, **SCM, "fourier_scale": 16.0},
         grid={"fourier_scale": [0, 4, 16]},
     ),
@@ -55,7 +65,12 @@ PRESETS = {
     ),
     "bounded_head": Preset(
         story="The unanchored training once more, and a LayerNorm before the last layer instead of an anchor: our own finding.",
-        see="Not measured yet over three seeds.",
+        see=(
+            "The distance of the samples: 0.06 to 2.6 with a LayerNorm before the last layer, 48 to 440 without (three seeds). Bounded is "
+            "not cured: the derivative still runs away for a while, the level rule fires at step 181 to 203, and no seed comes near the "
+            "0.01 of a calm training. No paper of this lab proposes it; how far an unanchored training runs away depends on the head "
+            "of the network."
+        ),
         knobs={**COMMON, **FACM, "anchor": "none", "fourier_scale": 16.0},
         cure={"head_norm": True},
     ),

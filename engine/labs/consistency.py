@@ -47,6 +47,8 @@ class Consistency(Lab):
     provides = frozenset({"consistency"})
     headline = ("energy_distance/one_step", "energy_distance/two_steps", "tangent/raw")
 
+    steps: int = knob(600, "optimizer steps", unit="steps", ge=1, le=1_000_000)
+    lr: float = knob(2e-3, "peak learning rate", ge=0.0, le=1e4, group="stressor")
     fourier_scale: float = knob(
         0.0,
         "scale of the random frequencies of the time embedding; 0 is the positional embedding, which is about as calm as 0.02",
