@@ -10,7 +10,6 @@ import torch
 from engine.norms import norms
 from engine.training import train
 from kernels import launch
-from kernels.bench import interleaved, quartiles
 from kernels.launch import CHOICE, Choice
 from kernels.tensor_stats import KERNEL, reference, tensor_stats
 from tests.tiny_lab import Tiny, Told, new_folder
@@ -63,17 +62,3 @@ def test_auto_and_reference_give_the_same_bytes_on_a_cpu(tmp_path: Path) -> None
     CHOICE.prefer("auto")
     assert {"grad_norm", "weight_norm", "nonfinite", "update_ratio", "loss/train"} <= set(found[0])
     assert found[0] == found[1]
-
-
-def test_runs_take_turns_and_the_order_moves_on() -> None:
-    seen: list[str] = []
-    clock = iter(range(1000))
-    runs = {name: (lambda name=name: seen.append(name)) for name in "abc"}
-
-    def timer(run: object) -> float:
-        run()
-        return float(next(clock))
-
-    told = interleaved(runs, timer, 3, lambda: None)
-    assert "".join(seen) == "abcbcacab"
-    assert told["a"] == quartiles([0.0, 5.0, 7.0])
