@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import streamlit as st
 from engine import kernel_table
 
 from pages.parts.looks import COLOURS
+from pages.parts.texts import formula
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LONGEST_BENCH = 900  # seconds
@@ -56,7 +56,7 @@ def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str
         st.badge(
             "measured on a GPU" if bench else "not measured on a GPU yet", icon=":material/speed:", color="blue" if bench else "orange"
         )
-    st.latex(r"\begin{gathered}" + r",\\ ".join(re.split(r",\s*\\quad\s*", words["formula"])) + r"\end{gathered}")
+    formula(words["formula"])
     st.markdown(f"{words['legend']}  \n**Least that must move.** {words['floor']}  \n**Used by.** {words['used_by']}")
     registers, proof, speed, source = st.tabs(["Registers", "Proof", "Speed", "Source and reasoning"])
     with source:

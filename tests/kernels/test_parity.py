@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
 
 # What a mistake looks like: a text of the source and what stands there instead.  None writes where it must not: this process goes on.
+# The first two of each kernel are looked for in every run of the suite, the others by `make science`.
 MISTAKES = {
     "tensor_stats": [
         ("no barrier before the rows are read", "    __syncthreads();\n    if (threadIdx.x == 0)\n", "    if (threadIdx.x == 0)\n"),
@@ -32,9 +33,9 @@ MISTAKES = {
         ("a reset that forgets only one moment", "v = s.fresh ? 0.0f : x.v", "v = x.v"),
     ],
     "moe_route": [
-        ("a NaN ranks last", "INFINITE_BITS ? 0xffffffffu", "INFINITE_BITS ? 0u"),
         ("ranks ignore the warps before", "for (int w = 0; w < warp; ++w) place", "for (int w = 1; w < warp; ++w) place"),
         ("no barrier before the load is told", "    __syncthreads();\n    for (int e", "    for (int e"),
+        ("a NaN ranks last", "INFINITE_BITS ? 0xffffffffu", "INFINITE_BITS ? 0u"),
         ("the bias weighs too", "if (lane == i) mine = s;", "if (lane == i) mine = ranked;"),
     ],
     "sinkhorn": [
@@ -61,7 +62,11 @@ def test_a_kernel_agrees_with_float64_on_the_gpu(name: str, cache: Path) -> None
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
-    [pytest.param(n, old, new, id=f"{n}: {says}") for n, mistakes in MISTAKES.items() for says, old, new in mistakes],
+    [
+        pytest.param(name, old, new, id=f"{name}: {says}", marks=[pytest.mark.slow] if i > 1 else [])
+        for name, mistakes in MISTAKES.items()
+        for i, (says, old, new) in enumerate(mistakes)
+    ],
 )
 def test_a_mistake_in_the_source_is_found(name: str, old: str, new: str, cache: Path, host_compiler: str) -> None:
     one = kernel(name)
