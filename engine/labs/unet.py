@@ -131,7 +131,12 @@ class Unet(Lab):
         ),
         "vit": Preset(
             story="A transformer with twelve long skips, whose stream is never normalised before the end, as in the paper's code.",
-            see="Not measured over three seeds yet.",
+            see=(
+                "The size of the features: their squared norm averages 540,000 to 19 million over the last three quarters (three seeds), with "
+                "the constant scaling of the twin 95,000 to 2.2 million, 6 to 23 times less on the same seed. That is no cure of the "
+                "learning: after 120 steps two of three seeds have hardly begun, with and without it (0.73 to 0.90 on validation, with "
+                "the scaling 0.73 to 0.88), and it is not faster."
+            ),
             knobs={**VIT, "skip_scaling": "none"},
             cure=CONSTANT,
             gpu=VIT_GPU,
