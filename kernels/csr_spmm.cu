@@ -110,7 +110,7 @@ __global__ void __launch_bounds__(THREADS)
                 }
             }
             const int last = lower(stop, base + 32) - base;
-#pragma unroll (KIND == SUM ? 4 : 2)
+#pragma unroll (KIND == SUM && ALIGNED ? 4 : 2)
             for (int j = i - base; j < last; j += at_once) {
                 const int s = __shfl_sync(FULL_WARP, source, j + member);
                 const float f = __shfl_sync(FULL_WARP, factor, j + member);
@@ -151,7 +151,8 @@ template <int KIND>
 __global__ void __launch_bounds__(FOLD_THREADS)
     csr_fold(const Shared* shared, const int* ptr, const float* __restrict__ partial, const int* __restrict__ partial_edge, i64 width,
              i64 mean, float* out, int* winner) {
-    __shared__ Reduced<KIND> parts[FOLD_WARPS][32];
+    __shared__ float values[FOLD_WARPS][32];
+    __shared__ int edges[FOLD_WARPS][32];
     const Shared one = shared[blockIdx.x];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const i64 column = i64(blockIdx.y) * 32 + lane;
@@ -162,10 +163,10 @@ __global__ void __launch_bounds__(FOLD_THREADS)
             const i64 at = i64(slot) * width + column;
             mine.take(__ldcs(partial + at), KIND == MAX ? __ldcs(partial_edge + at) : 0);
         }
-    parts[warp][lane] = mine;
+    values[warp][lane] = mine.value, edges[warp][lane] = mine.edge;
     __syncthreads();
     if (warp == 0 && column < width) {
-        for (int w = 1; w < FOLD_WARPS; ++w) mine.take(parts[w][lane].value, parts[w][lane].edge);
+        for (int w = 1; w < FOLD_WARPS; ++w) mine.take(values[w][lane], edges[w][lane]);
         mine.finish(ptr[one.row + 1] - ptr[one.row], mean);
         out[i64(one.row) * width + column] = mine.value;
         if (KIND == MAX) winner[i64(one.row) * width + column] = mine.edge;

@@ -255,7 +255,7 @@ KERNEL = Kernel(
     legend="N rows, M columns, E edges in compressed rows, D features. A strategy (node, edge, split, merge, hierarchical) cuts the "
     "edges into tiles, one warp each; rows that several tiles share are added up in a second launch, in their order.",
     floor="4 bytes per edge for its column, 4 more with weights; each row of x that is read, and each row of the result, once.",
-    used_by="Any graph network, by csr_spmm(graph, x, weights); no lab calls it yet. Gradients use the transposed graph, made once and kept.",
+    used_by="Any graph network, by csr_spmm(graph, x, weights); no lab calls it yet. The transpose that gradients need is kept.",
     entries={
         **{f"csr_spmm<{kind}, {aligned}>": 72 for kind in (SUM, MAX, PICKED) for aligned in ("false", "true")},
         "csr_fold<0>": 32,

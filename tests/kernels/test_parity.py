@@ -45,7 +45,7 @@ MISTAKES = {
         ("backward with the wrong potential", "expf(base + before[e])", "expf(base + g[e])"),
     ],
     "csr_spmm": [
-        ("no barrier before the parts are folded", "parts[warp][lane] = mine;\n    __syncthreads();", "parts[warp][lane] = mine;"),
+        ("no barrier before the parts are folded", "= mine.edge;\n    __syncthreads();", "= mine.edge;"),
         ("a shared row is stored as if it were whole", "row == tile.last ? tile.last_slot : -1", "-1"),
         ("a message takes its neighbour's weight", "__shfl_sync(FULL_WARP, factor, j + member)", "__shfl_sync(FULL_WARP, factor, j)"),
         ("equal messages go to the highest edge", "x == value && from < edge", "x == value && from > edge"),
