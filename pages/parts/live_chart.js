@@ -79,6 +79,7 @@ class LiveChart {
     const Plotly = await plotly().catch((error) => void (this.note.textContent = `No chart: ${error.message}.`));
     if (!Plotly || !this.box.clientWidth || !this.box.isConnected) return;
     if (this.node._dragging) return this.stale(); // never under a hand that is zooming
+    if (this.drawing) return void (this.again = true); // never into a drawing that is not done
     const began = (this.drawnAt = performance.now());
     const birth = !this.born;
     this.dirty = false;
@@ -91,8 +92,15 @@ class LiveChart {
     const layout = this.layout(logarithmic, !this.whole);
     const shown = this.node._fullLayout?.yaxis;
     if (logarithmic) Object.assign(layout.yaxis, logTicks(drawn, shown?.type === "log" && !shown.autorange ? shown.range : null));
-    await Plotly[this.born ? "react" : "newPlot"](this.node, drawn, layout, config(this, Plotly));
-    if (!this.born) this.bind();
+    this.drawing = true;
+    try {
+      await Plotly[birth ? "newPlot" : "react"](this.node, drawn, layout, config(this, Plotly));
+      if (birth) this.bind();
+    } finally {
+      this.drawing = false;
+      if (this.again) this.stale(true);
+      this.again = false;
+    }
     this.note.textContent = note;
     await frame();
     await frame(); // the second one comes after the first was painted
