@@ -132,8 +132,8 @@ class Unet(Lab):
         "vit": Preset(
             story="A transformer with twelve long skips, whose stream is never normalised before the end, as in the paper's code.",
             see=(
-                "The size of the features: their squared norm averages 540,000 to 19 million over the last three quarters (three seeds), with "
-                "the constant scaling of the twin 95,000 to 2.2 million, 6 to 23 times less on the same seed. That is no cure of the "
+                "The size of the features: their squared norm averages 540,000 to 19 million over the last three quarters (three seeds), "
+                "with the constant scaling of the twin 95,000 to 2.2 million, 6 to 23 times less on the same seed. That is no cure of the "
                 "learning: after 120 steps two of three seeds have hardly begun, with and without it (0.73 to 0.90 on validation, with "
                 "the scaling 0.73 to 0.88), and it is not faster."
             ),
@@ -155,7 +155,11 @@ class Unet(Lab):
         ),
         "healthy": Preset(
             story="Four long skips, the deeper ones scaled down: a diffusion model that learns to draw digits without trouble.",
-            see="Not measured over three seeds yet.",
+            see=(
+                "Nothing leaves its scale: the squared norm of the last block averages 11,000 to 14,000 over the last three quarters "
+                "(three seeds), no rule fires, and the loss falls to 0.47 to 0.49 on validation. The drawn pictures have 1.5 times the "
+                "contrast of the data after 250 steps: they are still rough."
+            ),
             knobs={**TOY, **CONSTANT, "skips": 4, "steps": 250},
             gpu=UNET_GPU,
         ),
