@@ -19,6 +19,8 @@ PAGES = {
     "build?lab=moe&preset=collapse&knobs=lr%3D7%20steps%3Dmany": "Launch",
     "runs": "Delete",
     "machine": "",
+    "lab?lab=moe": "Break it",
+    "cuda": "",
     "run?run={runs}": "Run again",
 }
 
