@@ -7,6 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
+from engine.catalog import Catalog
+from engine.panel import Panel
 from engine.panel_answers import PanelAnswers, PanelError
 from engine.panels.router_noise import RouterNoise
 from engine.service import Service
@@ -20,10 +22,9 @@ from tests.test_pages import opened, said
 def quick(here: Service, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Panels are computed in this process; -> what was asked."""
     from engine.panel_frames import answer, encoded
-    from engine.panels.expert_capacity import ExpertCapacity
 
     asked: list[dict[str, Any]] = []
-    kinds = {"router_noise": RouterNoise, "expert_capacity": ExpertCapacity}
+    kinds, _ = Catalog("engine.panels", Panel).load()
 
     def compute(self: PanelAnswers, name: str, knobs: dict[str, Any]) -> dict[str, Any]:
         asked.append({"panel": name, **knobs})

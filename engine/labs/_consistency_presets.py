@@ -81,22 +81,25 @@ PRESETS = {
     "mean_flow": Preset(
         story="MeanFlow under the same high-frequency embedding: equal times for most of the batch are an anchor by themselves.",
         see=(
-            "The distance of the samples beside that of the preset unanchored. Not measured yet over three seeds; one seed outside the lab "
-            "ended 0.034 from the data."
+            "The distance of the samples beside that of the preset unanchored: one jump ends 0.012 to 0.035 from the data (three seeds) "
+            "where unanchored ends 48 to 440, no rule fires, and the gradient's 99th percentile is twice its median."
         ),
         knobs={**COMMON, **MEAN_FLOW, "fourier_scale": 16.0},
     ),
     "baseline": Preset(
         story="Discrete consistency training in the EDM parameterisation, what there was before sCM: no derivative at all.",
         see=(
-            "The distance of the samples beside the arm fourier_0. Not measured yet over three seeds; one seed outside the "
-            "lab ended 0.0085 from the data, no worse than sCM: in the plane the derivative buys nothing."
+            "The distance of the samples beside the arm fourier_0: one jump ends 0.009 to 0.014 from the data (three seeds), sCM's 0.010 "
+            "to 0.012. In the plane the derivative buys nothing, and the baseline costs 30 % less CPU time."
         ),
         knobs={**COMMON, **EDM},
     ),
     "diagnosis": Preset(
         story="No consistency yet: a plain diffusion model whose time derivative already tells what would come. A panel draws it.",
-        see="Not measured yet over three seeds.",
+        see=(
+            "Its own flow ends 0.006 to 0.007 from the data (three seeds): as a diffusion model it is good at this embedding. One jump "
+            "of it, which it never learnt, ends 0.25 to 0.45 away. The twin with the positional embedding is not measured yet."
+        ),
         knobs={**COMMON, **TEACHER, "steps": 500, "fourier_scale": 16.0},
         cure={"fourier_scale": 0.0},
     ),

@@ -5,7 +5,7 @@ class StillChart {
     this.box = document.createElement("div");
     this.box.className = "fl-chart";
     this.node = document.createElement("div");
-    this.node.setAttribute("role", "img");
+    this.node.setAttribute("role", "figure"); // an image may not hold the buttons of the chart
     this.note = document.createElement("div");
     this.note.className = "fl-note";
     this.note.setAttribute("role", "status");

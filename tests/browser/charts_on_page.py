@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page
 def chart(page: Page, heading: str) -> Locator:
     """The Plotly node under a heading, once it has been drawn."""
     card = page.locator("div[data-testid='stVerticalBlock']").filter(has=page.get_by_role("heading", name=heading, exact=False)).last
+    card.locator(".fl-chart").scroll_into_view_if_needed()  # a chart is drawn when somebody sees it
     node = card.locator(".js-plotly-plot")
     node.wait_for()
     node.scroll_into_view_if_needed()
@@ -61,3 +62,8 @@ def until(page: Page, condition: str, node: Locator | None = None, argument: Any
     """Wait until a JavaScript condition `(node, argument) => …` holds."""
     handle = node.element_handle() if node else None
     page.wait_for_function(f"([node, argument]) => ({condition})(node, argument)", arg=[handle, argument])
+
+
+def press_card(page: Page, what: str = "break", preset: str = "moe_collapse") -> Locator:
+    """The button of one card of the gallery: "break" for one run, "cure" for the pair."""
+    return page.locator(f".st-key-{what}_{preset}").get_by_role("button")

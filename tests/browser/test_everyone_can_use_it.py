@@ -37,6 +37,7 @@ def opened(page: Page, lab: Server, path: str, runs: str) -> None:
         page.get_by_role("heading", name="Loss").first.scroll_into_view_if_needed()
         chart(page, "Loss")
     page.wait_for_function("() => !document.querySelector('[data-stale=true], [data-testid=stSkeleton]')")
+    page.wait_for_function("() => !document.getAnimations().some(one => one instanceof CSSTransition)")  # what was stale fades in
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from engine.folder import run_folder
 from engine.knobs import unnest
-from tests.browser.charts_on_page import chart, kind, until
+from tests.browser.charts_on_page import chart, kind, press_card, until
 from tests.browser.conftest import Server
 from tests.made_runs import finished_twins
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 def test_one_press_on_a_cold_server_shows_a_moving_loss_curve(cold: Server, visitor: Callable[..., Page]) -> None:
     page = visitor(cold.start().address)
-    page.get_by_role("button", name="Break it", exact=True).first.click(timeout=120_000)
+    press_card(page).click(timeout=120_000)
     page.wait_for_url("**/run?run=*")
     node = chart(page, "Loss")
     long_enough = "(node, least) => (node.data.find(t => t.meta?.kind === 'line')?.x ?? []).length >= least"
@@ -32,7 +32,7 @@ def test_one_press_on_a_cold_server_shows_a_moving_loss_curve(cold: Server, visi
 
 def test_one_press_starts_twins_that_differ_in_the_cure_alone(cold: Server, visitor: Callable[..., Page]) -> None:
     page = visitor(cold.start().address)
-    page.get_by_role("button", name="Break it and cure it").first.click(timeout=120_000)
+    press_card(page, "cure").click(timeout=120_000)
     page.wait_for_url("**/run?run=*")
     runs = page.url.partition("run=")[2].partition("&")[0].replace("%2C", ",").split(",")
     assert len(runs) == 2

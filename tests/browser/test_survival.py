@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from engine.folder import ENDED, all_runs
 from engine.open_run import open_run
-from tests.browser.charts_on_page import chart, until
+from tests.browser.charts_on_page import chart, press_card, until
 from tests.browser.conftest import Server
 from tests.browser.test_jobs import ENDLESS, badge, launched, moving, points, press
 from tests.toy import until as soon
@@ -39,7 +39,7 @@ def test_one_press_from_a_warm_lab_shows_a_moving_curve_within_twenty_seconds(la
     page = visitor(f"{lab.address}/machine")
     expect(page.get_by_text("runs start at once").or_(page.get_by_text("a run starts at once"))).to_be_visible(timeout=120_000)
     page.goto(lab.address)
-    first = page.get_by_role("button", name="Break it", exact=True).first
+    first = press_card(page)
     expect(first).to_be_visible(timeout=120_000)
     page.set_default_timeout(20_000)
     first.click()
