@@ -66,6 +66,23 @@ def line(
     return [raw, over]
 
 
+def rings(look: RunLook, frames: Frames, metric: str, *, name: str, size: int) -> list[go.Scatter]:
+    """A metric that is read now and then: open circles, squares for a dotted run, on a thin line."""
+    ring = {"symbol": "circle-open" if look.dash == "solid" else "square-open", "size": size, "color": look.colour, "line": {"width": 2}}
+    return line(look, frames, metric, name=name, width=0.8, smooth=False, mode="lines+markers", marker=ring)
+
+
+def yardstick(looks: Sequence[RunLook], frames: Frames, metric: str, name: str) -> list[go.Scatter]:
+    """A measured metric that is the same for every run of the page, dashed and neutral: the first run that has it draws it."""
+    for look in looks:
+        if look.has(metric):
+            drawn = line(look, frames, metric, smooth=False)
+            drawn[0].update(name=name, line={"color": NEUTRAL, "width": 1.4, "dash": "dash"}, legendgroup=metric.rpartition("/")[2])
+            drawn[0].update(hovertemplate=f"%{{y:.3~g}}<extra>{name}</extra>")
+            return drawn
+    return []
+
+
 def level(value: float, name: str, **style: Any) -> go.Scatter:
     """A dashed neutral line across the panel: a bound or a prediction, not a measurement."""
     drawn = go.Scatter(x=[], y=[], name=name, mode="lines", line={"color": NEUTRAL, "width": 1.2, "dash": "dash"}, hoverinfo="skip")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.chart import Chart, Events, Frames, RunLook, blank
-from engine.traces import NEUTRAL, line, marks
+from engine.traces import line, marks, yardstick
 
 
 class ConsistencyError(Chart):
@@ -24,11 +24,7 @@ class ConsistencyError(Chart):
 
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="distance")
-        for look in [look for look in runs if look.has("consistency_error/floor")][:1]:
-            floor = line(look, frames, "consistency_error/floor", smooth=False)
-            floor[0].update(name="accuracy of the truth", line={"color": NEUTRAL, "width": 1.4, "dash": "dash"}, legendgroup="floor")
-            floor[0].update(hovertemplate="%{y:.3~g}<extra>accuracy of the truth</extra>")
-            figure.add_traces(floor)
+        figure.add_traces(yardstick(runs, frames, "consistency_error/floor", "accuracy of the truth"))
         for look in runs:
             square = {"symbol": "square-open", "size": 7, "color": look.colour, "line": {"width": 1.5}}
             figure.add_traces(line(look, frames, "consistency_error", name="all times", width=2, smooth=False))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.chart import Chart, Events, Frames, RunLook, blank
-from engine.traces import line, marks
+from engine.traces import line, marks, rings
 
 
 class FeatureNorm(Chart):
@@ -27,14 +27,6 @@ class FeatureNorm(Chart):
         for look in runs:
             figure.add_traces(line(look, frames, "feature_norm/train", name="training batch"))
         for look in runs:
-            ring = {
-                "symbol": "circle-open" if look.dash == "solid" else "square-open",
-                "size": 7,
-                "color": look.colour,
-                "line": {"width": 2},
-            }
-            figure.add_traces(
-                line(look, frames, "feature_norm/fixed", name="fixed batch", width=0.8, smooth=False, mode="lines+markers", marker=ring)
-            )
+            figure.add_traces(rings(look, frames, "feature_norm/fixed", name="fixed batch", size=7))
         marks(figure, runs, frames, events)
         return figure

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.chart import Chart, Events, Frames, RunLook, blank
-from engine.traces import line, marks
+from engine.traces import line, marks, rings
 
 
 class Losses(Chart):
@@ -27,14 +27,6 @@ class Losses(Chart):
         for look in runs:
             figure.add_traces(line(look, frames, "loss/train", name="training"))
         for look in runs:
-            ring = {
-                "symbol": "circle-open" if look.dash == "solid" else "square-open",
-                "size": 8,
-                "color": look.colour,
-                "line": {"width": 2},
-            }
-            figure.add_traces(
-                line(look, frames, "loss/validation", name="validation", width=0.8, smooth=False, mode="lines+markers", marker=ring)
-            )
+            figure.add_traces(rings(look, frames, "loss/validation", name="validation", size=8))
         marks(figure, runs, frames, events, spikes={"spike": "loss/train"})
         return figure

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.chart import Chart, Events, Frames, RunLook, blank
-from engine.traces import NEUTRAL, line, marks
+from engine.charts._jumps import jumps
+from engine.traces import marks, yardstick
 
 
 class ModeCoverage(Chart):
@@ -23,17 +24,9 @@ class ModeCoverage(Chart):
 
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="share reached")
-        for look in [look for look in runs if look.has("mode_coverage/data")][:1]:
-            real = line(look, frames, "mode_coverage/data", smooth=False)
-            real[0].update(name="real data", line={"color": NEUTRAL, "width": 1.4, "dash": "dash"}, legendgroup="data")
-            real[0].update(hovertemplate="%{y:.3~g}<extra>real data</extra>")
-            figure.add_traces(real)
+        figure.add_traces(yardstick(runs, frames, "mode_coverage/data", "real data"))
         for look in runs:
-            one = {"symbol": "circle", "size": 6, "color": look.colour}
-            two = {"symbol": "triangle-up-open", "size": 8, "color": look.colour, "line": {"width": 1.6}}
-            shared = {"smooth": False, "mode": "lines+markers"}
-            figure.add_traces(line(look, frames, "mode_coverage/one_step", name="one jump", width=2, marker=one, **shared))
-            figure.add_traces(line(look, frames, "mode_coverage/two_steps", name="two jumps", width=1, marker=two, **shared))
+            figure.add_traces(jumps(look, frames, "mode_coverage"))
         figure.update_yaxes(range=[-0.03, 1.06], selector={"overlaying": None})
         marks(figure, runs, frames, events)
         return figure

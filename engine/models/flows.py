@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -27,56 +28,56 @@ SIGMA_MAX = 80.0  # the largest noise of EDM, in data units
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (y_BD, t_B) -> (B, D)
 
 
-class Flow:
+class Flow(ABC):
     """One convention.  `noise_end`: where sampling starts; `middle`: where the second of two steps starts; `data_end`: where f(y) = y."""
 
     noise_end: ClassVar[float]
     middle: ClassVar[float]
     data_end: ClassVar[float]
 
+    @abstractmethod
     def mix(self, y_BD: Tensor, z_BD: Tensor, t_B: Tensor) -> Tensor:
         """The point at time t between data and noise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def velocity(self, y_BD: Tensor, z_BD: Tensor, t_B: Tensor) -> Tensor:
         """dy_t/dt of the pair, whose mean over all pairs through a point is the velocity of the probability flow."""
-        raise NotImplementedError
 
+    @abstractmethod
     def jump(self, F_BD: Tensor, y_BD: Tensor, t_B: Tensor) -> Tensor:
         """The consistency function f from the velocity F."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reach(self, t_B: Tensor) -> Tensor:
         """What the tangents of the JVP are multiplied by before it, so that no factor is large anywhere (sCM's rearrangement)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def residual(self, F_BD: Tensor, J_BD: Tensor, y_BD: Tensor, dy_BD: Tensor, t_B: Tensor, ramp: float = 1.0) -> Tensor:
         """g, the way F should move for f to stay constant along the flow; J is `reach` times dF/dt, `ramp` its warm-up from 0 to 1."""
-        raise NotImplementedError
 
     def mirror(self, t_B: Tensor) -> Tensor:
         """The time on the other side of the data end: FACM's expanded interval."""
         return 2.0 * self.data_end - t_B
 
+    @abstractmethod
     def noise_share(self, t_B: Tensor) -> Tensor:
         """0 at the data, 1 at the noise: the axis of every chart over time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def at(self, share_B: Tensor) -> Tensor:
         """The inverse of `noise_share`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def from_trig(self, y_BD: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:
         """A point of TrigFlow -> the same point of the same flow line here, and its time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_trig(self, y_BD: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:
         """The inverse of `from_trig`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def velocity_of(self, field: Velocity) -> Velocity:
         """The velocity here of a field that is given in TrigFlow."""
-        raise NotImplementedError
 
     def from_sigma(self, sigma_B: Tensor) -> Tensor:
         """The time at which noise to data is sigma (in data units) to sigma_d."""
