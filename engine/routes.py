@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gzip
 import importlib.metadata
@@ -9,7 +10,8 @@ import importlib.util
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,23 @@ from engine.folder import RunFolder, run_folder
 from engine.live import EventStream, Streams
 from engine.names import split_key
 from engine.pictures import picture_file
-from engine.service import Service, service
+from engine.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
 MOST_POINTS, MOST_ROWS = 20_000, 300
 
 streams = Streams()
+
+
+@asynccontextmanager
+async def lifespan(_app: Any) -> AsyncIterator[None]:
+    """Owner and supervisor start before the first page; streams end before the server waits for them."""
+    await asyncio.to_thread(service)
+    try:
+        with streams.ended_by_signals():
+            yield
+    finally:
+        await asyncio.to_thread(close)
 
 
 class BadRequest(ValueError):

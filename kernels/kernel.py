@@ -113,3 +113,11 @@ def packed(arguments: Sequence[Argument]) -> tuple[ctypes.Array, list[object]]:
             values.append(ctypes.c_longlong(one))
     pointers = (ctypes.c_void_p * max(1, len(values)))(*(ctypes.addressof(v) for v in values))
     return pointers, values
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device, at the same offset from a 16-byte boundary."""
+    if device.type == "cpu":
+        return tensor
+    whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to(device)
+    return whole.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kernels.kernel import Case, Kernel, Runner, Sample, Tensors
+from kernels.kernel import Case, Kernel, Runner, Sample, Tensors, moved
 from kernels.launch import CHOICE
 
 CHUNK, THREADS = 16384, 256
@@ -182,7 +182,7 @@ def _sample(
             yield Hyper(**{**vars(hyper), "count": hyper.count + i, "fresh": hyper.fresh and i == 0})
 
     def run(runner: Runner) -> Tensors:
-        groups = [[_moved(t, runner.device) for t in group] for group in state()]
+        groups = [[moved(t, runner.device) for t in group] for group in state()]
         return result(groups, [on(runner, *groups[:4], groups[4:], h) for h in each_step()])
 
     def told() -> Tensors:
@@ -195,14 +195,6 @@ def _sample(
 def _as_fp32(hyper: Hyper) -> Hyper:
     """The numbers that the kernel receives."""
     return Hyper(**{k: torch.tensor(x, dtype=torch.float32).item() if isinstance(x, float) else x for k, x in vars(hyper).items()})
-
-
-def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """On the device at the same offset from a 16-byte boundary."""
-    if device.type == "cpu":
-        return tensor
-    whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to(device)
-    return whole.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
 
 def samples() -> Iterator[Sample]:

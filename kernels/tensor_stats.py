@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kernels.kernel import Case, Kernel, Runner, Sample, Tensors
+from kernels.kernel import Case, Kernel, Runner, Sample, Tensors, moved
 from kernels.launch import CHOICE
 
 CHUNK, BINS, THREADS = 65536, 64, 256
@@ -138,19 +138,11 @@ def _sample(name: str, make: Callable[[], list[Tensor]], *, histogram: bool = Tr
         return out | ({} if stats.bins_PB is None else {"bins": stats.bins_PB.cpu()})
 
     def run(runner: Runner) -> Tensors:
-        return told(on(runner, [_moved(t, runner.device) for t in make()], histogram=histogram))
+        return told(on(runner, [moved(t, runner.device) for t in make()], histogram=histogram))
 
     return Sample(
         name, run, lambda: told(reference(make(), histogram=histogram)), rtol, 1e-4, exact=("largest", "nonfinite", "zeros", "bins")
     )
-
-
-def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """On the device at the same offset from a 16-byte boundary."""
-    if device.type == "cpu":
-        return tensor
-    whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to(device)
-    return whole.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
 
 def samples() -> Iterator[Sample]:

@@ -22,6 +22,16 @@ from tests.toy import DOCUMENT, WORKER, Answer
 
 
 @pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data folder whose workers do not outlive the test."""
+    yield tmp_path
+    for folder in (RunFolder(p) for p in (tmp_path / "runs").glob("*")):
+        process = folder.process()
+        if process is not None and process.alive():
+            os.kill(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
 def toy_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder, a catalog with one toy lab, and workers without a model."""
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))

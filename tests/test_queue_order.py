@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +23,6 @@ ENDLESS = {"behave": "stoppable", "steps": 10**6, "pace": 0.01}
 
 def queue(data: Path, **knobs: Any) -> RunFolder:
     return new_run(data, "fake", {"preset": None, "knobs": {"threads": 1, "device": "cpu", **knobs}, "who": "me", "twin": None})
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
-    for folder in (RunFolder(p) for p in (tmp_path / "runs").glob("*")):
-        process = folder.process()
-        if process is not None and process.alive():
-            os.kill(process.pid, signal.SIGKILL)
 
 
 def names(order: QueueOrder) -> list[str]:

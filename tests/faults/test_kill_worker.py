@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,6 @@ def assert_exactly_once(owner: Owner, run: RunFolder, told: list[int]) -> None:
     assert 0 <= len(steps) - len(told) <= 1
     assert frame["value"].to_list() == [1.0 / (n + 1) for n in steps]
     assert owner.store.frame(run.run, ["load@a"]).height == 2 * len(steps)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
-    for folder in (RunFolder(p) for p in (tmp_path / "runs").glob("*")):
-        process = folder.process()
-        if process is not None and process.alive():
-            os.kill(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("calls", [1, 150, 3000])

@@ -12,7 +12,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,6 @@ from tests.faults.test_kill_worker import FAKE, WORKER, until
 
 TIMES = [3, pytest.param(20, marks=pytest.mark.slow)]
 WIDE, SLOW = 40, 0.003
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
-    for folder in (RunFolder(p) for p in (tmp_path / "runs").glob("*")):
-        process = folder.process()
-        if process is not None and process.alive():
-            os.kill(process.pid, signal.SIGKILL)
 
 
 def flight_of(run: RunFolder) -> Path:
