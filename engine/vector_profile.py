@@ -9,9 +9,9 @@ import polars as pl
 LATE = 0.25  # of the stored readings, the newest, when a mean is asked for
 
 
-def newest(frame: pl.DataFrame | None, metric: str) -> list[float]:
+def newest(frame: pl.DataFrame | None, metric: str, layer: str = "") -> list[float]:
     """The elements of a vector at its last step, in order; [] where there is none."""
-    mine = _series(frame, metric)
+    mine = _series(frame, metric, layer)
     return [] if mine is None else mine.filter(pl.col("step") == mine["step"].max()).sort("index")["value"].to_list()
 
 
@@ -33,8 +33,8 @@ def first_reached(frame: pl.DataFrame | None, metric: str, levels: Sequence[floa
     return [mine.filter(pl.col("value") <= level)["step"].min() for level in levels]
 
 
-def _series(frame: pl.DataFrame | None, metric: str) -> pl.DataFrame | None:
+def _series(frame: pl.DataFrame | None, metric: str, layer: str = "") -> pl.DataFrame | None:
     if frame is None or frame.is_empty():
         return None
-    mine = frame.filter((pl.col("metric") == metric) & (pl.col("layer") == "") & pl.col("index").is_not_null())
+    mine = frame.filter((pl.col("metric") == metric) & (pl.col("layer") == layer) & pl.col("index").is_not_null())
     return None if mine.is_empty() else mine

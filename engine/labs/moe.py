@@ -22,6 +22,7 @@ VALIDATION_FACTOR = 8  # a validation batch is so many training batches: without
 UNBALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.0}
 BALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.1}
 LOSS_FREE = {"router": "loss_free", "router.gate": "softmax", "router.update_rate": 1e-2}
+SINKHORN = {"router": "sinkhorn", "router.iterations": 20, "router.temperature": 0.1}
 GPU = {
     "device": "cuda",
     "precision": "bf16",
@@ -38,7 +39,7 @@ GPU = {
 class Moe(Lab):
     title = "Mixture of Experts"
     icon = ":material/account_tree:"
-    papers = ("arXiv 2101.03961", "arXiv 2006.16668", "arXiv 2408.15664", "arXiv 2106.04426")
+    papers = ("arXiv 2101.03961", "arXiv 2006.16668", "arXiv 2408.15664", "arXiv 2106.04426", "arXiv 2202.01169")
     story = (
         "A small language model reads the source of Python's standard library byte by byte. In each of its two layers a router sends "
         "every byte to one of 32 small networks, the experts, and unless something keeps the load even, most experts soon get next to "
@@ -83,6 +84,19 @@ class Moe(Lab):
             knobs={**UNBALANCED, "lr": 1e-3, "steps": 300},
             cure=LOSS_FREE,
             gpu=GPU,
+        ),
+        "even_batches": Preset(
+            story="The same collapse, against a router that shares out every batch evenly instead of correcting an average.",
+            see="Not measured yet.",
+            knobs={**UNBALANCED, "lr": 1e-3, "steps": 300},
+            cure=SINKHORN,
+            gpu=GPU,
+        ),
+        "sharper_plan": Preset(
+            story="Sinkhorn's plan is even at every temperature; whether the experts chosen from it are depends on how sharp it is.",
+            see="Not measured yet.",
+            knobs={"router": "sinkhorn", "router.iterations": 60, "lr": 1e-3, "steps": 300},
+            grid={"router.temperature": [1.0, 0.1, 0.03]},
         ),
         "healthy": Preset(
             story="A balance loss keeps every expert of every layer at work: what a training without trouble looks like.",

@@ -41,6 +41,7 @@ class MoELayer(nn.Module):
                 weights_Tk=routing.weights_Tk.detach(),
                 counts_E=counts_E,
                 gate=routing.gate,
+                column_errors_K=routing.column_errors_K,
             )
         y_TkD = self._experts(x_TD, routing.experts_Tk, counts_E)
         y_TD = (y_TkD * routing.weights_Tk.unsqueeze(-1).to(y_TkD.dtype)).sum(dim=1)

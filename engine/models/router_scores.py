@@ -20,6 +20,7 @@ class Routing(NamedTuple):
     logits_TE: Tensor | None
     losses: dict[str, Tensor]
     gate: str
+    column_errors_K: Tensor | None = None  # of a router that balances a batch in K iterations: see RoutingRecord
 
 
 class Router(nn.Module):

@@ -1,6 +1,6 @@
 """RoutingRecord: what one MoE layer did with one training batch.  Every routing probe reads only this.
 
-Shapes: T tokens of the batch, E experts, k experts per token.
+Shapes: T tokens of the batch, E experts, k experts per token, K iterations.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ class RoutingRecord:
     weights_Tk: Tensor  # combine weights
     counts_E: Tensor  # assignments received by each expert, int64, sum = T k
     gate: str  # "softmax", "sigmoid" or "hash"
+    column_errors_K: Tensor | None = None  # largest relative error of an expert's soft share, before each iteration; None elsewhere
 
 
 def routed(model: nn.Module) -> dict[str, nn.Module]:
