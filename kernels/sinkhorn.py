@@ -218,7 +218,7 @@ KERNEL = Kernel(
     formula=r"f_t\leftarrow-\log\sum_e e^{S_{te}+g_e},\quad g_e\leftarrow\log\tfrac TE-\log\sum_t e^{S_{te}+f_t},\quad P=e^{S+f+g}",
     legend="T rows, E columns; f and g are the potentials of rows and columns.  On chip where S fits into 48 KB, else streamed.",
     floor="On chip: 4 T E bytes once.  Streamed: 4 T E bytes per iteration.",
-    used_by="Not wired into a lab yet.",
+    used_by="Lab `moe`, `router=sinkhorn`, in training: which expert each byte of a batch goes to.",
     entries={
         "sinkhorn_small": 64,
         "sinkhorn_rows": 64,

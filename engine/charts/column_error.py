@@ -32,10 +32,8 @@ class ColumnError(Chart):
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="relative error")
         for look in runs:
-            if look.has(METRIC):
-                errors = newest(frames.get(look.run), METRIC, layer)
-                drawn = [ROUNDING if error == 0 else error for error in errors]
-                figure.add_trace(profile(look, METRIC, range(1, len(drawn) + 1), drawn))
+            drawn = [ROUNDING if error == 0 else error for error in newest(frames.get(look.run), METRIC, layer)]
+            figure.add_trace(profile(look, METRIC, range(1, len(drawn) + 1), drawn))
         odd_marks(figure)
         figure.update_layout(xaxis={"title": {"text": "iteration"}})
         return figure

@@ -26,9 +26,8 @@ class GreedyOverload(Chart):
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="max violation")
         for look in runs:
-            if look.has("router/greedy_max_violation"):
-                figure.add_traces(line(look, frames, "router/max_violation", layer, name="in training", width=0.8))
-                dots = {"mode": "lines+markers", "marker": {"size": 5}, "smooth": False}
-                figure.add_traces(line(look, frames, "router/greedy_max_violation", layer, name="greedy", width=1.8, **dots))
+            figure.add_traces(line(look, frames, "router/max_violation", layer, name="in training", width=0.8))
+            dots = {"mode": "lines+markers", "marker": {"size": 5}, "smooth": False}
+            figure.add_traces(line(look, frames, "router/greedy_max_violation", layer, name="greedy", width=1.8, **dots))
         marks(figure, runs, frames, events)
         return figure

@@ -22,7 +22,8 @@ class Sinkhorn(Router):
     )
     formula = (
         r"P_{te}=e^{s_{te}/\tau+f_t+g_e},\ \sum_eP_{te}=1,\ \sum_tP_{te}=\tfrac TE;\quad "
-        r"e(t)=\mathrm{top}_k(s_t/\tau+g)\ \text{in training},\ \mathrm{top}_k(s_t)\ \text{in evaluation};\quad y=\sum_e\mathrm{softmax}(s_t)_e\,\mathrm{FFN}_e(x_t)"
+        r"e(t)=\mathrm{top}_k(s_t/\tau+g)\ \text{in training},\ \mathrm{top}_k(s_t)\ \text{in evaluation};\quad "
+        r"y=\sum_e\mathrm{softmax}(s_t)_e\,\mathrm{FFN}_e(x_t)"
     )
     paper = "S-BASE in Unified Scaling Laws for Routed Language Models (Clark et al. 2022, arXiv 2202.01169)"
     cost = "Two log-sum-exps of the T by E scores per iteration, in fp32; no extra loss, no extra gradient, no parameter."
