@@ -27,6 +27,10 @@ SAVE_SECONDS = 30.0  # between two checkpoints of a run that nobody stops; a kil
 SAVE_SHARE = 0.02  # of the time may go into saving: a large model is saved less often
 
 
+class Stopped(Exception):
+    """Somebody asked the run to end before its training began."""
+
+
 class Control(lightning.Callback):
     """state.json, STOP, HOLD, checkpoints, and how the run ends."""
 
@@ -55,13 +59,24 @@ class Control(lightning.Callback):
         with contextlib.suppress(OSError):  # a full disk does not end the training
             write_json(self.folder.path / "state.json", told)
 
+    def wait(self, phase: str) -> None:
+        """Called again and again by work before the training: tells the phase, stays while the run is held, raises Stopped."""
+        if time.monotonic() - self._told >= STATE_SECONDS:
+            self.tell(phase)
+        self.stay_while_held()
+        if self.asked_to_stop():
+            raise Stopped
+
+    def stay_while_held(self) -> None:
+        while (self.folder.path / "HOLD").exists() and not self.asked_to_stop():
+            self.asked.wait(0.1)
+
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.tell("training")
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
         """After every stride: tell where we are, and look whether anybody wants something."""
-        while (self.folder.path / "HOLD").exists() and not self.asked_to_stop():
-            self.asked.wait(0.1)
+        self.stay_while_held()
         if time.monotonic() - self._told >= STATE_SECONDS:
             self.tell("training", pl_module)
         if time.monotonic() >= self._save_at and self.progress.done < self.progress.steps:

@@ -91,6 +91,15 @@ class Probe:
     def __init__(self, lab: Lab, model: nn.Module) -> None:
         """Attach: hooks made here live as long as the run."""
 
+    @classmethod
+    def make_ready(cls, lab: Lab, wait: Callable[[str], None]) -> dict[str, Any]:
+        """Once before the training: make what takes seconds and is kept; -> what it adds to the provenance of the data.
+
+        `wait(phase)` tells the page what is going on, pauses while the run is held, and raises when the run shall end: call it
+        several times a second, and let what it raises pass.
+        """
+        return {}
+
     def due(self, step: int, steps: int) -> bool:
         return step % self.every == 0 or step == steps - 1
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.folder import read_json, write_json
 from engine.lab import Lab
 
 PACKAGES = ("torch", "lightning", "numpy", "pydantic", "scikit-learn", "scipy", "networkx", "torch-geometric")
@@ -25,6 +27,13 @@ def provenance(lab: Lab) -> dict[str, Any]:
         "kernels": {},
         "data": lab.provenance(),
     }
+
+
+def add(folder: Path, **more: Mapping[str, Any]) -> None:
+    """Put what became known later into the sections of a run's provenance.json: which path a kernel takes, which network judges."""
+    if any(more.values()):
+        told = read_json(folder / "provenance.json") or {}
+        write_json(folder / "provenance.json", told | {name: {**told.get(name, {}), **found} for name, found in more.items()})
 
 
 def device_name(device: str) -> str:

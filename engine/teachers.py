@@ -5,14 +5,11 @@ The key is the hash of everything that decides the weights, so that a teacher is
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.folder import data_folder, write_json
+from engine import artefacts
+from engine.folder import data_folder
 from engine.knobs import Flat
 
 if TYPE_CHECKING:
@@ -25,37 +22,24 @@ SILENT = frozenset({"probes", "on_divergence", "device", "threads", "kernels", "
 
 def key(declaration: Flat) -> str:
     """Of a flat declaration; knobs that decide nothing of the weights are left out."""
-    kept = {name: value for name, value in declaration.items() if name not in SILENT}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:20]
+    return artefacts.key({name: value for name, value in declaration.items() if name not in SILENT})
 
 
 def place(declaration: Flat) -> Path:
     """Where the teacher of that declaration lies, or would."""
-    return data_folder() / "cache" / key(declaration) / "teacher.pt"
+    return artefacts.place(key(declaration), "teacher")
 
 
 def save(declaration: Flat, weights: dict[str, Tensor]) -> Path:
-    """Write the weights beside their place and rename; the declaration lies next to them, for people."""
-    import torch
-
+    """Keep the weights; -> where."""
     path = place(declaration)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{secrets.token_hex(3)}")
-    try:
-        torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    write_json(path.with_name("declaration.json"), dict(declaration))
+    artefacts.save(path, weights, declaration)
     return path
 
 
-def load(declaration: Flat) -> dict[str, Any] | None:
+def load(declaration: Flat) -> dict[str, Tensor] | None:
     """The weights of that teacher, on the CPU, or None where nobody has trained it here."""
-    import torch
-
-    path = place(declaration)
-    return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+    return artefacts.load(place(declaration))
 
 
 _made: dict[str, nn.Module] = {}  # teachers already read by this process

@@ -25,15 +25,16 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from engine import checkpoint
 from engine.catalog import Catalog
-from engine.control import Control
+from engine.control import Control, Stopped
 from engine.detector import Detector
 from engine.evaluation import validation_loss
 from engine.folder import RunFolder
 from engine.lab import Lab
 from engine.norms import clip, gradient_norms, total
 from engine.observer import Observer
-from engine.probe import Probe, Reading, Step
+from engine.probe import Probe, Reading, Step, attached
 from engine.progress import Progress
+from engine.provenance import add
 from engine.spool import Spool, spools
 
 log = logging.getLogger(__name__)
@@ -170,9 +171,14 @@ def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> 
     resume = checkpoint.load(folder.path / "ckpt" / "last.ckpt") if attempt > 1 else None
     if resume is not None:
         progress.start = progress.done = resume["step"]
+    probes, broken_probes = Catalog("engine.probes", Probe).load()
+    try:
+        for kind in attached(probes, lab.probes, lab.provides).values():
+            add(folder.path, data=kind.make_ready(lab, control.wait))
+    except Stopped:
+        return "stopped"
     checkpoint.seed_everything(lab.seed)
     model = lab.model()
-    probes, broken_probes = Catalog("engine.probes", Probe).load()
     detectors, broken_detectors = Catalog("engine.detectors", Detector).load()
     for broken in [*broken_probes, *broken_detectors]:
         log.warning("%s is left out: %s", broken.file, broken.says)

@@ -51,19 +51,17 @@ def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:
     torch.utils.deterministic.fill_uninitialized_memory = False
     from kernels.launch import CHOICE
 
-    from engine.provenance import provenance
+    from engine.provenance import add, provenance
     from engine.training import train
-
-    told = provenance(lab)
 
     def note(paths: dict[str, str]) -> None:
         """Which path a kernel takes is known when it is first asked for."""
-        write_json(folder.path / "provenance.json", told | {"kernels": paths})
+        add(folder.path, kernels=paths)
 
+    write_json(folder.path / "provenance.json", provenance(lab))
     os.environ.setdefault("FAULTLINE_KERNELS", str(folder.path.parent.parent / "cache" / "kernels"))
     CHOICE.prefer(lab.kernels)
     CHOICE.listeners[:] = [note]
-    note({})
     return train(lab, folder, asked)
 
 

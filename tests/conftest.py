@@ -31,6 +31,19 @@ def data(tmp_path: Path) -> Iterator[Path]:
             os.kill(process.pid, signal.SIGKILL)
 
 
+@pytest.fixture(scope="session")
+def kept_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for the feature networks of all tests, so that each is trained once."""
+    return tmp_path_factory.mktemp("networks")
+
+
+@pytest.fixture
+def networks(kept_networks: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That folder, for one test."""
+    monkeypatch.setenv("FAULTLINE_DATA", str(kept_networks))
+    return kept_networks
+
+
 @pytest.fixture
 def toy_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder, a catalog with one toy lab, and workers without a model."""

@@ -48,12 +48,13 @@ def test_validation_leaves_the_random_numbers_of_the_training_alone(tmp_path: Pa
 
 SMALL: dict[str, dict[str, Any]] = {
     "moe": {"layers": 2, "experts": 8, "d_model": 16, "heads": 2, "context": 16, "batch_size": 4, "expert_width": 8},
-    "consistency": {"width": 8, "batch_size": 16, "objective": "shortcut", "anchor": "expanded_interval"},
+    "consistency": {"data": "digits", "width": 8, "batch_size": 16, "objective": "shortcut", "anchor": "expanded_interval"},
     "unet": {"skips": 3, "width": 8, "batch_size": 4},
 }
 
 
 @pytest.mark.parametrize("name", Catalog("engine.labs", Lab).names())
+@pytest.mark.usefixtures("networks")
 def test_the_losses_of_a_lab_are_the_same_whatever_is_measured(tmp_path: Path, name: str) -> None:
     kind = Catalog("engine.labs", Lab)[name]
     knobs = {"device": "cpu", "steps": 25, "lr": 1e-2, **SMALL.get(name, {})}

@@ -22,7 +22,10 @@ SIZES = (8, 16, 32)
 
 @cache
 def photo_patches(size: int) -> Images:
-    """(N, 3, size, size): training patches every 4 pixels, validation patches side by side.  ValueError for a size not in SIZES."""
+    """(N, 3, size, size), labelled by photograph: training patches every 4 pixels, validation patches side by side.
+
+    ValueError for a size not in SIZES.
+    """
     from PIL import Image
 
     if size not in SIZES:
@@ -30,9 +33,11 @@ def photo_patches(size: int) -> Images:
     photographs = [halved(np.asarray(Image.open(bundled("images", name)))) for name in PHOTOGRAPHS]
     digest = hashlib.sha256(b"".join(photo.tobytes() for photo in photographs)).hexdigest()
     edges = [int(TRAIN_SHARE * photo.shape[1]) for photo in photographs]
-    train = np.concatenate([patches(photo[:, :edge], size, STRIDE) for photo, edge in zip(photographs, edges, strict=True)])
-    validation = np.concatenate([patches(photo[:, edge:], size, size) for photo, edge in zip(photographs, edges, strict=True)])
-    return normalised(f"patches of {size} x {size} of scikit-learn's photographs", train, validation, digest)
+    train = [patches(photo[:, :edge], size, STRIDE) for photo, edge in zip(photographs, edges, strict=True)]
+    validation = [patches(photo[:, edge:], size, size) for photo, edge in zip(photographs, edges, strict=True)]
+    labels = tuple(np.repeat(np.arange(len(photographs)), [len(part) for part in parts]) for parts in (train, validation))
+    name = f"patches of {size} x {size} of scikit-learn's photographs"
+    return normalised(name, np.concatenate(train), np.concatenate(validation), digest, labels)
 
 
 def halved(photo_HW3: np.ndarray) -> np.ndarray:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from engine.datasets.clouds import Digits, Plane
+    from engine.datasets.images import Images
     from engine.models.flows import Velocity
+    from engine.probe import Step
 
 QUESTIONS = {"objective", "tangent", "loss_weight", "anchor", "modulation", "optimizer"}
 VALIDATION_BATCHES = 2
@@ -44,7 +46,7 @@ class Consistency(Lab):
     chart_notes = {
         "losses": "Here the curve says nothing about quality: its value is the length of the shaped tangent, whatever the model does."
     }
-    provides = frozenset({"consistency"})
+    provides = frozenset({"consistency", "drawn_pictures"})
     headline = ("energy_distance/one_step", "energy_distance/two_steps", "tangent/raw")
 
     steps: int = knob(600, "optimizer steps", unit="steps", ge=1, le=1_000_000)
@@ -85,6 +87,17 @@ class Consistency(Lab):
         from engine.datasets.clouds import cloud
 
         return cloud(self.data)
+
+    def images(self) -> Images | None:
+        """The pictures that are learned; None in the plane."""
+        return getattr(self.cloud(), "images", None)
+
+    def drawn_pictures(self, step: Step, count: int) -> dict[str, Tensor]:
+        """What is scored: (count, C, S, S) in the units of `images`, made with the averaged weights in one jump and in two."""
+        from engine.probes._drawn import drawn
+
+        shape = self.cloud().images.train_NCHW.shape[1:]
+        return {name: x_ND[:count].reshape(-1, *shape) for name, x_ND in drawn(step).items()}
 
     def network(self) -> nn.Module:
         """One network with the knobs of this declaration, not initialised."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ROWS, COLUMNS = 2, 8
 LEAST_PIXELS = 32  # a drawn picture is enlarged to about this size
 MARGIN = 2
+AT_ONCE = 100  # pictures that are drawn together
 
 
 class PictureSamples(Probe):
@@ -37,19 +38,24 @@ class PictureSamples(Probe):
         yield Picture("samples", sheet(pixels), says)
 
 
-def draw(step: Step) -> Tensor:
-    """(16, C, S, S), of standard deviation about SIGMA_DATA.  Sampling happens in fp32."""
+def draw(step: Step, count: int = ROWS * COLUMNS, noise: str = "samples") -> Tensor:
+    """(count, C, S, S), of standard deviation about SIGMA_DATA, from the noise of that name.  Sampling happens in fp32."""
     lab, model = step.lab, step.model
-    shape = (ROWS * COLUMNS, *lab.images().train_NCHW.shape[1:])
+    shape = (count, *lab.images().train_NCHW.shape[1:])
     device = next(model.parameters()).device
     sigmas = lab.sampler.levels().float()
-    x = sigmas[0] * torch.randn(shape, generator=named_generator(0, "samples")).to(device)
+    start = sigmas[0] * torch.randn(shape, generator=named_generator(0, noise)).to(device)
 
     def network(seen: Tensor, label_B: Tensor) -> Tensor:
         return model.ema.call(model, seen, label_B)
 
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
-        return lab.sampler.sample(lambda at, sigma: lab.diffusion.denoise(network, at, sigma), x, sigmas.to(device))
+        return torch.cat(
+            [
+                lab.sampler.sample(lambda at, sigma: lab.diffusion.denoise(network, at, sigma), x, sigmas.to(device))
+                for x in start.split(AT_ONCE)
+            ]
+        )
 
 
 def sheet(pixels_NCHW: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from engine.catalog import Catalog
 from engine.control import Control
 from engine.lab import Lab
-from engine.probe import PRICES, Probe
+from engine.probe import PRICES, Probe, attached
 from engine.training import Training, train
 from tests.benchmarks.benchmark import Benchmark, Figure
 from tests.tiny_lab import Told, new_folder
@@ -51,7 +51,7 @@ class Overhead(Benchmark):
         return Figure("Lightning over a plain loop, smallest lab", min(ours) / min(plain), "×", 1.3, note=note)
 
     def probes(self, data: Path) -> list[Figure]:
-        told = {kind.price for kind in Catalog("engine.probes", Probe).load()[0].values()}
+        told = {kind.price for kind in attached(Catalog("engine.probes", Probe).load()[0], "dear", moe().provides).values()}
         prices = [price for price in PRICES if price in told]
         shares: dict[str, list[float]] = {price: [] for price in prices}
         rounds = 1 if self.quick else 3

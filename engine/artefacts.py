@@ -1,0 +1,50 @@
+"""Trained networks that runs share: `data/cache/<key>/<name>.pt`, with what decided them beside it.
+
+The key is a hash of everything that decides the weights, so that one artefact is never mistaken for another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.folder import data_folder, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def key(decides: Mapping[str, Any]) -> str:
+    """Of everything that decides the weights: plain values by name."""
+    return hashlib.sha256(json.dumps(dict(decides), sort_keys=True).encode()).hexdigest()[:20]
+
+
+def place(key: str, name: str) -> Path:
+    """Where the weights of that key lie, or would."""
+    return data_folder() / "cache" / key / f"{name}.pt"
+
+
+def save(path: Path, weights: Mapping[str, Tensor], declaration: Mapping[str, Any]) -> None:
+    """Write the weights beside their place and rename; the declaration lies next to them, for people."""
+    import torch
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}.{secrets.token_hex(3)}")
+    try:
+        torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    write_json(path.with_name("declaration.json"), dict(declaration))
+
+
+def load(path: Path) -> dict[str, Tensor] | None:
+    """The weights at `path`, on the CPU, or None where there are none."""
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
