@@ -92,7 +92,7 @@ def level(value: float, name: str, **style: Any) -> go.Scatter:
 
 def marks(figure: go.Figure, looks: Sequence[RunLook], frames: Frames, events: Events, *, spikes: Mapping[str, str] | None = None) -> None:
     """Add the edge marks of every line in the figure's main panel, and diamonds for `spikes` ({event kind: metric})."""
-    figure.update_layout(yaxis9={"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"})
+    figure.layout.yaxis9 = {"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"}
     lines = [t for t in figure.data if (t.meta or {}).get("kind") == "line"]
     by_run = {look.run: look for look in looks}
     for word, shown in WORDS.items():

@@ -191,14 +191,4 @@ strips(looks, pictures_now(looks), living=[look.run for look in looks if look.ru
 for error in unreadable:
     st.error(f"The chart in `{error.file}` could not be read: {error.says}", icon=":material/error:")
 
-# -- below -------------------------------------------------------------------------------------------
-
-knobs_tab, provenance_tab, log_tab, files_tab = st.tabs(["Knobs", "Provenance", "Log", "Download"])
-with knobs_tab:
-    details.knobs(looks, specs, details.about_knobs(lab))
-with provenance_tab:
-    details.provenance(looks, folders)
-with log_tab:
-    st.fragment(details.log, run_every=2 if living else None)(looks, folders)
-with files_tab:
-    details.downloads(looks)
+st.fragment(details.below)(looks, specs, folders, lab)

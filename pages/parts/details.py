@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import streamlit as st
 from engine.chart import RunLook
-from engine.folder import RunFolder, read_json
+from engine.folder import ENDED, RunFolder, read_json
 from engine.knobs import Flat, unnest
 
 from pages.parts.words import knob_value
 
 LAST_LINES = 50
+
+
+def below(
+    looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]], folders: Sequence[RunFolder], lab: Mapping[str, Any] | None
+) -> None:
+    """The tabs; only the open one is made, and the log while it is read follows its run."""
+    follow = None if all(folder.status() in ENDED for folder in folders) else 2
+    writes: dict[str, Callable[[], object]] = {
+        "Knobs": lambda: knobs(looks, specs, about_knobs(lab)),
+        "Provenance": lambda: provenance(looks, folders),
+        "Log": lambda: st.fragment(log, run_every=follow)(looks, folders),
+        "Download": lambda: downloads(looks),
+    }
+    for tab, write in zip(st.tabs(list(writes), key="below", on_change="rerun"), writes.values(), strict=True):
+        if tab.open:
+            with tab:
+                write()
 
 
 def differing(specs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -46,15 +63,16 @@ def knobs(looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]], about: M
     flats: list[Flat] = [unnest(spec["knobs"]) for spec in specs]
     changed = differing(specs)
     names = [*changed, *(name for flat in flats for name in flat if name not in changed)]
-    rows = []
+    rows: list[dict[str, str]] = []
     for name in dict.fromkeys(names):
         mark = "**" if name in changed else ""
         row = {"≠": "≠" if name in changed else "", "knob": f"{mark}`{name}`{mark}"}
         row |= {look.label: f"{mark}{knob_value(flat.get(name))}{mark}" for look, flat in zip(looks, flats, strict=True)}
         spec = about.get(name, {})
         rows.append(row | {"unit": spec.get("unit", ""), "what it is": spec.get("about", "")})
-    frame = pl.DataFrame(rows)
-    st.table(frame if changed else frame.drop("≠"), hide_index=True, border="horizontal")
+    heads = [head for head in rows[0] if changed or head != "≠"]
+    lines = [heads, ["---"] * len(heads), *([row[head].replace("|", r"\|") for head in heads] for row in rows)]
+    st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))  # one element: a page of 150 cells holds up the charts
 
 
 def about_knobs(lab: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:

@@ -29,7 +29,9 @@ class LiveChart {
     this.cross = document.createElement("div");
     this.cross.className = "fl-cross";
     this.cross.hidden = true;
-    this.box.append(this.node, this.cross, this.note);
+    this.waits = document.createElement("div"); // what an empty place says until its chart is worth drawing
+    this.waits.className = "fl-waits";
+    this.box.append(this.node, this.cross, this.waits, this.note);
     root.append(this.box);
     this.cost = 0;
     this.drawnAt = 0;
@@ -68,10 +70,23 @@ class LiveChart {
   stale(now = false) {
     if (!now && (this.spec.modes.paused || (this.spec.redraw && this.whole))) return;
     this.dirty = true;
+    if (!this.born) return hub.bear(this);
     if (!this.inView || (this.waiting && !now)) return;
     clearTimeout(this.waiting);
     const wait = now ? 0 : Math.max(0, this.drawnAt + Math.max(LEAST, 2 * hub.burden()) - performance.now());
     this.waiting = setTimeout(() => requestAnimationFrame(() => this.draw()), wait);
+  }
+
+  content() {
+    const logarithmic = this.spec.log && !this.spec.redraw && this.spec.modes.axis === "log";
+    if (this.spec.redraw) return { drawn: structuredClone(this.spec.figure.data), note: "", logarithmic };
+    return { ...fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing }), logarithmic };
+  }
+
+  // an empty chart is not drawn before its runs have anything to show: that would only hold up those that have
+  unborn() {
+    this.node.style.minHeight = `${this.spec.figure.layout.height ?? 300}px`; // nothing moves when the chart comes
+    this.waits.textContent = hub.silence(this.spec);
   }
 
   async draw() {
@@ -84,10 +99,7 @@ class LiveChart {
     const birth = !this.born;
     this.dirty = false;
     this.width = this.box.clientWidth;
-    const logarithmic = this.spec.log && !this.spec.redraw && this.spec.modes.axis === "log";
-    const { drawn, note } = this.spec.redraw
-      ? { drawn: structuredClone(this.spec.figure.data), note: "" }
-      : fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing });
+    const { drawn, note, logarithmic } = this.content();
     this.whole = !drawn.every(hollow);
     const layout = this.layout(logarithmic, !this.whole);
     const shown = this.node._fullLayout?.yaxis;
@@ -96,6 +108,7 @@ class LiveChart {
     try {
       await Plotly[birth ? "newPlot" : "react"](this.node, drawn, layout, config(this, Plotly));
       if (birth) this.bind();
+      if (birth) this.waits.remove();
     } finally {
       this.drawing = false;
       if (this.again) this.stale(true);
@@ -103,8 +116,9 @@ class LiveChart {
     }
     this.note.textContent = note;
     await frame();
+    if (birth) return; // it is born but once: no measure of what a refresh takes
     await frame(); // the second one comes after the first was painted
-    if (!birth) this.cost = performance.now() - began; // it is born but once: no measure of what a refresh takes
+    this.cost = performance.now() - began;
   }
 
   layout(logarithmic, empty) {

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 HERE = Path(__file__).parent
-SCRIPTS = ("chart_look.js", "live_hub.js", "live_fill.js", "live_chart.js")
+SCRIPTS = ("chart_look.js", "live_points.js", "live_hub.js", "live_fill.js", "live_chart.js")
 
 _mount = st.components.v2.component(
     "live_chart",

@@ -2,48 +2,15 @@
 // from one /live stream that all charts share, and the range and the hover position they have in common.
 
 const POINTS = 1000; // per series and snapshot; a series that has doubled is fetched again, thinned by the server
+const PATIENCE = 400; // milliseconds that the first snapshot of a living run waits for its stream, after which it belongs
 const AGAIN = 2000; // milliseconds until a question that got no answer is asked again
 const ROWS = 240; // per vector series
 const VECTORS = new Set(["stack", "busiest"]); // kinds of traces that are filled from a vector series
 const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "lost"]);
 
-const emptyPoints = () => ({ series: new Map(), vectors: new Map() });
-
-// one series: finite values apart from the others, so that an axis never meets an infinity
-const seriesFrom = (got) => {
-  const odd = got.nonfinite ?? [];
-  const last = Math.max(got.steps.at(-1) ?? -1, odd.at(-1)?.[0] ?? -1);
-  return { steps: got.steps, t: got.t, values: got.values, odd, oddCount: got.nonfinite_count ?? odd.length, last };
-};
-const vectorFrom = (got) => ({ steps: got.steps, t: got.t, v: got.v, last: got.steps.at(-1) ?? -1 });
-
-function growSeries(series, add, upto) {
-  add.steps.forEach((step, i) => {
-    if (step <= series.last || step > upto) return;
-    series.last = step;
-    if (typeof add.values[i] === "number") {
-      series.steps.push(step);
-      series.t.push(add.t[i]);
-      series.values.push(add.values[i]);
-    } else {
-      series.odd.push([step, add.t[i], add.values[i]]);
-      series.oddCount += 1;
-    }
-  });
-}
-
-function growVector(vector, add, upto) {
-  add.steps.forEach((step, i) => {
-    if (step <= vector.last || step > upto) return;
-    vector.last = step;
-    vector.steps.push(step);
-    vector.t.push(add.t[i]);
-    vector.v.push(add.v[i]);
-  });
-}
-
 class Hub {
   charts = new Set();
+  unborn = new Set(); // charts that wait for their first drawing
   runs = new Map(); // id -> {whole, zoom, events, state, start, turn, keys}
   range = null; // [low, high] in units of the x axis, null for everything
   resets = 0; // how often a person asked to see everything
@@ -62,6 +29,7 @@ class Hub {
 
   leave(chart) {
     this.charts.delete(chart);
+    this.unborn.delete(chart);
     this.plan();
   }
 
@@ -94,10 +62,15 @@ class Hub {
       if (!known) this.runs.set(run, { whole: emptyPoints(), zoom: null, events: [], state: {}, start: Infinity, turn: 0, keys });
       const missing = known && [...keys.series, ...keys.vectors].some((k) => !known.keys.series.has(k) && !known.keys.vectors.has(k));
       if (known) known.keys = keys;
-      const revived = known && ENDED.has(known.state.status) && [...this.charts].some((chart) => chart.spec.living.includes(run)); // resumed
-      if (!known || missing || revived) this.fetch(run).then(() => this.listen());
+      const revived = known && ENDED.has(known.state.status) && this.lives(run); // resumed
+      if (!known && this.lives(run) && !document.hidden) setTimeout(() => this.runs.get(run)?.turn === 0 && this.fetch(run), PATIENCE);
+      else if (!known || missing || revived) this.fetch(run).then(() => this.listen());
     }
     this.listen();
+  }
+
+  lives(run) {
+    return [...this.charts].some((chart) => chart.spec.living.includes(run));
   }
 
   // one run's points over everything, and over the visible range while the page is zoomed
@@ -145,7 +118,8 @@ class Hub {
   }
 
   listen() {
-    const living = [...this.runs].filter(([, r]) => r.state.status && !ENDED.has(r.state.status)).map(([run]) => run);
+    const goesOn = ([run, { state }]) => (state.status ? !ENDED.has(state.status) : this.lives(run));
+    const living = [...this.runs].filter(goesOn).map(([run]) => run);
     const streamed = document.hidden ? "" : living.sort().join(",");
     if (streamed === this.streamed) return;
     this.hangUp();
@@ -200,6 +174,33 @@ class Hub {
     const seen = new Set(mine.events.map(name));
     mine.events.push(...(message.events ?? []).filter((e) => !seen.has(name(e))));
     if (message.state) mine.state = { ...mine.state, ...message.state };
+  }
+
+  // charts are born one at a time, those that have something to show first
+  bear(chart) {
+    this.unborn.add(chart);
+    chart.unborn();
+    this.bearing ??= this.births().finally(() => (this.bearing = null));
+  }
+
+  async births() {
+    await frame(); // all charts that come together are chosen from together
+    for (let next; (next = this.nextBorn()); await next.draw()) this.unborn.delete(next);
+  }
+
+  nextBorn() {
+    const here = [...this.unborn].filter((chart) => chart.inView && this.charts.has(chart));
+    return here.find((chart) => !chart.content().drawn.every(hollow)) ?? here.find((chart) => !this.young(chart.spec.runs));
+  }
+
+  // nothing is known yet of any of these runs, or they have measured nothing so far
+  young(runs) {
+    return runs.every((run) => {
+      const mine = this.runs.get(run);
+      if (!mine?.state.status) return true;
+      const measured = [...mine.whole.series.values(), ...mine.whole.vectors.values()].some((s) => s.last >= 0);
+      return !measured && !mine.state.step && !ENDED.has(mine.state.status);
+    });
   }
 
   // what one redraw of everything in view takes, in milliseconds: the charts draw in the same frame, so the clock of the first
