@@ -87,7 +87,7 @@ class PanelAnswers:
         return decoded(told["frames"])
 
     def _in_a_child(self, name: str, knobs: dict[str, Any]) -> Answer:
-        if isinstance(self._executor, Zygote) and self._executor.warm:
+        if isinstance(self._executor, Zygote) and self._executor.current():
             try:
                 code, told = self._executor.panel(name, knobs, SECONDS)
                 return told if told else _ended(name, code, SECONDS)

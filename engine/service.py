@@ -149,8 +149,7 @@ class _Catalog:
         def progress(says: str) -> None:
             self._says, self._seconds = says, time.monotonic() - began
 
-        if self._of and self._of != of:
-            self._executor.renew()  # a warm process has the old code in memory
+        self._executor.current()  # a warm process may have older code in memory
         try:
             self._document, self._failure = labs_document(self._data, progress=progress, compute=self._in_a_fork), ""
             self._of, self._says = of, ""

@@ -125,6 +125,22 @@ def test_a_renewed_zygote_is_another_process_and_lets_its_children_finish(warm: 
     assert run.exit()["signal"] == "SIGKILL"
 
 
+def test_code_that_changed_is_never_run_from_the_memory_of_an_old_zygote(warm: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = warm.executor.pid
+    monkeypatch.setattr(warm.executor, "code", lambda: "a file was edited")
+    run = declared(warm.data, steps=30_000)
+    until(lambda: run.state().get("step", 0) > 3, "training")
+    assert psutil.Process(run.process().pid).ppid() == os.getpid(), "a process of its own, not a fork of the old zygote"
+    until(lambda: warm.executor.warm and warm.executor.pid != old, "a new zygote")
+    os.kill(run.process().pid, signal.SIGKILL)
+    until(lambda: run.exit() is not None, "the end")
+    again = declared(warm.data, steps=30_000)
+    until(lambda: again.state().get("step", 0) > 3, "training")
+    assert psutil.Process(again.process().pid).ppid() == warm.executor.pid, "the new one is asked again"
+    os.kill(again.process().pid, signal.SIGKILL)
+    until(lambda: again.exit() is not None, "the end")
+
+
 def test_a_zygote_leaves_when_its_server_is_gone_and_no_child_lives(tmp_path: Path) -> None:
     executor = Zygote(tmp_path)
     executor.start()

@@ -21,8 +21,8 @@ class Executor(Protocol):
     def ready(self) -> bool:
         """True when `submit` starts a worker at once; until then runs wait in the queue."""
 
-    def renew(self) -> None:
-        """The code has changed: whatever holds the old one in memory is replaced."""
+    def current(self) -> bool:
+        """True when a child can be had at once that runs the code on disk; what holds older code in memory is replaced."""
 
     def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
         """Start the worker of a claimed run and write proc.json.  From here on the claim is the executor's."""

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -21,16 +21,21 @@ from typing import Any
 from engine.claim import Claim
 from engine.executors.local import ROOT, Local
 from engine.folder import RunFolder
+from engine.labs_json import key
 
 PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
 
 
 class Zygote(Local):
-    """`ready` turns true when torch is imported, or when it is clear that there will be no zygote (`problem` says why)."""
+    """`ready` turns true when torch is imported, or when it is clear that there will be no zygote (`problem` says why).
 
-    def __init__(self, data: Path, command: Sequence[str] | None = None) -> None:
+    `code` names the code on disk: what a zygote has in memory must be of the same name, or it is renewed and not asked.
+    """
+
+    def __init__(self, data: Path, command: Sequence[str] | None = None, code: Callable[[], str] = key) -> None:
         super().__init__()
         self.data, self.problem = data, ""
+        self.code, self._of = code, ""
         self.zygote_command = list(command or (sys.executable, "-m", "engine.zygote"))
         self.pid: int | None = None
         self._link: socket.socket | None = None
@@ -48,6 +53,7 @@ class Zygote(Local):
         if not hasattr(os, "fork") or not hasattr(socket, "send_fds"):
             self._give_up("this system cannot fork")
             return
+        self._of = self.code()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.data.mkdir(parents=True, exist_ok=True)
         try:
@@ -81,6 +87,12 @@ class Zygote(Local):
         """True while a zygote can be asked."""
         return self._link is not None and self.pid is not None
 
+    def current(self) -> bool:
+        if self.warm and self._of != self.code():
+            self.renew()
+            return False
+        return self.warm
+
     def renew(self) -> None:
         """Hang up, so that the listener of the old zygote starts a new one; the old one leaves with its last child."""
         link = self._link
@@ -105,7 +117,7 @@ class Zygote(Local):
     # -- what it is asked --------------------------------------------------------------------------
 
     def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
-        if self.warm:
+        if self.current():
             with open(folder.path / "out.log", "ab") as log:
                 asked = self._ask("worker", [log.fileno(), claim.fd], run=str(folder.path.resolve()), environment=dict(environment))
                 try:

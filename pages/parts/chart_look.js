@@ -1,4 +1,4 @@
-// What every chart of the page shares: the library it is drawn with, and the colours of the page's theme.
+// What every chart of the page shares: the library it is drawn with, a moment's patience, and the colours of the page's theme.
 
 const address = (path, query) => {
   const url = new URL(`./${path}`, location.origin + location.pathname);
@@ -13,6 +13,11 @@ const plotly = () => (globalThis.faultlinePlotly ??= new Promise((done, fail) =>
   script.onerror = () => fail(new Error("the charts' library could not be loaded from /plotly.js"));
   document.head.append(script);
 }));
+
+const frame = () => new Promise(requestAnimationFrame);
+
+// a trace without a point
+const hollow = (trace) => ["x", "y", "z"].every((name) => !(trace[name]?.length || trace[name]?.bdata));
 
 // a figure's layout in the colours and the type of the page around `box`
 function themed(box, given, width) {

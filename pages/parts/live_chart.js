@@ -1,7 +1,9 @@
 // The live chart: draws once, stays mounted, and redraws its figure from the hub's points.
 
-const LEAST = 200; // milliseconds between two draws, or twice what drawing all charts in view takes
-const frame = () => new Promise(requestAnimationFrame);
+// Milliseconds between two draws: less than the 200 between two messages, so that a message finds its chart free, and
+// never less than one and a half times what drawing all charts in view takes.
+const LEAST = 150;
+const REST = 1.5;
 
 // only what is named here: no button that would send the figure anywhere
 const config = (chart, Plotly) => ({
@@ -14,8 +16,6 @@ const config = (chart, Plotly) => ({
     "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "toImage",
   ]],
 });
-
-const hollow = (trace) => ["x", "y", "z"].every((name) => !(trace[name]?.length || trace[name]?.bdata));
 
 class LiveChart {
   constructor(root) {
@@ -73,7 +73,7 @@ class LiveChart {
     if (!this.born) return hub.bear(this);
     if (!this.inView || (this.waiting && !now)) return;
     clearTimeout(this.waiting);
-    const wait = now ? 0 : Math.max(0, this.drawnAt + Math.max(LEAST, 2 * hub.burden()) - performance.now());
+    const wait = now ? 0 : Math.max(0, this.drawnAt + Math.max(LEAST, REST * hub.burden()) - performance.now());
     this.waiting = setTimeout(() => requestAnimationFrame(() => this.draw()), wait);
   }
 

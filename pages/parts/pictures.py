@@ -13,7 +13,7 @@ from pages.parts.header import DASHES
 from pages.parts.words import title
 
 HERE = Path(__file__).parent
-SCRIPTS = ("chart_look.js", "live_hub.js", "pictures.js")
+SCRIPTS = ("chart_look.js", "live_points.js", "live_hub.js", "pictures.js")
 
 Shown = Mapping[str, Mapping[int, str]]  # name -> step -> what it says
 
