@@ -17,9 +17,12 @@ The verb of a request is the function `do_<verb>` that runs in the child.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -34,6 +37,7 @@ from engine.folder import RunFolder
 
 LARGEST = 64 * 1024
 MOST_FILES = 4
+HOUSES = ("labs", "models", "datasets", "remedies", "probes", "detectors", "panels")  # what runs and panels are made of
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:
@@ -195,14 +199,27 @@ class Zygote:
 def main(arguments: list[str]) -> int:
     link = socket.socket(fileno=int(arguments[0]))
     zygote = Zygote(link)
-    import lightning  # noqa: F401
-    import torch
-
-    from engine import training, worker  # noqa: F401
-
-    assert not torch.cuda.is_initialized(), "the zygote must not touch CUDA: its children could not use it"
+    warm_up()
     zygote.serve()
     return 0
+
+
+def warm_up() -> None:
+    """Import what a run imports, so that no fork has to; a file that cannot be imported is told by the fork that needs it."""
+    import lightning  # noqa: F401
+    import torch
+    from torch.autograd import forward_ad
+
+    import engine
+    from engine import training, worker  # noqa: F401
+
+    for name in HOUSES:
+        for module in pkgutil.walk_packages([f"{engine.__path__[0]}/{name}"], f"engine.{name}."):
+            with contextlib.suppress(Exception):
+                importlib.import_module(module.name)
+    with forward_ad.dual_level():  # the first one compiles torch's table of decompositions, half a second
+        forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
+    assert not torch.cuda.is_initialized(), "the zygote must not touch CUDA: its children could not use it"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 // from one /live stream that all charts share, and the range and the hover position they have in common.
 
 const POINTS = 1000; // per series and snapshot; a series that has doubled is fetched again, thinned by the server
-const PATIENCE = 400; // milliseconds that the first snapshot of a living run waits for its stream, after which it belongs
+const SOON = 400; // milliseconds that the first snapshot of a living run waits for its stream, after which it belongs
 const AGAIN = 2000; // milliseconds until a question that got no answer is asked again
 const ROWS = 240; // per vector series
 const VECTORS = new Set(["stack", "busiest"]); // kinds of traces that are filled from a vector series
@@ -63,7 +63,7 @@ class Hub {
       const missing = known && [...keys.series, ...keys.vectors].some((k) => !known.keys.series.has(k) && !known.keys.vectors.has(k));
       if (known) known.keys = keys;
       const revived = known && ENDED.has(known.state.status) && this.lives(run); // resumed
-      if (!known && this.lives(run) && !document.hidden) setTimeout(() => this.runs.get(run)?.turn === 0 && this.fetch(run), PATIENCE);
+      if (!known && this.lives(run) && !document.hidden) setTimeout(() => this.runs.get(run)?.turn === 0 && this.fetch(run), SOON);
       else if (!known || missing || revived) this.fetch(run).then(() => this.listen());
     }
     this.listen();
