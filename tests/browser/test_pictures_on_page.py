@@ -29,7 +29,8 @@ def step_of(made: MadeRun, grey: float) -> None:
 
 
 def shown(image: Locator, grey: int) -> None:
-    image.page.wait_for_function(f"([node, grey]) => node.complete && ({PIXELS})(node)[2] === grey", arg=[image.element_handle(), grey])
+    drawn = f"([node, grey]) => node.complete && node.naturalWidth > 0 && ({PIXELS})(node)[2] === grey"
+    image.page.wait_for_function(drawn, arg=[image.element_handle(), grey])
 
 
 def test_pictures_appear_and_grow_while_the_training_goes_on(lab: Server, visitor: Callable[..., Page]) -> None:
