@@ -88,10 +88,22 @@ class Choice:
         if key not in self._decided:
             why = self._why_not(kernel, device)
             self._decided[key] = None if why else self._runners[device]
-            self.record[kernel.name] = f"reference: {why}" if why else "kernel"
-            for listener in self.listeners:
-                listener(dict(self.record))
+            self._tell(kernel, f"reference: {why}" if why else "kernel")
         return self._decided[key]
+
+    def refuse(self, kernel: Kernel, device: torch.device, why: str) -> None:
+        """The kernel cannot take this input, so its reference runs: told as loudly as any other fallback."""
+        if self.mode == "reference" or device.type != "cuda":
+            self.runner(kernel, device)  # there is a plainer reason
+        elif (key := (f"{kernel.name}: {why}", device)) not in self._decided:
+            self._decided[key] = None
+            self._tell(kernel, f"reference: {why}")
+            warnings.warn(f"The kernel {kernel.name} falls back to plain torch: {why}.", RuntimeWarning, stacklevel=4)
+
+    def _tell(self, kernel: Kernel, path: str) -> None:
+        self.record[kernel.name] = path
+        for listener in self.listeners:
+            listener(dict(self.record))
 
     def _why_not(self, kernel: Kernel, device: torch.device) -> str:
         if self.mode == "reference":

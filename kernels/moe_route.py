@@ -91,14 +91,18 @@ def _per_lane(experts: int) -> int:
     return next(n for n in (1, 2, 4, 8) if 32 * n >= experts)
 
 
-def _runner(logits_TE: Tensor, k: int) -> Runner | None:
-    fits = logits_TE.dtype == torch.float32 and logits_TE.shape[1] <= MOST_EXPERTS and k <= MOST_CHOSEN
-    return CHOICE.runner(KERNEL, logits_TE.device) if fits else None
+def runner_for(logits_TE: Tensor, k: int) -> Runner | None:
+    """What would route these logits, or None where plain torch does."""
+    if logits_TE.dtype == torch.float32 and logits_TE.shape[1] <= MOST_EXPERTS and k <= MOST_CHOSEN:
+        return CHOICE.runner(KERNEL, logits_TE.device)
+    form = f"{k} of {logits_TE.shape[1]} experts in {str(logits_TE.dtype).removeprefix('torch.')}"
+    CHOICE.refuse(KERNEL, logits_TE.device, f"it takes at most {MOST_CHOSEN} of {MOST_EXPERTS} experts in float32, and was given {form}")
+    return None
 
 
 @custom_op("faultline::moe_route", mutates_args=())
 def _op(logits: Tensor, k: int, bias: Tensor | None, last: Tensor | None, sigmoid: bool, renormalise: bool) -> Many:
-    runner = _runner(logits, k)
+    runner = runner_for(logits, k)
     return on(runner, logits, k, bias, last, sigmoid, renormalise) if runner else reference(logits, k, bias, last, sigmoid, renormalise)
 
 
@@ -115,7 +119,7 @@ def _(logits: Tensor, k: int, bias: Tensor | None, last: Tensor | None, sigmoid:
 def _backward_op(
     logits: Tensor, chosen: Tensor, d_scores: Tensor, d_weights: Tensor, d_z: Tensor, sigmoid: bool, renormalise: bool
 ) -> Tensor:
-    runner, given = _runner(logits, chosen.shape[1]), (logits, chosen, d_scores, d_weights, d_z, sigmoid, renormalise)
+    runner, given = runner_for(logits, chosen.shape[1]), (logits, chosen, d_scores, d_weights, d_z, sigmoid, renormalise)
     return backward_on(runner, *given) if runner else backward_reference(*given)
 
 
@@ -165,54 +169,6 @@ def _backward(ctx: Any, d_scores: Tensor, _: Any, d_weights: Tensor, d_lse: Tens
 _op.register_autograd(_backward, setup_context=_setup)
 
 
-class Order(NamedTuple):
-    """`starts_E1`: where each expert's rows begin, and their number at the end.  `to_A`: the row of assignment a; `from_A`: its inverse."""
-
-    starts_E1: Tensor
-    to_A: Tensor
-    from_A: Tensor
-
-
-def moe_sort(chosen_Tk: Tensor, experts: int) -> Order:
-    """Assignments in the order of their experts, equal ones in their own order, by counting: nothing is compared."""
-    runner = CHOICE.runner(KERNEL, chosen_Tk.device) if experts <= MOST_EXPERTS else None
-    return sort_on(runner, chosen_Tk, experts) if runner else sort_reference(chosen_Tk, experts)
-
-
-def sort_reference(chosen_Tk: Tensor, experts: int) -> Order:
-    flat_A = chosen_Tk.flatten()
-    from_A = flat_A.argsort(stable=True)
-    to_A = torch.empty_like(from_A)
-    to_A[from_A] = torch.arange(len(flat_A), device=flat_A.device)
-    starts = torch.searchsorted(flat_A[from_A], torch.arange(experts + 1, device=flat_A.device))
-    return Order(starts, to_A, from_A)
-
-
-def sort_on(runner: Runner, chosen_Tk: Tensor, experts: int) -> Order:
-    """Three launches: count, scan, place."""
-    flat_A, device = chosen_Tk.flatten().contiguous(), chosen_Tk.device
-    tiles = -(-len(flat_A) // TILE)
-    starts = torch.zeros(experts + 1, dtype=torch.int64, device=device)
-    to_A, from_A = torch.empty_like(flat_A), torch.empty_like(flat_A)
-    if tiles:
-        counts = torch.empty(tiles, experts, dtype=torch.int32, device=device)
-        runner.launch(KERNEL, "sort_count", tiles, THREADS, [flat_A, len(flat_A), experts, counts])
-        runner.launch(KERNEL, "sort_scan", 1, THREADS, [counts, tiles, experts, starts])
-        runner.launch(KERNEL, "sort_place", tiles, THREADS, [flat_A, len(flat_A), experts, counts, to_A, from_A])
-    return Order(starts, to_A, from_A)
-
-
-def permute(x_TD: Tensor, order: Order, k: int) -> Tensor:
-    """The rows of x, each k times, in the order of their experts -> (A, D)."""
-    return x_TD.index_select(0, order.from_A // k)
-
-
-def unpermute(y_AD: Tensor, weights_Tk: Tensor, order: Order) -> Tensor:
-    """Each token's k results, weighted and added -> (T, D)."""
-    tokens, k = weights_Tk.shape
-    return (y_AD.index_select(0, order.to_A).view(tokens, k, -1) * weights_Tk.unsqueeze(-1).to(y_AD.dtype)).sum(dim=1)
-
-
 # -- the declaration ---------------------------------------------------------------------------------
 
 
@@ -236,7 +192,7 @@ KERNEL = Kernel(
     r"\quad z=\log\sum_e e^{l_e},\quad H=-\sum_e p_e\log p_e,\quad \Delta=(s+b)_{(1)}-(s+b)_{(2)}",
     legend="T tokens, E experts, k experts per token; one warp per token, experts across its lanes.",
     floor="4 T E bytes of logits and as many of scores, 12 T k bytes of choices and weights, 12 T of statistics.",
-    used_by="Not wired into a lab yet: the routers run on plain torch.",
+    used_by="The routers of lab `moe` on CUDA: choice, weights, load and statistics, and the order in which the experts take their bytes.",
     entries={**{f"route<{n}>": 64 for n in PER_LANE}, **{f"route_backward<{n}>": 72 for n in PER_LANE}}
     | {"sort_count": 32, "sort_scan": 64, "sort_place": 48},
     samples=samples,

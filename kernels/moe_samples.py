@@ -12,18 +12,8 @@ import torch
 from torch import Tensor
 
 from kernels.kernel import Case, Runner, Sample, Tensors
-from kernels.moe_route import (
-    Many,
-    Order,
-    Routed,
-    backward_on,
-    backward_reference,
-    moe_route,
-    on,
-    reference,
-    sort_on,
-    sort_reference,
-)
+from kernels.moe_route import Many, Routed, backward_on, backward_reference, moe_route, on, reference
+from kernels.moe_sort import Order, sort_on, sort_reference
 
 # -- samples -----------------------------------------------------------------------------------------
 

@@ -109,7 +109,10 @@ def backward_on(runner: Runner, scores: Tensor, f_KT: Tensor, g_KE: Tensor, d_f:
 
 
 def _runner(scores: Tensor) -> Runner | None:
-    return CHOICE.runner(KERNEL, scores.device) if scores.dtype == torch.float32 else None
+    if scores.dtype == torch.float32:
+        return CHOICE.runner(KERNEL, scores.device)
+    CHOICE.refuse(KERNEL, scores.device, f"it takes float32, and was given {str(scores.dtype).removeprefix('torch.')}")
+    return None
 
 
 @custom_op("faultline::sinkhorn", mutates_args=())

@@ -23,6 +23,7 @@ PROFILES = {"feature_norm/blocks": 6, "skip_share": 6, "skip_gate/mean": 6, "ski
 PROFILES |= {"loss_by_level": 8, "loss_by_level/error": 8}
 LAYERED = ["router/entropy", "router/dead_experts", "router/max_violation", "router/max_violation_noise"]
 LAYERED += ["router/byte_information", "router/byte_information_noise", "router/greedy_max_violation"]
+LAYERED += ["router/token_entropy", "router/margin"]
 CATALOG, BROKEN = charts()
 PLAIN = dict.fromkeys([*SCALARS, *(need for c in CATALOG.values() if not c.layered and c.live == "extend" for need in c.needs)])
 REDRAWN = dict.fromkeys(need for c in CATALOG.values() if not c.layered and c.live == "redraw" for need in c.needs)

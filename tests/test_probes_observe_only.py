@@ -12,6 +12,7 @@ from engine.catalog import Catalog
 from engine.lab import Lab
 from engine.probe import PRICES
 from engine.training import train
+from tests.small_labs import SMALL
 from tests.tiny_lab import Tiny, Told, new_folder
 
 OBSERVED = {"loss/validation", "loss/fixed", "loss/ema"}  # losses that a probe asks for, on batches of its own
@@ -44,13 +45,6 @@ def test_validation_leaves_the_random_numbers_of_the_training_alone(tmp_path: Pa
 
     free, cheap = (curves(Drawing(steps=60, noise=0.3, probes=dial), tmp_path) for dial in ("free", "cheap"))
     assert free == cheap
-
-
-SMALL: dict[str, dict[str, Any]] = {
-    "moe": {"layers": 2, "experts": 8, "d_model": 16, "heads": 2, "context": 16, "batch_size": 4, "expert_width": 8},
-    "consistency": {"data": "digits", "width": 8, "batch_size": 16, "objective": "shortcut", "anchor": "expanded_interval"},
-    "unet": {"skips": 3, "width": 8, "batch_size": 4},
-}
 
 
 @pytest.mark.parametrize("name", Catalog("engine.labs", Lab).names())

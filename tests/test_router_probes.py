@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -104,13 +105,26 @@ def test_a_logit_that_is_no_number_is_not_hidden(bad: float) -> None:
     assert math.isnan(value) == math.isnan(bad)
 
 
+def test_certainty_is_the_entropy_of_a_token_and_the_distance_of_its_two_best_scores() -> None:
+    one, half = [0.0, -math.inf, -math.inf, -math.inf], [0.0, 0.0, -math.inf, -math.inf]
+    layer = Layer([1, 1, 1, 1], torch.tensor([one, half, half, [0.0] * 4]))
+    scores_TE = torch.tensor([[0.9, 0.1, 0.0, 0.2], [0.5, 0.4, 0.0, 0.0], [0.3, 0.3, 0.2, 0.2], [0.1, 0.0, 0.7, 0.2]])
+    layer.record = replace(layer.record, probs_TE=layer.record.logits_TE.softmax(-1), ranked_TE=scores_TE)
+    got = read("router_certainty", step(0, a=layer))
+    assert got["router/token_entropy", "a"] == pytest.approx((0 + 0.5 + 0.5 + 1) / 4)
+    assert got["router/margin", "a"] == pytest.approx(0.5)  # of 0, 0.1, 0.5, 0.7
+    assert got["router/margin_low", "a"] == 0.0
+    layer.record = replace(layer.record, entropy_T=torch.zeros(4), margin_T=torch.ones(4))
+    assert set(read("router_certainty", step(0, a=layer)).values()) == {0.0, 1.0}, "what the kernel told is not computed again"
+
+
 def test_a_router_without_logits_gives_no_logit_reading() -> None:
-    assert read("router_logit_max", step(0, a=Layer([1, 1]))) == {}
+    assert read("router_logit_max", step(0, a=Layer([1, 1]))) == read("router_certainty", step(0, a=Layer([1, 1]))) == {}
 
 
 def test_routing_probes_attach_only_where_there_is_routing() -> None:
     kinds = {name: PROBES[name] for name in PROBES.names() if PROBES[name].needs == "routing"}
-    assert len(kinds) == 6
+    assert len(kinds) == 7
     assert attached(kinds, "cheap", frozenset()) == {}
     assert attached(kinds, "cheap", frozenset({"routing"})) == kinds
 

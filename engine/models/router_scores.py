@@ -1,6 +1,6 @@
 """What all routers of a Mixture-of-Experts layer share: linear scores in fp32, top-k with a fixed tie rule, one result type.
 
-Shapes: T tokens, d width, E experts, k experts per token.
+Shapes: T tokens, d width, E experts, k experts per token, K iterations.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from kernels.moe_route import moe_route, runner_for
 from torch import Tensor, nn
 
 
@@ -20,6 +21,11 @@ class Routing(NamedTuple):
     logits_TE: Tensor | None
     losses: dict[str, Tensor]
     gate: str
+    ranked_TE: Tensor | None = None  # what the choice was made from, where the kernel did not make it
+    counts_E: Tensor | None = None  # from here on, what the kernel counts on its way
+    logsumexp_T: Tensor | None = None
+    entropy_T: Tensor | None = None  # of the softmax of the logits, in nats
+    margin_T: Tensor | None = None  # best minus second of what the choice was made from
     column_errors_K: Tensor | None = None  # of a router that balances a batch in K iterations: see RoutingRecord
 
 
@@ -63,3 +69,17 @@ def top_k(scores_TE: Tensor, k: int) -> Tensor:
     if k == 1:
         return scores_TE.argmax(dim=-1, keepdim=True)  # documented to return the first of equals
     return scores_TE.sort(dim=-1, descending=True, stable=True).indices[:, :k]
+
+
+def route(logits_TE: Tensor, k: int, gate: str = "softmax", bias_E: Tensor | None = None) -> Routing:
+    """Scores of the gate; the k best of score plus bias; their scores, without the bias, as weights.
+
+    The kernel `moe_route` on CUDA, where one pass gives the load and the statistics as well; plain torch elsewhere."""
+    if runner_for(logits_TE, k) is not None:
+        out = moe_route(logits_TE, k, bias_E=bias_E, sigmoid=gate == "sigmoid")
+        told = {"counts_E": out.counts_E, "logsumexp_T": out.logsumexp_T, "entropy_T": out.entropy_T, "margin_T": out.margin_T}
+        return Routing(out.chosen_Tk, out.weights_Tk, out.scores_TE, logits_TE, {}, gate, **told)
+    scores_TE = logits_TE.softmax(dim=-1) if gate == "softmax" else logits_TE.sigmoid()
+    ranked_TE = scores_TE.detach() if bias_E is None else scores_TE.detach() + bias_E
+    experts_Tk = top_k(ranked_TE, k)
+    return Routing(experts_Tk, scores_TE.gather(1, experts_Tk), scores_TE, logits_TE, {}, gate, ranked_TE)

@@ -20,6 +20,9 @@ class RoutingRecord:
     weights_Tk: Tensor  # combine weights
     counts_E: Tensor  # assignments received by each expert, int64, sum = T k
     gate: str  # "softmax", "sigmoid" or "hash"
+    ranked_TE: Tensor | None = None  # what the choice was made from (scores, plus bias where there is one); None where the kernel chose
+    entropy_T: Tensor | None = None  # from the kernel: entropy of the softmax of the logits, in nats
+    margin_T: Tensor | None = None  # from the kernel: best minus second of what the choice was made from
     column_errors_K: Tensor | None = None  # largest relative error of an expert's soft share, before each iteration; None elsewhere
 
 

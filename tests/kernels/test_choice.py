@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 import torch
 
+from engine.catalog import Catalog
+from engine.lab import Lab
 from engine.norms import norms
+from engine.remedies.router import Router
 from engine.training import train
 from kernels import launch
 from kernels.launch import CHOICE, Choice
 from kernels.tensor_stats import KERNEL, reference, tensor_stats
+from tests.small_labs import SMALL
 from tests.tiny_lab import Tiny, Told, new_folder
 
 
@@ -51,14 +56,37 @@ def test_statistics_agree_with_norms_on_a_cpu() -> None:
     assert reference([]).values_P5.shape == (0, 5)
 
 
+def curves(lab: Lab, mode: str, data: Path) -> dict[str, dict[int, str]]:
+    """Everything that a run tells, as its bits."""
+    CHOICE.prefer(mode)
+    folder = new_folder(data)
+    try:
+        train(lab, folder)
+    finally:
+        CHOICE.prefer("auto")
+    return Told(folder).timeless()
+
+
 def test_auto_and_reference_give_the_same_bytes_on_a_cpu(tmp_path: Path) -> None:
-    found = []
-    for mode in ("auto", "reference"):
-        CHOICE.prefer(mode)
-        folder = new_folder(tmp_path)
-        train(Tiny(steps=25, clip=0.5, kernels=mode, nan_at=20), folder)
-        points = Told(folder).points
-        found.append({key: repr(points[key]) for key in points if not key.startswith("time/")})
-    CHOICE.prefer("auto")
-    assert {"grad_norm", "weight_norm", "nonfinite", "update_ratio", "loss/train"} <= set(found[0])
-    assert found[0] == found[1]
+    auto, reference = (curves(Tiny(steps=25, clip=0.5, kernels=mode, nan_at=20), mode, tmp_path) for mode in ("auto", "reference"))
+    assert {"grad_norm", "weight_norm", "nonfinite", "update_ratio", "loss/train"} <= set(auto)
+    assert auto == reference
+
+
+LABS = Catalog("engine.labs", Lab)
+
+
+@pytest.mark.parametrize(("name", "optimizer"), list(zip(LABS.names(), cycle(("adamw", "spam")), strict=False)))
+def test_auto_and_reference_give_the_same_bytes_in_every_lab_on_a_cpu(name: str, optimizer: str, tmp_path: Path) -> None:
+    knobs = {"device": "cpu", "steps": 4, **SMALL.get(name, {}), "optimizer": optimizer}
+    auto, reference = (curves(LABS[name].model_validate({**knobs, "kernels": mode}), mode, tmp_path) for mode in ("auto", "reference"))
+    assert len(auto["loss/train"]) == 4
+    assert auto == reference
+
+
+@pytest.mark.parametrize("answer", Router.answers())
+def test_auto_and_reference_give_the_same_bytes_with_every_router_on_a_cpu(answer: str, tmp_path: Path) -> None:
+    knobs = {"device": "cpu", "steps": 4, **SMALL["moe"], "router": answer}
+    auto, reference = (curves(LABS["moe"].model_validate({**knobs, "kernels": mode}), mode, tmp_path) for mode in ("auto", "reference"))
+    assert {"router/load@blocks.0.moe", "router/entropy@blocks.1.moe"} <= set(auto)
+    assert auto == reference

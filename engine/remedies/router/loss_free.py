@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.knobs import knob
-from engine.models.router_scores import LinearRouter, Routing, top_k
+from engine.models.router_scores import LinearRouter, Routing, route
 from engine.remedies.router import Router
 
 
@@ -56,10 +56,7 @@ class LossFreeRouter(LinearRouter):
         self.register_buffer("counts_E", torch.zeros(experts, dtype=torch.int64), persistent=False)
 
     def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
-        logits_TE = self.logits(x_TD)
-        scores_TE = logits_TE.softmax(dim=-1) if self.gate == "softmax" else logits_TE.sigmoid()
-        experts_Tk = top_k(scores_TE.detach() + self.bias_E, self.k)
-        return Routing(experts_Tk, scores_TE.gather(1, experts_Tk), scores_TE, logits_TE, {}, self.gate)
+        return route(self.logits(x_TD), self.k, self.gate, self.bias_E)
 
     def observe(self, counts_E: Tensor) -> None:
         self.counts_E += counts_E

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.knobs import knob
-from engine.models.router_scores import LinearRouter, Routing, top_k
+from engine.models.router_scores import LinearRouter, Routing, route, top_k
 from engine.remedies.router import Router
 
 
@@ -61,8 +61,10 @@ class SinkhornRouter(LinearRouter):
 
     def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
         logits_TE = self.logits(x_TD)
+        if not self.training:
+            return route(logits_TE, self.k)
         probs_TE = logits_TE.softmax(dim=-1)
-        experts_Tk, errors_K = self.shared_out(logits_TE.detach()) if self.training else (top_k(logits_TE, self.k), None)
+        experts_Tk, errors_K = self.shared_out(logits_TE.detach())
         return Routing(experts_Tk, probs_TE.gather(1, experts_Tk), probs_TE, logits_TE, {}, "softmax", column_errors_K=errors_K)
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.knobs import knob
-from engine.models.router_scores import LinearRouter, Routing, top_k
+from engine.models.router_scores import LinearRouter, Routing, route
 from engine.remedies.router import Router
 
 
@@ -53,21 +53,21 @@ class SoftmaxTopKRouter(LinearRouter):
 
     def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
         logits_TE = self.logits(x_TD)
-        probs_TE = logits_TE.softmax(dim=-1)
-        experts_Tk = top_k(probs_TE, self.k)
-        losses = {}
+        routing, losses = route(logits_TE, self.k), {}
         if self.balance_weight:
-            losses["balance"] = self.balance_weight * balance_loss(probs_TE, experts_Tk)
+            losses["balance"] = self.balance_weight * balance_loss(routing.probs_TE, routing.experts_Tk, routing.counts_E)
         if self.z_weight:
-            losses["router_z"] = self.z_weight * logits_TE.logsumexp(dim=-1).square().mean()
-        return Routing(experts_Tk, probs_TE.gather(1, experts_Tk), probs_TE, logits_TE, losses, "softmax")
+            logsumexp_T = logits_TE.logsumexp(dim=-1) if routing.logsumexp_T is None else routing.logsumexp_T
+            losses["router_z"] = self.z_weight * logsumexp_T.square().mean()
+        return routing._replace(losses=losses)
 
 
-def balance_loss(probs_TE: Tensor, experts_Tk: Tensor) -> Tensor:
+def balance_loss(probs_TE: Tensor, experts_Tk: Tensor, counts_E: Tensor | None = None) -> Tensor:
     """Switch Transformers eq. 4-6 without alpha: E sum_e f_e P_e, which is 1 at uniform load and E when one expert takes all.
 
     f_e is the fraction of the T k assignments that went to e (a constant for the gradient), P_e the mean probability of e.
+    `counts_E`: the assignments of each expert, where somebody has counted them.
     """
     E = probs_TE.shape[1]
-    f_E = torch.bincount(experts_Tk.flatten(), minlength=E) / experts_Tk.numel()
+    f_E = (torch.bincount(experts_Tk.flatten(), minlength=E) if counts_E is None else counts_E) / experts_Tk.numel()
     return E * (f_E * probs_TE.mean(dim=0)).sum()
