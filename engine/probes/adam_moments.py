@@ -39,7 +39,7 @@ class AdamMoments(Probe):
     moments; an optimizer that clips single coordinates, or sets its moments back, can pass the ceiling."""
 
     price = "cheap"
-    every = 5
+    every = 10
     metrics = (
         Metric("adam/staleness", "root mean square of gradient over root of its second moment, of all weights"),
         Metric("adam/staleness", "root mean square of gradient over root of its second moment, of a layer", layered=True),
@@ -85,19 +85,20 @@ class AdamMoments(Probe):
 def look(g: Sequence[Any], m: Sequence[Tensor], v: Sequence[Tensor], corrections: tuple[float, float, float]) -> Moments:
     """Five statistics of P tensors: one launch of `tensor_stats` on CUDA, torch's own operations elsewhere."""
     first, second, eps = corrections
-    root = torch._foreach_sqrt(torch._foreach_div(v, second))
-    floored = torch._foreach_clamp_min(root, eps)
-    ratio = torch._foreach_div(g, floored)
-    update = torch._foreach_div(m, torch._foreach_add(root, eps))
-    above = torch._foreach_sub(floored, eps)  # exactly 0 where the root is at or below eps
+    root = torch._foreach_div(v, second)
+    torch._foreach_sqrt_(root)
+    above = torch._foreach_clamp_min(root, eps)
+    ratio = torch._foreach_div(g, above)
+    torch._foreach_sub_(above, eps)  # exactly 0 where the root is at or below eps
+    torch._foreach_add_(root, eps)
+    update = torch._foreach_div(m, root)
     told, P = statistics([*ratio, *update, *above, *m, *v]), len(v)
     if told is not None:
-        return Moments(
-            told.norms_P[:P], told.largest_P[P : 2 * P].max() / first, told.zeros_P[2 * P : 3 * P].sum(), told.nonfinite_P[3 * P :].sum()
-        )
+        tiny, nonfinite = told.zeros_P[2 * P : 3 * P].sum(), told.nonfinite_P[3 * P :].sum()
+        return Moments(told.norms_P[:P], told.largest_P[P : 2 * P].max() / first, tiny, nonfinite)
     largest = torch.stack(torch._foreach_norm(update, float("inf"))).max()
-    tiny = torch.stack([(x == 0).sum() for x in above]).sum()
+    tiny = sum(x.numel() for x in above) - torch.stack([x.count_nonzero() for x in above]).sum()
     moments = [*m, *v]
-    finite = bool(torch.isfinite(norms(moments)).all()) if not moments[0].is_cuda else False  # looking costs nothing on a CPU
+    finite = not moments[0].is_cuda and bool(torch.isfinite(norms(moments)).all())  # looking costs nothing on a CPU
     nonfinite = tiny.new_zeros(()) if finite else torch.stack([torch.count_nonzero(t - t) for t in moments]).sum()
     return Moments(norms(ratio), largest / first, tiny, nonfinite)
