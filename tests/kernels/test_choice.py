@@ -77,6 +77,7 @@ LABS = Catalog("engine.labs", Lab)
 
 
 @pytest.mark.parametrize(("name", "optimizer"), list(zip(LABS.names(), cycle(("adamw", "spam")), strict=False)))
+@pytest.mark.usefixtures("networks")
 def test_auto_and_reference_give_the_same_bytes_in_every_lab_on_a_cpu(name: str, optimizer: str, tmp_path: Path) -> None:
     knobs = {"device": "cpu", "steps": 4, **SMALL.get(name, {}), "optimizer": optimizer}
     auto, reference = (curves(LABS[name].model_validate({**knobs, "kernels": mode}), mode, tmp_path) for mode in ("auto", "reference"))
