@@ -10,7 +10,7 @@ from engine.folder import run_folder
 from engine.service import service
 from engine.submit import complete
 
-from pages.parts.cards import launch, skeletons
+from pages.parts.cards import leave, skeletons, start
 from pages.parts.form import NOT_SET, form
 from pages.parts.live_chart import preload
 from pages.parts.words import duration, title
@@ -151,7 +151,9 @@ with top.container(border=True):
             key="launch_cure",
         )
     if once or both:
-        launch(chosen_lab, preset, both, over)
+        started, says = start(chosen_lab, preset, both, over)
+        leave(started)
+        st.error(says, icon=":material/error:")
     if not (wrong or refused):
         st.caption("The same on the command line:")
         st.code(command(chosen_lab, preset, over), language="bash", wrap_lines=True)

@@ -5,10 +5,11 @@ import re
 import streamlit as st
 from engine.service import service
 
-from pages.parts.cards import broken_card, card, skeletons
+from pages.parts.cards import broken_card, card, leave, skeletons
 from pages.parts.jobs import jobs
 from pages.parts.live_chart import preload
 
+leave()
 preload()
 answer = service().labs()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import streamlit as st
 from engine.declaration import KnobError
@@ -19,30 +19,45 @@ def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
         st.markdown(f"### {title(name)}")
         st.markdown(preset["story"])
         st.caption(" · ".join(facts(lab, preset)))
+        key = f"{lab['lab']}_{name}"
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if preset["twin"]:
-                once = st.button("Break it", icon=":material/bolt:", key=f"break_{lab['lab']}_{name}")
-                both = st.button("Break it and cure it", icon=":material/healing:", type="primary", key=f"cure_{lab['lab']}_{name}")
+                _button("Break it", "bolt", "break", lab, name)
+                _button("Break it and cure it", "healing", "cure", lab, name, type="primary")
+            elif breaks(lab, preset):
+                _button("Break it", "bolt", "break", lab, name, type="primary")
             else:
-                once = st.button(
-                    "Break it" if breaks(lab, preset) else "Run it",
-                    icon=":material/bolt:" if breaks(lab, preset) else ":material/play_arrow:",
-                    type="primary",
-                    key=f"break_{lab['lab']}_{name}",
-                )
-                both = False
-            large = bool(preset["gpu"] and gpus()) and st.toggle("on the GPU, larger", key=f"gpu_{lab['lab']}_{name}")
-    if once or both:
-        launch(lab["lab"], preset["gpu"] if large else name, both)
+                _button("Run it", "play_arrow", "break", lab, name, type="primary")
+            if preset["gpu"] and gpus():
+                st.toggle("on the GPU, larger", key=f"gpu_{key}")
+        refused = st.session_state.pop(f"refused_{key}", "")
+        if refused:
+            st.error(refused, icon=":material/error:")
 
 
-def launch(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> None:
-    """Start the run, or the pair, and go to its page; a refusal is one sentence on this one."""
+def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[str, Any], name: str, **look: Any) -> None:
+    """A press is answered before the page would be made again, since the person is about to leave it (`leave`)."""
+    key = f"{lab['lab']}_{name}"
+
+    def pressed() -> None:
+        preset = lab["presets"][name]["gpu"] if st.session_state.get(f"gpu_{key}") else name
+        st.session_state["started"], st.session_state[f"refused_{key}"] = start(lab["lab"], preset, what == "cure")
+
+    st.button(label, icon=f":material/{icon}:", key=f"{what}_{key}", on_click=pressed, **look)
+
+
+def start(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> tuple[list[str], str]:
+    """Start the run, or the pair -> their ids, and one sentence when nothing was started."""
     try:
-        runs = service().launch_twins(lab, str(preset), given) if both else (service().launch(lab, preset, given),)
+        return list(service().launch_twins(lab, str(preset), given)) if both else [service().launch(lab, preset, given)], ""
     except (KnobError, OSError) as error:
-        st.error(f"Nothing was started. {error}", icon=":material/error:")
-    else:
+        return [], f"Nothing was started. {error}"
+
+
+def leave(started: Sequence[str] = ()) -> None:
+    """Go to the page of what was just started, if anything was."""
+    runs = started or st.session_state.pop("started", ())
+    if runs:
         st.switch_page("run.py", query_params={"run": ",".join(runs)})
 
 
