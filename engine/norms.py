@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 MOST_LAYERS = 64
 
 
+class Groups:
+    """The norms of L groups out of P parts; a group is a list of places among the parts."""
+
+    def __init__(self, members: Sequence[Sequence[int]], parts: int) -> None:
+        longest = max((len(m) for m in members), default=0)
+        self._index_LM = torch.tensor([[*m, *[parts] * (longest - len(m))] for m in members])  # P: a zero behind the norms
+
+    def norms(self, norms_P: Tensor) -> Tensor:
+        """-> (L,)"""
+        self._index_LM = self._index_LM.to(norms_P.device)
+        padded = torch.cat([norms_P, norms_P.new_zeros(1)])
+        return torch.linalg.vector_norm(padded[self._index_LM], dim=1)
+
+
 class Layers:
     """Which parameters belong together.  A layer is the dotted name of the module that owns the parameter (at the root:
     of the parameter); where that makes more than 64 layers, names are cut to fewer parts until it does not."""
@@ -36,15 +50,11 @@ class Layers:
                 break
             depth -= 1
         self.names = tuple(members)
-        longest = max((len(m) for m in members.values()), default=0)
-        nothing = len(owners)  # index of a zero behind the P norms
-        self._index_LM = torch.tensor([m + [nothing] * (longest - len(m)) for m in members.values()])
+        self._groups = Groups(list(members.values()), len(owners))
 
     def norms(self, norms_P: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Norm of each layer from those of its parameters, two device operations for all of them together."""
-        self._index_LM = self._index_LM.to(norms_P.device)
-        padded = torch.cat([norms_P, norms_P.new_zeros(1)])
-        return zip(self.names, torch.linalg.vector_norm(padded[self._index_LM], dim=1).unbind(), strict=True)
+        return zip(self.names, self._groups.norms(norms_P).unbind(), strict=True)
 
 
 def statistics(tensors: Sequence[Tensor]) -> tensor_stats.Stats | None:
@@ -59,6 +69,8 @@ def norms(tensors: Sequence[Tensor | None], told: tensor_stats.Stats | None = No
     if not present:
         return torch.zeros(len(tensors))
     told = told or statistics(present)
+    if len(present) == len(tensors):
+        return torch.stack(torch._foreach_norm(present)).float() if told is None else told.norms_P
     found = iter(n.float() for n in torch._foreach_norm(present)) if told is None else iter(told.norms_P.unbind())
     nothing = present[0].new_zeros((), dtype=torch.float32)
     return torch.stack([nothing if t is None else next(found) for t in tensors])

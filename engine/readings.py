@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 import torch
@@ -74,6 +74,18 @@ class Readings:
             yield _plain(self._queue.popleft())
 
 
+def _numbers(underway: _Underway) -> Iterator[float]:
+    """All numbers of a step's tensors one after another; from a CPU, scalars of one format in one call, for a call costs more than a number."""
+    if underway.host is not None:
+        return map(float, underway.host.tolist())
+    tensors = [r.value.detach() for r in underway.readings if isinstance(r.value, Tensor)]
+    runs = groupby(tensors, key=lambda t: (t.ndim == 0, t.dtype))
+    return chain.from_iterable(
+        map(float, torch.stack(list(found)).tolist()) if scalar else (float(v) for t in found for v in t.flatten().tolist())
+        for (scalar, _), found in runs
+    )
+
+
 def _flat(value: Tensor) -> Tensor:
     value = value.detach().reshape(-1)
     return value if value.is_floating_point() else value.double()  # a count beyond 2^24 must stay exact
@@ -81,14 +93,13 @@ def _flat(value: Tensor) -> Tensor:
 
 def _plain(underway: _Underway) -> Arrived:
     out = Arrived(underway.step, underway.t)
-    numbers = None if underway.host is None else iter(underway.host.tolist())
+    numbers = _numbers(underway)
     for metric, value, layer in underway.readings:
         if isinstance(value, Tensor):
-            here = value.detach().flatten().tolist() if numbers is None else list(islice(numbers, value.numel()))
             if value.ndim:
-                out.vectors[metric, layer], out.shapes[metric, layer] = [float(v) for v in here], tuple(value.shape)
+                out.vectors[metric, layer], out.shapes[metric, layer] = list(islice(numbers, value.numel())), tuple(value.shape)
             else:
-                out.scalars[metric, layer] = float(here[0])
+                out.scalars[metric, layer] = next(numbers)
         elif isinstance(value, int | float):
             out.scalars[metric, layer] = float(value)
         else:

@@ -123,6 +123,8 @@ class Training(lightning.LightningModule):
             self.progress.end_after = fatal.step + 1 + self.observer.lag
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.lab.clip > 0:
+            gradient_norms(self.step)  # clipping needs them, so their time is the training's and not the probes'
         self.observer.gradients(self.step)
         if self.lab.clip > 0:
             with torch.no_grad():

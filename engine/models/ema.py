@@ -6,6 +6,7 @@ forward pass with the average `model.ema.call(model, …)`, which changes nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -38,16 +39,20 @@ class Ema(nn.Module):
     @torch.no_grad()
     def weights(self) -> dict[str, Tensor]:
         """The averaged weights by parameter name, new tensors; NaN before the first update."""
-        mass = self.mass.float()
-        return {name: total / mass for name, total in zip(self.names, self._sums(), strict=True)}
+        return dict(zip(self.names, torch._foreach_div(self._sums(), self.mass.float()), strict=True))
 
     def call(self, model: nn.Module, *inputs: Any) -> Any:
-        """The model's forward pass with the averaged weights.
+        """The model's forward pass with the averaged weights."""
+        return self.caller(model)(*inputs)
+
+    def caller(self, model: nn.Module) -> Callable[..., Any]:
+        """The model with the averaged weights as they are now, to be called many times.
 
         With tie_weights, torch 2.13 puts the averages into a module that stands in two places twice over, and afterwards takes the
         first set for the original: the model would be left with them.  Without, such a module is replaced once, under its first name.
         """
-        return functional_call(model, self.weights(), inputs, tie_weights=False)
+        weights = self.weights()
+        return lambda *inputs: functional_call(model, weights, inputs, tie_weights=False)
 
     def _sums(self) -> list[Tensor]:
         return [self.get_buffer(f"sum_{i}") for i in range(len(self.names))]

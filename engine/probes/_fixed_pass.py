@@ -46,7 +46,7 @@ def fixed_pass(step: Step) -> FixedPass:
 
 def look(step: Step, batch: Mapping[str, Tensor]) -> FixedPass:
     norms: dict[int, Tensor] = {}
-    shares: dict[int, Tensor] = {}
+    parts: dict[int, list[Tensor]] = {}
     gates: dict[int, Tensor] = {}
 
     def see_block(i: int) -> Any:
@@ -54,16 +54,20 @@ def look(step: Step, batch: Mapping[str, Tensor]) -> FixedPass:
 
     def see_fusion(i: int) -> Any:
         def see(fusion: SkipFusion, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-            main, skip = fusion.parts(*inputs)
-            shares[i] = torch.linalg.vector_norm(skip.float()) / torch.linalg.vector_norm(main.float())
-            kappa = torch.as_tensor(fusion.gate(inputs[1]), dtype=torch.float32, device=main.device)
+            if i not in parts:  # a forward pass that makes both summands at once calls neither layer
+                fusion.parts(*inputs)
+            kappa = torch.as_tensor(fusion.gate(inputs[1]), dtype=torch.float32, device=output.device)
             gates[i] = torch.stack([kappa.mean(), *kappa.aminmax()])
 
         return see
 
+    def see_part(i: int) -> Any:
+        return lambda module, inputs, output: parts.setdefault(i, []).append(torch.linalg.vector_norm(output.float()))
+
     hooks = []
     for i, block in enumerate(step.model.decoder):
         hooks += [block.register_forward_hook(see_block(i)), block.fusion.register_forward_hook(see_fusion(i))]
+        hooks += [part.register_forward_hook(see_part(i)) for part in (block.fusion.main, block.fusion.skip)]  # in this order
     try:
         with torch.no_grad(), step.number_format():
             losses_B = step.lab.loss_of_each(step.model, batch)
@@ -71,7 +75,8 @@ def look(step: Step, batch: Mapping[str, Tensor]) -> FixedPass:
         for hook in hooks:
             hook.remove()
     inward = range(len(norms))
-    return FixedPass(losses_B, *(torch.stack([seen[i] for i in inward]) for seen in (norms, shares, gates)))
+    main_N, skip_N = torch.stack([torch.stack(parts[i]) for i in inward]).unbind(dim=1)
+    return FixedPass(losses_B, torch.stack([norms[i] for i in inward]), skip_N / main_N, torch.stack([gates[i] for i in inward]))
 
 
 def squared_norms(output: Tensor) -> Tensor:

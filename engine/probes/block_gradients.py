@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import torch
-
-from engine.norms import gradient_norms
+from engine.norms import Groups, gradient_norms
 from engine.probe import Metric, Probe, Reading, Step
 
 if TYPE_CHECKING:
@@ -30,12 +28,15 @@ class BlockGradients(Probe):
 
     def __init__(self, lab: Lab, model: nn.Module) -> None:
         names = [name.split(".") for name, _ in model.named_parameters()]
-        self.places: dict[str, list[list[int]]] = {}
-        for side in SIDES:
-            blocks = 1 + max((int(parts[1]) for parts in names if parts[0] == side), default=-1)
-            self.places[side] = [[i for i, parts in enumerate(names) if parts[:2] == [side, str(b)]] for b in range(blocks)]
+        places = {
+            side: [
+                [i for i, parts in enumerate(names) if parts[:2] == [side, str(block)]] for block in range(len(getattr(model, side, ())))
+            ]
+            for side in SIDES
+        }
+        self.blocks = [len(places[side]) for side in SIDES]
+        self.groups = Groups([place for side in SIDES for place in places[side]], len(names))
 
     def gradients(self, step: Step) -> Iterable[Reading]:
-        norms_P = gradient_norms(step)
-        for side, blocks in self.places.items():
-            yield Reading(f"block_gradients/{side}", torch.stack([torch.linalg.vector_norm(norms_P[place]) for place in blocks]))
+        found = self.groups.norms(gradient_norms(step)).split(self.blocks)
+        return [Reading(f"block_gradients/{side}", norms_L) for side, norms_L in zip(SIDES, found, strict=True)]

@@ -33,7 +33,7 @@ class ConsistencyError(Probe):
     from the noise to the data; the floor is what halving the step of the solver changes."""
 
     price = "cheap"
-    every = 100
+    every = 200
     needs = "consistency"
     metrics = (
         Metric("consistency_error", "over all times, in data units"),

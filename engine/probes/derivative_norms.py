@@ -30,7 +30,7 @@ class DerivativeNorms(Probe):
     The first is benign.  The second is where the instability lives: it grows with the frequency of the time embedding."""
 
     price = "cheap"
-    every = 100
+    every = 200
     needs = "consistency"
     metrics = (
         Metric("derivative/space", "mean length of the derivative along the flow in space"),

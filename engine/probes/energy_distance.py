@@ -29,7 +29,7 @@ class EnergyDistance(Probe):
     It is 0 only for equal distributions; real data of the same number scores the floor.  A non-finite result counts as infinite."""
 
     price = "cheap"
-    every = 50
+    every = 100
     needs = "consistency"
     metrics = (
         Metric("energy_distance/one_step", "of samples made in one jump"),

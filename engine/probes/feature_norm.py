@@ -65,10 +65,11 @@ class FeatureNorm(Probe):
             yield Reading("feature_norm/late", a["total"] / a["count"])
         if "before" in a:
             chance = 2.0 / math.sqrt(math.pi) * now_B.std() / math.sqrt(len(now_B)) if len(now_B) > 1 else now * math.nan
-            for name, value in (("level", now), ("change", (now - a["before"]).abs()), ("chance", chance)):
-                a[name] = a.get(name, torch.zeros_like(now)) * (1.0 - 1.0 / WINDOW) + value / WINDOW
-            yield Reading("oscillation/train", a["change"] / a["level"])
-            yield Reading("oscillation/chance", a["chance"] / a["level"])
+            seen_3 = torch.stack([now, (now - a["before"]).abs(), chance])
+            a["moving"] = a.get("moving", torch.zeros_like(seen_3)) * (1.0 - 1.0 / WINDOW) + seen_3 / WINDOW  # level, change, chance
+            swing, by_chance = (a["moving"][1:] / a["moving"][0]).unbind()
+            yield Reading("oscillation/train", swing)
+            yield Reading("oscillation/chance", by_chance)
         a["before"] = now
 
     def state(self) -> dict[str, Any]:

@@ -19,10 +19,10 @@ WINDOW = 5  # readings of the moving averages
 class FeatureNormFixed(Probe):
     """As `feature_norm`, on a fixed batch of 32 validation pictures with fixed noise: what moves here moves by the weights alone.
 
-    The swing is between readings ten steps apart; its only floor is rounding."""
+    The swing is between readings twenty steps apart; its only floor is rounding."""
 
     price = "cheap"
-    every = 10
+    every = 20
     needs = "long_skips"
     metrics = (
         Metric("feature_norm/fixed", "mean squared norm of the outermost decoder block's output, fixed batch"),

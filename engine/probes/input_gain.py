@@ -23,7 +23,7 @@ class InputGain(Probe):
     `rounding` is the same quotient for the rounding of one fp32 number in each place, the floor under which a gain says nothing."""
 
     price = "cheap"
-    every = 50
+    every = 100
     needs = "long_skips"
     metrics = (
         Metric("gain/output", "of the network's answer"),

@@ -17,7 +17,7 @@ class LossByLevel(Probe):
     batch."""
 
     price = "cheap"
-    every = 10
+    every = 20
     needs = "long_skips"
     metrics = (
         Metric("loss/fixed", "task loss on the fixed batch"),

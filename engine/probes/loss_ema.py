@@ -14,7 +14,7 @@ class LossEma(Probe):
     """Task loss on the fixed batch with the averaged weights; beside `loss/fixed` it shows what the average gains or how far it lags."""
 
     price = "cheap"
-    every = 50
+    every = 100
     needs = "long_skips"
     metrics = (Metric("loss/ema", "task loss on the fixed batch with the averaged weights"),)
 

@@ -14,7 +14,7 @@ class LossValidation(Probe):
     A non-finite result counts as infinite.  The last step is always evaluated, also in a run that does without this probe."""
 
     price = "cheap"
-    every = 50
+    every = 100
     metrics = (Metric("loss/validation", "task loss on the validation batches"),)
 
     def after(self, step: Step) -> Iterable[Reading]:

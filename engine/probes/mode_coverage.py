@@ -15,7 +15,7 @@ class ModeCoverage(Probe):
     and at least 0.16 of an equal share (2 % of all samples for the eight of the ring).  Nothing for digits."""
 
     price = "cheap"
-    every = 50
+    every = 100
     needs = "consistency"
     metrics = (
         Metric("mode_coverage/one_step", "share of the Gaussians reached by samples made in one jump"),

@@ -46,9 +46,7 @@ def draw(step: Step, count: int = ROWS * COLUMNS, noise: str = "samples") -> Ten
     sigmas = lab.sampler.levels().float()
     start = sigmas[0] * torch.randn(shape, generator=named_generator(0, noise)).to(device)
 
-    def network(seen: Tensor, label_B: Tensor) -> Tensor:
-        return model.ema.call(model, seen, label_B)
-
+    network = model.ema.caller(model)
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         return torch.cat(
             [

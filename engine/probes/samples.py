@@ -21,7 +21,7 @@ class Samples(Probe):
     """Samples of the averaged weights from the same noise every time: points in the plane, in data units, or a sheet of digits."""
 
     price = "cheap"
-    every = 50
+    every = 100
     needs = "consistency"
     metrics = (
         Metric("samples/one_step", "points made in one jump, (300, 2)", kind="vector"),

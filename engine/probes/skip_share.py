@@ -14,7 +14,7 @@ class SkipShare(Probe):
     Above 1 the skip outweighs what comes from below.  Gates of constant scalings are their constants; learned ones also have a spread."""
 
     price = "cheap"
-    every = 10
+    every = 20
     needs = "long_skips"
     metrics = (
         Metric("skip_share", "norm of the skip's part divided by that of the main path", kind="vector"),
