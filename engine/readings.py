@@ -75,7 +75,7 @@ class Readings:
 
 
 def _numbers(underway: _Underway) -> Iterator[float]:
-    """All numbers of a step's tensors one after another; from a CPU, scalars of one format in one call, for a call costs more than a number."""
+    """All numbers of a step's tensors one after another.  On a CPU scalars of one format come in one call, which costs more than they."""
     if underway.host is not None:
         return map(float, underway.host.tolist())
     tensors = [r.value.detach() for r in underway.readings if isinstance(r.value, Tensor)]

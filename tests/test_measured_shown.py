@@ -36,6 +36,35 @@ def test_twins_stand_side_by_side_with_the_numbers_of_the_files(preset: str) -> 
     assert "5 seeds" in text
 
 
+def measured_of_unet(name: str) -> str:
+    def page(name: str) -> None:
+        from engine.lab import presets
+        from engine.labs.unet import Unet
+        from pages.parts.measured import measured
+
+        measured("unet", presets(Unet), name)
+
+    test = AppTest.from_function(page, args=(name,)).run(timeout=60)
+    assert not test.exception
+    return "\n".join(e.value for e in [*test.markdown, *test.caption])
+
+
+def test_a_ladder_shows_what_was_measured_of_the_arm_with_its_knobs() -> None:
+    assert measured_of_unet("depth").replace("`depth`", "`depth_8`") == measured_of_unet("depth_8")
+    assert "has not been measured" not in measured_of_unet("depth")
+
+
+def test_twins_are_compared_by_the_steps_to_the_lowest_loss_that_all_their_seeds_reached() -> None:
+    runs = [json.loads((DOCS.parent / "unet" / f"{name}.json").read_text())["runs"] for name in ("skips", "skips_cured")]
+    levels = [[run["first_at_or_below"]["loss/fixed"] for run in twin] for twin in runs]
+    lowest = min((level for level in levels[0][0] if all(run[level] is not None for twin in levels for run in twin)), key=float)
+    broken, cured = ([run[lowest] for run in twin] for twin in levels)
+    text = measured_of_unet("skips")
+    assert f"| steps until `loss/fixed` is {lowest} | {min(broken)} to {max(broken)} | {min(cured)} to {max(cured)} |" in text
+    quotient = float(text.split("needs ")[1].split(" times")[0])
+    assert quotient == pytest.approx(sum(broken) / sum(cured), rel=0.01)
+
+
 def test_an_infinite_loss_is_shown_as_one() -> None:
     assert "| `loss/validation` | +Inf |" in shown("non_finite")
 

@@ -127,7 +127,13 @@ class Unet(Lab):
         ),
         "silent_remedies": Preset(
             story="The same harsh training with other ways to hold the stream: Stable ResNet, uniform and decreasing.",
-            see="Not measured over three seeds yet.",
+            see=(
+                "Both hold the stream on every seed, and neither as well as 1/√2 on every residual sum: the squared norm of the features "
+                "averages 5 to 44 million with uniform factors and 17 to 39 million with decreasing ones (three seeds), against 6e8 to "
+                "4e12 without and 130,000 to 270,000 with 1/√2. With uniform factors the rule on their level still fires on one seed, at "
+                "step 88. The network learns again: 0.57 to 0.66 on validation against 0.63 to 0.84, and a loss of 0.8 after 30 to 60 "
+                "steps."
+            ),
             knobs={**TOY, **HARSH, "skip_scaling": "none", "residual_scaling": "stable"},
             grid={"residual_scaling": ["stable", "decreasing"]},
         ),
@@ -148,14 +154,22 @@ class Unet(Lab):
             see=(
                 "A remedy that fails: the learned gates lower the features on one of three seeds (230,000 against 540,000 without "
                 "scaling) and raise them on the two others (47 and 21 million against 19 and 15), for nothing holds the gates near the "
-                "1/2 where they begin. 1/√2 has not been measured over three seeds yet."
+                "1/2 where they begin. 1/√2 lowers them on two seeds (240,000 and 1.7 million) and fails on the third: 230 million, with a "
+                "gradient of 19 and the rule on their level at step 97. Only the constant scaling of the preset vit lowers them on all."
             ),
             knobs={**VIT, "skip_scaling": "inverse_sqrt2"},
             grid={"skip_scaling": ["inverse_sqrt2", "learnable"]},
         ),
         "depth": Preset(
             story="More and more long skips of full size: how the features of the last block grow with their number.",
-            see="Not measured over three seeds yet.",
+            see=(
+                "The size of the features beside the number of skips. Their squared norm averages 17,000 to 20,000 with four, 51,000 to "
+                "65,000 with eight, 84,000 to 169,000 with twelve (the preset skips) and 300,000 to 470,000 with sixteen (three seeds): "
+                "four times the skips, twenty times the energy, which is steeper than the straight line of the theorem for a network that "
+                "has learnt nothing. A small push on the input reaches the last block 15, 31 to 37, 46 to 67 and 90 to 141 times longer. "
+                "What does not grow is the relative swing, 1.3 times chance at four and at sixteen, nor does the loss tell: 0.54 to 0.55 "
+                "on validation with four, 0.52 to 0.55 with sixteen."
+            ),
             knobs={**TOY, "skips": 8, "skip_scaling": "none"},
             grid={"skips": [4, 8, 16]},
         ),
@@ -171,7 +185,11 @@ class Unet(Lab):
         ),
         "photographs": Preset(
             story="The same on patches of two photographs, 16 pixels wide and in colour.",
-            see="Not measured over three seeds yet.",
+            see=(
+                "The loss falls to 0.40 to 0.45 on validation (three seeds), no rule fires, and the squared norm of the last block, which "
+                "here sums over four times as many pixels, averages 120,000 to 240,000. The drawn pictures are spots of colour with 1.7 "
+                "to 1.8 times the contrast of the data: 120 steps are enough to train without trouble, not to draw a photograph."
+            ),
             knobs={**TOY, **CONSTANT, "skips": 4, "steps": 120, "data": "patches_16"},
         ),
     }
