@@ -116,7 +116,11 @@ PRESETS = {
     ),
     "digits": Preset(
         story="sCM distils the teacher of the preset teacher, which has to run first, into a network that draws digits in one jump.",
-        see="Not measured yet over three seeds.",
+        see=(
+            "One jump beside the teacher's forty steps: it ends 0.045 to 0.063 from the data (three seeds), the teacher 0.039, as many "
+            "real digits 0.032. Two jumps are worse than one here, 0.10 to 0.15, while in the paper they are better: a claim that did not "
+            "reproduce at this size. The gradient's 99th percentile is 2 to 3 times its median at the end; the largest was 660 to 1,260."
+        ),
         knobs={**COMMON, **SCM, **DIGITS, "velocity": "teacher", "steps": 800},
     ),
 }
