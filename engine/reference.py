@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.catalog import Catalog
 from engine.detector import Detector
+from engine.floors import with_floors
 from engine.lab import Lab, entry
 from engine.probe import Probe
 
@@ -79,7 +80,7 @@ def _measurement(path: Path) -> Iterator[str]:
         return
     told = json.loads(path.read_text())
     runs = told["runs"]
-    shown = sorted({key for run in runs for key in run["metrics"] if key.partition("@")[0] in told["shown"]})
+    shown = sorted({key for run in runs for key in run["metrics"] if key.partition("@")[0] in with_floors(told["shown"])})
     rows = [(run["seed"], run["status"], *(_figure(run["metrics"].get(key)) for key in shown), f"{run['cpu_seconds']:.0f}") for run in runs]
     yield f"Measured {told['date']} on {told['device']}, torch {told['versions']['torch']}, {len(runs)} seeds:"
     yield _table(("seed", "status", *(f"`{key}`" for key in shown), "CPU-seconds"), rows)

@@ -72,12 +72,12 @@ def rings(look: RunLook, frames: Frames, metric: str, *, name: str, size: int) -
     return line(look, frames, metric, name=name, width=0.8, smooth=False, mode="lines+markers", marker=ring)
 
 
-def yardstick(looks: Sequence[RunLook], frames: Frames, metric: str, name: str) -> list[go.Scatter]:
+def yardstick(looks: Sequence[RunLook], frames: Frames, metric: str, name: str, dash: str = "dash") -> list[go.Scatter]:
     """A measured metric that is the same for every run of the page, dashed and neutral: the first run that has it draws it."""
     for look in looks:
         if look.has(metric):
             drawn = line(look, frames, metric, smooth=False)
-            drawn[0].update(name=name, line={"color": NEUTRAL, "width": 1.4, "dash": "dash"}, legendgroup=metric.rpartition("/")[2])
+            drawn[0].update(name=name, line={"color": NEUTRAL, "width": 1.4, "dash": dash}, legendgroup=metric.rpartition("/")[2])
             drawn[0].update(hovertemplate=f"%{{y:.3~g}}<extra>{name}</extra>")
             return drawn
     return []

@@ -14,16 +14,17 @@ PRESETS = {
     "collapse_cured": {"twin": None, "broken": "collapse"},
     "non_finite": {"twin": "non_finite_cured"},
     "new": {"twin": None},
+    "calm": {"twin": "calm_cured"},
 }
 
 
-def shown(preset: str) -> str:
-    def page(name: str, presets: dict) -> None:
+def shown(preset: str, lab: str = "moe") -> str:
+    def page(lab: str, name: str, presets: dict) -> None:
         from pages.parts.measured import measured
 
-        measured("moe", presets, name)
+        measured(lab, presets, name)
 
-    test = AppTest.from_function(page, args=(preset, PRESETS)).run(timeout=60)
+    test = AppTest.from_function(page, args=(lab, preset, PRESETS)).run(timeout=60)
     assert not test.exception
     return "\n".join(e.value for e in [*test.markdown, *test.caption])
 
@@ -67,6 +68,13 @@ def test_twins_are_compared_by_the_steps_to_the_lowest_loss_that_all_their_seeds
 
 def test_an_infinite_loss_is_shown_as_one() -> None:
     assert "| `loss/validation` | +Inf |" in shown("non_finite")
+
+
+def test_the_noise_floor_stands_beside_the_number() -> None:
+    told = json.loads((DOCS.parent / "consistency" / "calm.json").read_text())
+    assert "energy_distance/floor" not in told["shown"]
+    floor = told["summary"]["energy_distance/floor"]["min"]
+    assert f"| `energy_distance/floor` | {1e3 * floor:.4g} m |" in shown("calm", "consistency")
 
 
 def test_what_was_not_measured_says_so() -> None:

@@ -17,7 +17,8 @@ class EnergyDistance(Chart):
     title = "Distance of the samples from the data"
     about = (
         "Energy distance between samples and unseen data, after one jump (filled circles) and after two (open triangles); "
-        "at the dashed line the samples are as good as real data."
+        "as many real points score the dashed line in the mean and up to the dotted one by chance. The line of dashes and dots is what 40 "
+        "steps of the true flow score, where it is known."
     )
     needs = ("energy_distance/one_step", "energy_distance/two_steps", "energy_distance/floor")
     log = True
@@ -25,7 +26,9 @@ class EnergyDistance(Chart):
 
     def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="energy distance")
-        figure.add_traces(yardstick(runs, frames, "energy_distance/floor", "real data"))
+        figure.add_traces(yardstick(runs, frames, "energy_distance/floor", "real data, mean"))
+        figure.add_traces(yardstick(runs, frames, "energy_distance/floor_high", "real data, largest of 16", "dot"))
+        figure.add_traces(yardstick(runs, frames, "energy_distance/teacher", "true flow, 40 steps", "dashdot"))
         for look in runs:
             figure.add_traces(jumps(look, frames, "energy_distance"))
         marks(figure, runs, frames, events)

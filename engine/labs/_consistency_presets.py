@@ -18,7 +18,7 @@ MEAN_FLOW = {
 }
 EDM = {"objective": "edm_discrete", "tangent": "raw", "loss_weight": "constant", "modulation": "adaptive_norm"}
 TEACHER = {"objective": "diffusion", "tangent": "raw", "loss_weight": "constant", "anchor": "none", "modulation": "adaptive_norm"}
-DIGITS = {"data": "digits", "width": 192}
+DIGITS = {"data": "digits", "width": 192, "probes": "dear"}
 GPU = {"device": "cuda", "precision": "bf16", "width": 1024, "blocks": 6, "batch_size": 4096, "steps": 10_000, "ema": 500.0}
 
 PRESETS = {

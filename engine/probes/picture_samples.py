@@ -23,7 +23,8 @@ AT_ONCE = 100  # pictures that are drawn together
 class PictureSamples(Probe):
     """Sixteen pictures drawn by the lab's sampler with the averaged weights, from noise that is the same at every step and seed.
 
-    `samples/deviation` is their standard deviation over that of the training pictures: 1 when their contrast is right."""
+    `samples/deviation` is their standard deviation over that of the training pictures: 1 when their contrast is right.  Sixteen real
+    digits have 0.97 to 1.03 (95 of 100 draws): within that a difference is chance."""
 
     price = "cheap"
     every = 100

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 from engine.detector import number as plain
+from engine.floors import with_floors
 from engine.folder import read_json
 
 from pages.parts.words import number
@@ -23,7 +24,7 @@ def measured(lab: str, presets: Mapping[str, Any], name: str) -> None:
     if not found:
         st.caption("This preset has not been measured yet.")
         return
-    shown = next(iter(found.values()))["shown"]
+    shown = with_floors(next(iter(found.values()))["shown"])
     keys = sorted({key for told in found.values() for key in told["summary"] if key.partition("@")[0] in shown})
     lines = [f"| at the end | {' | '.join(f'`{n}`' for n in found)} |", "| --- |" + " --- |" * len(found)]
     lines += [f"| `{key}` | {' | '.join(_range(told, key) for told in found.values())} |" for key in keys]

@@ -1,0 +1,61 @@
+"""What real data scores, beside every number that has such a floor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.chart import RunLook, charts
+from engine.datasets.clouds import cloud
+from engine.datasets.plane import SIGMA_DATA
+from engine.floors import with_floors
+from engine.models.initialise import named_generator
+from engine.probes._drawn import SAMPLES, against
+from engine.spool import SeriesInfo
+
+CATALOG, _ = charts()
+FLOORS = {  # chart -> the dashed and dotted lines that its metrics are read against
+    "consistency_error": ("consistency_error/floor",),
+    "energy_distance": ("energy_distance/floor", "energy_distance/floor_high", "energy_distance/teacher"),
+    "fd_small": ("fd_small/floor",),
+    "kernel_mmd": ("kernel_mmd/floor",),
+    "mode_coverage": ("mode_coverage/data",),
+}
+
+
+@pytest.mark.parametrize("name", ["ring", "checkerboard", "moons", "spirals"])
+def test_the_floor_of_the_energy_distance_is_what_its_formula_says(name: str) -> None:
+    """(1/N + 1/M) E|X - Y| for two sets of one distribution, in numpy on points of this test's own; a target may be off by chance."""
+    fixed, points = against(name, "cpu"), cloud(name).sample(2000, named_generator(1, name)).double().numpy()
+    apart = np.linalg.norm(points[:1000, None] - points[None, 1000:], axis=2).mean()
+    expected = SIGMA_DATA * 2 / SAMPLES * apart
+    assert 0.4 * expected < float(fixed.floor) < 2.5 * expected
+    assert float(fixed.floor) < float(fixed.floor_high) < 10 * expected
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_chart_draws_the_floors_of_its_metrics_once_for_all_runs(name: str) -> None:
+    known = tuple(SeriesInfo(metric, "", "", "scalar") for metric in {*FLOORS[name], *CATALOG[name].needs, "fd_small/samples"})
+    looks = [RunLook("a", "broken", "#0072B2", "dot", known), RunLook("b", "cured", "#0072B2", "solid", known)]
+    drawn = [t for t in CATALOG[name].figure(looks, {}, {}).data if t.meta["kind"] == "line"]
+    floors = [t for t in drawn if t.meta["metric"] in FLOORS[name]]
+    assert [t.meta["metric"] for t in floors] == list(FLOORS[name])
+    assert len({t.line.dash for t in floors}) == len(floors)
+    assert not {t.line.color for t in floors} & {look.colour for look in looks}
+
+
+@pytest.mark.parametrize("name", ["fd_small", "kernel_mmd"])
+def test_the_image_score_is_drawn_for_whatever_a_run_has(name: str) -> None:
+    sampler = RunLook("a", series=(SeriesInfo(f"{name}/floor", "", "", "scalar"), SeriesInfo(f"{name}/samples", "", "", "scalar")))
+    jumps = RunLook("b", series=tuple(SeriesInfo(f"{name}/{way}", "", "", "scalar") for way in ("floor", "one_step", "two_steps")))
+    assert CATALOG[name].fits([sampler])
+    assert CATALOG[name].fits([jumps])
+    assert not CATALOG[name].fits([RunLook("c")])
+    drawn = [t.meta["metric"] for t in CATALOG[name].figure([sampler, jumps], {}, {}).data if t.meta["kind"] == "line"]
+    assert drawn == [f"{name}/{way}" for way in ("floor", "samples", "one_step", "two_steps")]
+
+
+def test_floors_are_found_by_their_family() -> None:
+    found = with_floors(["gain/feature", "oscillation/train", "grad_norm"])
+    assert {"gain/feature", "grad_norm", "gain/rounding", "oscillation/chance"} <= found
+    assert not any(name.startswith("grad_norm/") for name in found)
