@@ -45,7 +45,7 @@ class Consistency(Lab):
     )
     chart_notes = {
         "losses": "Here the curve says nothing about quality: its value is the length of the shaped tangent, whatever the model does.",
-        "tangent": "In the preset calm the raw tangent ends at 2.0, with velocity=exact, which has no such scatter, at 0.7 to 0.9 (three seeds).",
+        "tangent": "In preset calm the raw one ends at 2.0, with velocity=exact, which has no such scatter, at 0.7 to 0.9 (three seeds).",
     }
     provides = frozenset({"consistency", "drawn_pictures"})
     headline = ("energy_distance/one_step", "energy_distance/two_steps", "fd_small/one_step", "fd_small/two_steps", "tangent/raw")
