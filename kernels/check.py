@@ -114,6 +114,11 @@ def words(kernel: Kernel) -> dict[str, Any]:
     return {name: getattr(kernel, name) for name in said} | {"budgets": dict(kernel.entries), "aims": dict(kernel.targets)}
 
 
+def balance(kernel: Kernel) -> dict[str, Any]:
+    """How evenly its strategies cut the work, for those that have strategies."""
+    return {"balance": kernel.balance()} if kernel.balance else {}
+
+
 @dataclass
 class Report:
     """What `examine` found of one kernel: `problems` is empty when every check passed."""
@@ -153,7 +158,7 @@ def write_table(reports: Mapping[str, Report]) -> None:
             raise ValueError(f"{name} has problems; the table is not written.")
         one = load(name)
         samples = [sample.name for sample in one.samples()]
-        found[name] = {"words": words(one), "samples": samples, "targets": report.targets}
+        found[name] = {"words": words(one), "samples": samples, **balance(one), "targets": report.targets}
     document = {"nvrtc": list(compiler()[0]), "kernels": found}
     TARGETS.parent.mkdir(exist_ok=True)
     TARGETS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")

@@ -1,13 +1,16 @@
-"""Benchmark of csr_spmm: regular and power-law graphs at three sizes, forward and with backward, against torch's own ways."""
+"""Benchmark of csr_spmm: regular and power-law graphs at three sizes, forward and with backward, against torch's own ways; and what
+each strategy makes of such graphs, which is arithmetic and needs no GPU.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from kernels.csr_graph import STRATEGIES, Graph
+from kernels.csr_graph import STRATEGIES, Graph, Rows, histogram
 from kernels.csr_samples import power_law
 from kernels.csr_spmm import csr_spmm
 from kernels.kernel import Case
@@ -63,3 +66,27 @@ def cases(device: torch.device) -> Iterator[Case]:
                 _with_backward(ours["auto"], learned, gradient),
                 {name: _with_backward(run, learned, gradient) for name, run in ways.items()},
             )
+
+
+def power_law_degrees(rows: int, edges: int) -> Tensor:
+    """Degrees that fall with rank to the power -2/3, as those of `power_law` do on average; rows shuffled by a fixed seed."""
+    share_N1 = (torch.arange(rows + 1, dtype=torch.float64) / rows) ** (1 / 3)
+    return (edges * share_N1).round().long().diff()[torch.randperm(rows, generator=torch.Generator().manual_seed(0))]
+
+
+def balance(rows: int = 32_768, degree: int = 16) -> list[dict[str, Any]]:
+    """One row per graph and strategy: tiles, the work of the longest tile and of the mean one, and tiles by powers of two of work.
+
+    Work of a tile: its edges and the rows that it touches, of which it stores each or hands on a part.
+    """
+    graphs = {"power law": power_law_degrees(rows, rows * degree), "regular": torch.full((rows,), degree)}
+    out = []
+    for graph, degree_N in graphs.items():
+        ptr_N1 = torch.cat([degree_N.new_zeros(1), degree_N.cumsum(0)]).int()
+        cut = Rows(ptr_N1, torch.empty(0, dtype=torch.int32))
+        for name in STRATEGIES:
+            tiles_T8 = cut.plan(name).tiles_T8.long()
+            work_T = tiles_T8[:, 3] - tiles_T8[:, 2] + tiles_T8[:, 1] - tiles_T8[:, 0] + 1
+            told = {"tiles": len(work_T), "longest": int(work_T.max()), "mean": round(float(work_T.double().mean()), 3)}
+            out.append({"graph": graph, "strategy": name, **told, "by_power": histogram(work_T).tolist()})
+    return out

@@ -7,6 +7,7 @@ All strategies are deterministic: parts of a row that lie in several tiles are a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -248,6 +249,12 @@ def cases(device: torch.device) -> Iterator[Case]:
     return cases(device)
 
 
+def balance() -> list[dict[str, Any]]:
+    from kernels.csr_cases import balance
+
+    return balance()
+
+
 KERNEL = Kernel(
     name="csr_spmm",
     title="Message passing with a choice of load balancing",
@@ -265,6 +272,7 @@ KERNEL = Kernel(
     },
     samples=samples,
     cases=cases,
+    balance=balance,
     targets={
         "cuSPARSE, regular graphs": "at least 0.9 times as fast",
         "cuSPARSE, power-law graphs": "at least 1.5 times as fast",

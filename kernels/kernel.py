@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -71,6 +71,7 @@ class Kernel:
     samples: Callable[[], Iterator[Sample]]
     cases: Callable[[torch.device], Iterator[Case]]
     targets: Mapping[str, str] = field(default_factory=dict)  # share of the floor or speed-up asked for, by peer
+    balance: Callable[[], list[dict[str, Any]]] | None = None  # how even its work is, in rows for the page; needs no GPU
 
     @property
     def path(self) -> Path:

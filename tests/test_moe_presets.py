@@ -73,6 +73,11 @@ def test_without_balancing_experts_die_within_sixty_steps_and_with_the_cure_none
     assert broken.dead[0] == cured.dead[0], "the arms start as one model on one batch"
 
 
+def test_a_router_that_shares_out_its_batches_keeps_its_experts_from_the_first_step() -> None:
+    cured = train("even_batches_cured", steps=30)
+    assert all(max(dead.values()) == 0 for dead in cured.dead)
+
+
 def test_the_healthy_preset_keeps_its_experts() -> None:
     healthy = train("healthy", steps=50)
     assert max(healthy.dead[-1].values()) <= 1

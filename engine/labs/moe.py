@@ -87,14 +87,27 @@ class Moe(Lab):
         ),
         "even_batches": Preset(
             story="The same collapse, against a router that shares out every batch evenly instead of correcting an average.",
-            see="Not measured yet.",
+            see=(
+                "Without balancing 16 to 20 of 32 experts are dead in the first layer and 25 to 29 in the second (three seeds); with "
+                "Sinkhorn none is, at any step. Every batch is even, not only the average: over the last 50 steps MaxVio averages 0.4 to "
+                "0.7 and 0.3, where chance alone gives 0.5. Evaluation gives part of it back, for it routes greedily: on fixed validation "
+                "text MaxVio is 2.5 to 6.6, up to 3 experts of the first layer and 3 to 6 of the second are dead, and 28 to 53 % of a "
+                "batch's bytes would go elsewhere than in training. Validation: 2.30 to 2.31 nats per byte against 2.32 to 2.33."
+            ),
             knobs={**UNBALANCED, "lr": 1e-3, "steps": 300},
             cure=SINKHORN,
             gpu=GPU,
         ),
         "sharper_plan": Preset(
             story="Sinkhorn's plan is even at every temperature; whether the experts chosen from it are depends on how sharp it is.",
-            see="Not measured yet.",
+            see=(
+                "At temperature 1 the plan is even to six digits and the choice is not: over the last 50 steps MaxVio averages 2.7 to "
+                "5.4, and 2 to 6 experts of a layer are dead at some step (three seeds). At 0.1 no expert is ever dead and MaxVio averages "
+                "0.3, below the 0.5 of chance. At 0.03 sixty iterations are too few: the plan itself is off by 15 to 58 % in the end, and "
+                "MaxVio averages 0.3 to 0.9. Little of it outlives training: greedy on fixed validation text, 7 to 9 experts of the second "
+                "layer are dead at 1, 5 or 6 at 0.1 and 4 to 8 at 0.03; and the loss does not mind: 2.30 to 2.32 nats per byte in all "
+                "nine runs, on each seed a little lower at 1 than at 0.1."
+            ),
             knobs={"router": "sinkhorn", "router.iterations": 60, "lr": 1e-3, "steps": 300},
             grid={"router.temperature": [1.0, 0.1, 0.03]},
         ),

@@ -58,7 +58,8 @@ def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str
         )
     formula(words["formula"])
     st.markdown(f"{words['legend']}  \n**Least that must move.** {words['floor']}  \n**Used by.** {words['used_by']}")
-    registers, proof, speed, source = st.tabs(["Registers", "Proof", "Speed", "Source and reasoning"])
+    even = ["Load"] if "balance" in told else []
+    registers, proof, speed, *load, source = st.tabs(["Registers", "Proof", "Speed", *even, "Source and reasoning"])
     with source:
         text = (kernel_table.FOLDER / f"{name}.cu").read_text()
         st.code(text, language="cpp", line_numbers=True, wrap_lines=True)
@@ -70,6 +71,9 @@ def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str
         st.markdown("\n".join(f"- {sample}" for sample in told["samples"]))
     with speed:
         _speed(name, words["aims"], bench, gpu)
+    for tab in load:
+        with tab:
+            _load(name, told["balance"])
 
 
 def _registers(rows: Sequence[Mapping[str, Any]], budgets: Mapping[str, int]) -> None:
@@ -86,6 +90,56 @@ def _registers(rows: Sequence[Mapping[str, Any]], budgets: Mapping[str, int]) ->
     ]
     st.dataframe(pl.DataFrame(table), hide_index=True, width="stretch")
     st.caption("Registers per thread, from the compiler's own log. Above the budget, or with one byte spilled, the tests fail.")
+
+
+def _load(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """How evenly each strategy cuts the edges of two graphs: counted from its tiles, without a GPU."""
+    st.markdown(
+        "The warp with the longest tile ends last. A tile's work is its edges and the rows it touches: below, the longest tile over the "
+        "mean one. A row per warp (`node`) is even where the graph is, and `merge`, which counts rows and edges alike, is even always."
+    )
+    st.plotly_chart(evenness(rows), key=f"evenness-{name}")
+    graph = st.segmented_control("Graph", list(dict.fromkeys(row["graph"] for row in rows)), default=rows[0]["graph"], key=f"graph-{name}")
+    shown = [row for row in rows if row["graph"] == (graph or rows[0]["graph"])]
+    st.plotly_chart(tiles_by_work(shown), key=f"tiles-{name}")
+    kept = ("strategy", "tiles", "longest", "mean")
+    st.dataframe(pl.DataFrame([{key: row[key] for key in kept} for row in shown]), hide_index=True, width="stretch")
+    st.caption("32,768 rows with 16 edges each on average; counted from the very tiles that the kernel gets, not timed.")
+
+
+def evenness(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Work of the longest tile over that of the mean one, by strategy, one colour for each graph."""
+    figure = go.Figure()
+    for graph, colour in zip(dict.fromkeys(row["graph"] for row in rows), COLOURS["light"], strict=False):
+        mine = [row for row in rows if row["graph"] == graph]
+        told = [f"{graph}: longest {row['longest']:,}, mean {row['mean']:,.4g}, {row['tiles']:,} tiles" for row in mine]
+        ratio = [row["longest"] / row["mean"] for row in mine]
+        figure.add_bar(
+            name=graph,
+            x=[row["strategy"] for row in mine],
+            y=ratio,
+            text=[f"{value:.3g}" for value in ratio],
+            customdata=told,
+            hovertemplate="%{customdata}<extra></extra>",
+            marker_color=colour,
+        )
+    figure.add_hline(y=1.0, line_dash="dot", annotation_text="all alike")
+    figure.update_layout(barmode="group", height=320, margin={"t": 30, "b": 30})
+    figure.update_yaxes(type="log", title_text="longest tile over the mean", dtick=1)
+    return figure
+
+
+def tiles_by_work(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """How many tiles of each strategy have so much work, by powers of two."""
+    figure = go.Figure()
+    for row, colour in zip(rows, COLOURS["light"], strict=False):
+        some = [(2 ** max(0, power - 1), count) for power, count in enumerate(row["by_power"]) if count]
+        drawn = {"mode": "lines+markers", "line": {"color": colour}, "hovertemplate": "%{y:,} tiles of %{x:,} and more<extra></extra>"}
+        figure.add_scatter(name=row["strategy"], x=[work for work, _ in some], y=[count for _, count in some], **drawn)
+    figure.update_xaxes(type="log", title_text="work of a tile, at least", dtick=1)
+    figure.update_yaxes(type="log", title_text="tiles", dtick=1)
+    figure.update_layout(height=320, margin={"t": 10, "b": 40})
+    return figure
 
 
 def _speed(name: str, aims: Mapping[str, str], bench: Mapping[str, Any] | None, gpu: bool) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.library import opcheck
 
 from kernels import csr_spmm as module
+from kernels.csr_cases import balance, power_law_degrees
 from kernels.csr_graph import STRATEGIES, Graph, Plan, Rows, best, histogram
 from kernels.csr_samples import power_law
 from kernels.csr_spmm import REDUCTIONS, backward_op, csr_max, csr_spmm, forward_op
@@ -207,3 +208,20 @@ def test_what_does_not_fit_is_refused_with_what_was_given() -> None:
     ):
         with pytest.raises(ValueError, match=says):
             call()
+
+
+def test_the_recorded_balance_is_that_of_a_plain_count_of_every_tile() -> None:
+    rows, degree = 300, 8
+    told = {(row["graph"], row["strategy"]): row for row in balance(rows, degree)}
+    assert set(told) == {(graph, name) for graph in ("power law", "regular") for name in STRATEGIES}
+    degrees = power_law_degrees(rows, rows * degree).tolist()
+    assert sum(degrees) == rows * degree
+    assert max(degrees) > 20 * degree
+    node = told["power law", "node"]
+    assert (node["tiles"], node["longest"], node["mean"]) == (rows, max(degrees) + 1, degree + 1)
+    assert node["by_power"] == [sum(2 ** (b - 1) <= d + 1 < 2**b for d in degrees) for b in range(len(node["by_power"]))]
+    assert told["regular", "node"]["longest"] == degree + 1
+    for row in told.values():
+        assert sum(row["by_power"]) == row["tiles"]
+        assert row["longest"] >= row["mean"]
+    assert told["power law", "merge"]["longest"] <= 33, "32 rows and edges, and the row that it only begins"

@@ -9,6 +9,7 @@ import pytest
 from engine import device, kernel_table
 from engine.service import Service
 from kernels.kernel import kernel, names
+from pages.parts.kernels import evenness, tiles_by_work
 from tests.test_pages import opened, said
 
 
@@ -19,10 +20,13 @@ def test_every_kernel_shows_its_source_its_registers_and_its_proof(here: Service
     assert [c.value for c in test.code][: len(names())] == [kernel(name).source.rstrip() for name in names()] or all(
         kernel(name).source.strip() in "\n".join(c.value for c in test.code) for name in names()
     )
-    for name, frame in zip(names(), test.dataframe, strict=False):
+    tables = [frame for frame in test.dataframe if "entry" in frame.value.columns]
+    for name, frame in zip(names(), tables, strict=True):
         assert list(frame.value["entry"]) == list(kernel(name).entries)
         assert (frame.value["sm_90"] <= frame.value["budget"]).all()
         assert (frame.value["spilled bytes"] == 0).all()
+    assert "The warp with the longest tile ends last." in text
+    assert [b.label for b in test.get("tab") if b.label == "Load"] == ["Load"]
     assert "No GPU has measured this kernel yet" in text or kernel_table.benches()
 
 
@@ -57,3 +61,14 @@ def test_recorded_measurements_are_shown_with_device_and_date(here: Service, mon
     rows = next(f.value for f in test.dataframe if "peer" in f.value.columns)
     assert list(rows["peer takes"]) == ["4.00×"]
     assert list(rows["share of a copy"]) == ["50%"]
+
+
+def test_the_load_of_each_strategy_is_drawn_as_it_is_recorded() -> None:
+    rows = kernel_table.recorded()["kernels"]["csr_spmm"]["balance"]
+    law, regular = evenness(rows).data
+    by_name = {row["strategy"]: row["longest"] / row["mean"] for row in rows if row["graph"] == "power law"}
+    assert dict(zip(law.x, law.y, strict=True)) == by_name
+    assert by_name["node"] > 100 > 2 > by_name["merge"], "one warp has the hub to itself; the merge path is even"
+    assert max(regular.y) < 2
+    mine = [row for row in rows if row["graph"] == "power law"]
+    assert [sum(trace.y) for trace in tiles_by_work(mine).data] == [row["tiles"] for row in mine]

@@ -31,6 +31,9 @@ def test_the_committed_table_knows_the_kernels_that_are_here_and_says_what_they_
     for name in names():
         assert told[name]["words"] == check.words(kernel(name))
         assert told[name]["samples"] == [sample.name for sample in kernel(name).samples()]
+        assert told[name].get("balance") == check.balance(kernel(name)).get("balance"), (
+            "remake it: python -m engine kernels --check --write"
+        )
 
 
 def test_a_second_build_comes_from_the_cache_and_a_torn_file_does_not(
