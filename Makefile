@@ -12,7 +12,7 @@ app: .venv/app.stamp
 # One thread each: two pytest processes, and the runs they start, share the cores.
 test science: export OMP_NUM_THREADS := 1
 test: .venv/test.stamp lint
-	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist worksteal --durations=15 --durations-min=5
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from engine.folder import ENDED, RunFolder
 from engine.service import service
+from engine.stale import changed_since
 
 
 def of_lab() -> list[str]:
@@ -16,6 +17,11 @@ def of_lab() -> list[str]:
         says.append(
             f"Another process{f' ({holder})' if holder else ''} keeps this data folder: this server reads the same runs, "
             "and what is launched here is started there."
+        )
+    if changed := changed_since(here.started):
+        files = f"`{changed[0]}`" + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
+        says.append(
+            f"{files} changed since this server started: new runs use the new code, charts the old until it starts again."
         )
     says += [problem for problem in (here.owner.problem, here.supervisor.problem) if problem]
     return says
