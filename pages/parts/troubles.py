@@ -20,9 +20,7 @@ def of_lab() -> list[str]:
         )
     if changed := changed_since(here.started):
         files = f"`{changed[0]}`" + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
-        says.append(
-            f"{files} changed since this server started: new runs use the new code, charts the old until it starts again."
-        )
+        says.append(f"{files} changed since this server started: new runs use the new code, charts the old until it starts again.")
     says += [problem for problem in (here.owner.problem, here.supervisor.problem) if problem]
     return says
 
