@@ -47,12 +47,14 @@ def test_a_chart_draws_the_floors_of_its_metrics_once_for_all_runs(name: str) ->
 @pytest.mark.parametrize("name", ["fd_small", "kernel_mmd"])
 def test_the_image_score_is_drawn_for_whatever_a_run_has(name: str) -> None:
     sampler = RunLook("a", series=(SeriesInfo(f"{name}/floor", "", "", "scalar"), SeriesInfo(f"{name}/samples", "", "", "scalar")))
-    jumps = RunLook("b", series=tuple(SeriesInfo(f"{name}/{way}", "", "", "scalar") for way in ("floor", "one_step", "two_steps")))
+    jumps = RunLook(
+        "b", series=tuple(SeriesInfo(f"{name}/{way}", "", "", "scalar") for way in ("floor", "one_step", "two_steps", "own_flow"))
+    )
     assert CATALOG[name].fits([sampler])
     assert CATALOG[name].fits([jumps])
     assert not CATALOG[name].fits([RunLook("c")])
     drawn = [t.meta["metric"] for t in CATALOG[name].figure([sampler, jumps], {}, {}).data if t.meta["kind"] == "line"]
-    assert drawn == [f"{name}/{way}" for way in ("floor", "samples", "one_step", "two_steps")]
+    assert drawn == [f"{name}/{way}" for way in ("floor", "samples", "one_step", "two_steps", "own_flow")]
 
 
 def test_floors_are_found_by_their_family() -> None:

@@ -20,9 +20,16 @@ def jumps(look: RunLook, frames: Frames, family: str) -> list[go.Scatter]:
     ]
 
 
+def own_flow(look: RunLook, frames: Frames, family: str) -> list[go.Scatter]:
+    """`family`/own_flow as open squares, for a run that learns a velocity."""
+    square: dict[str, Any] = {"symbol": "square-open", "size": 8, "color": look.colour, "line": {"width": 1.6}}
+    style: dict[str, Any] = {"width": 1, "marker": square, "smooth": False, "mode": "lines+markers"}
+    return line(look, frames, f"{family}/own_flow", name="own flow, 40 steps", **style) if look.has(f"{family}/own_flow") else []
+
+
 def ways(look: RunLook, frames: Frames, family: str) -> list[go.Scatter]:
     """`jumps` for a run that makes its samples so, `family`/samples as filled circles for one that has a sampler."""
     if not look.has(f"{family}/samples"):
-        return jumps(look, frames, family) if look.has(f"{family}/one_step") else []
+        return [*jumps(look, frames, family), *own_flow(look, frames, family)] if look.has(f"{family}/one_step") else []
     dot: dict[str, Any] = {"symbol": "circle", "size": 6, "color": look.colour}
     return line(look, frames, f"{family}/samples", width=2, marker=dot, smooth=False, mode="lines+markers")

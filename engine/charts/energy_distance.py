@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.chart import Chart, Events, Frames, RunLook, blank
-from engine.charts._jumps import jumps
+from engine.charts._jumps import jumps, own_flow
 from engine.traces import marks, yardstick
 
 
@@ -16,8 +16,8 @@ class EnergyDistance(Chart):
 
     title = "Distance of the samples from the data"
     about = (
-        "Energy distance between samples and unseen data, after one jump (filled circles) and after two (open triangles); "
-        "as many real points score the dashed line in the mean and up to the dotted one by chance. The line of dashes and dots is what 40 "
+        "Energy distance between samples and unseen data, after one jump (filled circles), after two (open triangles) and after 40 steps "
+        "of the network's own velocity, where it learns one (open squares); as many real points score the dashed line in the mean and up to the dotted one by chance. The line of dashes and dots is what 40 "
         "steps of the true flow score, where it is known."
     )
     needs = ("energy_distance/one_step", "energy_distance/two_steps", "energy_distance/floor")
@@ -30,6 +30,6 @@ class EnergyDistance(Chart):
         figure.add_traces(yardstick(runs, frames, "energy_distance/floor_high", "real data, largest of 16", "dot"))
         figure.add_traces(yardstick(runs, frames, "energy_distance/teacher", "true flow, 40 steps", "dashdot"))
         for look in runs:
-            figure.add_traces(jumps(look, frames, "energy_distance"))
+            figure.add_traces([*jumps(look, frames, "energy_distance"), *own_flow(look, frames, "energy_distance")])
         marks(figure, runs, frames, events)
         return figure

@@ -94,11 +94,18 @@ class Consistency(Lab):
         return getattr(self.cloud(), "images", None)
 
     def drawn_pictures(self, step: Step, count: int) -> dict[str, Tensor]:
-        """What is scored: (count, C, S, S) in the units of `images`, made with the averaged weights in one jump and in two."""
-        from engine.probes._drawn import drawn
+        """What is scored: (count, C, S, S) in the units of `images`, made with the averaged weights in one jump, in two, and in 40 steps of
+        their own velocity where they learn one."""
+        from engine.models.consistency import many_steps
+        from engine.probes._drawn import against, drawn
+        from engine.probes.energy_distance import STEPS
 
+        made, velocity = dict(drawn(step)), self.own_velocity(step.model)
+        if velocity is not None:
+            z_ND = against(self.data, str(next(step.model.parameters()).device)).z_ND[:count]
+            made["own_flow"] = many_steps(step.model.flow, velocity, z_ND, STEPS)
         shape = self.cloud().images.train_NCHW.shape[1:]
-        return {name: x_ND[:count].reshape(-1, *shape) for name, x_ND in drawn(step).items()}
+        return {name: x_ND[:count].reshape(-1, *shape) for name, x_ND in made.items()}
 
     def network(self) -> nn.Module:
         """One network with the knobs of this declaration, not initialised."""

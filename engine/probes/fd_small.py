@@ -10,7 +10,8 @@ from engine.probe import Metric, Probe, Reading, Step
 if TYPE_CHECKING:
     from engine.lab import Lab
 
-WAYS = {"samples": "drawn by the sampler", "one_step": "made in one jump", "two_steps": "made in two jumps"}
+OWN = "made in 40 steps of the network's own velocity, where it learns one"
+WAYS = {"samples": "drawn by the sampler", "one_step": "made in one jump", "two_steps": "made in two jumps", "own_flow": OWN}
 
 
 class FdSmall(Probe):
