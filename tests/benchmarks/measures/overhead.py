@@ -13,19 +13,21 @@ import torch
 
 from engine.catalog import Catalog
 from engine.control import Control
-from engine.lab import Lab
+from engine.declaration import declare, nested
+from engine.lab import Lab, entry
 from engine.probe import PRICES, Probe, attached
 from engine.training import Training, train
 from tests.benchmarks.benchmark import Benchmark, Figure
 from tests.tiny_lab import Told, new_folder
 
 SMALLEST = {"layers": 1, "experts": 4, "d_model": 32, "heads": 2, "context": 32, "batch_size": 8, "expert_width": 16, "probes": "free"}
+PRESETS = (("unet", "skips"), ("unet", "healthy"), ("consistency", "unanchored"), ("consistency", "baseline"))
 
 
 class Overhead(Benchmark):
     """CPU time of the smallest `moe` training by Lightning over the same steps in a plain loop, the best of several rounds in turn;
     and the share that each price of probes adds to the rest of a step of the default `moe` lab, taken inside the run, the best of
-    several runs in turn."""
+    several runs in turn; the same of the cheap probes in whole presets of the other labs."""
 
     title = "Overhead of a training step"
     place = 20
@@ -61,11 +63,25 @@ class Overhead(Benchmark):
                 shares[price].append(probe_share(moe(steps=150, probes=price), data))
         self.raw["probes"] = shares
         budget = {"cheap": 15.0}
-        return [Figure(f"probes up to {p}, added to a CPU step", 100 * min(shares[p]), "%", budget.get(p)) for p in prices]
+        figures = [Figure(f"probes up to {p}, added to a CPU step", 100 * min(shares[p]), "%", budget.get(p)) for p in prices]
+        for lab, preset in PRESETS:
+            found = self.raw["probes"][f"{lab} {preset}"] = []
+            for n in range(rounds):
+                self.say(f"cheap probes of {lab} {preset}, round {n + 1} of {rounds}")
+                found.append(probe_share(of_preset(lab, preset, **({"steps": 40} if self.quick else {})), data))
+            figures.append(Figure(f"cheap probes of `{lab}`, preset {preset}", 100 * min(found), "%", budget["cheap"]))
+        return figures
 
 
 def moe(**knobs: Any) -> Lab:
     return Catalog("engine.labs", Lab)["moe"].model_validate({"device": "cpu", "lr": 1e-3, **knobs})
+
+
+def of_preset(name: str, preset: str, **knobs: Any) -> Lab:
+    """The lab as one of its presets declares it, on the CPU."""
+    kind = Catalog("engine.labs", Lab)[name]
+    told = entry(name, kind)
+    return kind.model_validate(nested(told, declare(told, preset, {"device": "cpu", **knobs})))
 
 
 def plain_loop(lab: Lab) -> float:
