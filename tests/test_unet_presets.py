@@ -129,6 +129,25 @@ def run(preset: str, seed: int, data: Path) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def late_of(preset: str) -> list[float]:
+    """feature_norm/late of every seed, as measured."""
+    return [run["metrics"]["feature_norm/late"] for run in json.loads((MEASURED / f"{preset}.json").read_text())["runs"]]
+
+
+def test_as_measured_each_stressor_makes_the_features_larger_on_every_seed() -> None:
+    pairs = [("high_rate", "skips"), ("small_batch", "skips"), ("perturbed_input", "skips"), ("perturbed_input", "perturbed_input_cured")]
+    pairs += [("silent", "no_warmup_cured"), ("depth_16", "skips"), ("skips", "depth_8"), ("depth_8", "depth_4")]
+    for broken, calm in pairs:
+        assert all(a > b for a, b in zip(late_of(broken), late_of(calm), strict=True)), (broken, calm)
+    assert not any("growth" in run["events"] for run in json.loads((MEASURED / "no_warmup_cured.json").read_text())["runs"])
+
+
+def test_the_twins_that_were_measured_under_another_name_have_its_knobs() -> None:
+    knobs = {name: preset["knobs"] for name, preset in UNET["presets"].items()}
+    assert knobs["high_rate_cured"] == knobs["small_batch_cured"] == knobs["skips"]
+    assert knobs["no_warmup"] == knobs["silent"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_in_full_unscaled_skips_give_larger_features_than_the_twin(seed: int, tmp_path: Path) -> None:
