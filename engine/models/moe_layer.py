@@ -1,8 +1,7 @@
 """A dropless Mixture-of-Experts layer: sort the tokens by expert, run each expert on its own rows, put the results back.
 
 No capacity, so no token is dropped and no token's result depends on another token; no atomics, so the same batch gives the same
-bits.  On CUDA the kernel `moe_route` chooses, counts and sorts; elsewhere torch does.  The loop over experts needs the counts on
-the host: on a GPU that is one synchronisation per layer and pass.
+bits.  On CUDA the kernel `moe_route` chooses, counts and sorts; elsewhere torch does.
 
 Shapes: T tokens, d width, E experts, n hidden units of an expert, k experts per token, A = T k assignments.
 """
@@ -12,8 +11,8 @@ from __future__ import annotations
 import torch
 from kernels.moe_sort import moe_sort, permute, restore
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear
 
+from engine.models.experts import experts
 from engine.models.router_scores import Router
 from engine.models.routing import RoutingRecord
 
@@ -56,7 +55,5 @@ class MoELayer(nn.Module):
         """What every chosen expert makes of its tokens, unweighted, in the order of `experts_Tk` -> (T, k, d)."""
         T, k = experts_Tk.shape
         order = moe_sort(experts_Tk, len(self.weight_in))
-        rows = permute(x_TD, order, k).split(counts_E.tolist())
-        weights = zip(rows, self.weight_in.unbind(), self.weight_out.unbind(), strict=True)
-        y_AD = torch.cat([linear(gelu(linear(x, w_in)), w_out) for x, w_in, w_out in weights])
+        y_AD = experts(permute(x_TD, order, k), self.weight_in, self.weight_out, counts_E)
         return restore(y_AD, order).view(T, k, -1)
