@@ -73,7 +73,7 @@ def samples() -> Iterator[Sample]:
     yield _sample("no tokens", 0, 8, 2)
     yield _sample("ties, -inf and NaN planted", 9, 16, 4, planted=True)
     yield _sample("ties, -inf and NaN planted, sigmoid", 9, 40, 2, planted=True, sigmoid=True)
-    yield _sample("more than one tile to sort", 701, 5, 3)
+    yield _sample("more than one tile to sort", 401, 5, 3)
 
 
 # -- benchmark ---------------------------------------------------------------------------------------
