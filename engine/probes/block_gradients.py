@@ -22,7 +22,7 @@ class BlockGradients(Probe):
     A gate that several blocks share counts in the first of them."""
 
     price = "cheap"
-    every = 5
+    every = 10
     needs = "long_skips"
     metrics = tuple(Metric(f"block_gradients/{side}", f"norm of the gradient of each {side} block", kind="vector") for side in SIDES)
 

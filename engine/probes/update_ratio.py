@@ -22,7 +22,7 @@ class UpdateRatio(Probe):
     A layer whose weights are all zero before the step reads infinite.  Costs a copy of the weights in the steps it reads."""
 
     price = "cheap"
-    every = 10
+    every = 20
     metrics = (
         Metric("update_ratio", "norm of the step divided by the norm of all weights"),
         Metric("update_ratio", "norm of a layer's step divided by the norm of its weights", layered=True),

@@ -18,7 +18,7 @@ class WeightNorm(Probe):
     """Euclidean norm of the weights after the step, of the whole model and of each layer."""
 
     price = "cheap"
-    every = 10
+    every = 20
     metrics = (
         Metric("weight_norm", "norm of all weights"),
         Metric("weight_norm", "norm of a layer's weights", layered=True),
