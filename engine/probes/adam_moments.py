@@ -39,7 +39,7 @@ class AdamMoments(Probe):
     moments; an optimizer that clips single coordinates, or sets its moments back, can pass the ceiling."""
 
     price = "cheap"
-    every = 10
+    every = 20
     metrics = (
         Metric("adam/staleness", "root mean square of gradient over root of its second moment, of all weights"),
         Metric("adam/staleness", "root mean square of gradient over root of its second moment, of a layer", layered=True),

@@ -25,8 +25,8 @@ WATCH = """() => {
 
 
 REASON = (
-    "The worker starts while the browser lays out the page, draws its empty charts, takes a snapshot and opens the stream, one after "
-    "the other and all on the same cores. Next: hand the first snapshot over together with the page, and draw the loss before the rest."
+    "The worker takes every reading of its first step before its first log call, while the browser builds the page on the same cores. "
+    "Next: log the free readings of the first step before the others are taken, and build the page of the run around a chart that is there."
 )
 
 
