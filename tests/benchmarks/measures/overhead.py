@@ -21,6 +21,10 @@ from tests.benchmarks.benchmark import Benchmark, Figure
 from tests.tiny_lab import Told, new_folder
 
 SMALLEST = {"layers": 1, "experts": 4, "d_model": 32, "heads": 2, "context": 32, "batch_size": 8, "expert_width": 16, "probes": "free"}
+REASON = (
+    "The readings cost what they cost in the other presets, and a step of this one is two small passes. "
+    "Next: read what asks the network only when a chart of it is open."
+)
 PRESETS = (("unet", "skips"), ("unet", "healthy"), ("consistency", "unanchored"), ("consistency", "baseline"))
 
 
@@ -69,7 +73,7 @@ class Overhead(Benchmark):
             for n in range(rounds):
                 self.say(f"cheap probes of {lab} {preset}, round {n + 1} of {rounds}")
                 found.append(probe_share(of_preset(lab, preset, **({"steps": 40} if self.quick else {})), data))
-            figures.append(Figure(f"cheap probes of `{lab}`, preset {preset}", 100 * min(found), "%", budget["cheap"]))
+            figures.append(Figure(f"cheap probes of `{lab}`, preset {preset}", 100 * min(found), "%", budget["cheap"], reason=REASON))
         return figures
 
 
