@@ -111,7 +111,7 @@ def test_one_launch_of_the_emulated_kernel_tells_what_torch_tells(monkeypatch: p
     assert int(plain.nonfinite) == 1
 
 
-def test_a_run_tells_them_every_tenth_step(tmp_path: Path) -> None:
+def test_a_run_tells_them_now_and_then_and_at_its_end(tmp_path: Path) -> None:
     _, told, _ = run_tiny(tmp_path, steps=13)
     assert sorted(told.points["adam/staleness"]) == [0, 12]
     assert {"adam/staleness@blocks.0", "adam/ceiling", "adam/tiny_share"} <= set(told.points)
