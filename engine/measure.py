@@ -64,8 +64,8 @@ def one_run(lab: str, preset: str, seed: int, shown: Sequence[str], thresholds: 
         told = json.loads(done.stdout)
     except ValueError:
         raise RuntimeError(f"{preset} seed {seed}: {done.stderr.strip().splitlines()[-1:]} (exit {done.returncode})") from None
-    for kept in (data / "cache").glob("*/*.pt"):  # teachers and feature networks, for the presets that come after this one
-        shutil.copytree(kept.parent, scratch / "cache" / kept.parent.name, dirs_exist_ok=True)
+    for artefact in (data / "cache").glob("*/*.pt"):  # teachers and feature networks, for the presets that come after this one
+        shutil.copytree(artefact.parent, scratch / "cache" / artefact.parent.name, dirs_exist_ok=True)
     if told["status"] not in ENDED:
         raise RuntimeError(f"{preset} seed {seed} ended {told['status']}; its folder is {data / 'runs' / told['run']}.")
     folder = run_folder(data, told["run"])

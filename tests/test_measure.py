@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engine.measure import document, kept, seeds, summary
+from engine import measure
+from engine.measure import document, kept, one_run, seeds, summary
 
 SHOW = {
     "status": "diverged",
@@ -61,3 +65,22 @@ def test_a_summary_hides_no_nan_and_the_document_is_plain_json() -> None:
     assert told["versions"] == {"python": "3.11", "torch": "2.13"}
     assert all("provenance" not in run for run in told["runs"])
     assert not math.isnan(told["summary"]["cpu_seconds"]["mean"])
+
+
+def test_a_run_leaves_its_artefacts_to_the_runs_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").mkdir()
+
+    def trained(_command: list[str], *, env: dict[str, str], **_more: Any) -> subprocess.CompletedProcess[str]:
+        data = Path(env["FAULTLINE_DATA"])
+        for name, file in (("abc", "teacher.pt"), ("def", "labs.json")):
+            (data / "cache" / name).mkdir(exist_ok=True)
+            (data / "cache" / name / file).write_text(name)
+        (data / "runs" / "one").mkdir(parents=True)
+        return subprocess.CompletedProcess([], 0, stdout=json.dumps({"run": "one", **SHOW}), stderr="")
+
+    monkeypatch.setattr(measure.subprocess, "run", trained)
+    for seed in (0, 1):
+        got = one_run("moe", "collapse", seed, ["router/dead_experts"], {}, tmp_path)
+        assert (got["seed"], got["status"]) == (seed, "diverged")
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == ["abc"]
+    assert (tmp_path / "cache" / "abc" / "teacher.pt").read_text() == "abc"
