@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine import measure
+from engine.folder import new_run
 from engine.measure import document, kept, one_run, seeds, summary
 
 SHOW = {
@@ -75,8 +76,8 @@ def test_a_run_leaves_its_artefacts_to_the_runs_after_it(tmp_path: Path, monkeyp
         for name, file in (("abc", "teacher.pt"), ("def", "labs.json")):
             (data / "cache" / name).mkdir(exist_ok=True)
             (data / "cache" / name / file).write_text(name)
-        (data / "runs" / "one").mkdir(parents=True)
-        return subprocess.CompletedProcess([], 0, stdout=json.dumps({"run": "one", **SHOW}), stderr="")
+        made = new_run(data, "moe", {})
+        return subprocess.CompletedProcess([], 0, stdout=json.dumps({"run": made.run, **SHOW}), stderr="")
 
     monkeypatch.setattr(measure.subprocess, "run", trained)
     for seed in (0, 1):
