@@ -6,5 +6,7 @@ import pandas  # noqa: F401  -- whole, before any thread: Streamlit imports it l
 import streamlit as st
 
 from engine.routes import lifespan, routes
+from pages.parts import late_reruns
 
+late_reruns.drop()
 app = st.App("pages/shell.py", lifespan=lifespan, routes=routes())
