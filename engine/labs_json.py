@@ -6,6 +6,7 @@ The server and the command line read labs, knobs and presets from here and never
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import os
 import platform
@@ -32,14 +33,35 @@ class LabsUnreadable(RuntimeError):
 
 
 def key(root: Path = ROOT) -> str:
-    """Changes with every file of engine/ and kernels/, and with the Python and torch versions."""
+    """Changes with every file of engine/ and kernels/, and with the Python and torch versions.
+
+    Pages ask it at every move of a slider, so the files are read again only when one looks different from outside.
+    """
+    return _digest(root, tuple(sorted(_files(root))))
+
+
+def _files(root: Path) -> Iterator[tuple[str, int, int, int]]:
+    """Name and looks (time of writing in ns, bytes, inode) of every file that counts."""
+    for house in ("engine", "kernels"):
+        for folder, below, names in os.walk(root / house):
+            below[:] = [name for name in below if not name.startswith((".", "__pycache__"))]
+            for name in names:
+                if not name.startswith("."):
+                    path = os.path.join(folder, name)
+                    try:
+                        found = os.stat(path)
+                    except FileNotFoundError:  # an editor's short-lived file
+                        continue
+                    yield path, found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@functools.lru_cache(maxsize=4)
+def _digest(root: Path, files: tuple[tuple[str, int, int, int], ...]) -> str:
     digest = hashlib.sha256(f"{platform.python_version()} {torch_build()}".encode())
-    for folder in ("engine", "kernels"):
-        for path in sorted((root / folder).rglob("*")):
-            hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts)
-            if path.is_file() and not hidden:
-                digest.update(f"\n{path.relative_to(root)}\n".encode())
-                digest.update(path.read_bytes())
+    for name, *_ in files:
+        path = Path(name)
+        digest.update(f"\n{path.relative_to(root)}\n".encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:20]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,16 @@ def test_any_change_of_the_code_computes_it_again(code: Path, tmp_path: Path) ->
     assert key(code) == before, "the content decides, not the time"
     labs_document(tmp_path / "data", root=code)
     assert computed(code) == 2
+
+
+def test_a_file_written_again_counts_by_its_content(code: Path) -> None:
+    file = code / "kernels" / "new.cu"
+    keys = []
+    for time, text in ((1, "// one\n"), (2, "// two\n"), (3, "// one\n")):
+        file.write_text(text)
+        os.utime(file, (time, time))
+        keys.append(key(code))
+    assert keys[0] == keys[2] != keys[1]
 
 
 def test_caches_of_the_interpreter_and_hidden_files_change_nothing(code: Path) -> None:
