@@ -34,13 +34,13 @@ class RealPictures:
     kernel_floor: Tensor  # largest kernel distance of real from real pictures
 
 
-_known: dict[int, RealPictures] = {}  # by the identity of the frozen network
+_known: dict[FeatureNetwork, RealPictures] = {}  # by the frozen network itself
 
 
 def real_pictures(images: Images) -> RealPictures:
     """Computed once per process.  The reference is the rest of the first split, so it is exchangeable with that of the floor."""
     network = feature_networks.network(images)
-    if id(network) not in _known:
+    if network not in _known:
         with torch.no_grad():
             features_PD = network(feature_networks.spread(images.train_NCHW, POOL)).double()
         dice = named_generator(0, "real pictures")
@@ -48,8 +48,8 @@ def real_pictures(images: Images) -> RealPictures:
         apart = [frechet_distance(moments(split[:SAMPLES]), moments(split[SAMPLES:])) for split in splits]
         kernel = [kernel_distance(split[:SAMPLES], split[SAMPLES:]) for split in splits]
         rest = splits[0][SAMPLES:]
-        _known[id(network)] = RealPictures(network, rest, moments(rest), torch.stack(apart).mean(), torch.stack(kernel).max())
-    return _known[id(network)]
+        _known[network] = RealPictures(network, rest, moments(rest), torch.stack(apart).mean(), torch.stack(kernel).max())
+    return _known[network]
 
 
 def scores(images: Images, drawn_NCHW: Tensor) -> tuple[Tensor, Tensor]:

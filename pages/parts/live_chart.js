@@ -83,6 +83,10 @@ class LiveChart {
     return { ...fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing }), logarithmic };
   }
 
+  empty() {
+    return (this.spec.redraw ? this.spec.figure.data : this.content().drawn).every(hollow);
+  }
+
   // an empty chart is not drawn before its runs have anything to show: that would only hold up those that have
   unborn() {
     this.node.style.minHeight = `${this.spec.figure.layout.height ?? 300}px`; // nothing moves when the chart comes

@@ -190,7 +190,7 @@ class Hub {
 
   nextBorn() {
     const here = [...this.unborn].filter((chart) => chart.inView && this.charts.has(chart));
-    return here.find((chart) => !chart.content().drawn.every(hollow)) ?? here.find((chart) => !this.young(chart.spec.runs));
+    return here.find((chart) => !chart.empty()) ?? here.find((chart) => !this.young(chart.spec.runs));
   }
 
   // nothing is known yet of any of these runs, or they have measured nothing so far
