@@ -6,6 +6,7 @@ it gracefully, with a checkpoint.  Exit codes: 0 finished, 3 failed, 4 diverged,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 from engine.folder import RunFolder, write_json
 
 LONGEST = 300  # characters of an exception that a page shows
+NICE = 10  # a training takes what pages and index leave of the processor: all of it, where nobody looks
 CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}
 
 
@@ -81,6 +83,13 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
+def give_way() -> None:
+    """Others come first.  Linux may share the processor between sessions before it looks at processes, and a worker leads its own."""
+    os.nice(NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE))
+
+
 def main(arguments: list[str]) -> int:
     """The life of one worker."""
     if len(arguments) != 1 or not (Path(arguments[0]) / "spec.json").is_file():
@@ -90,6 +99,7 @@ def main(arguments: list[str]) -> int:
     process = folder.process()
     if process is None or process.pid != os.getpid():  # whoever started us may have been killed before it could write it
         folder.write_process(os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    give_way()
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())

@@ -22,6 +22,7 @@ from engine.lab import Lab, entry
 from engine.spool import POINTS
 from engine.supervisor import Supervisor
 from engine.tail import Tail
+from engine.worker import NICE
 
 MOE = entry("moe", Catalog("engine.labs", Lab)["moe"])
 SMALL = {"experts": 4, "expert_width": 8, "d_model": 16, "layers": 1, "batch_size": 2, "device": "cpu", "probes": "free"}
@@ -88,6 +89,10 @@ def test_a_killed_worker_is_told_with_its_signal_and_stays_told(warm: Supervisor
 def test_stop_reaches_a_forked_worker(warm: Supervisor) -> None:
     run = declared(warm.data, steps=30_000)
     until(lambda: run.state().get("step", 0) > 3, "training")
+    worker = run.process()
+    assert worker is not None
+    mine, forked = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (warm.executor.pid, worker.pid))
+    assert forked == min(19, mine + NICE), "pages and index come before a training"
     warm.stop(run.run)
     until(lambda: run.exit() is not None, "the end")
     assert (run.exit()["status"], run.exit()["code"]) == ("stopped", 6)
