@@ -79,16 +79,24 @@ class Observer:
         """After the optimizer step: the rest of the readings, and whatever has arrived goes to the spool."""
         started = perf_counter()
         step.scratch["observing_seconds"] = self.seconds
-        for probe in self._due:
-            for found in probe.after(step):
-                if not isinstance(found, Picture):
-                    self._found.append(found)
-                elif (event := self._pictures.take(step.number, found, last=step.last)) is not None:
-                    self._noted.append(event)
-        self._readings.put(step.number, self._found)
-        self._found = []
-        self._write(self._readings.arrived())
+        always = [probe for probe in self._due if probe.every == 1]
+        seldom = [probe for probe in self._due if probe.every != 1]
+        for probes in (always, seldom):  # what is read at every step does not wait for pictures and passes of their own
+            if not probes and not self._found:
+                continue
+            for probe in probes:
+                self._take(step, probe)
+            self._readings.put(step.number, self._found)
+            self._found = []
+            self._write(self._readings.arrived())
         self.seconds += perf_counter() - started
+
+    def _take(self, step: Step, probe: Probe) -> None:
+        for found in probe.after(step):
+            if not isinstance(found, Picture):
+                self._found.append(found)
+            elif (event := self._pictures.take(step.number, found, last=step.last)) is not None:
+                self._noted.append(event)
 
     def add(self, step: int, readings: Sequence[Reading] = (), events: Sequence[Event] = ()) -> None:
         """Readings and events from outside the probes (the final evaluation, a checkpoint)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from engine import checkpoint
 from engine.catalog import Catalog
 from engine.lab import Lab
 from engine.models.initialise import initialise
+from engine.observer import Observer
+from engine.probe import Metric, Probe, Reading, Step
+from engine.probes.loss_train import LossTrain
+from engine.spool import Spool
 from engine.training import train
 from tests.tiny_lab import Tiny, TinyModel, Told, new_folder, run_tiny
 
@@ -86,6 +91,33 @@ def test_every_step_is_told_once_and_the_first_is_step_zero(tmp_path: Path) -> N
     assert (state["step"], state["steps"], state["dropped"], state["attempt"]) == (137, 137, 0, 1)
     assert 0 < state["probe_share"] < 1
     assert state["step_seconds"] > 0
+
+
+def test_what_is_read_at_every_step_is_told_before_rarer_probes_are_asked(tmp_path: Path) -> None:
+    folder, seen = new_folder(tmp_path), []
+
+    class Slow(Probe):
+        """Looks at what the spool holds when it is asked."""
+
+        price = "cheap"
+        every = 5
+        metrics = (Metric("slow", "steps told so far"),)
+
+        def after(self, step: Step) -> Iterable[Reading]:
+            seen.append((step.number, sorted(Told(folder).points["loss/train"])))
+            yield Reading("slow", float(step.number))
+
+    lab = Tiny(steps=7)
+    model, spool = lab.model(), Spool(folder.path / "spool.1.bin", folder.run)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    observer = Observer(lab, model, spool, torch.device("cpu"), {"slow": Slow, "loss_train": LossTrain}, {})
+    for n in range(lab.steps):
+        step = Step(n, lab.steps, lab, model, lab.batch(n), {"train": torch.tensor(float(n))}, optimizer, 0.1)
+        observer.begin(step)
+        observer.gradients(step)
+        observer.after(step)
+    assert seen == [(n, list(range(n + 1))) for n in (0, 5, 6)]
+    assert list(Told(folder).points["slow"]) == [0, 5, 6]
 
 
 def test_the_task_loss_stands_alone_and_auxiliary_terms_beside_it(tmp_path: Path) -> None:
