@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import gzip
 import importlib.metadata
 import importlib.util
@@ -38,6 +39,8 @@ streams = Streams()
 async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Owner and supervisor start before the first page; streams end before the server waits for them."""
     await asyncio.to_thread(service)
+    gc.collect()
+    gc.freeze()  # modules and tables live as long as the server: looking through them again would hold up pages by a tenth of a second
     try:
         with streams.ended_by_signals():
             yield
