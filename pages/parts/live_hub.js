@@ -24,6 +24,7 @@ class Hub {
 
   join(chart) {
     this.charts.add(chart);
+    if (!this.runs.size && chart.spec.living.length) this.sync(); // the stream need not wait for the other charts
     this.plan();
   }
 
@@ -60,7 +61,7 @@ class Hub {
     for (const [run, keys] of wanted) {
       const known = this.runs.get(run);
       if (!known) this.runs.set(run, { whole: emptyPoints(), zoom: null, events: [], state: {}, start: Infinity, turn: 0, keys });
-      const missing = known && [...keys.series, ...keys.vectors].some((k) => !known.keys.series.has(k) && !known.keys.vectors.has(k));
+      const missing = known?.turn && [...keys.series, ...keys.vectors].some((k) => !known.keys.series.has(k) && !known.keys.vectors.has(k));
       if (known) known.keys = keys;
       const revived = known && ENDED.has(known.state.status) && this.lives(run); // resumed
       if (!known && this.lives(run) && !document.hidden) setTimeout(() => this.runs.get(run)?.turn === 0 && this.fetch(run), SOON);
