@@ -37,8 +37,8 @@ class LiveChart {
     this.drawnAt = 0;
     this.inView = false;
     this.dirty = false;
-    this.looks = new IntersectionObserver(([entry]) => {
-      this.inView = entry.isIntersecting;
+    this.looks = new IntersectionObserver((changes) => {
+      this.inView = changes.at(-1).isIntersecting; // a busy browser tells several at once, the newest last
       if (this.inView && this.dirty) this.stale(true);
     }, { rootMargin: "80px" });
     this.looks.observe(this.box);

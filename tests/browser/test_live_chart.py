@@ -31,6 +31,14 @@ FLICKER = """node => { const seen = {nodes: new Set(), least: 1, frames: 0, on: 
   look(); }"""
 
 
+BEHIND_TIME = """const Real = window.IntersectionObserver;
+  window.IntersectionObserver = class extends Real {
+    constructor(heard, options) {
+      super((changes, self) => heard(changes.flatMap(c => [{target: c.target, isIntersecting: !c.isIntersecting}, c]), self), options);
+    }
+  };"""
+
+
 def opened(visitor: Callable[..., Page], lab: Server, *runs: MadeRun, query: str = "") -> Page:
     return visitor(f"{lab.address}/run?run={','.join(made.run for made in runs)}{query}")
 
@@ -54,6 +62,18 @@ def growing(made: MadeRun, *, every: float = 0.05):
     finally:
         over.set()
         writer.join()
+
+
+def test_a_browser_that_tells_late_what_is_in_view_still_shows_every_chart(lab: Server, visitor: Callable[..., Page]) -> None:
+    """A busy browser tells several changes of what is in view at once: the newest counts, and it is the last."""
+    page = visitor("about:blank")
+    page.add_init_script(BEHIND_TIME)
+    page.set_viewport_size({"width": 1280, "height": 4000})
+    page.goto(f"{lab.address}/run?run={non_finite_run(lab.data).run}")
+    boxes = page.locator(".fl-chart")
+    expect(boxes.first).to_be_visible()
+    until(page, "() => [...document.querySelectorAll('.fl-chart')].every(box => box.querySelector('.main-svg'))")
+    assert boxes.count() > 3
 
 
 def test_nan_and_infinity_are_marked_where_they_happened(lab: Server, visitor: Callable[..., Page]) -> None:
