@@ -76,12 +76,15 @@ def shoot(browser: Browser, server: Server, pages: Mapping[str, str], prefix: st
 
 def picture(page: Page, width: int, height: int, file: Path) -> None:
     """The whole page: the window grows to what there is to scroll, so that every chart is in view and drawn."""
-    page.wait_for_function(SETTLED, arg=False)
-    for _ in range(3):
-        tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
-        page.set_viewport_size({"width": width, "height": min(LONGEST, max(height, tall))})
+    tall, drawn = 0, False
+    until = time.monotonic() + PATIENCE / 1000
+    while not drawn or tall > page.viewport_size["height"]:  # charts come into view, take their room and are drawn
+        if time.monotonic() > until:
+            raise TimeoutError(f"{page.url} did not come to rest.")
+        tall = min(LONGEST, page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight"))
+        page.set_viewport_size({"width": width, "height": max(height, tall)})
         page.wait_for_timeout(400)
-        page.wait_for_function(SETTLED, arg=True)
+        drawn = page.evaluate(f"({SETTLED})(true)")
     page.screenshot(path=file)
     print(file)
 
