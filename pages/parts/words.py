@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-LONG = {"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SGD"}
+LONG = {"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SGD", "vit": "ViT", "unet": "UNet"}
 SI = {4: "T", 3: "G", 2: "M", 1: "k", 0: "", -1: "m", -2: "µ", -3: "n"}
 
 
