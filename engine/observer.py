@@ -82,12 +82,11 @@ class Observer:
         always = [probe for probe in self._due if probe.every == 1]
         seldom = [probe for probe in self._due if probe.every != 1]
         for probes in (always, seldom):  # what is read at every step does not wait for pictures and passes of their own
-            if not probes and not self._found:
-                continue
             for probe in probes:
                 self._take(step, probe)
-            self._readings.put(step.number, self._found)
-            self._found = []
+            if self._found or self._noted:
+                self._readings.put(step.number, self._found)
+                self._found = []
             self._write(self._readings.arrived())
         self.seconds += perf_counter() - started
 

@@ -94,7 +94,7 @@ def test_every_step_is_told_once_and_the_first_is_step_zero(tmp_path: Path) -> N
 
 
 def test_what_is_read_at_every_step_is_told_before_rarer_probes_are_asked(tmp_path: Path) -> None:
-    folder, seen = new_folder(tmp_path), []
+    folder, seen, logged = new_folder(tmp_path), [], []
 
     class Slow(Probe):
         """Looks at what the spool holds when it is asked."""
@@ -107,10 +107,25 @@ def test_what_is_read_at_every_step_is_told_before_rarer_probes_are_asked(tmp_pa
             seen.append((step.number, sorted(Told(folder).points["loss/train"])))
             yield Reading("slow", float(step.number))
 
+    class Silent(Probe):
+        """Due at every step, like a probe that only watches, and nothing to say."""
+
+        price = "cheap"
+        every = 5
+        metrics = ()
+
+        def due(self, step: int, steps: int) -> bool:
+            return True
+
+    class Counted(Spool):
+        def log(self, step: int, *more: Any, **named: Any) -> bool:
+            logged.append(step)
+            return super().log(step, *more, **named)
+
     lab = Tiny(steps=7)
-    model, spool = lab.model(), Spool(folder.path / "spool.1.bin", folder.run)
+    model, spool = lab.model(), Counted(folder.path / "spool.1.bin", folder.run)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    observer = Observer(lab, model, spool, torch.device("cpu"), {"slow": Slow, "loss_train": LossTrain}, {})
+    observer = Observer(lab, model, spool, torch.device("cpu"), {"slow": Slow, "silent": Silent, "loss_train": LossTrain}, {})
     for n in range(lab.steps):
         step = Step(n, lab.steps, lab, model, lab.batch(n), {"train": torch.tensor(float(n))}, optimizer, 0.1)
         observer.begin(step)
@@ -118,6 +133,7 @@ def test_what_is_read_at_every_step_is_told_before_rarer_probes_are_asked(tmp_pa
         observer.after(step)
     assert seen == [(n, list(range(n + 1))) for n in (0, 5, 6)]
     assert list(Told(folder).points["slow"]) == [0, 5, 6]
+    assert logged == [0, 0, 1, 2, 3, 4, 5, 5, 6, 6], "nothing to say is no log call"
 
 
 def test_the_task_loss_stands_alone_and_auxiliary_terms_beside_it(tmp_path: Path) -> None:
