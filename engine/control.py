@@ -59,7 +59,7 @@ class Control(lightning.Callback):
         with contextlib.suppress(OSError):  # a full disk does not end the training
             write_json(self.folder.path / "state.json", told)
 
-    def wait(self, phase: str) -> None:
+    def report(self, phase: str) -> None:
         """Called again and again by work before the training: tells the phase, stays while the run is held, raises Stopped."""
         if time.monotonic() - self._told >= STATE_SECONDS:
             self.tell(phase)

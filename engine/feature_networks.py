@@ -31,7 +31,7 @@ REPORT = 10  # steps between two words about how far the training is
 SEEN = 5000  # pictures from which the whitening is taken, at most
 CODE = (feature_network, initialise)  # and this file
 
-Wait = Callable[[str], None]  # told what is going on; may raise to end it
+Report = Callable[[str], None]  # told what is going on; may raise to end it
 
 
 def declaration(images: Images) -> dict[str, Any]:
@@ -49,9 +49,9 @@ def declaration(images: Images) -> dict[str, Any]:
 _made: dict[tuple[Path, str, str], tuple[str, FeatureNetwork]] = {}  # with their keys, those that this process has at hand
 
 
-def network(images: Images, wait: Wait = lambda phase: None) -> FeatureNetwork:
-    """From the cache, or trained now and put there; on the CPU, frozen.  What `wait` raises passes through."""
-    return _kept(images, wait)[1]
+def network(images: Images, report: Report = lambda phase: None) -> FeatureNetwork:
+    """From the cache, or trained now and put there; on the CPU, frozen.  What `report` raises passes through."""
+    return _kept(images, report)[1]
 
 
 def told(images: Images) -> dict[str, str]:
@@ -60,7 +60,7 @@ def told(images: Images) -> dict[str, str]:
     return {"features": key, "features_sha256": digest(made)}
 
 
-def _kept(images: Images, wait: Wait) -> tuple[str, FeatureNetwork]:
+def _kept(images: Images, report: Report) -> tuple[str, FeatureNetwork]:
     at = (data_folder(), images.name, images.sha256)
     if at not in _made:
         decides = declaration(images)
@@ -68,7 +68,7 @@ def _kept(images: Images, wait: Wait) -> tuple[str, FeatureNetwork]:
         path = artefacts.place(key, "features")
         weights = artefacts.load(path)
         if weights is None:
-            made = train(images, wait)
+            made = train(images, report)
             artefacts.save(path, made.state_dict(), decides | {"accuracy": accuracy(made, images), "weights": digest(made)})
         else:
             made = _empty(images)
@@ -78,7 +78,7 @@ def _kept(images: Images, wait: Wait) -> tuple[str, FeatureNetwork]:
 
 
 @torch.enable_grad()
-def train(images: Images, wait: Wait = lambda phase: None) -> FeatureNetwork:
+def train(images: Images, report: Report = lambda phase: None) -> FeatureNetwork:
     """Two questions about every picture: which class (where the data has labels), and what was done to it."""
     made = _empty(images)
     pictures, threads = images.train_NCHW, torch.get_num_threads()
@@ -88,7 +88,7 @@ def train(images: Images, wait: Wait = lambda phase: None) -> FeatureNetwork:
         with torch.autocast("cpu", enabled=False):
             for n in range(STEPS):
                 if n % REPORT == 0:
-                    wait(f"training the feature network, {n / STEPS:.0%}")
+                    report(f"training the feature network, {n / STEPS:.0%}")
                 dice = named_generator(SEED, f"features/{n}")
                 optimizer.param_groups[0]["lr"] = LR * (1.0 - n / STEPS)
                 which_N = torch.randint(len(pictures), (BATCH,), generator=dice)

@@ -4,7 +4,7 @@
     proc.json    pid, creation time and boot of the worker, its GPU          written by whoever starts it
     state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
     exit.json    status, code, signal, says, ended                           written by the worker, or for it when it died
-    claim        locked by whoever starts or minds the run, and its worker   see engine/claim.py
+    claim        locked by whoever starts or minds the run, and its worker   see engine/locks.py
     spool.<attempt>.bin, out.log, ckpt/, images/, provenance.json, STOP, HOLD
 
 Every JSON is written beside its place and renamed, so a reader never sees half of one.
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from engine.claim import taken
+from engine.locks import is_locked
 
 STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost")
 ENDED = frozenset(STATUSES[3:])
@@ -152,7 +152,7 @@ class RunFolder:
         process = self.process()
         if process is None:
             return "queued"
-        if not process.alive() and not taken(self.path / "claim"):  # while taken, its starter is about to tell how it ended
+        if not process.alive() and not is_locked(self.path / "claim"):  # while locked, its starter is about to tell how it ended
             told = self.exit()  # it may have ended between the two looks
             return str(told["status"]) if told else "lost"
         return "held" if (self.path / "HOLD").exists() else "running"

@@ -36,7 +36,7 @@ from engine.open_run import open_run
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_A_TIME = 2  # processes, unless --at-a-time says otherwise
-ENDED = ("finished", "diverged")  # any other end is no measurement
+MEASURABLE = ("finished", "diverged")  # any other end is no measurement
 
 Run = dict[str, Any]
 Thresholds = Mapping[str, Sequence[float]]
@@ -66,7 +66,7 @@ def one_run(lab: str, preset: str, seed: int, shown: Sequence[str], thresholds: 
         raise RuntimeError(f"{preset} seed {seed}: {done.stderr.strip().splitlines()[-1:]} (exit {done.returncode})") from None
     for artefact in (data / "cache").glob("*/*.pt"):  # teachers and feature networks, for the presets that come after this one
         shutil.copytree(artefact.parent, scratch / "cache" / artefact.parent.name, dirs_exist_ok=True)
-    if told["status"] not in ENDED:
+    if told["status"] not in MEASURABLE:
         raise RuntimeError(f"{preset} seed {seed} ended {told['status']}; its folder is {data / 'runs' / told['run']}.")
     folder = run_folder(data, told["run"])
     reached = first_at_or_below(folder.path, thresholds)

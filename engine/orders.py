@@ -12,7 +12,7 @@ import shutil
 import time
 from pathlib import Path
 
-from engine import claim
+from engine import locks
 from engine.executors import Executor
 from engine.folder import ENDED, RunFolder
 from engine.spool import spools
@@ -29,7 +29,7 @@ def stop(folder: RunFolder, executor: Executor) -> str:
     if folder.status() in ENDED:
         return folder.status()
     executor.stop(folder, "ask")
-    mine = claim.take(folder.path / "claim")
+    mine = locks.take(folder.path / "claim")
     if mine is not None:
         if folder.status() == "queued":
             folder.write_exit("stopped", says="Stopped before it began.")
@@ -60,7 +60,7 @@ def resume(folder: RunFolder) -> str:
         raise Refused(f"{folder.run} is finished: all its steps are done; run it again, or with more steps.")
     if status not in ENDED:
         raise Refused(f"{folder.run} is {status}; it goes on by itself.")
-    mine = _claim_of_an_ended(folder)
+    mine = _lock_of_an_ended(folder)
     try:
         attempt = len(spools(folder.path))
         for name in ("STOP", "HOLD", "proc.json"):
@@ -76,7 +76,7 @@ def delete(folder: RunFolder) -> None:
     """Remove a run that has ended, or that never began, with everything it wrote."""
     if folder.status() not in (*ENDED, "queued"):
         raise Refused(f"{folder.run} is {folder.status()}; stop it first, then delete it.")
-    mine = _claim_of_an_ended(folder)
+    mine = _lock_of_an_ended(folder)
     try:
         if folder.status() not in (*ENDED, "queued"):
             raise Refused(f"{folder.run} has just begun; stop it first, then delete it.")
@@ -87,10 +87,10 @@ def delete(folder: RunFolder) -> None:
     shutil.rmtree(gone)
 
 
-def _claim_of_an_ended(folder: RunFolder) -> claim.Claim:
-    """The claim on a run; a worker that has told its end holds it until it has left, which takes a moment."""
+def _lock_of_an_ended(folder: RunFolder) -> locks.RunLock:
+    """The lock of a run; a worker that has told its end holds it until it has left, which takes a moment."""
     until = time.monotonic() + LEAVING
-    while (mine := claim.take(folder.path / "claim")) is None:
+    while (mine := locks.take(folder.path / "claim")) is None:
         if time.monotonic() > until:
             raise Refused(f"{folder.run} is {folder.status()}, but its worker is still leaving; try again in a moment.")
         time.sleep(0.02)

@@ -92,10 +92,10 @@ class Probe:
         """Attach: hooks made here live as long as the run."""
 
     @classmethod
-    def make_ready(cls, lab: Lab, wait: Callable[[str], None]) -> dict[str, Any]:
+    def make_ready(cls, lab: Lab, report: Callable[[str], None]) -> dict[str, Any]:
         """Once before the training: make what takes seconds and is kept; -> what it adds to the provenance of the data.
 
-        `wait(phase)` tells the page what is going on, pauses while the run is held, and raises when the run shall end: call it
+        `report(phase)` tells the page what is going on, pauses while the run is held, and raises when the run shall end: call it
         several times a second, and let what it raises pass.
         """
         return {}

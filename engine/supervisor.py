@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine import claim, device, orders
+from engine import device, locks, orders
 from engine.executors import Executor
 from engine.executors.local import Local
 from engine.folder import ENDED, RUN_ID, RunFolder
@@ -49,14 +49,14 @@ class Supervisor:
         self.terminate_after, self.kill_after = terminate_after, kill_after
         self.problem = ""  # why the last pass failed, in one sentence
         self.order = QueueOrder(self.data)
-        self.waits: dict[str, str] = {}  # queued run -> why it has not been started
+        self.blocked_by: dict[str, str] = {}  # queued run -> why it has not been started
         self._asked: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
         self._pressed: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
         self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
         self._ended: dict[str, float] = {}  # ended run -> its folder's modification time then
         self._listed, self._next_sweep = 0.0, 0.0
-        self._post: claim.Claim | None = None
+        self._post: locks.RunLock | None = None
         self._pass = threading.RLock()
         self._awake = threading.Event()
         self._closing = False
@@ -104,7 +104,7 @@ class Supervisor:
         with self._pass:
             if self._post is None:
                 self.data.mkdir(parents=True, exist_ok=True)
-                self._post = claim.take(self.data / "supervisor.lock")
+                self._post = locks.take(self.data / "supervisor.lock")
             return self._post is not None
 
     def step(self) -> bool:
@@ -166,7 +166,7 @@ class Supervisor:
     def launch(self, folder: RunFolder, gpu: str | None = None) -> bool:
         """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended."""
         with self._pass:
-            mine = claim.take(folder.path / "claim")
+            mine = locks.take(folder.path / "claim")
             if mine is None:
                 return False
             if folder.status() != "queued":
@@ -189,7 +189,7 @@ class Supervisor:
 
     def _lingers(self, folder: RunFolder) -> bool:
         """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
-        if not claim.taken(folder.path / "claim"):
+        if not locks.is_locked(folder.path / "claim"):
             return False
         if time.monotonic() - self._leaving.setdefault(folder.run, time.monotonic()) < self.kill_after:
             return True
@@ -199,7 +199,7 @@ class Supervisor:
     def queue(self) -> dict[str, str]:
         """Queued run -> what it waits for, the next one first."""
         if self._post is not None:
-            return dict(self.waits)
+            return dict(self.blocked_by)
         return {folder.run: PAUSED if folder.run in self.order.paused() else ELSEWHERE for folder in self.order.waiting()}
 
     def press(self, folder: RunFolder) -> None:
@@ -242,4 +242,4 @@ class Supervisor:
                 waits[folder.run] = why
             elif self.launch(folder, gpu):
                 slots.take(folder, gpu)
-        self.waits = waits
+        self.blocked_by = waits

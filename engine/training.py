@@ -176,7 +176,7 @@ def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> 
     probes, broken_probes = Catalog("engine.probes", Probe).load()
     try:
         for kind in attached(probes, lab.probes, lab.provides).values():
-            add(folder.path, data=kind.make_ready(lab, control.wait))
+            add(folder.path, data=kind.make_ready(lab, control.report))
     except Stopped:
         return "stopped"
     checkpoint.seed_everything(lab.seed)

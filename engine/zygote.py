@@ -8,7 +8,7 @@ its server is gone and no child lives.
 A message is one JSON object per packet.  Requests: {"id", "verb", …} with the files a child needs attached.
 
     hello                                    -> {"id", "pid"} once everything is imported
-    worker {"run": PATH, "environment": {}}  + [log, claim]   -> {"id", "pid"} after proc.json is written
+    worker {"run": PATH, "environment": {}}  + [log, lock]    -> {"id", "pid"} after proc.json is written
     labs   {"environment": {}}               + [output, log]  -> {"id", "code"} when the child has ended
     panel  {"name", "knobs", "seconds"}      + [output, log]  -> the same; code -14 (SIGALRM) when it took longer
 
@@ -41,7 +41,7 @@ HOUSES = ("labs", "models", "datasets", "remedies", "probes", "detectors", "pane
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:
-    """Train one run; its output goes to the first file, the second is the claim that it holds as long as it lives."""
+    """Train one run; its output goes to the first file, the second is the lock that it holds as long as it lives."""
     os.dup2(files[0], 1)
     os.dup2(files[0], 2)
     os.set_inheritable(files[1], False)
@@ -78,12 +78,12 @@ VERBS: dict[str, Callable[[dict[str, Any], list[int]], int]] = {"worker": do_wor
 class Child:
     """A forked child, and whom its end is told: a run's folder, or a waiting request.
 
-    `claim` is our share of a run's claim, kept until its end is told: nobody may call it lost before.
+    `lock` is our share of a run's lock, kept until its end is told: nobody may call it lost before.
     """
 
     run: Path | None = None
     waiting: int | None = None
-    claim: int = -1
+    lock: int = -1
 
 
 class Zygote:
@@ -144,7 +144,7 @@ class Zygote:
         if request["verb"] != "worker":
             self.children[pid] = Child(waiting=request["id"])
             return
-        self.children[pid] = Child(run=Path(request["run"]), claim=os.dup(files[1]))
+        self.children[pid] = Child(run=Path(request["run"]), lock=os.dup(files[1]))
         RunFolder(Path(request["run"])).write_process(pid, request["environment"].get("CUDA_VISIBLE_DEVICES", ""))
         self.tell(request["id"], pid=pid)
 
@@ -159,8 +159,8 @@ class Zygote:
             if self.link is not None:
                 self.link.close()
             for other in self.children.values():
-                if other.claim >= 0:
-                    os.close(other.claim)
+                if other.lock >= 0:
+                    os.close(other.lock)
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
             os.environ.update(request.get("environment", {}))
@@ -182,8 +182,8 @@ class Zygote:
             child, code = self.children.pop(pid), os.waitstatus_to_exitcode(wait)
             if child.run is not None and child.run.is_dir():
                 tell_end(RunFolder(child.run), code)
-            if child.claim >= 0:
-                os.close(child.claim)
+            if child.lock >= 0:
+                os.close(child.lock)
             if child.waiting is not None:
                 self.tell(child.waiting, code=code)
 

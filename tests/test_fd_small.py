@@ -243,12 +243,12 @@ def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_p
 
     class Asking(FdSmall):
         @classmethod
-        def make_ready(cls, lab: Any, wait: Any) -> dict[str, Any]:
+        def make_ready(cls, lab: Any, report: Any) -> dict[str, Any]:
             def told(phase: str) -> None:
                 phases.append(phase)
                 if len(phases) == 2:
                     (folder.path / "STOP").touch()
-                wait(phase)
+                report(phase)
 
             return FdSmall.make_ready(lab, told)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from engine import claim
+from engine import locks
 from engine.folder import ENDED, RunFolder
 from engine.orders import Refused, delete, hold, resume, sweep_deleted
 from engine.owner import Owner
@@ -119,7 +119,7 @@ def test_delete_asks_first(engine: Callable[..., Answer], monkeypatch: pytest.Mo
 def test_a_run_whose_worker_is_still_leaving_is_deleted_when_it_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = new_folder(tmp_path)
     folder.write_exit("finished", code=0)
-    leaving = claim.take(folder.path / "claim")
+    leaving = locks.take(folder.path / "claim")
     monkeypatch.setattr("engine.orders.LEAVING", 0.0)
     with pytest.raises(Refused, match="still leaving"):
         delete(folder)

@@ -23,7 +23,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from engine import claim
+from engine import locks
 from engine.executors.local import Local
 from engine.folder import ENDED, RunFolder, new_run
 from engine.live import Pending
@@ -95,7 +95,7 @@ def events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
 
 def test_live_deltas_carry_every_point_once_and_in_order(here: Service, port: int) -> None:
     run = queue(here.data, steps=190, pace=0.005)  # so few that no pass has so much to tell that it is thinned
-    mine = claim.take(run.path / "claim")  # it starts when somebody listens
+    mine = locks.take(run.path / "claim")  # it starts when somebody listens
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
         connection.request("GET", f"/live?run={run.run}")
         answer = connection.getresponse()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine import claim
+from engine import locks
 from engine.executors.local import Local
 from engine.folder import ENDED, RunFolder, new_run, read_json
 from engine.supervisor import Supervisor
@@ -61,7 +61,7 @@ def test_a_queued_run_is_started_and_finishes(tmp_path: Path, make: Callable[...
     assert run.status() == "finished"
     assert run.exit()["code"] == 0
     assert "fake worker" in supervisor.executor.logs(run)[0]
-    until(supervisor, lambda: not claim.taken(run.path / "claim"))
+    until(supervisor, lambda: not locks.is_locked(run.path / "claim"))
 
 
 def test_slots_hold_back_what_does_not_fit_and_order_is_kept(tmp_path: Path, make: Callable[..., Supervisor]) -> None:

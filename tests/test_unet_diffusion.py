@@ -58,7 +58,7 @@ def test_a_network_that_answers_the_target_denoises_perfectly(name: str) -> None
     kind, draw = KINDS[name], torch.Generator().manual_seed(0)
     clean, noise = torch.randn(2, 6, 1, 4, 4, dtype=torch.float64, generator=draw)
     for sigma in SIGMAS[::5]:
-        seen, label, target = kind.lesson(clean, noise, sigma.expand(6))
+        seen, label, target = kind.training_pair(clean, noise, sigma.expand(6))
         assert torch.allclose(
             kind.denoise(lambda x, at, seen=seen, label=label, target=target: target, clean + sigma * noise, sigma), clean
         )

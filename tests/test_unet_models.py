@@ -25,7 +25,7 @@ def answer(made: Unet) -> torch.Tensor:
     model, batch = made.model(), made.batch(0)
     seen: list[torch.Tensor] = []
     model.decoder[0].register_forward_hook(lambda module, inputs, output: seen.append(output.detach()))
-    out = model(*made.diffusion.lesson(batch["clean"], batch["noise"], batch["sigma"])[:2])
+    out = model(*made.diffusion.training_pair(batch["clean"], batch["noise"], batch["sigma"])[:2])
     assert out.shape == batch["clean"].shape
     assert torch.equal(out, torch.zeros_like(out)), "the head begins at zero"
     return seen[0]

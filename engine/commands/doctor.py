@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine import claim, device
+from engine import device, locks
 from engine.commands import ANSWERED, tell
 from engine.folder import data_folder
 
@@ -95,8 +95,8 @@ def folder(data: Path) -> Iterator[Check]:
     free = shutil.disk_usage(data).free
     yield "disk", free > ENOUGH, f"{free / 2**30:.1f} GiB free" + ("" if free > ENOUGH else "; at least 2 GiB are advised")
     for name, lock, what in (("owner", "owner.lock", "keeps the index"), ("supervisor", "supervisor.lock", "minds the queue")):
-        held = claim.taken(data / lock)
-        holder = f"process {claim.holder(data / lock)}" if held else ""
+        held = locks.is_locked(data / lock)
+        holder = f"process {locks.holder(data / lock)}" if held else ""
         yield name, True, f"{holder} {what}" if held else f"no process {what} now; the next one does"
 
 

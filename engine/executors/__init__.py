@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
-from engine.claim import Claim
 from engine.folder import RunFolder
+from engine.locks import RunLock
 
 Urgency = Literal["ask", "terminate", "kill"]
 
@@ -24,8 +24,8 @@ class Executor(Protocol):
     def current(self) -> bool:
         """True when a child can be had at once that runs the code on disk; what holds older code in memory is replaced."""
 
-    def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
-        """Start the worker of a claimed run and write proc.json.  From here on the claim is the executor's."""
+    def submit(self, folder: RunFolder, lock: RunLock, environment: Mapping[str, str]) -> None:
+        """Start the worker of a run whose lock is held and write proc.json.  From here on the lock is the executor's."""
 
     def status(self, folder: RunFolder) -> str:
         """The run's status now; tells the end of a worker that died without a word of its own."""

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engine.claim import Claim
 from engine.executors import Urgency
 from engine.folder import RunFolder
+from engine.locks import RunLock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUT_OF_MEMORY = "; if nobody sent it, the machine ran out of memory and the kernel chose this process"
@@ -24,7 +24,7 @@ class Local:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self.command = list(command or (sys.executable, "-m", "engine.worker"))
-        self._children: dict[str, tuple[int, Claim]] = {}
+        self._children: dict[str, tuple[int, RunLock]] = {}
         self._sent: dict[str, int] = {}  # the last signal sent to a worker, whoever started it
         self._lock = threading.Lock()
 
@@ -38,7 +38,7 @@ class Local:
     def current(self) -> bool:
         return True  # a plain process reads the code afresh
 
-    def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
+    def submit(self, folder: RunFolder, lock: RunLock, environment: Mapping[str, str]) -> None:
         try:
             with open(folder.path / "out.log", "ab") as out:
                 child = subprocess.Popen(
@@ -49,14 +49,14 @@ class Local:
                     stdout=out,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    pass_fds=(claim.fd,),
+                    pass_fds=(lock.fd,),
                 )
         except OSError as error:
             folder.write_exit("failed", says=f"The worker could not be started: {error}.")
-            claim.release()
+            lock.release()
             return
         child.returncode = 0  # reaped by pid in `status`; Popen must neither wait for it nor warn about it
-        self._children[folder.run] = (child.pid, claim)
+        self._children[folder.run] = (child.pid, lock)
         folder.write_process(child.pid, environment.get("CUDA_VISIBLE_DEVICES", ""))
 
     def status(self, folder: RunFolder) -> str:
@@ -93,13 +93,13 @@ class Local:
         return folder.log(most)
 
     def close(self) -> None:
-        """Leave the living workers alone; they hold their own claims."""
+        """Leave the living workers alone; they hold their own locks."""
         with self._lock:
-            for _, claim in self._children.values():
-                claim.release()
+            for _, lock in self._children.values():
+                lock.release()
             self._children.clear()
 
-    def _reap(self, folder: RunFolder, pid: int, claim: Claim) -> None:
+    def _reap(self, folder: RunFolder, pid: int, lock: RunLock) -> None:
         try:
             done, wait = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
@@ -109,7 +109,7 @@ class Local:
         if wait is not None:
             tell_end(folder, os.waitstatus_to_exitcode(wait))
         del self._children[folder.run]
-        claim.release()
+        lock.release()
 
 
 def tell_end(folder: RunFolder, code: int) -> None:

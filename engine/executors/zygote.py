@@ -18,10 +18,10 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import Any
 
-from engine.claim import Claim
 from engine.executors.local import ROOT, Local
 from engine.folder import RunFolder
 from engine.labs_json import key
+from engine.locks import RunLock
 
 PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
 
@@ -116,19 +116,19 @@ class Zygote(Local):
 
     # -- what it is asked --------------------------------------------------------------------------
 
-    def submit(self, folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> None:
+    def submit(self, folder: RunFolder, lock: RunLock, environment: Mapping[str, str]) -> None:
         if self.current():
             with open(folder.path / "out.log", "ab") as log:
-                asked = self._ask("worker", [log.fileno(), claim.fd], run=str(folder.path.resolve()), environment=dict(environment))
+                asked = self._ask("worker", [log.fileno(), lock.fd], run=str(folder.path.resolve()), environment=dict(environment))
                 try:
                     asked.result(PATIENCE)
-                    claim.release()
+                    lock.release()
                     return
                 except (FutureTimeout, ConnectionError):
                     if folder.process() is not None:  # it was forked, only the answer was lost
-                        claim.release()
+                        lock.release()
                         return
-        super().submit(folder, claim, environment)
+        super().submit(folder, lock, environment)
 
     def labs(self, seconds: float = 300.0) -> dict[str, Any]:
         """The document of `labs --json`, computed in a fork.  ConnectionError when the zygote is gone or fails."""

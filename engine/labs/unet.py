@@ -147,7 +147,7 @@ class Unet(Lab):
 
     def loss_of_each(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Mean squared error of what the network predicts, for each picture -> (B,); an answer of 0 costs about 1."""
-        seen, label_B, target = self.diffusion.lesson(batch["clean"], batch["noise"], batch["sigma"])
+        seen, label_B, target = self.diffusion.training_pair(batch["clean"], batch["noise"], batch["sigma"])
         answer = model(seen + batch["push"] if "push" in batch else seen, label_B)
         return (answer.float() - target).square().mean(dim=(1, 2, 3))
 

@@ -33,14 +33,14 @@ class FdSmall(Probe):
     )
 
     @classmethod
-    def make_ready(cls, lab: Lab, wait: Callable[[str], None]) -> dict[str, Any]:
+    def make_ready(cls, lab: Lab, report: Callable[[str], None]) -> dict[str, Any]:
         from engine import feature_networks
 
         drawing: Any = lab
         images = drawing.images()
         if images is None:
             return {}
-        feature_networks.network(images, wait)
+        feature_networks.network(images, report)
         return feature_networks.told(images)
 
     def after(self, step: Step) -> Iterable[Reading]:

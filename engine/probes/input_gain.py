@@ -33,7 +33,7 @@ class InputGain(Probe):
 
     def after(self, step: Step) -> Iterable[Reading]:
         batch = fixed_batch(step)
-        seen, label_B, _ = step.lab.diffusion.lesson(batch["clean"], batch["noise"], batch["sigma"])
+        seen, label_B, _ = step.lab.diffusion.training_pair(batch["clean"], batch["noise"], batch["sigma"])
         push = torch.randn(seen.shape, generator=named_generator(0, "push")).to(seen.device)
         push *= PUSH * torch.linalg.vector_norm(seen) / torch.linalg.vector_norm(push)
         (there, feature_there), (here, feature_here) = (asked(step, x, label_B) for x in (seen + push, seen))

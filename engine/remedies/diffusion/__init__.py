@@ -41,7 +41,7 @@ class Diffusion(Choice):
         """Of the denoiser at noise level sigma > 0."""
         raise TypeError(f"{type(self).__name__} must define coefficients(sigma)")
 
-    def lesson(self, clean: Tensor, noise: Tensor, sigma_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def training_pair(self, clean: Tensor, noise: Tensor, sigma_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> what the network sees, its label and what it should answer, for pictures (B, C, H, W) and noise of deviation 1."""
         c = self.coefficients(sigma_B)
         noisy = clean + spread(sigma_B, clean) * noise

@@ -1,6 +1,6 @@
-"""Claims: a locked file says "somebody has this in hand", and no death leaves it behind.
+"""Locks between processes: a locked file says "somebody has this in hand", and no death leaves it behind.
 
-`runs/<id>/claim`: whoever wants to start a run takes its claim first, so that two processes never
+`runs/<id>/claim`: whoever wants to start a run takes its lock first, so that two processes never
 start the same one.  The worker inherits the lock and holds it as long as it lives; a starter killed
 between starting the worker and writing proc.json therefore leaves no run that could start twice.
 `data/supervisor.lock`: the one process that starts queued runs.
@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 
 
-class Claim:
-    """A claim that is held.  `fd` is what a child inherits; `release` lets go of this process's share only."""
+class RunLock:
+    """A lock that is held.  `fd` is what a child inherits; `release` lets go of this process's share only."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -28,8 +28,8 @@ class Claim:
             self.fd = -1
 
 
-def take(path: Path) -> Claim | None:
-    """The claim at `path`, or None while somebody else has it.  The file names its holder for people."""
+def take(path: Path) -> RunLock | None:
+    """The lock at `path`, or None while somebody else has it.  The file names its holder for people."""
     try:
         fd = locked(path)
     except FileNotFoundError:  # the folder was deleted
@@ -38,7 +38,7 @@ def take(path: Path) -> Claim | None:
         return None
     os.truncate(fd, 0)
     os.pwrite(fd, json.dumps({"pid": os.getpid(), "created": psutil.Process().create_time()}).encode(), 0)
-    return Claim(fd)
+    return RunLock(fd)
 
 
 def locked(path: Path) -> int | None:
@@ -53,7 +53,7 @@ def locked(path: Path) -> int | None:
 
 
 def holder(path: Path) -> int | None:
-    """The process that took the claim at `path` last, as the file names it."""
+    """The process that took the lock at `path` last, as the file names it."""
     try:
         told = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -61,8 +61,8 @@ def holder(path: Path) -> int | None:
     return int(told["pid"] if isinstance(told, dict) else told)
 
 
-def taken(path: Path) -> bool:
-    """True while somebody holds the claim at `path`; of a run: while somebody starts or minds it, or its worker lives."""
+def is_locked(path: Path) -> bool:
+    """True while somebody holds the lock at `path`; of a run: while somebody starts or minds it, or its worker lives."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
