@@ -14,7 +14,8 @@ from typing import NoReturn
 
 from engine import commands
 from engine.commands import BAD_USAGE, STOPPED, Refusal
-from engine.nearest import nearest
+from engine.core.paths import ROOT
+from engine.core.suggest import nearest
 
 LATER = ("sweep", "fork", "claims", "sql")  # designed, not built yet
 
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def answer(arguments: list[str]) -> int:
-    ours = Path(__file__).resolve().parent.parent / "kernels"
+    ours = ROOT / "kernels"
     found = importlib.util.find_spec("kernels")
     if found is None or found.origin is None or Path(found.origin).resolve().parent != ours:
         where = found.origin if found else "nowhere"
@@ -69,7 +70,7 @@ def answer(arguments: list[str]) -> int:
         raise Refusal(BAD_USAGE, f"`{verb}` is not built yet; {', '.join(verbs())} are.")
     if verb not in verbs():
         raise Refusal(BAD_USAGE, nearest("verb", verb, verbs()))
-    command = importlib.import_module(f"engine.commands.{verb}")
+    command = importlib.import_module(f"{commands.__name__}.{verb}")
     parser = Parser(prog=f"python -m engine {verb}", description=command.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.arguments(parser)
     parser.add_argument("--json", action="store_true", help="print exactly one JSON document and nothing else")

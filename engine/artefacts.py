@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.folder import data_folder, write_json
+from engine.core.files import write_json
+from engine.core.paths import data_folder
 
 if TYPE_CHECKING:
     from torch import Tensor

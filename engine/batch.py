@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from engine.names import Directory
-from engine.spool import POINTS, VECTOR, SeriesInfo
-from engine.tail import Frame
+from engine.runs.series import SeriesInfo
+from engine.runs.spool import POINTS, VECTOR
+from engine.runs.spool_reader import Frame
 
 LAST = {"loss/train": "loss_train", "loss/validation": "loss_validation"}  # kept with the run: the table of runs reads no points
 EVENT_COLUMNS = {

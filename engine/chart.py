@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Literal
 import plotly.graph_objects as go
 import polars as pl
 
-from engine.catalog import Broken, Catalog
-from engine.spool import SeriesInfo
+from engine.core.catalog import Broken, Catalog
+from engine.runs.series import SeriesInfo
 
 Frames = Mapping[str, pl.DataFrame]  # run id -> metric, layer, index, step, t, value (every stored point)
 Events = Mapping[str, Sequence[Mapping[str, Any]]]  # run id -> events as in `show`

@@ -13,9 +13,10 @@ import lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from engine import checkpoint
-from engine.detector import Event
-from engine.folder import RunFolder, write_json
+from engine.core.files import write_json
 from engine.progress import Progress
+from engine.runs.event import Event
+from engine.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from engine.training import Training

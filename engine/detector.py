@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-
-@dataclass(frozen=True)
-class Event:
-    """Something at a step.  `kind`: spike, divergence, nonfinite, checkpoint, image, intervention, knob, …"""
-
-    step: int
-    kind: str
-    rule: str = ""
-    layer: str = ""
-    value: float | None = None
-    threshold: float | None = None
-    says: str = ""
-
-    def json(self) -> dict[str, Any]:
-        """A dict for JSON; NaN and infinities become their names."""
-        return {k: jsonable(v) for k, v in asdict(self).items()}
+from engine.runs.event import Event
 
 
 class Detector:
@@ -60,15 +43,3 @@ class Detector:
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:
         """-> made-up readings, one dict a step, and the steps at which the rule must fire."""
         raise TypeError(f"{cls.__name__} must define example()")
-
-
-def jsonable(value: Any) -> Any:
-    """A float that JSON can carry: NaN and infinities as "NaN", "Infinity", "-Infinity"."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def number(value: Any) -> float | None:
-    """The inverse of `jsonable`; None stays None."""
-    return None if value is None else float(value)

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.folder import RunFolder, all_runs
-from engine.knobs import Flat, unnest
+from engine.declare.knobs import Flat, unnest
+from engine.runs.folder import RunFolder, all_runs
 
 LOOKED_AT, ENOUGH = 300, 5  # newest runs that are searched; runs whose median is taken
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine import artefacts
+from engine.core.paths import data_folder
 from engine.datasets.images import Images
-from engine.folder import data_folder
 from engine.models import feature_network, initialise
 from engine.models.feature_network import CHANGES, FeatureNetwork, changed
 from engine.models.initialise import named_generator

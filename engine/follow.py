@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.batch import LAST, Batch
-from engine.detector import jsonable
-from engine.folder import ENDED, RunFolder
-from engine.knobs import unnest
-from engine.spool import OPEN
-from engine.tail import Frame, Tail
+from engine.core.nonfinite import jsonable
+from engine.declare.knobs import unnest
+from engine.runs.folder import ENDED, RunFolder
+from engine.runs.spool import OPEN
+from engine.runs.spool_reader import Frame, Tail
 
 SPOOL = re.compile(r"^spool\.(\d+)\.bin$")
 SETTLED = 2.0  # seconds after which a folder's modification time can be trusted (file systems count coarsely)

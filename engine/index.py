@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from engine.locks import locked
+from engine.core.locks import locked
 from engine.schema import WrongVersion, prepare
 
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # a closed classroom downloads nothing

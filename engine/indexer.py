@@ -19,10 +19,10 @@ import duckdb
 
 from engine.batch import Batch
 from engine.finish import finish
-from engine.folder import RUN_ID, RunFolder
 from engine.follow import SETTLED, Follower, first_row
 from engine.names import Directory
 from engine.publish import Listeners, message_of
+from engine.runs.folder import RUN_ID, RunFolder
 from engine.saving import forget, offsets_of, rows_of, save, totals
 
 SWEEP = 5.0  # seconds between two looks at runs that have ended

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent.parent / "kernels"
+from engine.core.paths import ROOT
+
+FOLDER = ROOT / "kernels"
 MEASURED = FOLDER / "measured"
 
 

@@ -7,33 +7,17 @@ a reader of a lab never needs its manual.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from engine import panel
-from engine.knobs import Flat, Knobs, Problems, describe, knob, question
+from engine.declare.knobs import Knobs, knob, question
+from engine.declare.presets import Preset
+from engine.declare.rules import Rule, broken
 from engine.remedies.optimizer import Optimizer
-from engine.rules import Rule, broken
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Knob values that show one thing.  `cure` makes the twin, `gpu` the larger variant, `grid` a ladder.
-
-    `see` says what to look at, and only what was measured over at least three seeds.
-    """
-
-    story: str
-    see: str
-    knobs: Flat
-    cure: Flat = field(default_factory=dict)
-    gpu: Flat = field(default_factory=dict)
-    grid: dict[str, list[Any]] = field(default_factory=dict)
 
 
 class Lab(Knobs):
@@ -107,56 +91,3 @@ class Lab(Knobs):
     def provenance(self) -> dict[str, Any]:
         """What besides the code decides the result: the hash of the data, a teacher's cache key."""
         return {}
-
-
-def presets(lab: type[Lab]) -> dict[str, dict[str, Any]]:
-    """Every preset with its derived twins (`_cured`, `_gpu`, `_cured_gpu`) and ladder arms, as in `labs --json`.
-
-    `knobs` holds the flat overrides of that preset only.  `broken` of a twin names the preset it cures.
-    """
-    out: dict[str, dict[str, Any]] = {}
-    for name, p in lab.presets.items():
-        out[name] = _preset(p, p.knobs, twin=f"{name}_cured" if p.cure else None, gpu=f"{name}_gpu" if p.gpu else None)
-        if p.cure:
-            cured = override(p.knobs, p.cure)
-            out[f"{name}_cured"] = _preset(p, cured, broken=name, gpu=f"{name}_cured_gpu" if p.gpu else None)
-        if p.gpu:
-            large = override(p.knobs, p.gpu)
-            out[f"{name}_gpu"] = _preset(p, large, twin=f"{name}_cured_gpu" if p.cure else None, small=name)
-        if p.gpu and p.cure:
-            large = override(override(p.knobs, p.cure), p.gpu)
-            out[f"{name}_cured_gpu"] = _preset(p, large, broken=f"{name}_gpu", small=f"{name}_cured")
-        for knob_name, values in p.grid.items():
-            for value in values:
-                out[f"{name}_{value}"] = _preset(p, override(p.knobs, {knob_name: value}), arm=name)
-    return out
-
-
-def override(base: Flat, over: Flat) -> Flat:
-    """`base` with `over` on top; naming another answer of a question drops the nested knobs of the old one."""
-    changed = {name for name, value in over.items() if name in base and base[name] != value}
-    kept = {name: value for name, value in base.items() if name.partition(".")[0] not in changed or "." not in name}
-    return {**kept, **over}
-
-
-def _preset(p: Preset, knobs: Flat, **links: str | None) -> dict[str, Any]:
-    see = f"Not measured on a GPU yet; these are the numbers of the CPU preset. {p.see}" if links.get("small") else p.see
-    out: dict[str, Any] = {"story": p.story, "see": see, "twin": None, "gpu": None, "grid": p.grid or None, "knobs": knobs}
-    return out | links
-
-
-def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[str, Any]:
-    """One lab in the shape of `labs --json`; answers that cannot be read are told in `problems`."""
-    return {
-        "lab": name,
-        "title": lab.title,
-        "icon": lab.icon,
-        "papers": list(lab.papers),
-        "story": lab.story,
-        "provides": sorted(lab.provides),
-        "chart_notes": lab.chart_notes,
-        "presets": presets(lab),
-        "knobs": describe(lab, problems),
-        "rules": [rule.json() for rule in lab.rules],
-        "panels": panel.told(name, problems),
-    }

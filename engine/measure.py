@@ -25,16 +25,18 @@ from typing import Any
 
 import polars as pl
 
-from engine.catalog import Catalog
-from engine.detector import jsonable, number
-from engine.device import resolve
-from engine.folder import read_json, run_folder, write_json
-from engine.lab import Lab, presets
-from engine.labs_json import labs_document
-from engine.nearest import nearest
+from engine.core.catalog import Catalog
+from engine.core.device import resolve
+from engine.core.files import read_json, write_json
+from engine.core.nonfinite import jsonable, number
+from engine.core.paths import ROOT
+from engine.core.suggest import nearest
+from engine.declare.lab_catalog import labs_document
+from engine.describe import expand_presets
+from engine.lab import Lab
 from engine.open_run import open_run
+from engine.runs.folder import run_folder
 
-ROOT = Path(__file__).resolve().parent.parent
 AT_A_TIME = 2  # processes, unless --at-a-time says otherwise
 MEASURABLE = ("finished", "diverged")  # any other end is no measurement
 
@@ -146,7 +148,7 @@ def chosen(arguments: argparse.Namespace, labs: Mapping[str, type[Lab]], docs: P
     gpu = resolve("auto").startswith("cuda")
     out = []
     for lab in [arguments.lab] if arguments.lab else sorted(labs):
-        known = presets(labs[lab])
+        known = expand_presets(labs[lab])
         for name in arguments.presets:
             if name not in known:
                 sys.exit(nearest(f"preset of {lab}", name, known))

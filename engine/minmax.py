@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from engine.detector import jsonable
+from engine.core.nonfinite import jsonable
 
 Asked = tuple[int, tuple[int, ...]]  # a run and the metric ids that make up one series
 

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from engine.spool import SeriesInfo
-
-
-def series_key(name: str, layer: str = "") -> str:
-    """The one text form of a series: NAME, or NAME@LAYER."""
-    return f"{name}@{layer}" if layer else name
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """The inverse of `series_key`."""
-    name, _, layer = key.partition("@")
-    return name, layer
+from engine.runs.series import SeriesInfo
 
 
 class Directory:

@@ -12,12 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.detector import Detector, Event
+from engine.detector import Detector
 from engine.lab import Lab
-from engine.pictures import Pictures
-from engine.probe import Picture, Probe, Reading, Step, attached
+from engine.probe import Probe, Reading, Step, attached
 from engine.readings import Arrived, Readings
-from engine.spool import Series, Spool
+from engine.runs.event import Event
+from engine.runs.pictures import Picture, Pictures
+from engine.runs.series import Series
+from engine.runs.spool import Spool
 
 
 class Observer:

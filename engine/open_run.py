@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.spool import OPEN, POINTS, VECTOR, spools
-from engine.tail import Tail
+from engine.runs.spool import OPEN, POINTS, VECTOR, spools
+from engine.runs.spool_reader import Tail
 
 COLUMNS = {"metric": pl.String, "layer": pl.String, "index": pl.Int32, "step": pl.Int64, "t": pl.Float64, "value": pl.Float64}
 ORDER = ["metric", "layer", "step", "t", "index"]

@@ -12,10 +12,10 @@ import shutil
 import time
 from pathlib import Path
 
-from engine import locks
+from engine.core import locks
 from engine.executors import Executor
-from engine.folder import ENDED, RunFolder
-from engine.spool import spools
+from engine.runs.folder import ENDED, RunFolder
+from engine.runs.spool import spools
 
 LEAVING = 5.0  # seconds that a worker may take to leave after it has told its end
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import duckdb
 
-from engine.folder import RunFolder, run_folder
 from engine.index import Unusable, check, in_memory, looks_damaged, open_index, take_lock
 from engine.indexer import Indexer
 from engine.publish import Listeners, Message
+from engine.runs.folder import RunFolder, run_folder
 from engine.store import Store
 
 PASS, UNWATCHED = 0.1, 0.25  # seconds between two passes, while somebody listens and while nobody does

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from engine.catalog import Catalog
-from engine.knobs import Knobs, Problems, describe
+from engine.core.catalog import Catalog
+from engine.declare.knobs import Knobs
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,7 +22,7 @@ TEXTS = ("title", "formula", "about", "paper", "reading")
 
 
 class Panel(Knobs):
-    """Base of every panel.  Its fields (made with `engine.knobs.knob`) become sliders and switches; a number needs both bounds.
+    """Base of every panel.  Its fields (made with `engine.declare.knobs.knob`) become sliders and switches; a number needs both bounds.
 
     `labs`: the labs whose page shows it.  `formula`: in LaTeX without dollars.  `about`: what one sees, in a
     sentence or two.  `reading`: "paper", or "our reading of the abstract" where the formula is our reconstruction.
@@ -55,23 +55,3 @@ class Panel(Knobs):
 def panel(name: str) -> type[Panel]:
     """The panel of that name.  KeyError, in one sentence, for a name that is no file."""
     return Catalog("engine.panels", Panel)[name]
-
-
-def told(lab: str, problems: Problems | None = None) -> list[dict[str, Any]]:
-    """The panels of a lab, in the order of its page and in the shape of `labs --json`.
-
-    A file that cannot be read is told in `problems` of every lab, for nobody knows whose it is; without that list it raises.
-    """
-    catalog = Catalog("engine.panels", Panel)
-    found = []
-    for name in catalog.names():
-        try:
-            kind = catalog[name]
-            one = {"name": name, **{text: getattr(kind, text) for text in TEXTS}, "knobs": describe(kind, problems)}
-            if lab in kind.labs:
-                found.append((kind.place, name, one))
-        except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
-            if problems is None:
-                raise
-            problems.append((f"engine/panels/{name}.py", error))
-    return [one for _, _, one in sorted(found, key=lambda each: each[:2])]

@@ -17,11 +17,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from engine.declaration import KnobError, declare, nested
+from engine.core import started
+from engine.core.code_key import key
+from engine.core.paths import ROOT
+from engine.core.suggest import nearest
+from engine.declare.resolve import KnobError, declare, nested
 from engine.executors import Executor
 from engine.executors.zygote import Zygote
-from engine.labs_json import ROOT, key
-from engine.nearest import nearest
 from engine.panel import Frames
 from engine.panel_frames import Answer, decoded
 
@@ -113,7 +115,7 @@ def in_a_plain_process(name: str, knobs: dict[str, Any], seconds: float = PLAIN_
     """The same from a fresh interpreter, slower by what it imports."""
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "engine.panel_frames"],
+            [sys.executable, "-m", started.PANEL],
             cwd=ROOT,
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
             input=json.dumps({"name": name, "knobs": knobs, "seconds": seconds}),

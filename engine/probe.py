@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from engine.runs.pictures import Picture
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
@@ -42,18 +44,6 @@ class Reading(NamedTuple):
     metric: str
     value: float | Tensor | Sequence[float]
     layer: str = ""
-
-
-class Picture(NamedTuple):
-    """An image that a probe hands out beside its readings; stored as `images/<name>-<step>.png` and told by an `image` event.
-
-    `name`: lower-case letters, digits and `_`.  `pixels`: (H, W) grey or (H, W, 3) RGB, floats in [0, 1] or uint8;
-    on a GPU it is copied at once, so make pictures rarely.  `says`: one sentence, "what am I seeing?".
-    """
-
-    name: str
-    pixels: Tensor
-    says: str = ""
 
 
 @dataclass

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.folder import read_json, write_json
+from engine.core.files import read_json, write_json
+from engine.core.paths import ROOT
 from engine.lab import Lab
 
 PACKAGES = ("torch", "lightning", "numpy", "pydantic", "scikit-learn", "scipy", "networkx", "torch-geometric")
@@ -65,11 +66,10 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> tuple[str | None, bool | None]:
-    here = Path(__file__).resolve().parent.parent
-    if not (here / ".git").exists():
+    if not (ROOT / ".git").exists():
         return None, None
     try:
-        ask = ["git", "-C", str(here), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+        ask = ["git", "-C", str(ROOT), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
         told = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         return None, None

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from engine.batch import Batch, Block
-from engine.detector import jsonable
+from engine.core.nonfinite import jsonable
 from engine.follow import Follower, state_of
-from engine.names import series_key
+from engine.runs.series import series_key
 
 Message = dict[str, Any]
 POINTS, ROWS = 2000, 100  # at most about this much of one series in one message; a backlog is thinned, never a spike

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.folder import RunFolder, all_runs, read_json, write_json
+from engine.core.files import read_json, write_json
+from engine.runs.folder import RunFolder, all_runs
 
 
 class QueueOrder:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from engine.probe import Reading
-from engine.spool import Series
+from engine.runs.series import Series
 
 LAG = 16
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
+from engine.describe import entry
 from engine.detector import Detector
 from engine.floors import with_floors
-from engine.lab import Lab, entry
+from engine.lab import Lab
 from engine.probe import Probe
 
 RULES = {"divides": "divides", "at most": "is at most"}  # how a rule between two knobs is written

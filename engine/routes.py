@@ -23,10 +23,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from engine.export import FORMATS, write
-from engine.folder import RunFolder, run_folder
 from engine.live import EventStream, Streams
-from engine.names import split_key
-from engine.pictures import picture_file
+from engine.runs.folder import RunFolder, run_folder
+from engine.runs.pictures import picture_file
+from engine.runs.series import split_key
 from engine.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256

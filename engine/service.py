@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from engine import orders
+from engine.core.code_key import key
+from engine.core.files import write_json
+from engine.core.paths import data_folder
+from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, labs_document
 from engine.executors import Executor
 from engine.executors.zygote import Zygote
-from engine.folder import data_folder, run_folder, write_json
-from engine.labs_json import Document, LabsUnreadable, Progress, compute_in_child, key, labs_document
 from engine.owner import Owner
 from engine.panel import Frames
 from engine.panel_answers import PanelAnswers
+from engine.runs.folder import run_folder
 from engine.store import Store
 from engine.submit import find_lab, submit, submit_twins
 from engine.supervisor import Supervisor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from engine.folder import RunFolder
+from engine.runs.folder import RunFolder
 
 
 class Slots:

@@ -16,12 +16,14 @@ import polars as pl
 
 from engine import minmax
 from engine.batch import LAST
-from engine.detector import jsonable
-from engine.folder import RunFolder, all_runs, read_json
+from engine.core.files import read_json
+from engine.core.nonfinite import jsonable
+from engine.core.suggest import nearest
 from engine.follow import Row, count, first_row, state_of
 from engine.index import looks_damaged
-from engine.names import Directory, series_key, split_key
-from engine.nearest import nearest
+from engine.names import Directory
+from engine.runs.folder import RunFolder, all_runs
+from engine.runs.series import series_key, split_key
 from engine.saving import rows_of
 
 EVENT = ("step", "kind", "rule", "layer", "value", "threshold", "says")

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import device
-from engine.declaration import KnobError, declare, nested
-from engine.folder import RunFolder, new_run, reserve
-from engine.knobs import Flat
-from engine.nearest import nearest
+from engine.core import device
+from engine.core.suggest import nearest
+from engine.declare.knobs import Flat
+from engine.declare.resolve import KnobError, declare, nested
+from engine.runs.folder import RunFolder, new_run, reserve
 
 LabJson = Mapping[str, Any]
 

@@ -14,12 +14,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine import device, locks, orders
+from engine import orders
+from engine.core import device, locks
+from engine.declare.knobs import unnest
 from engine.executors import Executor
 from engine.executors.local import Local
-from engine.folder import ENDED, RUN_ID, RunFolder
-from engine.knobs import unnest
 from engine.queue_order import QueueOrder
+from engine.runs.folder import ENDED, RUN_ID, RunFolder
 from engine.slots import Slots
 
 TERMINATE_AFTER, KILL_AFTER = 10.0, 20.0  # seconds since STOP was seen

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import artefacts
-from engine.folder import data_folder
-from engine.knobs import Flat
+from engine.core.paths import data_folder
+from engine.declare.knobs import Flat
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -24,18 +24,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from engine import checkpoint
-from engine.catalog import Catalog
 from engine.control import Control, Stopped
+from engine.core.catalog import Catalog
 from engine.detector import Detector
 from engine.evaluation import validation_loss
-from engine.folder import RunFolder
 from engine.lab import Lab
 from engine.norms import clip, gradient_norms, total
 from engine.observer import Observer
 from engine.probe import Probe, Reading, Step, attached
 from engine.progress import Progress
 from engine.provenance import add
-from engine.spool import Spool, spools
+from engine.runs.folder import RunFolder
+from engine.runs.spool import Spool, spools
 
 log = logging.getLogger(__name__)
 

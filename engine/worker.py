@@ -16,7 +16,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from engine.folder import RunFolder, write_json
+from engine.core.files import write_json
+from engine.runs.folder import RunFolder
 
 LONGEST = 300  # characters of an exception that a page shows
 NICE = 10  # a training takes what pages and index leave of the processor: all of it, where nobody looks
@@ -37,7 +38,7 @@ def load_lab(spec: dict[str, Any] | None) -> Any:
     """The declared lab with its knobs."""
     if spec is None:
         raise ValueError("The run has no readable spec.json.")
-    from engine.catalog import Catalog
+    from engine.core.catalog import Catalog
     from engine.lab import Lab
 
     return Catalog("engine.labs", Lab)[spec["lab"]].model_validate(spec["knobs"])

@@ -32,8 +32,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.executors.local import tell_end
-from engine.folder import RunFolder
+from engine.runs.ending import tell_end
+from engine.runs.folder import RunFolder
 
 LARGEST = 64 * 1024
 MOST_FILES = 4
@@ -53,7 +53,7 @@ def do_worker(request: dict[str, Any], files: list[int]) -> int:
 def do_labs(request: dict[str, Any], files: list[int]) -> int:
     """Write the document of `labs --json` to the first file."""
     os.dup2(files[1], 2)
-    from engine.labs_json import document
+    from engine.describe import document
 
     with open(files[0], "w") as out:
         json.dump(document(), out, allow_nan=False)

@@ -4,9 +4,9 @@ import shlex
 
 import streamlit as st
 from engine import estimate
-from engine.again import asked, command, given, preset_knobs, written
-from engine.declaration import KnobError, declare
-from engine.folder import run_folder
+from engine.declare.resolve import KnobError, declare
+from engine.declare.revise import asked, command, given, preset_knobs, written
+from engine.runs.folder import run_folder
 from engine.service import service
 from engine.submit import complete
 

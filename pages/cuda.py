@@ -1,7 +1,8 @@
 """CUDA kernels: what each computes and why so, what it compiles to, how it is proven, how fast it was measured to be."""
 
 import streamlit as st
-from engine import device, kernel_table
+from engine import kernel_table
+from engine.core import device
 
 from pages.parts.kernels import one_kernel, standing
 

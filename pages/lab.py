@@ -3,7 +3,7 @@
 import re
 
 import streamlit as st
-from engine.nearest import nearest
+from engine.core.suggest import nearest
 from engine.service import service
 
 from pages.parts.cards import broken_card, card, skeletons

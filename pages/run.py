@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 from engine.chart import Chart, charts
-from engine.folder import ENDED, run_folder
+from engine.runs.folder import ENDED, run_folder
+from engine.runs.series import SeriesInfo
 from engine.service import service
-from engine.spool import SeriesInfo
 
 from pages.parts import details
 from pages.parts.controls import together

@@ -14,8 +14,8 @@ from engine import __main__ as command_line
 from engine import service as service_module
 from engine.commands import labs as labs_command
 from engine.executors.local import Local
-from engine.folder import RunFolder
 from engine.owner import Owner
+from engine.runs.folder import RunFolder
 from engine.service import Service
 from tests.indexed_runs import Owners, begin, log, spool_of, told_step
 from tests.toy import DOCUMENT, WORKER, Answer

@@ -11,11 +11,12 @@ import duckdb
 import pytest
 
 from engine import batch, saving
-from engine.detector import Event
-from engine.folder import RunFolder, new_run, write_json
+from engine.core.files import write_json
 from engine.owner import Owner
-from engine.spool import OPEN, POINTS, Spool, spools
-from engine.tail import Tail
+from engine.runs.event import Event
+from engine.runs.folder import RunFolder, new_run
+from engine.runs.spool import OPEN, POINTS, Spool, spools
+from engine.runs.spool_reader import Tail
 
 LAYER = "blocks.0.moe"
 KNOBS = {"seed": 3, "steps": 100, "router": {"is": "hash", "k": 2}}

@@ -7,10 +7,11 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from engine.catalog import Catalog
-from engine.declaration import declare, nested
-from engine.folder import new_run
-from engine.lab import Lab, entry
+from engine.core.catalog import Catalog
+from engine.declare.resolve import declare, nested
+from engine.describe import entry
+from engine.lab import Lab
+from engine.runs.folder import new_run
 
 ENTRIES = {name: entry(name, lab) for name, lab in Catalog("engine.labs", Lab).load()[0].items()}
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.detector import Event
-from engine.folder import RunFolder, reserve, write_json
-from engine.pictures import Pictures
-from engine.probe import Picture
-from engine.spool import Spool
+from engine.core.files import write_json
+from engine.runs.event import Event
+from engine.runs.folder import RunFolder, reserve
+from engine.runs.pictures import Picture, Pictures
+from engine.runs.spool import Spool
 
 LAYER = "blocks.0.moe"
 EXPERTS = 8

@@ -11,7 +11,7 @@ import pytest
 from engine.chart import Chart, RunLook, charts
 from engine.charts.bytes_per_expert import TOP
 from engine.charts.expert_load import ROWS, owners
-from engine.spool import SeriesInfo
+from engine.runs.series import SeriesInfo
 
 LAYER, EXPERTS, STEPS = "blocks.0.moe", 8, 30
 KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "floor", "spike", "events", "level"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.folder import ENDED, all_runs
+from engine.runs.folder import ENDED, all_runs
 from tests.toy import DOCUMENT, Answer, refused
 
 

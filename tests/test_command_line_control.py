@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.executors.local import Local
-from engine.folder import RunFolder, all_runs
 from engine.owner import Owner
+from engine.runs.folder import RunFolder, all_runs
 from engine.supervisor import Supervisor
 from tests.toy import PATIENCE, WORKER, Answer, refused, until
 

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from engine import teachers
-from engine.declaration import declare, nested
-from engine.lab import entry
+from engine.declare.resolve import declare, nested
+from engine.describe import entry
 from engine.labs.consistency import Consistency
 from engine.models.consistency import one_step
 from engine.models.energy_distance import energy_distance

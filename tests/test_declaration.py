@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.declaration import KnobError, declare, nested
-from engine.folder import RUN_ID
-from engine.knobs import unnest
-from engine.lab import override
+from engine.declare.knobs import unnest
+from engine.declare.presets import override
+from engine.declare.resolve import KnobError, declare, nested
+from engine.runs.folder import RUN_ID
 from engine.submit import find_lab, submit, submit_twins
 
 

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalog import Catalog
-from engine.detector import Detector, Event
+from engine.core.catalog import Catalog
+from engine.detector import Detector
 from engine.detectors.divergence import Divergence
 from engine.detectors.loss_spike import LossSpike
 from engine.detectors.nonfinite import NonFinite
+from engine.runs.event import Event
 
 DETECTORS, BROKEN = Catalog("engine.detectors", Detector).load()
 EACH = pytest.mark.parametrize("name", DETECTORS)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine import reference
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
+from engine.declare.knobs import describe
 from engine.detector import Detector
-from engine.knobs import describe
 from engine.lab import Lab
 from engine.probe import Probe
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine import feature_networks
+from engine.core.files import read_json
 from engine.datasets.digits import digits
 from engine.datasets.photo_patches import photo_patches
-from engine.folder import read_json
 from engine.labs.consistency import Consistency
 from engine.labs.unet import Unet
 from engine.models.frechet import Moments, frechet_distance, kernel_distance, moments

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from engine.detector import Event
-from engine.folder import RunFolder, write_json
+from engine.core.files import write_json
 from engine.owner import Owner
+from engine.runs.event import Event
+from engine.runs.folder import RunFolder
 from tests.indexed_runs import Owners, begin, log, points_in, points_of, spool_of
 
 

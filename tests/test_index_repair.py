@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from engine.folder import RunFolder
 from engine.owner import Owner
+from engine.runs.folder import RunFolder
 from tests.indexed_runs import Owners, everything, log, points_in, points_of, spool_of
 
 

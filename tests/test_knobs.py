@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalog import Catalog
-from engine.knobs import Knobs, describe, knob, nest, unnest
-from engine.lab import Preset, override, presets
-from engine.nearest import nearest
+from engine.core.catalog import Catalog
+from engine.core.suggest import nearest
+from engine.declare.knobs import Knobs, describe, knob, nest, unnest
+from engine.declare.presets import Preset, override
+from engine.describe import expand_presets
 
 names = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 values = st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.text(max_size=5), st.none())
@@ -48,7 +49,7 @@ def test_a_preset_yields_its_twins_and_its_ladder() -> None:
             "ladder": Preset("s.", "s.", {}, grid={"lr": [1, 2]}),
         }
 
-    out = presets(Tiny)  # type: ignore[arg-type]
+    out = expand_presets(Tiny)  # type: ignore[arg-type]
     assert list(out) == ["broken", "broken_cured", "broken_gpu", "broken_cured_gpu", "plain", "ladder", "ladder_1", "ladder_2"]
     assert out["broken"]["twin"] == "broken_cured"
     assert out["broken_gpu"]["twin"] == "broken_cured_gpu"

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from engine.catalog import Catalog
-from engine.declaration import KnobError, declare, nested
-from engine.knobs import GROUPS, unnest
-from engine.lab import Lab, entry
+from engine.core.catalog import Catalog
+from engine.declare.knobs import GROUPS, unnest
+from engine.declare.resolve import KnobError, declare, nested
+from engine.describe import entry
+from engine.lab import Lab
 
 LABS, BROKEN = Catalog("engine.labs", Lab).load()
 ENTRIES = {name: entry(name, lab) for name, lab in LABS.items()}

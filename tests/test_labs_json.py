@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from engine import labs_json
-from engine.labs_json import LabsUnreadable, cached, key, labs_document
+from engine.core import started
+from engine.core.code_key import key
+from engine.declare import lab_catalog
+from engine.declare.lab_catalog import LabsUnreadable, cached, labs_document
 
 ROOT = Path(__file__).resolve().parent.parent
 CHILD = """
 import json, pathlib, sys
-log = pathlib.Path(__file__).resolve().parent.parent.parent / "computed.log"
+log = pathlib.Path.cwd().parent / "computed.log"
 log.open("a").write("once\\n")
 print("… reading the lab toy", flush=True)
 pathlib.Path(sys.argv[1]).write_text(json.dumps({"labs": [{"lab": "toy"}], "probes": [], "detectors": [], "errors": []}))
@@ -32,8 +34,15 @@ def code(tmp_path: Path) -> Path:
     for folder in ("engine", "kernels"):
         (tmp_path / "code" / folder).mkdir(parents=True)
         (tmp_path / "code" / folder / "__init__.py").touch()
-    (tmp_path / "code" / "engine" / "labs_json.py").write_text(CHILD)
+    module_file(tmp_path / "code", started.DESCRIBE).write_text(CHILD)
     return tmp_path / "code"
+
+
+def module_file(code: Path, module: str) -> Path:
+    """The file of a module in a copy of the code, with its folders."""
+    path = code.joinpath(*module.split(".")).with_suffix(".py")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def computed(code: Path) -> int:
@@ -95,7 +104,7 @@ def test_many_who_ask_at_once_wait_for_one_computation(code: Path, tmp_path: Pat
 
 
 def test_a_child_that_fails_is_told_in_one_sentence(code: Path, tmp_path: Path) -> None:
-    (code / "engine" / "labs_json.py").write_text("raise RuntimeError('no torch here')\n")
+    module_file(code, started.DESCRIBE).write_text("raise RuntimeError('no torch here')\n")
     with pytest.raises(LabsUnreadable, match="The labs could not be read: RuntimeError: no torch here") as caught:
         labs_document(tmp_path / "data", root=code)
     assert "\n" not in str(caught.value)
@@ -105,7 +114,7 @@ def test_old_documents_are_forgotten(code: Path, tmp_path: Path) -> None:
     for n in range(6):
         (code / "engine" / "change.py").write_text(f"n = {n}\n")
         labs_document(tmp_path / "data", root=code)
-    assert len(list((tmp_path / "data" / "cache").glob("labs-*.json"))) == labs_json.KEEP + 1
+    assert len(list((tmp_path / "data" / "cache").glob("labs-*.json"))) == lab_catalog.KEEP + 1
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +171,7 @@ def test_the_document_has_the_shape_of_the_design(with_broken_files: dict[str, A
 def test_reading_the_cache_imports_no_torch(code: Path, tmp_path: Path) -> None:
     labs_document(tmp_path / "data", root=code)
     asked = (
-        "import sys; from pathlib import Path; from engine.labs_json import labs_document;"
+        "import sys; from pathlib import Path; from engine.declare.lab_catalog import labs_document;"
         f"labs_document(Path({str(tmp_path / 'data')!r}), root=Path({str(code)!r}));"
         "print(sorted({'torch', 'lightning', 'duckdb', 'polars'} & set(sys.modules)))"
     )

@@ -51,7 +51,7 @@ def test_no_page_shares_its_name_with_a_package_or_a_standard_library_module() -
     [
         ("import engine.worker", {"duckdb", "polars", "plotly", "streamlit", "pages", "pyarrow", "pandas"}),
         (
-            "from engine.catalog import Catalog\nfrom engine.lab import Lab\nassert not Catalog('engine.labs', Lab).load()[1]",
+            "from engine.core.catalog import Catalog\nfrom engine.lab import Lab\nassert not Catalog('engine.labs', Lab).load()[1]",
             {"duckdb", "polars", "plotly", "streamlit", "pages", "pandas"},
         ),
         ("import engine.service, engine.routes", {"torch", "lightning", "streamlit", "pages"}),

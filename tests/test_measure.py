@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from engine import measure
-from engine.folder import new_run
 from engine.measure import document, kept, one_run, seeds, summary
+from engine.runs.folder import new_run
 
 SHOW = {
     "status": "diverged",

@@ -39,11 +39,11 @@ def test_twins_stand_side_by_side_with_the_numbers_of_the_files(preset: str) -> 
 
 def measured_of_unet(name: str) -> str:
     def page(name: str) -> None:
-        from engine.lab import presets
+        from engine.describe import expand_presets
         from engine.labs.unet import Unet
         from pages.parts.measured import measured
 
-        measured("unet", presets(Unet), name)
+        measured("unet", expand_presets(Unet), name)
 
     test = AppTest.from_function(page, args=(name,)).run(timeout=60)
     assert not test.exception

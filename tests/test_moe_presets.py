@@ -15,10 +15,10 @@ import pytest
 import torch
 from torch import nn
 
-from engine.catalog import Catalog
-from engine.declaration import declare, nested
-from engine.knobs import Flat
-from engine.lab import entry
+from engine.core.catalog import Catalog
+from engine.declare.knobs import Flat
+from engine.declare.resolve import declare, nested
+from engine.describe import entry
 from engine.labs.moe import Moe
 from engine.norms import clip
 from engine.probe import Probe, Step

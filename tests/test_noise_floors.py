@@ -11,7 +11,7 @@ from engine.datasets.plane import SIGMA_DATA
 from engine.floors import with_floors
 from engine.models.initialise import named_generator
 from engine.probes._drawn import SAMPLES, against
-from engine.spool import SeriesInfo
+from engine.runs.series import SeriesInfo
 
 CATALOG, _ = charts()
 FLOORS = {  # chart -> the dashed and dotted lines that its metrics are read against

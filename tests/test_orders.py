@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from engine import locks
-from engine.folder import ENDED, RunFolder
+from engine.core import locks
 from engine.orders import Refused, delete, hold, resume, sweep_deleted
 from engine.owner import Owner
+from engine.runs.folder import ENDED, RunFolder
 from engine.training import train
 from tests.tiny_lab import Tiny, new_folder
 from tests.toy import Answer, refused, until

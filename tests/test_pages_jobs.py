@@ -9,8 +9,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine.commands.doctor import examine
-from engine.folder import run_folder
-from engine.knobs import unnest
+from engine.declare.knobs import unnest
+from engine.runs.folder import run_folder
 from engine.service import Service
 from tests.lab_pages import button, collapse
 from tests.made_runs import MadeRun, finished_run, finished_twins, readings

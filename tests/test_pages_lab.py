@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.panel import Panel
 from engine.panel_answers import PanelAnswers, PanelError
 from engine.panels.router_noise import RouterNoise

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from engine.declaration import KnobError
+from engine.declare.knobs import describe
+from engine.declare.resolve import KnobError
 from engine.executors.local import Local
 from engine.executors.zygote import Zygote
-from engine.knobs import describe
 from engine.panel_answers import PanelAnswers, PanelError, in_a_plain_process
 from engine.panel_frames import answer, decoded, encoded, odd_values
 from engine.panels.router_noise import RouterNoise
@@ -28,7 +28,7 @@ LABS = {"labs": [{"panels": [{"name": "router_noise", "knobs": describe(RouterNo
 CHILDREN = '''
 """Panels that misbehave, for a test."""
 import math
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.panel import Panel
 class Odd(Panel):
     title = labs = formula = about = ""

@@ -12,16 +12,17 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from engine.catalog import Catalog
-from engine.knobs import nest
+from engine.core.catalog import Catalog
+from engine.declare.knobs import nest
+from engine.describe import describe_panels
 from engine.lab import Lab
-from engine.panel import Panel, told
+from engine.panel import Panel
 from engine.panel_frames import decoded, encoded
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = Catalog("engine.labs", Lab).names()
 PANELS, BROKEN = Catalog("engine.panels", Panel).load()
-TOLD = {panel["name"]: panel for lab in LABS for panel in told(lab)}
+TOLD = {panel["name"]: panel for lab in LABS for panel in describe_panels(lab)}
 BUDGET = 1.0  # seconds of CPU time, as the design gives a panel
 
 

@@ -18,9 +18,9 @@ import torch
 from PIL import Image
 
 from engine import training
-from engine.catalog import Catalog
-from engine.pictures import MANY, ODD, Pictures, picture_file, readable
-from engine.probe import Metric, Picture, Probe, Reading, Step
+from engine.core.catalog import Catalog
+from engine.probe import Metric, Probe, Reading, Step
+from engine.runs.pictures import MANY, ODD, Picture, Pictures, picture_file, readable
 from engine.training import train
 from tests.tiny_lab import Tiny, Told, new_folder
 
@@ -174,7 +174,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np, torch
-from engine.pictures import Pictures
+from engine.runs.pictures import Pictures
 from engine.probe import Picture
 limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 pictures = Pictures(Path(sys.argv[1]))

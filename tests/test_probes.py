@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.models.attention_tap import AttentionTap
 from engine.models.stages import stages
 from engine.norms import MOST_LAYERS, Layers, clip, norms, total

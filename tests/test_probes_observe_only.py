@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.lab import Lab
 from engine.probe import PRICES
 from engine.training import train

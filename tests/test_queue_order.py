@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from engine.executors.local import Local
-from engine.folder import ENDED, RunFolder, new_run
 from engine.queue_order import QueueOrder
+from engine.runs.folder import ENDED, RunFolder, new_run
 from engine.service import Service
 from engine.supervisor import PAUSED, WARMING, Supervisor
 from tests.lab_pages import collapse

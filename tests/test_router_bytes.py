@@ -13,8 +13,9 @@ from engine.byte_names import KIND_NAMES, KINDS, byte_name, kind_of
 from engine.heat_map import PAPER, Block, colour, heat_map
 from engine.labs.moe import Moe
 from engine.models.routing import routed
-from engine.probe import Picture, Reading, Step
+from engine.probe import Reading, Step
 from engine.probes.router_bytes import RouterBytes, information, picture
+from engine.runs.pictures import Picture
 
 SMALL = {"device": "cpu", "layers": 2, "experts": 6, "d_model": 16, "heads": 2, "context": 16, "batch_size": 4, "expert_width": 8}
 
@@ -170,7 +171,7 @@ def test_a_dead_expert_is_a_gap_in_the_picture() -> None:
 
 @pytest.mark.parametrize("experts", [2, 32, 256])
 def test_a_picture_of_any_number_of_experts_can_be_stored(experts: int) -> None:
-    from engine.pictures import readable
+    from engine.runs.pictures import readable
 
     drawn = picture({f"blocks.{n}.moe": torch.ones(experts, 256, dtype=torch.int64) for n in range(6)})
     pixels, notes = readable(drawn)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.models.routing import RoutingRecord
 from engine.probe import Probe, Step, attached
 

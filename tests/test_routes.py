@@ -23,11 +23,11 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from engine import locks
+from engine.core import locks
 from engine.executors.local import Local
-from engine.folder import ENDED, RunFolder, new_run
 from engine.live import Pending
 from engine.routes import routes, streams
+from engine.runs.folder import ENDED, RunFolder, new_run
 from engine.service import Service
 
 FAKE = Path(__file__).parent / "fake"

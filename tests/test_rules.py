@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalog import Catalog
 from engine.commands import labs as labs_command
-from engine.declaration import KnobError, declare
+from engine.core.catalog import Catalog
+from engine.declare.resolve import KnobError, declare
+from engine.declare.rules import AtMost, Divides, broken
 from engine.lab import Lab
-from engine.rules import AtMost, Divides, broken
 from engine.service import Service
 from tests.lab_pages import ENTRIES, button, fields
 from tests.test_pages import opened, said

@@ -10,8 +10,8 @@ from engine.observer import Observer
 from engine.open_run import open_run
 from engine.owner import Owner
 from engine.probe import Reading
-from engine.spool import VECTOR, Spool
-from engine.tail import Tail
+from engine.runs.spool import VECTOR, Spool
+from engine.runs.spool_reader import Tail
 from tests.indexed_runs import begin
 from tests.tiny_lab import Tiny
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.catalog import Catalog
 from engine.chart import RunLook, charts
+from engine.core.catalog import Catalog
 from engine.labs.moe import Moe
 from engine.models.moe_layer import MoELayer
 from engine.models.router_scores import top_k

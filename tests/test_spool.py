@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.detector import Event
-from engine.spool import EVENT, MAGIC, OPEN, POINTS, VECTOR, Series, Spool, spools
-from engine.tail import Frame, Tail
+from engine.runs.event import Event
+from engine.runs.series import Series
+from engine.runs.spool import EVENT, MAGIC, OPEN, POINTS, VECTOR, Spool, spools
+from engine.runs.spool_reader import Frame, Tail
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = "20250101-120000-moe-0001"
@@ -167,7 +168,7 @@ def test_a_long_file_is_read_in_portions(tmp_path: Path) -> None:
 
 FULL_DISK = """
 import json, resource, signal, sys
-from engine.spool import Spool
+from engine.runs.spool import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 spool = Spool(sys.argv[1], "20250101-120000-moe-0001")
 limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -222,7 +223,7 @@ def test_a_vector_element_beyond_float32_is_an_infinity_as_a_cast_would_make_it(
 
 
 def test_a_call_too_long_to_be_read_again_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.spool.LARGEST", 4000)
+    monkeypatch.setattr("engine.runs.spool.LARGEST", 4000)
     spool = Spool(tmp_path / "spool.1.bin", RUN)
     assert not spool.log(0, vectors={("v", ""): [0.0] * 1000})
     assert spool.dropped == 1

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.detector import Event
-from engine.spool import EVENT, POINTS, Spool
-from engine.tail import Frame, Tail
+from engine.runs.event import Event
+from engine.runs.spool import EVENT, POINTS, Spool
+from engine.runs.spool_reader import Frame, Tail
 from tests.test_spool import RUN, calls_of, read, told
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.stale import changed_since
+from engine.core.stale import changed_since
 
 
 def test_only_what_was_imported_and_changed_later_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

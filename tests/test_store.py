@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.detector import jsonable
-from engine.folder import RunFolder, write_json
+from engine.core.files import write_json
+from engine.core.nonfinite import jsonable
 from engine.owner import Owner
+from engine.runs.folder import RunFolder
 from tests.indexed_runs import LAYER, begin, measured, points_in, points_of, spool_of, told_step
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from engine import locks
+from engine.core import locks
+from engine.core.files import read_json
 from engine.executors.local import Local
-from engine.folder import ENDED, RunFolder, new_run, read_json
+from engine.runs.folder import ENDED, RunFolder, new_run
 from engine.supervisor import Supervisor
 
 WORKER = [sys.executable, str(Path(__file__).parent / "fake" / "worker.py")]
@@ -206,7 +207,7 @@ def test_many_supervisors_start_each_run_once(tmp_path: Path) -> None:
         "import sys, time; sys.path.insert(0, sys.argv[3])\n"
         "from pathlib import Path\n"
         "from engine.executors.local import Local\n"
-        "from engine.folder import ENDED, all_runs\n"
+        "from engine.runs.folder import ENDED, all_runs\n"
         "from engine.supervisor import Supervisor\n"
         "s = Supervisor(Path(sys.argv[1]), Local([sys.executable, sys.argv[2]]), cores=2, gpus=[])\n"
         "while not all(r.status() in ENDED for r in all_runs(Path(sys.argv[1]))): s.step(); time.sleep(0.001)\n"

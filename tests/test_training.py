@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from engine import checkpoint
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.lab import Lab
 from engine.models.initialise import initialise
 from engine.observer import Observer
 from engine.probe import Metric, Probe, Reading, Step
 from engine.probes.loss_train import LossTrain
-from engine.spool import Spool
+from engine.runs.spool import Spool
 from engine.training import train
 from tests.tiny_lab import Tiny, TinyModel, Told, new_folder, run_tiny
 

@@ -21,7 +21,8 @@ import torch
 from torch import nn
 
 from engine import checkpoint
-from engine.folder import RunFolder, new_run, write_json
+from engine.core.files import write_json
+from engine.runs.folder import RunFolder, new_run
 from engine.training import train
 from engine.worker import sentence, work
 from tests.tiny_lab import Tiny, Told, new_folder, run_tiny

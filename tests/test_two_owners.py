@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from engine.folder import RunFolder
 from engine.owner import Owner
-from engine.spool import Spool
+from engine.runs.folder import RunFolder
+from engine.runs.spool import Spool
 from tests.indexed_runs import Owners, everything, log, points_in, points_of
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 import torch
 
-from engine.catalog import Catalog
-from engine.declaration import declare, nested
-from engine.detector import Detector, Event
-from engine.knobs import Flat
-from engine.lab import entry
+from engine.core.catalog import Catalog
+from engine.declare.knobs import Flat
+from engine.declare.resolve import declare, nested
+from engine.describe import entry
+from engine.detector import Detector
 from engine.labs.unet import Unet
 from engine.norms import clip
+from engine.runs.event import Event
 
 UNET = entry("unet", Unet)
 MEASURED = Path(__file__).resolve().parent.parent / "docs" / "measured" / "unet"

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.detector import Detector
 from engine.labs.unet import Unet
-from engine.probe import Picture, Probe, Reading, Step, attached
+from engine.probe import Probe, Reading, Step, attached
+from engine.runs.pictures import Picture
 
 PROBES = Catalog("engine.probes", Probe)
 SMALL = {"device": "cpu", "skips": 3, "width": 8, "batch_size": 5, "steps": 40}

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.folder import RunFolder
 from engine.owner import Owner
+from engine.runs.folder import RunFolder
 from engine.schema import ABOUT, COLUMNS
 from engine.store import Store
 from tests.indexed_runs import LAYER, measured, spool_of

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.lab import Lab
 
 FORBIDDEN = {"duckdb", "polars", "plotly", "streamlit", "pyarrow", "pandas", "pages", "starlette"}
@@ -21,7 +21,7 @@ def loaded(code: str) -> set[str]:
 
 
 CATALOGS = """
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.lab import Lab
 from engine.probe import Probe
 from engine.detector import Detector

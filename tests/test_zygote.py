@@ -13,15 +13,16 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.catalog import Catalog
-from engine.declaration import declare, nested
+from engine.core.catalog import Catalog
+from engine.declare.resolve import declare, nested
+from engine.describe import entry
 from engine.executors.local import Local
 from engine.executors.zygote import Zygote
-from engine.folder import RunFolder, new_run
-from engine.lab import Lab, entry
-from engine.spool import POINTS
+from engine.lab import Lab
+from engine.runs.folder import RunFolder, new_run
+from engine.runs.spool import POINTS
+from engine.runs.spool_reader import Tail
 from engine.supervisor import Supervisor
-from engine.tail import Tail
 from engine.worker import NICE
 
 MOE = entry("moe", Catalog("engine.labs", Lab)["moe"])

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.folder import RunFolder, new_run
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.lab import Lab
 from engine.models.attention_tap import AttentionTap
 from engine.models.initialise import initialise, named_generator
-from engine.spool import EVENT, POINTS, VECTOR, spools
-from engine.tail import Tail
+from engine.runs.folder import RunFolder, new_run
+from engine.runs.spool import EVENT, POINTS, VECTOR, spools
+from engine.runs.spool_reader import Tail
 
 
 class TinyModel(nn.Module):

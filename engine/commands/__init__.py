@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from engine.detector import jsonable
+from engine.core.nonfinite import jsonable
 
 ANSWERED, BAD_USAGE, FAILED, DIVERGED, NOT_FOUND, STOPPED = 0, 2, 3, 4, 5, 6
 CODE_OF_STATUS = {"finished": ANSWERED, "diverged": DIVERGED, "stopped": STOPPED, "failed": FAILED, "killed": FAILED, "lost": FAILED}

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.commands import FAILED, NOT_FOUND, Refusal
-from engine.folder import data_folder, run_folder
+from engine.core.paths import data_folder
 from engine.owner import Owner
+from engine.runs.folder import run_folder
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import sys
 import time
 from typing import Any
 
-from engine.folder import RunFolder
 from engine.owner import Owner
+from engine.runs.folder import RunFolder
 
 EVERY = 0.2  # seconds between two drawings
 

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine import device, locks
 from engine.commands import ANSWERED, tell
-from engine.folder import data_folder
+from engine.core import device, locks
+from engine.core.paths import data_folder
 
 Check = tuple[str, bool, str]
 

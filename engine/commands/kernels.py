@@ -11,8 +11,8 @@ from typing import Any
 
 from engine import kernel_table
 from engine.commands import ANSWERED, BAD_USAGE, FAILED, Refusal, table, tell
-from engine.folder import data_folder
-from engine.nearest import nearest
+from engine.core.paths import data_folder
+from engine.core.suggest import nearest
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.commands import ANSWERED, FAILED, NOT_FOUND, Refusal, tell
-from engine.declaration import KnobError
-from engine.folder import data_folder
-from engine.labs_json import Document, LabsUnreadable, labs_document
+from engine.core.paths import data_folder
+from engine.declare.lab_catalog import Document, LabsUnreadable, labs_document
+from engine.declare.resolve import KnobError
 from engine.submit import find_lab
 
 

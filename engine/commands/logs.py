@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from engine.commands import ANSWERED, NOT_FOUND, Refusal, tell
-from engine.folder import RunFolder, data_folder, run_folder
+from engine.core.paths import data_folder
+from engine.runs.folder import RunFolder, run_folder
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from engine.commands import ANSWERED, FAILED, Refusal, tell
-from engine.folder import data_folder
+from engine.core.paths import data_folder
 from engine.owner import Owner
 
 

@@ -20,9 +20,10 @@ from engine.commands._document import lines
 from engine.commands._index import index
 from engine.commands._progress import Progress
 from engine.commands.labs import catalog
-from engine.declaration import KnobError
-from engine.folder import ENDED, RunFolder, data_folder
+from engine.core.paths import data_folder
+from engine.declare.resolve import KnobError
 from engine.owner import Owner
+from engine.runs.folder import ENDED, RunFolder
 from engine.submit import find_lab, submit
 from engine.supervisor import Supervisor
 

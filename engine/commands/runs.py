@@ -7,8 +7,8 @@ import time
 
 from engine.commands import ANSWERED, BAD_USAGE, Refusal, table, tell
 from engine.commands._index import index
-from engine.folder import STATUSES
-from engine.nearest import nearest
+from engine.core.suggest import nearest
+from engine.runs.folder import STATUSES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 from engine.commands import ANSWERED, FAILED, Refusal, tell
 from engine.commands.run import asked_to_leave
-from engine.folder import data_folder
+from engine.core.paths import data_folder
 from engine.service import Service
 
 

@@ -7,7 +7,8 @@ import argparse
 from engine.commands import ANSWERED, tell
 from engine.commands._document import lines
 from engine.commands._index import check_run, index
-from engine.folder import data_folder, run_folder
+from engine.core.paths import data_folder
+from engine.runs.folder import run_folder
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

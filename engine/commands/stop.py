@@ -11,8 +11,9 @@ import time
 from engine import orders
 from engine.commands import ANSWERED, tell
 from engine.commands.logs import existing
+from engine.core.paths import data_folder
 from engine.executors.local import Local
-from engine.folder import ENDED, data_folder
+from engine.runs.folder import ENDED
 from engine.supervisor import KILL_AFTER, Supervisor
 
 PATIENCE = KILL_AFTER + 10.0

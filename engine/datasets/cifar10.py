@@ -24,7 +24,7 @@ def cifar10(sets: Path | None = None) -> Images:
 
     `sets`: the folder of data sets, by default `sets/` in the data folder.
     """
-    from engine.folder import data_folder
+    from engine.core.paths import data_folder
 
     sets = sets or data_folder() / "sets"
     places = [sets / "cifar10", sets / "cifar10" / "cifar-10-batches-bin"]

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.detector import Detector, Event
+from engine.detector import Detector
+from engine.runs.event import Event
 
 MEMORY = 50
 LONG_MEMORY = 200

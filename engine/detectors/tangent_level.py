@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from engine.detector import Detector, Event
+from engine.detector import Detector
+from engine.runs.event import Event
 
 OPENING = 100
 FACTOR = 30.0

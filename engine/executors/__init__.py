@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
-from engine.folder import RunFolder
-from engine.locks import RunLock
+from engine.core.locks import RunLock
+from engine.runs.folder import RunFolder
 
 Urgency = Literal["ask", "terminate", "kill"]
 

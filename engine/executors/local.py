@@ -8,22 +8,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from engine.core import started
+from engine.core.locks import RunLock
+from engine.core.paths import ROOT
 from engine.executors import Urgency
-from engine.folder import RunFolder
-from engine.locks import RunLock
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-OUT_OF_MEMORY = "; if nobody sent it, the machine ran out of memory and the kernel chose this process"
-STATUS_OF_CODE = {0: "finished", 4: "diverged", 6: "stopped"}
+from engine.runs.ending import tell_end
+from engine.runs.folder import RunFolder
 
 
 class Local:
     """`command` replaces the worker's command line in tests; the run's folder is appended to it."""
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
-        self.command = list(command or (sys.executable, "-m", "engine.worker"))
+        self.command = list(command or (sys.executable, "-m", started.WORKER))
         self._children: dict[str, tuple[int, RunLock]] = {}
         self._sent: dict[str, int] = {}  # the last signal sent to a worker, whoever started it
         self._lock = threading.Lock()
@@ -110,24 +108,3 @@ class Local:
             tell_end(folder, os.waitstatus_to_exitcode(wait))
         del self._children[folder.run]
         lock.release()
-
-
-def tell_end(folder: RunFolder, code: int) -> None:
-    """Write exit.json for a worker that ended with `code` (negative: a signal) and did not do so itself."""
-    if folder.exit() is not None:
-        return
-    if code < 0:
-        name = signal.Signals(-code).name
-        asked = (folder.path / "STOP").exists()
-        if asked and -code == signal.SIGTERM:
-            folder.write_exit("stopped", by_signal=-code, says="Stopped by signal SIGTERM before it could write a checkpoint.")
-        elif asked:
-            folder.write_exit("killed", by_signal=-code, says=f"It did not answer to stop and was killed by signal {name}.")
-        else:
-            hint = OUT_OF_MEMORY if -code == signal.SIGKILL else ""
-            folder.write_exit("killed", by_signal=-code, says=f"The worker was killed by signal {name}{hint}.")
-        return
-    status = STATUS_OF_CODE.get(code, "failed")
-    last = next((line.strip() for line in reversed(folder.log(50)) if line.strip()), "")
-    says = "" if status != "failed" else f"The worker ended with code {code}" + (f": {last}" if last else " and said nothing.")
-    folder.write_exit(status, code=code, says=says)

@@ -18,10 +18,12 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import Any
 
-from engine.executors.local import ROOT, Local
-from engine.folder import RunFolder
-from engine.labs_json import key
-from engine.locks import RunLock
+from engine.core import started
+from engine.core.code_key import key
+from engine.core.locks import RunLock
+from engine.core.paths import ROOT
+from engine.executors.local import Local
+from engine.runs.folder import RunFolder
 
 PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
 
@@ -36,7 +38,7 @@ class Zygote(Local):
         super().__init__()
         self.data, self.problem = data, ""
         self.code, self._of = code, ""
-        self.zygote_command = list(command or (sys.executable, "-m", "engine.zygote"))
+        self.zygote_command = list(command or (sys.executable, "-m", started.FORK_SERVER))
         self.pid: int | None = None
         self._link: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.lab import Preset
+from engine.declare.presets import Preset
 
 ADAM = {"optimizer": "adamw", "optimizer.beta2": 0.99, "optimizer.weight_decay": 0.0}
 COMMON = {**ADAM, "steps": 600, "on_divergence": "continue"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.lab import Preset
+from engine.declare.presets import Preset
 
 TOY = {"backbone": "unet", "skips": 12, "batch_size": 16, "lr": 2e-3, "steps": 150}
 VIT = {"backbone": "u_vit", "backbone.patch": 2, "backbone.heads": 4, "width": 48, "skips": 12, "batch_size": 16, "lr": 2e-3, "steps": 120}

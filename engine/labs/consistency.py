@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine.knobs import knob, nest, question
-from engine.lab import Lab, override
+from engine.declare.knobs import knob, nest, question
+from engine.declare.presets import override
+from engine.lab import Lab
 from engine.labs._consistency_presets import PRESETS
 from engine.remedies.anchor import Anchor
 from engine.remedies.loss_weight import LossWeight

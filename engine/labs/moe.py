@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from engine.knobs import knob, question
-from engine.lab import Lab, Preset
+from engine.declare.knobs import knob, question
+from engine.declare.presets import Preset
+from engine.declare.rules import AtMost, Divides
+from engine.lab import Lab
 from engine.remedies.router import Router
-from engine.rules import AtMost, Divides
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine.knobs import knob, question
+from engine.declare.knobs import knob, question
+from engine.declare.rules import AtMost, Divides
 from engine.lab import Lab
 from engine.labs._unet_presets import PRESETS
 from engine.remedies.backbone import Backbone
@@ -16,7 +17,6 @@ from engine.remedies.diffusion import SIGMA_DATA, Diffusion
 from engine.remedies.residual_scaling import ResidualScaling
 from engine.remedies.sampler import Sampler
 from engine.remedies.skip_scaling import SkipScaling
-from engine.rules import AtMost, Divides
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine.knobs import knob, nest
+from engine.declare.knobs import knob, nest
 from engine.panel import Frames, Panel
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Diagnosis(Panel):
 
     def teacher(self) -> Any:
         """The diffusion run that this panel looks at: preset `diagnosis` with three of its knobs set."""
-        from engine.lab import override
+        from engine.declare.presets import override
         from engine.labs.consistency import QUESTIONS, Consistency
 
         knobs = override(Consistency.presets["diagnosis"].knobs, self._knobs())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.panel import Frame, Frames, Panel
 
 if TYPE_CHECKING:

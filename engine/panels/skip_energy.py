@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.panel import Frame, Panel
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from engine.models.initialise import named_generator
-from engine.probe import Metric, Picture, Probe, Reading, Step
+from engine.probe import Metric, Probe, Reading, Step
 from engine.remedies.diffusion import SIGMA_DATA
+from engine.runs.pictures import Picture
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,8 @@ from engine.byte_names import KIND_NAMES, kind_of
 from engine.evaluation import validation_of
 from engine.heat_map import Block, heat_map
 from engine.models.routing import routed
-from engine.probe import Metric, Picture, Probe, Reading, Step
+from engine.probe import Metric, Probe, Reading, Step
+from engine.runs.pictures import Picture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

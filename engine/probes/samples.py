@@ -10,8 +10,9 @@ from torch import Tensor
 
 from engine.datasets.clouds import cloud
 from engine.datasets.plane import SIGMA_DATA
-from engine.probe import Metric, Picture, Probe, Reading, Step
+from engine.probe import Metric, Probe, Reading, Step
 from engine.probes._drawn import against, drawn
+from engine.runs.pictures import Picture
 
 POINTS = 300
 SIDE = 8  # pictures in a row and in a column

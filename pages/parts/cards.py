@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import streamlit as st
-from engine.declaration import KnobError
-from engine.device import gpus
+from engine.core.device import gpus
+from engine.declare.resolve import KnobError
 from engine.service import service
 
 from pages.parts.words import title

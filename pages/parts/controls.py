@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from engine.again import asked, given
 from engine.chart import RunLook
-from engine.declaration import KnobError
-from engine.folder import ENDED, RunFolder
-from engine.nearest import nearest
+from engine.core.suggest import nearest
+from engine.declare.resolve import KnobError
+from engine.declare.revise import asked, given
+from engine.runs.folder import ENDED, RunFolder
 from engine.service import service
 
 from pages.parts.orders import ask_to_delete, order

@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 import streamlit as st
 from engine.chart import RunLook
-from engine.folder import ENDED, RunFolder, read_json
-from engine.knobs import Flat, unnest
+from engine.core.files import read_json
+from engine.declare.knobs import Flat, unnest
+from engine.runs.folder import ENDED, RunFolder
 
 from pages.parts.words import knob_value
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
-from engine.again import described, written
-from engine.declaration import KnobError, typed
-from engine.knobs import GROUPS, Flat
+from engine.declare.knobs import GROUPS, Flat
+from engine.declare.resolve import KnobError, typed
+from engine.declare.revise import described, written
 
 from pages.parts.texts import answer_text
 from pages.parts.words import title

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 from engine.chart import RunLook
-from engine.folder import ENDED, RunFolder
+from engine.runs.folder import ENDED, RunFolder
 from engine.service import service
 
 from pages.parts.controls import controls

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from engine.folder import ENDED
+from engine.runs.folder import ENDED
 from engine.service import service
 
 from pages.parts.status import inline

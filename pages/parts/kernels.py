@@ -6,18 +6,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 from engine import kernel_table
+from engine.core.paths import ROOT
 
 from pages.parts.looks import COLOURS
 from pages.parts.texts import formula
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 LONGEST_BENCH = 900  # seconds
 
 

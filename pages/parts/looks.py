@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.chart import RunLook
-from engine.spool import SeriesInfo
+from engine.runs.series import SeriesInfo
 
 from pages.parts.words import title
 

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import psutil
 import streamlit as st
-from engine import device
-from engine.folder import ENDED, RunFolder, all_runs
+from engine.core import device
+from engine.runs.folder import ENDED, RunFolder, all_runs
 from engine.service import service
 from engine.slots import needs
 

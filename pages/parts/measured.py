@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from engine.detector import number as plain
+from engine.core.files import read_json
+from engine.core.nonfinite import number as plain
+from engine.core.paths import ROOT
 from engine.floors import with_floors
-from engine.folder import read_json
 
 from pages.parts.words import number
 
-MEASURED = Path(__file__).resolve().parent.parent.parent / "docs" / "measured"
+MEASURED = ROOT / "docs" / "measured"
 
 
 def measured(lab: str, presets: Mapping[str, Any], name: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import streamlit as st
-from engine.folder import ENDED, all_runs
 from engine.orders import Refused
+from engine.runs.folder import ENDED, all_runs
 from engine.service import service
 
 from pages.parts.words import STATUS

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
-from engine.declaration import KnobError
-from engine.knobs import Flat, nest
+from engine.declare.knobs import Flat, nest
+from engine.declare.resolve import KnobError
 from engine.panel import Frames, panel
 from engine.panel_answers import PanelError
 from engine.panel_frames import odd_values

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 from engine import estimate
-from engine.folder import ENDED
+from engine.runs.folder import ENDED
 from engine.service import service
 
 from pages.parts.words import STATUS, knob_value, title

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
-from engine.knobs import Flat
+from engine.declare.knobs import Flat
 
 from pages.parts.texts import answer_text
 from pages.parts.words import number, title

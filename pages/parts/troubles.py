@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import streamlit as st
-from engine.folder import ENDED, RunFolder
+from engine.core.stale import changed_since
+from engine.runs.folder import ENDED, RunFolder
 from engine.service import service
-from engine.stale import changed_since
 
 
 def of_lab() -> list[str]:

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.catalog import Catalog
-from engine.nearest import nearest
+from engine.core.catalog import Catalog
+from engine.core.suggest import nearest
 from tests.benchmarks import table
 from tests.benchmarks.benchmark import Benchmark, load
 from tests.benchmarks.machine import machine

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from engine.device import cores, gpu_names
+from engine.core.device import cores, gpu_names
 from engine.provenance import device_name
 from tests.browser.conftest import chromium_here
 

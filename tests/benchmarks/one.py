@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from tests.benchmarks.benchmark import Benchmark, load
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from engine.folder import run_folder
-from engine.knobs import unnest
+from engine.declare.knobs import unnest
+from engine.runs.folder import run_folder
 from tests.browser.charts_on_page import chart, kind, press_card, until
 from tests.browser.conftest import Server
 from tests.made_runs import finished_twins

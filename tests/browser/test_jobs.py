@@ -11,11 +11,11 @@ from urllib.parse import parse_qs, quote, urlparse
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from engine.folder import ENDED, RunFolder, all_runs, run_folder
-from engine.knobs import unnest
+from engine.declare.knobs import unnest
 from engine.open_run import open_run
-from engine.spool import OPEN, spools
-from engine.tail import Tail
+from engine.runs.folder import ENDED, RunFolder, all_runs, run_folder
+from engine.runs.spool import OPEN, spools
+from engine.runs.spool_reader import Tail
 from tests.browser.charts_on_page import chart, until
 from tests.browser.conftest import Server
 from tests.made_runs import finished_run

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from engine.folder import all_runs
+from engine.runs.folder import all_runs
 from tests.browser.charts_on_page import chart, traces, until
 from tests.browser.conftest import Server
 

@@ -74,7 +74,7 @@ def test_pictures_appear_and_grow_while_the_training_goes_on(lab: Server, visito
 
 
 def test_a_resumed_run_shows_its_new_pictures(lab: Server, visitor: Callable[..., Page]) -> None:
-    from engine.spool import Spool
+    from engine.runs.spool import Spool
 
     made = MadeRun(lab.data, steps=10_000, began=time.time()).declare()
     for grey in (0.0, 0.2, 0.4):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine.folder import ENDED, all_runs
 from engine.open_run import open_run
+from engine.runs.folder import ENDED, all_runs
 from tests.browser.charts_on_page import chart, press_card, until
 from tests.browser.conftest import Server
 from tests.browser.test_jobs import ENDLESS, badge, launched, moving, points, press

@@ -20,9 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from engine.folder import RunFolder, write_json
-from engine.knobs import unnest
-from engine.spool import Spool, spools
+from engine.core.files import write_json
+from engine.declare.knobs import unnest
+from engine.runs.folder import RunFolder
+from engine.runs.spool import Spool, spools
 
 CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}
 

@@ -10,8 +10,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from engine.folder import RunFolder
 from engine.owner import Owner
+from engine.runs.folder import RunFolder
 from tests.indexed_runs import begin, points_in, points_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,8 +22,8 @@ WRITER = """
 import os, struct, sys, time
 from pathlib import Path
 from engine.detector import Event
-from engine.folder import RunFolder
-from engine.spool import Spool
+from engine.runs.folder import RunFolder
+from engine.runs.spool import Spool
 folder, attempt, start, steps = RunFolder(Path(sys.argv[1])), *map(int, sys.argv[2:])
 spool = Spool(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt, start=start)
 acknowledged = os.open(folder.path / f"acknowledged.{attempt}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

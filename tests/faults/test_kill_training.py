@@ -13,9 +13,9 @@ import pytest
 
 from engine import orders
 from engine.executors.zygote import Zygote
-from engine.folder import ENDED, RunFolder
 from engine.open_run import open_run
 from engine.owner import Owner
+from engine.runs.folder import ENDED, RunFolder
 from engine.supervisor import Supervisor
 from tests.test_zygote import declared, until
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from engine.executors.local import Local
-from engine.folder import ENDED, RunFolder, new_run
 from engine.owner import Owner
+from engine.runs.folder import ENDED, RunFolder, new_run
 from engine.supervisor import Supervisor
 
 FAKE = Path(__file__).resolve().parent.parent / "fake"

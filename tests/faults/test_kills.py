@@ -19,9 +19,9 @@ import pytest
 
 from engine.executors.local import Local
 from engine.executors.zygote import Zygote
-from engine.folder import ENDED, RunFolder, new_run
 from engine.open_run import open_run
 from engine.owner import Owner
+from engine.runs.folder import ENDED, RunFolder, new_run
 from engine.supervisor import Supervisor
 from tests.faults.test_kill_worker import FAKE, WORKER, until
 

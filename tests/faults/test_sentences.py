@@ -15,8 +15,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.executors.local import Local
-from engine.folder import ENDED, RunFolder
 from engine.owner import Owner
+from engine.runs.folder import ENDED, RunFolder
 from engine.service import Service
 from engine.supervisor import Supervisor
 from tests.faults.test_kill_worker import acknowledged, assert_exactly_once, kill, queue, serve, until
@@ -200,7 +200,7 @@ def test_a_lab_file_with_a_syntax_error_has_its_own_card_and_hides_no_other(tmp_
     """The real catalog of a copy of the project with one broken file beside the real ones."""
     import shutil
 
-    from engine.labs_json import labs_document
+    from engine.declare.lab_catalog import labs_document
 
     root = tmp_path / "project"
     for folder in ("engine", "kernels"):

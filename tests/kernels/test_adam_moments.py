@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.probe import Probe, Step
 from engine.probes import adam_moments
 from engine.probes.adam_moments import look

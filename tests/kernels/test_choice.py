@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.lab import Lab
 from engine.norms import norms
 from engine.remedies.router import Router

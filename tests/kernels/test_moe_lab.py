@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
-from engine.catalog import Catalog
+from engine.core.catalog import Catalog
 from engine.labs.moe import Moe
 from engine.models.initialise import initialise
 from engine.models.moe_layer import MoELayer

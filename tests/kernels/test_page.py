@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine import device, kernel_table
+from engine import kernel_table
+from engine.core import device
 from engine.service import Service
 from kernels.kernel import kernel, names
 from pages.parts.kernels import evenness, tiles_by_work

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.knobs import Choice
+from engine.declare.knobs import Choice
 from engine.remedies.objective import Ask
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.remedies.anchor import Anchor, velocity_loss
 from engine.remedies.objective import Ask
 

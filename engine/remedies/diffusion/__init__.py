@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.knobs import Choice
+from engine.declare.knobs import Choice
 
 if TYPE_CHECKING:
     from torch import Tensor

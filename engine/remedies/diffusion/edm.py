@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.remedies.diffusion import SIGMA_DATA, Coefficients, Diffusion
 
 if TYPE_CHECKING:

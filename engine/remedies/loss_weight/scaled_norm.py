@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.remedies.loss_weight import LossWeight
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.knobs import Choice
+from engine.declare.knobs import Choice
 
 
 class Modulation(Choice):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.remedies.objective import Ask, Objective
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.remedies.objective import Ask, Objective
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.remedies.optimizer import Optimizer
 
 if TYPE_CHECKING:

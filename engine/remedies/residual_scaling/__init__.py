@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from engine.knobs import Choice
+from engine.declare.knobs import Choice
 
 
 class ResidualScaling(Choice):

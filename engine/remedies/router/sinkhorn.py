@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.models.router_scores import LinearRouter, Routing, route, top_k
 from engine.remedies.router import Router
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine.knobs import Choice, knob
+from engine.declare.knobs import Choice, knob
 
 if TYPE_CHECKING:
     from torch import Tensor

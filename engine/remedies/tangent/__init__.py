@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.knobs import Choice
+from engine.declare.knobs import Choice
 
 if TYPE_CHECKING:
     from torch import Tensor

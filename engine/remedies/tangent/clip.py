@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.remedies.tangent import Tangent
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engine.knobs import knob
+from engine.declare.knobs import knob
 from engine.remedies.tangent import Tangent
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.folder import new_run
 from engine.owner import Owner
-from engine.spool import Spool
+from engine.runs.folder import new_run
+from engine.runs.spool import Spool
 from tests.benchmarks.benchmark import Benchmark, Figure, cpu_seconds
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from engine.executors.local import Local
 from engine.executors.zygote import Zygote
-from engine.folder import ENDED, RunFolder, run_folder
+from engine.runs.folder import ENDED, RunFolder, run_folder
+from engine.runs.spool import POINTS, spools
+from engine.runs.spool_reader import Tail
 from engine.service import Service
-from engine.spool import POINTS, spools
-from engine.tail import Tail
 from tests.benchmarks.benchmark import Benchmark, Figure, median
 
 PATIENCE = 120.0  # seconds

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from engine.spool import Spool
+from engine.runs.spool import Spool
 from tests.benchmarks.benchmark import Benchmark, Figure, interleaved
 
 WIDTH, ROWS = 100, 20

@@ -11,10 +11,11 @@ from unittest.mock import patch
 
 import torch
 
-from engine.catalog import Catalog
 from engine.control import Control
-from engine.declaration import declare, nested
-from engine.lab import Lab, entry
+from engine.core.catalog import Catalog
+from engine.declare.resolve import declare, nested
+from engine.describe import entry
+from engine.lab import Lab
 from engine.probe import PRICES, Probe, attached
 from engine.training import Training, train
 from tests.benchmarks.benchmark import Benchmark, Figure

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from engine.folder import RunFolder, new_run
 from engine.owner import Owner
-from engine.spool import Spool
+from engine.runs.folder import RunFolder, new_run
+from engine.runs.spool import Spool
 from tests.benchmarks.benchmark import Benchmark, Figure, best
 
 RUNS, METRICS = 100, 100

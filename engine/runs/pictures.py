@@ -13,14 +13,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.detector import Event
+from engine.runs.event import Event
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from engine.probe import Picture
+    from engine.runs.pictures import Picture
 
 FOLDER = "images"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
@@ -38,6 +38,18 @@ def picture_file(run: Path, name: str, step: int) -> Path:
     if not 0 <= step < 2**63:
         raise ValueError(f"{step} is no step of a picture; the first step is 0.")
     return run / FOLDER / f"{name}-{step}.png"
+
+
+class Picture(NamedTuple):
+    """An image that a probe hands out beside its readings; stored as `images/<name>-<step>.png` and told by an `image` event.
+
+    `name`: lower-case letters, digits and `_`.  `pixels`: (H, W) grey or (H, W, 3) RGB, a tensor of floats in [0, 1] or uint8;
+    on a GPU it is copied at once, so make pictures rarely.  `says`: one sentence, "what am I seeing?".
+    """
+
+    name: str
+    pixels: Any
+    says: str = ""
 
 
 class Pictures:

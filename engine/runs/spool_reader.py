@@ -1,6 +1,6 @@
 """The tail: the reading side of a spool, which follows a file while it is written.
 
-The format is told in engine/spool.py.
+The format is told in engine/runs/spool.py.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.detector import number
-from engine.resync import damage, find_frame, nameless
-from engine.spool import CALL, EVENT, HEADER, LARGEST, MAGIC, OPEN, POINT_HEAD, POINTS, SCHEMA, VECTOR, SeriesInfo
+from engine.core.nonfinite import number
+from engine.runs.series import SeriesInfo
+from engine.runs.spool import CALL, EVENT, HEADER, LARGEST, MAGIC, OPEN, POINT_HEAD, POINTS, SCHEMA, VECTOR
+from engine.runs.spool_repair import damage, find_frame, nameless
 
 NAMELESS = -1  # a whole frame whose schema was lost; `values` is its size
 FAR = 4 * LARGEST  # bytes after damage in which a whole frame is looked for
@@ -83,7 +84,7 @@ class Tail:
     def read(self, most: int = 16 * 2**20) -> Iterator[Frame]:
         """Yield the whole frames now in the file, about `most` bytes at a call; `offset` moves with each.
 
-        Damage between whole frames is skipped, and told by frames of its own (engine/resync.py).
+        Damage between whole frames is skipped, and told by frames of its own (engine/runs/spool_repair.py).
         """
         lost: list[Frame] = []
         for frame in self._read(most):

@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.knobs import Flat, nest
-from engine.lab import override
-from engine.nearest import nearest
-from engine.rules import broken
+from engine.core.suggest import nearest
+from engine.declare.knobs import Flat, nest
+from engine.declare.presets import override
+from engine.declare.rules import broken
 
 
 class KnobError(ValueError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from engine.nearest import nearest
+from engine.core.suggest import nearest
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from engine.spool import CALL, EVENT, HEADER, LARGEST, POINT_HEAD, POINTS, SCHEMA, VECTOR
+from engine.runs.spool import CALL, EVENT, HEADER, LARGEST, POINT_HEAD, POINTS, SCHEMA, VECTOR
 
 START = re.compile(rb"(?=[\x01-\x05]\x00\x00\x00(?!\x00\x00\x00\x00))")  # a kind and a length that is not 0: runs of zeros are passed fast
 

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from engine.declaration import KnobError, declare, typed
-from engine.knobs import Flat, unnest
+from engine.declare.knobs import Flat, unnest
+from engine.declare.resolve import KnobError, declare, typed
 
 LabJson = Mapping[str, Any]
 

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from engine.catalog import only_class
-from engine.nearest import nearest
+from engine.core.catalog import only_class
+from engine.core.suggest import nearest
 
 GROUPS = ("stressor", "remedy", "size", "training", "probes")
 

@@ -6,10 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from engine.core.paths import ROOT
+
+ENGINE = ROOT / "engine"
 
 
-def changed_since(moment: float, root: Path = HERE) -> list[str]:
+def changed_since(moment: float, root: Path = ENGINE) -> list[str]:
     """Files under `root` that this process has imported and that were written after `moment` (unix time), relative to root's parent."""
     below = f"{root}/"
     found = []

@@ -4,7 +4,7 @@
     proc.json    pid, creation time and boot of the worker, its GPU          written by whoever starts it
     state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
     exit.json    status, code, signal, says, ended                           written by the worker, or for it when it died
-    claim        locked by whoever starts or minds the run, and its worker   see engine/locks.py
+    claim        locked by whoever starts or minds the run, and its worker   see engine/core/locks.py
     spool.<attempt>.bin, out.log, ckpt/, images/, provenance.json, STOP, HOLD
 
 Every JSON is written beside its place and renamed, so a reader never sees half of one.
@@ -12,7 +12,6 @@ Every JSON is written beside its place and renamed, so a reader never sees half 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -24,36 +23,12 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from engine.locks import is_locked
+from engine.core.files import read_json, write_json
+from engine.core.locks import is_locked
 
 STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost")
 ENDED = frozenset(STATUSES[3:])
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
-
-
-def data_folder() -> Path:
-    """`FAULTLINE_DATA`, or `data/` beside the package."""
-    named = os.environ.get("FAULTLINE_DATA")
-    return Path(named) if named else Path(__file__).resolve().parent.parent / "data"
-
-
-def write_json(path: Path, thing: Any) -> None:
-    """Write beside the place and rename: a reader sees the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
-    try:
-        beside.write_text(json.dumps(thing, indent=1, allow_nan=False) + "\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object at `path`, or None where there is none (or none that parses)."""
-    try:
-        thing = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return thing if isinstance(thing, dict) else None
 
 
 class Process(NamedTuple):

@@ -2,7 +2,7 @@
 
 One `os.write` and one outermost frame per log call; frames carry length and CRC, so a reader sees a
 call as a whole or not at all, stops before a torn tail, and a kill -9 loses nothing that `log`
-acknowledged.  What a disk damages later is skipped up to the next whole frame (engine/resync.py).
+acknowledged.  What a disk damages later is skipped up to the next whole frame (engine/runs/spool_repair.py).
 Each attempt of a run writes its own file.
 
     file   = MAGIC frame*
@@ -26,11 +26,11 @@ import struct
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.detector import Event
+from engine.runs.event import Event
+from engine.runs.series import Series
 
 MAGIC = b"FLSPOOL1"
 VERSION = 1
@@ -39,19 +39,6 @@ HEADER = struct.Struct("<III")
 POINT_HEAD = struct.Struct("<HHqd")
 NOTHING_YET: tuple[Any, tuple[int, struct.Struct]] = ((), (0, struct.Struct("")))
 LARGEST = 64 * 2**20  # a longer call is refused, a longer frame is damage
-
-Series = tuple[str, str]  # (metric name, layer)
-
-
-@dataclass(frozen=True)
-class SeriesInfo:
-    """What a spool says of one series once, before its first value."""
-
-    name: str
-    layer: str = ""
-    unit: str = ""
-    kind: str = "scalar"
-    shape: tuple[int, ...] = ()
 
 
 class Spool:

@@ -1,0 +1,1 @@
+"""Files, locks, devices, names: what every process needs."""

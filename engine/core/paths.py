@@ -1,0 +1,14 @@
+"""Where things lie: the root of the installation, and the folder of the data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def data_folder() -> Path:
+    """`FAULTLINE_DATA`, or `data/` beside the package."""
+    named = os.environ.get("FAULTLINE_DATA")
+    return Path(named) if named else ROOT / "data"

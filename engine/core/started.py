@@ -1,0 +1,8 @@
+"""The modules that are started as processes of their own, by name: the only place where a string names a module."""
+
+from __future__ import annotations
+
+WORKER = "engine.worker"  # RUN_FOLDER: trains one run
+FORK_SERVER = "engine.zygote"  # FD: forks workers and panels
+DESCRIBE = "engine.describe"  # FILE: writes the document of the labs
+PANEL = "engine.panel_frames"  # computes one panel; question on stdin, answer on stdout

@@ -1,0 +1,98 @@
+"""What the labs are, as JSON: computed in a child process that imports torch, cached by the content of the code.
+
+The server and the command line read labs, knobs and presets from here and never import torch.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.core import started
+from engine.core.code_key import key
+from engine.core.files import read_json
+from engine.core.paths import ROOT
+
+KEEP = 3  # cached documents of other versions of the code
+
+Document = dict[str, Any]
+Progress = Callable[[str], None]
+Compute = Callable[[Path, Progress, Path], None]
+
+
+class LabsUnreadable(RuntimeError):
+    """The child that computes the document failed; the message is one sentence."""
+
+
+def cached(data: Path, root: Path = ROOT) -> Document | None:
+    """The document of exactly this code, if it was computed before."""
+    return read_json(data / "cache" / f"labs-{key(root)}.json")
+
+
+def labs_document(
+    data: Path,
+    *,
+    fresh: bool = False,
+    progress: Progress = lambda says: None,
+    root: Path = ROOT,
+    compute: Compute | None = None,
+) -> Document:
+    """The document of `labs --json`; computes it when the cache does not have it.  One computation at a time.
+
+    `compute` writes it to a file, by default in a child process of its own.
+    `progress` hears what the child does, sentence by sentence.  Raises LabsUnreadable.
+    """
+    found = None if fresh else cached(data, root)
+    if found is not None:
+        return found
+    cache = data / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    with _alone(cache / "labs.lock"):
+        found = None if fresh else cached(data, root)  # another process may have computed it while we waited
+        if found is not None:
+            return found
+        place = cache / f"labs-{key(root)}.json"
+        (compute or compute_in_child)(place, progress, root)
+        _forget_old(cache, place)
+    found = read_json(place)
+    if found is None:
+        raise LabsUnreadable("The labs were computed, but their document could not be read back.")
+    return found
+
+
+def compute_in_child(place: Path, progress: Progress, root: Path = ROOT) -> None:
+    """Write the document to `place` from a fresh interpreter."""
+    command = [sys.executable, "-m", started.DESCRIBE, str(place.resolve())]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as child:
+        said: list[str] = []
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith("… "):
+                progress(line[2:].strip())
+            elif line.strip():
+                said = [*said[-20:], line.strip()]
+    if child.returncode != 0:
+        why = said[-1] if said else f"exit code {child.returncode}"
+        raise LabsUnreadable(f"The labs could not be read: {why}.")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _forget_old(cache: Path, keep: Path) -> None:
+    old = sorted((p for p in cache.glob("labs-*.json") if p != keep), key=lambda p: p.stat().st_mtime)
+    for path in old[:-KEEP]:
+        path.unlink(missing_ok=True)

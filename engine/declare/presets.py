@@ -1,0 +1,30 @@
+"""Presets: named knob values that show one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.declare.knobs import Flat
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Knob values that show one thing.  `cure` makes the twin, `gpu` the larger variant, `grid` a ladder.
+
+    `see` says what to look at, and only what was measured over at least three seeds.
+    """
+
+    story: str
+    see: str
+    knobs: Flat
+    cure: Flat = field(default_factory=dict)
+    gpu: Flat = field(default_factory=dict)
+    grid: dict[str, list[Any]] = field(default_factory=dict)
+
+
+def override(base: Flat, over: Flat) -> Flat:
+    """`base` with `over` on top; naming another answer of a question drops the nested knobs of the old one."""
+    changed = {name for name, value in over.items() if name in base and base[name] != value}
+    kept = {name: value for name, value in base.items() if name.partition(".")[0] not in changed or "." not in name}
+    return {**kept, **over}
