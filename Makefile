@@ -20,13 +20,13 @@ lint: .venv/test.stamp
 
 # Full presets over their seeds, the slow tests, and the numbers that cards and docs show.
 science: .venv/test.stamp
-	$(BIN)/python -m engine.measure --all
-	$(BIN)/python -m engine.reference docs
+	$(BIN)/python -m engine.docs.measure --all
+	$(BIN)/python -m engine.docs.reference docs
 	$(BIN)/python -m pytest -q -m slow
 
 # The reference pages, from the catalogs.
 docs: .venv/app.stamp
-	$(BIN)/python -m engine.reference docs
+	$(BIN)/python -m engine.docs.reference docs
 
 .venv/app.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas  # noqa: F401  -- whole, before any thread: Streamlit imports it late, and Plotly beside it would meet half of it
 import streamlit as st
 
-from engine.routes import lifespan, routes
+from engine.server.routes import lifespan, routes
 from pages.parts import late_reruns
 
 late_reruns.drop()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine import commands
-from engine.commands import BAD_USAGE, STOPPED, Refusal
+from engine.commands._answer import BAD_USAGE, STOPPED, Refusal
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 

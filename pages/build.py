@@ -3,12 +3,12 @@
 import shlex
 
 import streamlit as st
-from engine import estimate
 from engine.declare.resolve import KnobError, declare
 from engine.declare.revise import asked, command, given, preset_knobs, written
 from engine.runs.folder import run_folder
-from engine.service import service
-from engine.submit import complete
+from engine.scheduler import estimate
+from engine.scheduler.submit import complete
+from engine.server.service import service
 
 from pages.parts.cards import leave, skeletons, start
 from pages.parts.form import NOT_SET, form

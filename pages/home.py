@@ -3,7 +3,7 @@
 import re
 
 import streamlit as st
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts.cards import broken_card, card, leave, skeletons
 from pages.parts.jobs import jobs

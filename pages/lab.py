@@ -4,7 +4,7 @@ import re
 
 import streamlit as st
 from engine.core.suggest import nearest
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts.cards import broken_card, card, skeletons
 from pages.parts.live_chart import preload

@@ -6,7 +6,7 @@ import streamlit as st
 from engine.chart import Chart, charts
 from engine.runs.folder import ENDED, run_folder
 from engine.runs.series import SeriesInfo
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts import details
 from pages.parts.controls import together

@@ -2,7 +2,7 @@
 
 import streamlit as st
 from engine.runs.folder import ENDED, STATUSES
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts.orders import ask_to_delete, asking, order
 from pages.parts.run_table import matching, table

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from engine import __main__ as command_line
-from engine import service as service_module
 from engine.commands import labs as labs_command
-from engine.executors.local import Local
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import RunFolder
-from engine.service import Service
+from engine.scheduler.local import Local
+from engine.server import service as service_module
+from engine.server.service import Service
 from tests.indexed_runs import Owners, begin, log, spool_of, told_step
 from tests.toy import DOCUMENT, WORKER, Answer
 
@@ -49,7 +49,7 @@ def toy_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder, a catalog with one toy lab, and workers without a model."""
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
     monkeypatch.setattr(labs_command, "labs_document", lambda *_, **__: DOCUMENT)
-    monkeypatch.setattr("engine.supervisor.Local", lambda: Local(WORKER))
+    monkeypatch.setattr("engine.scheduler.supervisor.Local", lambda: Local(WORKER))
     yield tmp_path
     for folder in (RunFolder(p) for p in (tmp_path / "runs").glob("*")):
         process = folder.process()
@@ -110,8 +110,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     document = {"labs": list(ENTRIES.values()), **nothing}
     monkeypatch.setattr(Service, "labs", lambda self: {"state": "ready", **document})
     monkeypatch.setattr(Service, "wait_for_labs", lambda self, seconds=0: document)
-    monkeypatch.setattr("engine.service._Catalog.refresh", lambda self: None)
-    monkeypatch.setattr("engine.supervisor.Supervisor.start", lambda self: None)
-    monkeypatch.setattr("engine.executors.zygote.Zygote.start", lambda self: None)
+    monkeypatch.setattr("engine.server.service._Catalog.refresh", lambda self: None)
+    monkeypatch.setattr("engine.scheduler.supervisor.Supervisor.start", lambda self: None)
+    monkeypatch.setattr("engine.scheduler.forking.Zygote.start", lambda self: None)
     yield service_module.service()
     service_module.close()

@@ -10,9 +10,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from engine import batch, saving
 from engine.core.files import write_json
-from engine.owner import Owner
+from engine.index import batch, transaction
+from engine.index.owner import Owner
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import OPEN, POINTS, Spool, spools
@@ -94,7 +94,7 @@ def break_at(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
         raise duckdb.IOException("No space left on disk")
 
     if table in ("run", "ingest_offset"):
-        monkeypatch.setattr(saving, "_save_rows" if table == "run" else "_save_offsets", full)
+        monkeypatch.setattr(transaction, "_save_rows" if table == "run" else "_save_offsets", full)
     else:
         insert = batch._insert
         monkeypatch.setattr(batch, "_insert", lambda cursor, into, rows: full() if into == table else insert(cursor, into, rows))

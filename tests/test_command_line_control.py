@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.executors.local import Local
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import RunFolder, all_runs
-from engine.supervisor import Supervisor
+from engine.scheduler.local import Local
+from engine.scheduler.supervisor import Supervisor
 from tests.toy import PATIENCE, WORKER, Answer, refused, until
 
 ROOT = Path(__file__).resolve().parent.parent

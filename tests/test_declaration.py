@@ -11,7 +11,7 @@ from engine.declare.knobs import unnest
 from engine.declare.presets import override
 from engine.declare.resolve import KnobError, declare, nested
 from engine.runs.folder import RUN_ID
-from engine.submit import find_lab, submit, submit_twins
+from engine.scheduler.submit import find_lab, submit, submit_twins
 
 
 def spec(name: str, kind: str, default: Any, low: float | None = None, high: float | None = None, **more: Any) -> dict[str, Any]:

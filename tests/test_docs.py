@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import reference
 from engine.core.catalog import Catalog
 from engine.declare.knobs import describe
 from engine.detector import Detector
+from engine.docs import reference
 from engine.lab import Lab
 from engine.probe import Probe
 

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine import indexer
-from engine.open_run import open_run
-from engine.owner import Owner
+from engine.index import indexer
+from engine.index.open_run import open_run
+from engine.index.owner import Owner
 from tests.indexed_runs import Owners, begin, everything, log, points_in, points_of, spool_of
 
 

@@ -24,8 +24,8 @@ from engine.labs.unet import Unet
 from engine.models.frechet import Moments, frechet_distance, kernel_distance, moments
 from engine.probes._real_pictures import SAMPLES, SPLITS, real_pictures, scores
 from engine.probes.fd_small import FdSmall
-from engine.training import train
-from engine.worker import train_lab
+from engine.worker.fit import train
+from engine.worker.main import train_lab
 from tests.tiny_lab import Told, new_folder
 
 pytestmark = pytest.mark.usefixtures("networks")
@@ -253,7 +253,7 @@ def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_p
             return FdSmall.make_ready(lab, told)
 
     monkeypatch.setattr(feature_networks, "spread", spread)
-    monkeypatch.setattr("engine.training.attached", lambda *_: {"fd_small": Asking})
+    monkeypatch.setattr("engine.worker.fit.attached", lambda *_: {"fd_small": Asking})
     assert train(Consistency.model_validate(DIGITS), folder, asked) == "stopped"
     assert len(phases) == 2
     assert not list(tmp_path.glob("cache/*/*.pt"))

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from engine.core.files import write_json
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder
 from tests.indexed_runs import Owners, begin, log, points_in, points_of, spool_of

@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.routes import routes
 from engine.runs.folder import RunFolder
+from engine.server.routes import routes
 from tests.indexed_runs import Owners, begin
 
 PNG = b"\x89PNG\r\n\x1a\n picture"

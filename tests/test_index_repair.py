@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import RunFolder
 from tests.indexed_runs import Owners, everything, log, points_in, points_of, spool_of
 
@@ -91,7 +91,7 @@ def test_a_full_disk_is_no_damage(owner: Owner, lived: list[RunFolder], monkeypa
 
         log(spool_of(lived[3], 1 + len(list(lived[3].path.glob("spool.*")))), range(5))
         with monkeypatch.context() as patch:
-            patch.setattr("engine.saving._save_offsets", full)
+            patch.setattr("engine.index.transaction._save_offsets", full)
             for _ in range(3):
                 with pytest.raises(duckdb.Error):
                     owner.step()

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine import publish
-from engine.owner import Owner
+from engine.index import subscribe
+from engine.index.owner import Owner
 from tests.indexed_runs import LAYER, begin, break_at, log, points_in, points_of, spool_of, told_step
 
 
@@ -92,7 +92,7 @@ def test_a_backlog_reaches_listeners_thinned_but_with_every_extreme(owner: Owner
     owner.catch_up()
     drawn = [p for m in news for p in zip(m["points"]["loss/train"]["steps"], m["points"]["loss/train"]["values"], strict=True)]
     assert {(7_777, 1e9), (8_888, -1e9), (9_999, "NaN"), (0, 0.0), (19_999, math.sin(19_999))} <= set(drawn)
-    assert len(drawn) <= publish.POINTS * len(news)
+    assert len(drawn) <= subscribe.POINTS * len(news)
     assert drawn == sorted(drawn, key=lambda p: p[0])
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from engine import measure
-from engine.measure import document, kept, one_run, seeds, summary
+from engine.docs import measure
+from engine.docs.measure import document, kept, one_run, seeds, summary
 from engine.runs.folder import new_run
 
 SHOW = {

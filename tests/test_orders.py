@@ -12,10 +12,10 @@ import pytest
 from torch import nn
 
 from engine.core import locks
-from engine.orders import Refused, delete, hold, resume, sweep_deleted
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import ENDED, RunFolder
-from engine.training import train
+from engine.scheduler.control import Refused, delete, hold, resume, sweep_deleted
+from engine.worker.fit import train
 from tests.tiny_lab import Tiny, new_folder
 from tests.toy import Answer, refused, until
 
@@ -120,11 +120,11 @@ def test_a_run_whose_worker_is_still_leaving_is_deleted_when_it_has_left(tmp_pat
     folder = new_folder(tmp_path)
     folder.write_exit("finished", code=0)
     leaving = locks.take(folder.path / "claim")
-    monkeypatch.setattr("engine.orders.LEAVING", 0.0)
+    monkeypatch.setattr("engine.scheduler.control.LEAVING", 0.0)
     with pytest.raises(Refused, match="still leaving"):
         delete(folder)
     assert folder.path.exists()
-    monkeypatch.setattr("engine.orders.LEAVING", 60.0)
+    monkeypatch.setattr("engine.scheduler.control.LEAVING", 60.0)
     threading.Timer(0.1, leaving.release).start()
     delete(folder)
     assert not folder.path.exists()

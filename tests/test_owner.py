@@ -9,8 +9,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from engine import follow, indexer
-from engine.owner import Owner
+from engine.index import follower, indexer
+from engine.index.owner import Owner
 from tests.indexed_runs import LAYER, Owners, begin, break_at, log, points_in, points_of, spool_of
 
 # -- exactly once ------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ def test_a_pass_that_fails_at_any_point_counts_for_nothing_and_the_next_one_make
 def test_a_backlog_is_read_in_portions_and_the_run_ends_in_the_index_only_when_all_is_read(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "MOST", 2000)
+    monkeypatch.setattr(follower, "MOST", 2000)
     monkeypatch.setattr(indexer, "ALLOWANCE", 3000)
     folders = [begin(owner.data) for _ in range(4)]
     for folder in folders:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import service as service_module
-from engine.service import Service
+from engine.server import service as service_module
+from engine.server.service import Service
 from tests.made_runs import MadeRun, finished_run, finished_twins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr(
         Service, "labs", lambda self: {"state": "ready", "labs": [LAB], "probes": [], "errors": [], "seconds": 0.0, "says": ""}
     )
-    monkeypatch.setattr("engine.service._Catalog.refresh", lambda self: None)
+    monkeypatch.setattr("engine.server.service._Catalog.refresh", lambda self: None)
     yield service_module.service()
     service_module.close()
 

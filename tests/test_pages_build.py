@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from engine import estimate
 from engine.declare.resolve import declare, nested
 from engine.declare.revise import asked, described, given, preset_knobs
 from engine.runs.folder import run_folder
-from engine.service import Service
+from engine.scheduler import estimate
+from engine.server.service import Service
 from tests.lab_pages import ENTRIES, button, collapse, fields
 from tests.test_pages import opened, said
 

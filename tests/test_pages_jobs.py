@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from engine.commands.doctor import examine
 from engine.declare.knobs import unnest
 from engine.runs.folder import run_folder
-from engine.service import Service
+from engine.server.service import Service
 from tests.lab_pages import button, collapse
 from tests.made_runs import MadeRun, finished_run, finished_twins, readings
 from tests.test_pages import opened, said, taken_in

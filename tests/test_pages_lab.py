@@ -9,9 +9,9 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.panel import Panel
-from engine.panel_answers import PanelAnswers, PanelError
 from engine.panels.router_noise import RouterNoise
-from engine.service import Service
+from engine.server.panels import PanelAnswers, PanelError
+from engine.server.service import Service
 from pages.parts.sliders import even_step, geometric
 from pages.parts.still_chart import odd_marks
 from tests.lab_pages import ENTRIES

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from engine.service import Service
+from engine.server.service import Service
 from tests.made_runs import MadeRun, finished_run, readings
 from tests.test_pages import opened, said, taken_in
 

@@ -16,11 +16,11 @@ import pytest
 
 from engine.declare.knobs import describe
 from engine.declare.resolve import KnobError
-from engine.executors.local import Local
-from engine.executors.zygote import Zygote
-from engine.panel_answers import PanelAnswers, PanelError, in_a_plain_process
 from engine.panel_frames import answer, decoded, encoded, odd_values
 from engine.panels.router_noise import RouterNoise
+from engine.scheduler.forking import Zygote
+from engine.scheduler.local import Local
+from engine.server.panels import PanelAnswers, PanelError, in_a_plain_process
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = {"labs": [{"panels": [{"name": "router_noise", "knobs": describe(RouterNoise)}]}]}
@@ -121,7 +121,7 @@ def test_a_class_that_opens_the_page_at_once_asks_once() -> None:
 
 
 def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.panel_answers.LARGEST", 100)
+    monkeypatch.setattr("engine.server.panels.LARGEST", 100)
     child = Counting()
     answers = PanelAnswers(Local(), child)
     for tokens in range(100, 120):
@@ -137,7 +137,7 @@ def test_other_code_is_another_question(monkeypatch: pytest.MonkeyPatch) -> None
     child = Counting()
     answers = PanelAnswers(Local(), child)
     for code in ("before", "after"):
-        monkeypatch.setattr("engine.panel_answers.key", lambda code=code: code)
+        monkeypatch.setattr("engine.server.panels.key", lambda code=code: code)
         answers.frames(LABS, "router_noise", {})
     assert len(child.asked) == 2
 
@@ -182,7 +182,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plain(monkeypatch: pytest.MonkeyPatch, code: Path, how: str, seconds: float = 60.0) -> dict[str, Any]:
-    monkeypatch.setattr("engine.panel_answers.ROOT", code)
+    monkeypatch.setattr("engine.server.panels.ROOT", code)
     monkeypatch.setenv("PYTHONPATH", str(code))
     return in_a_plain_process("odd", {"how": how}, seconds)
 
@@ -230,7 +230,7 @@ def test_a_fork_computes_on_the_cpu_and_leaves(warm: Zygote) -> None:
 
 
 def test_a_fork_that_hangs_is_killed_and_the_zygote_goes_on(monkeypatch: pytest.MonkeyPatch, warm: Zygote) -> None:
-    monkeypatch.setattr("engine.panel_answers.SECONDS", 1.0)
+    monkeypatch.setattr("engine.server.panels.SECONDS", 1.0)
     asks = PanelAnswers(warm)
     assert "was stopped: it had not finished after 1 s" in asks._in_a_child("odd", {"how": "hang"})["says"]
     assert asks._in_a_child("odd", {"how": "well"})["frames"]["frame"]["x"] == [1, 2, 3, 4]

@@ -17,11 +17,11 @@ import pytest
 import torch
 from PIL import Image
 
-from engine import training
 from engine.core.catalog import Catalog
 from engine.probe import Metric, Probe, Reading, Step
 from engine.runs.pictures import MANY, ODD, Picture, Pictures, picture_file, readable
-from engine.training import train
+from engine.worker import fit
+from engine.worker.fit import train
 from tests.tiny_lab import Tiny, Told, new_folder
 
 GREY = torch.linspace(0, 1, 12).reshape(3, 4)
@@ -55,7 +55,7 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> None:
             good, bad = super().load()
             return (good | {"drawing": Drawing} if self.package == "engine.probes" else good), bad
 
-    monkeypatch.setattr(training, "Catalog", WithDrawing)
+    monkeypatch.setattr(fit, "Catalog", WithDrawing)
 
 
 # -- one picture -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import torch
 from engine.core.catalog import Catalog
 from engine.lab import Lab
 from engine.probe import PRICES
-from engine.training import train
+from engine.worker.fit import train
 from tests.small_labs import SMALL
 from tests.tiny_lab import Tiny, Told, new_folder
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from engine.executors.local import Local
-from engine.queue_order import QueueOrder
 from engine.runs.folder import ENDED, RunFolder, new_run
-from engine.service import Service
-from engine.supervisor import PAUSED, WARMING, Supervisor
+from engine.scheduler.local import Local
+from engine.scheduler.queue import QueueOrder
+from engine.scheduler.supervisor import PAUSED, WARMING, Supervisor
+from engine.server.service import Service
 from tests.lab_pages import collapse
 from tests.test_pages import opened, said
 from tests.toy import WORKER, until

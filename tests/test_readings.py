@@ -7,7 +7,7 @@ import math
 import torch
 
 from engine.probe import Reading
-from engine.readings import LAG, Readings
+from engine.worker.transfer import LAG, Readings
 
 
 def test_readings_arrive_as_the_numbers_they_were() -> None:

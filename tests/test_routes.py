@@ -24,11 +24,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from engine.core import locks
-from engine.executors.local import Local
-from engine.live import Pending
-from engine.routes import routes, streams
 from engine.runs.folder import ENDED, RunFolder, new_run
-from engine.service import Service
+from engine.scheduler.local import Local
+from engine.server.event_stream import Pending
+from engine.server.routes import routes, streams
+from engine.server.service import Service
 
 FAKE = Path(__file__).parent / "fake"
 PATIENCE = 60.0

@@ -13,7 +13,7 @@ from engine.core.catalog import Catalog
 from engine.declare.resolve import KnobError, declare
 from engine.declare.rules import AtMost, Divides, broken
 from engine.lab import Lab
-from engine.service import Service
+from engine.server.service import Service
 from tests.lab_pages import ENTRIES, button, fields
 from tests.test_pages import opened, said
 from tests.toy import refused

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from engine.observer import Observer
-from engine.open_run import open_run
-from engine.owner import Owner
+from engine.index.open_run import open_run
+from engine.index.owner import Owner
 from engine.probe import Reading
 from engine.runs.spool import VECTOR, Spool
 from engine.runs.spool_reader import Tail
+from engine.worker.observer import Observer
 from tests.indexed_runs import begin
 from tests.tiny_lab import Tiny
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.core.files import write_json
 from engine.core.nonfinite import jsonable
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import RunFolder
 from tests.indexed_runs import LAYER, begin, measured, points_in, points_of, spool_of, told_step
 

@@ -16,9 +16,9 @@ import pytest
 
 from engine.core import locks
 from engine.core.files import read_json
-from engine.executors.local import Local
 from engine.runs.folder import ENDED, RunFolder, new_run
-from engine.supervisor import Supervisor
+from engine.scheduler.local import Local
+from engine.scheduler.supervisor import Supervisor
 
 WORKER = [sys.executable, str(Path(__file__).parent / "fake" / "worker.py")]
 
@@ -206,9 +206,9 @@ def test_many_supervisors_start_each_run_once(tmp_path: Path) -> None:
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[3])\n"
         "from pathlib import Path\n"
-        "from engine.executors.local import Local\n"
+        "from engine.scheduler.local import Local\n"
         "from engine.runs.folder import ENDED, all_runs\n"
-        "from engine.supervisor import Supervisor\n"
+        "from engine.scheduler.supervisor import Supervisor\n"
         "s = Supervisor(Path(sys.argv[1]), Local([sys.executable, sys.argv[2]]), cores=2, gpus=[])\n"
         "while not all(r.status() in ENDED for r in all_runs(Path(sys.argv[1]))): s.step(); time.sleep(0.001)\n"
     )

@@ -14,15 +14,15 @@ import pytest
 import torch
 from torch import nn
 
-from engine import checkpoint
 from engine.core.catalog import Catalog
 from engine.lab import Lab
 from engine.models.initialise import initialise
-from engine.observer import Observer
 from engine.probe import Metric, Probe, Reading, Step
 from engine.probes.loss_train import LossTrain
 from engine.runs.spool import Spool
-from engine.training import train
+from engine.worker import checkpoint
+from engine.worker.fit import train
+from engine.worker.observer import Observer
 from tests.tiny_lab import Tiny, TinyModel, Told, new_folder, run_tiny
 
 # -- the arithmetic ------------------------------------------------------------------------------------
@@ -202,8 +202,8 @@ def test_a_stopped_run_resumes_on_the_same_curve(tmp_path: Path, at: int) -> Non
 
 
 def test_a_killed_run_goes_on_from_its_latest_checkpoint_on_the_same_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.control.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("engine.control.SAVE_SHARE", 1e9)
+    monkeypatch.setattr("engine.worker.callback.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("engine.worker.callback.SAVE_SHARE", 1e9)
     lab, whole, broken = Tiny(steps=200, noise=0.1), new_folder(tmp_path), new_folder(tmp_path)
     train(lab, whole)
 
@@ -231,7 +231,7 @@ def test_a_full_disk_costs_the_checkpoints_and_not_the_training(tmp_path: Path, 
     def full(*_: Any) -> None:
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
-    monkeypatch.setattr("engine.control.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("engine.worker.callback.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("torch.save", full)
     status, told, folder = run_tiny(tmp_path, steps=40)
     assert (status, len(told.points["loss/train"])) == ("finished", 40)

@@ -20,11 +20,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine import checkpoint
 from engine.core.files import write_json
 from engine.runs.folder import RunFolder, new_run
-from engine.training import train
-from engine.worker import sentence, work
+from engine.worker import checkpoint
+from engine.worker.fit import train
+from engine.worker.main import sentence, work
 from tests.tiny_lab import Tiny, Told, new_folder, run_tiny
 
 # -- the end -------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def test_a_failing_lab_ends_failed_with_one_sentence_and_a_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = new_folder(tmp_path)
-    monkeypatch.setattr("engine.worker.load_lab", lambda spec: Tiny(steps=50, break_at=20))
+    monkeypatch.setattr("engine.worker.main.load_lab", lambda spec: Tiny(steps=50, break_at=20))
     monkeypatch.setattr("torch.set_num_interop_threads", lambda n: None)
     assert work(folder, threading.Event()) == ("failed", "RuntimeError: the lab broke on purpose")
     assert "Traceback" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import RunFolder
 from engine.runs.spool import Spool
 from tests.indexed_runs import Owners, everything, log, points_in, points_of

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.owner import Owner
+from engine.index.owner import Owner
+from engine.index.schema import ABOUT, COLUMNS
+from engine.index.store import Store
 from engine.runs.folder import RunFolder
-from engine.schema import ABOUT, COLUMNS
-from engine.store import Store
 from tests.indexed_runs import LAYER, measured, spool_of
 
 

@@ -32,13 +32,13 @@ from engine.detector import Detector
 def test_a_worker_with_its_lab_loads_no_database_and_no_page(lab: str) -> None:
     build = f"Catalog('engine.labs', Lab)[{lab!r}].model_validate({{}}).model()"
     attach = "Catalog('engine.probes', Probe).load(), Catalog('engine.detectors', Detector).load()"
-    modules = loaded(f"import engine.worker, engine.training, engine.provenance\n{CATALOGS}\n{build}\n{attach}")
+    modules = loaded(f"import engine.worker.main, engine.worker.fit, engine.worker.provenance\n{CATALOGS}\n{build}\n{attach}")
     assert {"torch", "lightning", "numpy"} <= modules
     assert not modules & FORBIDDEN
 
 
 def test_the_worker_module_itself_is_light() -> None:
-    assert not loaded("import engine.worker") & {"torch", "lightning", "numpy", *FORBIDDEN}
+    assert not loaded("import engine.worker.main") & {"torch", "lightning", "numpy", *FORBIDDEN}
 
 
 def test_detectors_are_pure_python() -> None:

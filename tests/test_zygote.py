@@ -16,14 +16,14 @@ import pytest
 from engine.core.catalog import Catalog
 from engine.declare.resolve import declare, nested
 from engine.describe import entry
-from engine.executors.local import Local
-from engine.executors.zygote import Zygote
 from engine.lab import Lab
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import POINTS
 from engine.runs.spool_reader import Tail
-from engine.supervisor import Supervisor
-from engine.worker import NICE
+from engine.scheduler.forking import Zygote
+from engine.scheduler.local import Local
+from engine.scheduler.supervisor import Supervisor
+from engine.worker.main import NICE
 
 MOE = entry("moe", Catalog("engine.labs", Lab)["moe"])
 SMALL = {"experts": 4, "expert_width": 8, "d_model": 16, "layers": 1, "batch_size": 2, "device": "cpu", "probes": "free"}

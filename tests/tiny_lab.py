@@ -113,7 +113,7 @@ class Told:
 
 def run_tiny(data: Path, **knobs: Any) -> tuple[str, Told, RunFolder]:
     """Train the tiny lab in this process."""
-    from engine.training import train
+    from engine.worker.fit import train
 
     folder = new_folder(data)
     status = train(Tiny(**knobs), folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.commands import table
+from engine.commands._answer import table
 
 
 def lines(document: Mapping[str, Any], says: str = "") -> Iterator[str]:

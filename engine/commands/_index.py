@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.commands import FAILED, NOT_FOUND, Refusal
+from engine.commands._answer import FAILED, NOT_FOUND, Refusal
 from engine.core.paths import data_folder
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import run_folder
 
 

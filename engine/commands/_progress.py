@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import RunFolder
 
 EVERY = 0.2  # seconds between two drawings

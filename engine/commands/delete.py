@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from engine.commands import ANSWERED, BAD_USAGE, Refusal, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, Refusal, tell
 from engine.commands.logs import existing
-from engine.orders import Refused, delete
+from engine.scheduler.control import Refused, delete
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from engine.commands import ANSWERED, BAD_USAGE, Refusal, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, Refusal, tell
 from engine.commands.logs import existing
-from engine.orders import Refused, hold
+from engine.scheduler.control import Refused, hold
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

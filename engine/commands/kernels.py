@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import kernel_table
-from engine.commands import ANSWERED, BAD_USAGE, FAILED, Refusal, table, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, Refusal, table, tell
 from engine.core.paths import data_folder
 from engine.core.suggest import nearest
 

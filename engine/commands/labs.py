@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.commands import ANSWERED, FAILED, NOT_FOUND, Refusal, tell
+from engine.commands._answer import ANSWERED, FAILED, NOT_FOUND, Refusal, tell
 from engine.core.paths import data_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, labs_document
 from engine.declare.resolve import KnobError
-from engine.submit import find_lab
+from engine.scheduler.submit import find_lab
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

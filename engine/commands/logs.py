@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from engine.commands import ANSWERED, NOT_FOUND, Refusal, tell
+from engine.commands._answer import ANSWERED, NOT_FOUND, Refusal, tell
 from engine.core.paths import data_folder
 from engine.runs.folder import RunFolder, run_folder
 

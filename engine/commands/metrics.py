@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engine.commands import ANSWERED, BAD_USAGE, FAILED, NOT_FOUND, Refusal, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, NOT_FOUND, Refusal, tell
 from engine.commands._index import check_run, index
 
 
@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.export import FORMATS, write
+    from engine.index.export import FORMATS, write
 
     path = Path(args.out)
     form = path.suffix.removeprefix(".")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from engine.commands import ANSWERED, FAILED, Refusal, tell
+from engine.commands._answer import ANSWERED, FAILED, Refusal, tell
 from engine.core.paths import data_folder
-from engine.owner import Owner
+from engine.index.owner import Owner
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 
-from engine.commands import ANSWERED, BAD_USAGE, Refusal, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, Refusal, tell
 from engine.commands.logs import existing
 from engine.commands.run import detach
-from engine.orders import Refused, resume
+from engine.scheduler.control import Refused, resume
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,18 +14,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from engine import orders
-from engine.commands import ANSWERED, BAD_USAGE, CODE_OF_STATUS, FAILED, Refusal, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, CODE_OF_STATUS, FAILED, Refusal, tell
 from engine.commands._document import lines
 from engine.commands._index import index
 from engine.commands._progress import Progress
 from engine.commands.labs import catalog
 from engine.core.paths import data_folder
 from engine.declare.resolve import KnobError
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import ENDED, RunFolder
-from engine.submit import find_lab, submit
-from engine.supervisor import Supervisor
+from engine.scheduler import control
+from engine.scheduler.submit import find_lab, submit
+from engine.scheduler.supervisor import Supervisor
 
 EVERY = 0.05  # seconds between two looks
 
@@ -88,7 +88,7 @@ def wait(folder: RunFolder, owner: Owner) -> None:
                 if asked.is_set() and not told:
                     told = True
                     progress.say("stopping")
-                    orders.stop(folder, supervisor.executor)
+                    control.stop(folder, supervisor.executor)
                 supervisor.step()
                 owner.step()
                 progress.show()

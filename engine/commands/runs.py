@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from engine.commands import ANSWERED, BAD_USAGE, Refusal, table, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, Refusal, table, tell
 from engine.commands._index import index
 from engine.core.suggest import nearest
 from engine.runs.folder import STATUSES

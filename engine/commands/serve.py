@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from engine.commands import ANSWERED, FAILED, Refusal, tell
+from engine.commands._answer import ANSWERED, FAILED, Refusal, tell
 from engine.commands.run import asked_to_leave
 from engine.core.paths import data_folder
-from engine.service import Service
+from engine.server.service import Service
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from engine.commands import ANSWERED, tell
+from engine.commands._answer import ANSWERED, tell
 from engine.commands._document import lines
 from engine.commands._index import check_run, index
 from engine.core.paths import data_folder

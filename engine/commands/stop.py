@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import time
 
-from engine import orders
-from engine.commands import ANSWERED, tell
+from engine.commands._answer import ANSWERED, tell
 from engine.commands.logs import existing
 from engine.core.paths import data_folder
-from engine.executors.local import Local
 from engine.runs.folder import ENDED
-from engine.supervisor import KILL_AFTER, Supervisor
+from engine.scheduler import control
+from engine.scheduler.local import Local
+from engine.scheduler.supervisor import KILL_AFTER, Supervisor
 
 PATIENCE = KILL_AFTER + 10.0
 
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     folders = [existing(run) for run in dict.fromkeys(args.ids)]
     executor = Local()
     for folder in folders:
-        orders.stop(folder, executor)
+        control.stop(folder, executor)
     supervisor = Supervisor(data_folder(), executor)
     limit = time.monotonic() + PATIENCE
     while any(f.status() not in ENDED for f in folders) and time.monotonic() < limit:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 WORKER = "engine.worker"  # RUN_FOLDER: trains one run
-FORK_SERVER = "engine.zygote"  # FD: forks workers and panels
+FORK_SERVER = "engine.worker.fork_server"  # FD: forks workers and panels
 DESCRIBE = "engine.describe"  # FILE: writes the document of the labs
 PANEL = "engine.panel_frames"  # computes one panel; question on stdin, answer on stdout

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import streamlit as st
 from engine.core.device import gpus
 from engine.declare.resolve import KnobError
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts.words import title
 

@@ -11,7 +11,7 @@ from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError
 from engine.declare.revise import asked, given
 from engine.runs.folder import ENDED, RunFolder
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts.orders import ask_to_delete, order
 

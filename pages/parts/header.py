@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from engine.chart import RunLook
 from engine.runs.folder import ENDED, RunFolder
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts.controls import controls
 from pages.parts.status import badge

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 from engine.runs.folder import ENDED
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts.status import inline
 from pages.parts.words import ago, progress, title

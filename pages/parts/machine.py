@@ -13,8 +13,8 @@ import psutil
 import streamlit as st
 from engine.core import device
 from engine.runs.folder import ENDED, RunFolder, all_runs
-from engine.service import service
-from engine.slots import needs
+from engine.scheduler.slots import needs
+from engine.server.service import service
 
 from pages.parts.status import inline
 from pages.parts.words import ago, progress, title

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import streamlit as st
-from engine.orders import Refused
 from engine.runs.folder import ENDED, all_runs
-from engine.service import service
+from engine.scheduler.control import Refused
+from engine.server.service import service
 
 from pages.parts.words import STATUS
 

@@ -10,9 +10,9 @@ import streamlit as st
 from engine.declare.knobs import Flat, nest
 from engine.declare.resolve import KnobError
 from engine.panel import Frames, panel
-from engine.panel_answers import PanelError
 from engine.panel_frames import odd_values
-from engine.service import service
+from engine.server.panels import PanelError
+from engine.server.service import service
 
 from pages.parts.sliders import sliders
 from pages.parts.still_chart import still_chart

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 from engine.chart import RunLook
-from engine.service import service
+from engine.server.service import service
 
 from pages.parts.header import DASHES
 from pages.parts.words import title

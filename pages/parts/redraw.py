@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 from engine.chart import Chart, Events, Frames, RunLook
-from engine.service import service
+from engine.server.service import service
 
 
 def stored(chart: Chart, looks: Sequence[RunLook], layer: str) -> tuple[Frames, Events]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
-from engine import estimate
 from engine.runs.folder import ENDED
-from engine.service import service
+from engine.scheduler import estimate
+from engine.server.service import service
 
 from pages.parts.words import STATUS, knob_value, title
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from engine.core.stale import changed_since
 from engine.runs.folder import ENDED, RunFolder
-from engine.service import service
+from engine.server.service import service
 
 
 def of_lab() -> list[str]:

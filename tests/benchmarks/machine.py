@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from engine.core.device import cores, gpu_names
-from engine.provenance import device_name
+from engine.worker.provenance import device_name
 from tests.browser.conftest import chromium_here
 
 PACKAGES = ("torch", "lightning", "streamlit", "plotly", "duckdb", "tensorboard")

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.routes import lifespan, routes
+from engine.server.routes import lifespan, routes
 
 app = st.App("many_charts_page.py", lifespan=lifespan, routes=routes())

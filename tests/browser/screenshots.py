@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from engine.declare.lab_catalog import labs_document
 from engine.runs.folder import ENDED
-from engine.submit import find_lab, submit_twins
+from engine.scheduler.submit import find_lab, submit_twins
 from tests.browser.conftest import PATIENCE, Server
 from tests.browser.in_chromium import chromium, running
 from tests.made_runs import MadeRun, non_finite_run, readings, spiky_run

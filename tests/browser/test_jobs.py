@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from engine.declare.knobs import unnest
-from engine.open_run import open_run
+from engine.index.open_run import open_run
 from engine.runs.folder import ENDED, RunFolder, all_runs, run_folder
 from engine.runs.spool import OPEN, spools
 from engine.runs.spool_reader import Tail

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine.open_run import open_run
+from engine.index.open_run import open_run
 from engine.runs.folder import ENDED, all_runs
 from tests.browser.charts_on_page import chart, press_card, until
 from tests.browser.conftest import Server

@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from engine.executors.local import Local
-from engine.owner import Owner
-from engine.supervisor import Supervisor
+from engine.index.owner import Owner
+from engine.scheduler.local import Local
+from engine.scheduler.supervisor import Supervisor
 
 WORKER = [sys.executable, str(Path(__file__).with_name("worker.py"))]
 

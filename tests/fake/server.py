@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 import uvicorn
 from starlette.applications import Starlette
 
-from engine.executors.local import Local
-from engine.routes import routes, streams
-from engine.service import Service
+from engine.scheduler.local import Local
+from engine.server.routes import routes, streams
+from engine.server.service import Service
 
 
 def main(data: Path) -> None:

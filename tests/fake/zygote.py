@@ -10,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from engine.zygote import VERBS, Zygote
+from engine.worker.fork_server import VERBS, Zygote
 from tests.fake import worker
 
 

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import RunFolder
 from tests.indexed_runs import begin, points_in, points_of
 
@@ -42,7 +42,7 @@ folder.write_exit("finished", code=0)
 NURSERY = """
 import os, random, signal, sys, time
 from pathlib import Path
-from engine.owner import Owner
+from engine.index.owner import Owner
 chance = random.Random(int(sys.argv[2]))
 for _ in range(int(sys.argv[3])):
     read, write = os.pipe()

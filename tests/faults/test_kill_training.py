@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from engine import orders
-from engine.executors.zygote import Zygote
-from engine.open_run import open_run
-from engine.owner import Owner
+from engine.index.open_run import open_run
+from engine.index.owner import Owner
 from engine.runs.folder import ENDED, RunFolder
-from engine.supervisor import Supervisor
+from engine.scheduler import control
+from engine.scheduler.forking import Zygote
+from engine.scheduler.supervisor import Supervisor
 from tests.test_zygote import declared, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWNER = """
 import sys
 from pathlib import Path
-from engine.owner import Owner
+from engine.index.owner import Owner
 owner = Owner(Path(sys.argv[1]))
 print(owner.role, flush=True)
 while True:
@@ -57,7 +57,7 @@ def test_a_run_killed_in_its_first_second_is_resumed_to_the_same_curve(warm: Sup
         pytest.fail("it was too quick to be killed")
     assert run.status() == "killed"
     assert not (run.path / "ckpt" / "last.ckpt").exists()
-    orders.resume(run)
+    control.resume(run)
     until(lambda: run.status() in ENDED and whole.status() in ENDED, "the ends")
     assert (run.status(), whole.status()) == ("finished", "finished"), run.log()
     assert losses(run) == losses(whole)

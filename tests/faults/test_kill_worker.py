@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from engine.executors.local import Local
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import ENDED, RunFolder, new_run
-from engine.supervisor import Supervisor
+from engine.scheduler.local import Local
+from engine.scheduler.supervisor import Supervisor
 
 FAKE = Path(__file__).resolve().parent.parent / "fake"
 WORKER = [sys.executable, str(FAKE / "worker.py")]

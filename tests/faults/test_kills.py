@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from engine.executors.local import Local
-from engine.executors.zygote import Zygote
-from engine.open_run import open_run
-from engine.owner import Owner
+from engine.index.open_run import open_run
+from engine.index.owner import Owner
 from engine.runs.folder import ENDED, RunFolder, new_run
-from engine.supervisor import Supervisor
+from engine.scheduler.forking import Zygote
+from engine.scheduler.local import Local
+from engine.scheduler.supervisor import Supervisor
 from tests.faults.test_kill_worker import FAKE, WORKER, until
 
 TIMES = [3, pytest.param(20, marks=pytest.mark.slow)]

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.executors.local import Local
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import ENDED, RunFolder
-from engine.service import Service
-from engine.supervisor import Supervisor
+from engine.scheduler.local import Local
+from engine.scheduler.supervisor import Supervisor
+from engine.server.service import Service
 from tests.faults.test_kill_worker import acknowledged, assert_exactly_once, kill, queue, serve, until
 from tests.lab_pages import collapse
 from tests.made_runs import MadeRun, finished_run

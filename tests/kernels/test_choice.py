@@ -12,7 +12,7 @@ from engine.core.catalog import Catalog
 from engine.lab import Lab
 from engine.norms import norms
 from engine.remedies.router import Router
-from engine.training import train
+from engine.worker.fit import train
 from kernels import launch
 from kernels.launch import CHOICE, Choice
 from kernels.tensor_stats import KERNEL, reference, tensor_stats

@@ -8,7 +8,7 @@ import pytest
 
 from engine import kernel_table
 from engine.core import device
-from engine.service import Service
+from engine.server.service import Service
 from kernels.kernel import kernel, names
 from pages.parts.kernels import evenness, tiles_by_work
 from tests.test_pages import opened, said

@@ -11,7 +11,7 @@ import torch
 
 from engine.remedies.optimizer._spike_aware_adam import SpikeAwareAdam, warmed_up
 from engine.remedies.optimizer.spam import Spam
-from engine.training import train
+from engine.worker.fit import train
 from kernels.emulator import Emulator
 from kernels.launch import CHOICE
 from tests.tiny_lab import Tiny, Told, new_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import new_run
 from engine.runs.spool import Spool
 from tests.benchmarks.benchmark import Benchmark, Figure, cpu_seconds

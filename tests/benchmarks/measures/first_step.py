@@ -7,12 +7,12 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from engine.executors.local import Local
-from engine.executors.zygote import Zygote
 from engine.runs.folder import ENDED, RunFolder, run_folder
 from engine.runs.spool import POINTS, spools
 from engine.runs.spool_reader import Tail
-from engine.service import Service
+from engine.scheduler.forking import Zygote
+from engine.scheduler.local import Local
+from engine.server.service import Service
 from tests.benchmarks.benchmark import Benchmark, Figure, median
 
 PATIENCE = 120.0  # seconds

@@ -11,13 +11,14 @@ from unittest.mock import patch
 
 import torch
 
-from engine.control import Control
 from engine.core.catalog import Catalog
 from engine.declare.resolve import declare, nested
 from engine.describe import entry
 from engine.lab import Lab
 from engine.probe import PRICES, Probe, attached
-from engine.training import Training, train
+from engine.worker.callback import Control
+from engine.worker.fit import train
+from engine.worker.loop import Training
 from tests.benchmarks.benchmark import Benchmark, Figure
 from tests.tiny_lab import Told, new_folder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from engine.owner import Owner
+from engine.index.owner import Owner
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import Spool
 from tests.benchmarks.benchmark import Benchmark, Figure, best

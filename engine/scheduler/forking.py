@@ -22,8 +22,8 @@ from engine.core import started
 from engine.core.code_key import key
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
-from engine.executors.local import Local
 from engine.runs.folder import RunFolder
+from engine.scheduler.local import Local
 
 PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
 

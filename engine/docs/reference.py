@@ -1,4 +1,4 @@
-"""`python -m engine.reference docs` writes docs/reference/ from the catalogs: what is not declared is not documented.
+"""`python -m engine.docs.reference docs` writes docs/reference/ from the catalogs: what is not declared is not documented.
 
 A test compares the committed pages with what this file writes, so an undescribed knob, probe,
 detector, remedy, table or column fails the suite.
@@ -21,7 +21,7 @@ from engine.lab import Lab
 from engine.probe import Probe
 
 RULES = {"divides": "divides", "at most": "is at most"}  # how a rule between two knobs is written
-HEAD = "<!-- Written by `python -m engine.reference docs`; edit the code, not this page. -->\n"
+HEAD = "<!-- Written by `python -m engine.docs.reference docs`; edit the code, not this page. -->\n"
 
 
 def pages(measured: Path) -> dict[str, str]:
@@ -130,7 +130,7 @@ def _detectors(detectors: dict[str, type[Detector]]) -> str:
 def _store() -> str:
     import duckdb
 
-    from engine import schema
+    from engine.index import schema
 
     connection = duckdb.connect(":memory:")
     schema.prepare(connection)

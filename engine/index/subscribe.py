@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.batch import Batch, Block
 from engine.core.nonfinite import jsonable
-from engine.follow import Follower, state_of
+from engine.index.batch import Batch, Block
+from engine.index.follower import Follower, state_of
 from engine.runs.series import series_key
 
 Message = dict[str, Any]

@@ -1,6 +1,7 @@
 """What the cards and the docs say is measured here: presets over their seeds, in full, through the command line.
 
-    python -m engine.measure LAB [PRESET …] [--seeds 0-2] [--at-a-time 2] [--data FOLDER]     or     python -m engine.measure --all
+    python -m engine.docs.measure LAB [PRESET …] [--seeds 0-2] [--at-a-time 2] [--data FOLDER]
+    python -m engine.docs.measure --all
 
 Writes docs/measured/<lab>/<preset>.json.  Without --seeds a preset is measured over the seeds of its
 last measurement, or 0-2.  Two processes at a time unless told otherwise; the runs live in a folder that is
@@ -33,8 +34,8 @@ from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 from engine.declare.lab_catalog import labs_document
 from engine.describe import expand_presets
+from engine.index.open_run import open_run
 from engine.lab import Lab
-from engine.open_run import open_run
 from engine.runs.folder import run_folder
 
 AT_A_TIME = 2  # processes, unless --at-a-time says otherwise
@@ -193,7 +194,7 @@ def say(sentence: str) -> None:
 
 def main(given: Sequence[str]) -> int:
     """0 when everything was measured, 3 when a run failed."""
-    parser = argparse.ArgumentParser(prog="python -m engine.measure", description="Measure presets over their seeds, in full.")
+    parser = argparse.ArgumentParser(prog="python -m engine.docs.measure", description="Measure presets over their seeds, in full.")
     parser.add_argument("lab", nargs="?", help="a lab; without it, --all")
     parser.add_argument("presets", nargs="*", help="presets of the lab; none means all that this machine can run")
     parser.add_argument("--all", action="store_true", help="every preset of every lab")

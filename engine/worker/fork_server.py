@@ -1,6 +1,6 @@
 """The zygote: a process that imports torch and Lightning once and forks whatever needs them.
 
-It is started by a server over a socket pair (`python -m engine.zygote FD`) and never touches CUDA, so a
+It is started by a server over a socket pair (`python -m engine.worker.fork_server FD`) and never touches CUDA, so a
 fork is as good as a fresh interpreter, and seconds faster.  Every child leads its own session and
 outlives server and zygote.  The zygote reaps its children, tells how workers ended, and leaves when
 its server is gone and no child lives.
@@ -45,9 +45,9 @@ def do_worker(request: dict[str, Any], files: list[int]) -> int:
     os.dup2(files[0], 1)
     os.dup2(files[0], 2)
     os.set_inheritable(files[1], False)
-    from engine import worker
+    from engine.worker import main
 
-    return worker.main([request["run"]])
+    return main.main([request["run"]])
 
 
 def do_labs(request: dict[str, Any], files: list[int]) -> int:
@@ -211,7 +211,7 @@ def warm_up() -> None:
     from torch.autograd import forward_ad
 
     import engine
-    from engine import training, worker  # noqa: F401
+    from engine.worker import fit, main  # noqa: F401
 
     for name in HOUSES:
         for module in pkgutil.walk_packages([f"{engine.__path__[0]}/{name}"], f"engine.{name}."):

@@ -54,8 +54,8 @@ def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:
     torch.utils.deterministic.fill_uninitialized_memory = False
     from kernels.launch import CHOICE
 
-    from engine.provenance import add, provenance
-    from engine.training import train
+    from engine.worker.fit import train
+    from engine.worker.provenance import add, provenance
 
     def note(paths: dict[str, str]) -> None:
         """Which path a kernel takes is known when it is first asked for."""
@@ -113,7 +113,3 @@ def main(arguments: list[str]) -> int:
     status, says = work(folder, asked)
     folder.write_exit(status, code=CODES[status], says=says)
     return CODES[status]
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

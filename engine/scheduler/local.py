@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from engine.core import started
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
-from engine.executors import Urgency
 from engine.runs.ending import tell_end
 from engine.runs.folder import RunFolder
+from engine.scheduler.executor import Urgency
 
 
 class Local:

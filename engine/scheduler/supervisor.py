@@ -1,6 +1,6 @@
 """The supervisor: starts queued runs as slots become free, tells how workers ended, and presses those that were asked to stop.
 
-The queue is the folder itself: a run with a declaration and no worker yet, in the order of engine/queue_order.py.
+The queue is the folder itself: a run with a declaration and no worker yet, in the order of engine/scheduler/queue.py.
 Nothing is kept in memory that the folder does not say, so a new supervisor takes over where a dead one left off.
 One process at a time is on duty; the others look at every pass whether it has left.
 """
@@ -14,14 +14,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine import orders
 from engine.core import device, locks
 from engine.declare.knobs import unnest
-from engine.executors import Executor
-from engine.executors.local import Local
-from engine.queue_order import QueueOrder
 from engine.runs.folder import ENDED, RUN_ID, RunFolder
-from engine.slots import Slots
+from engine.scheduler import control
+from engine.scheduler.executor import Executor
+from engine.scheduler.local import Local
+from engine.scheduler.queue import QueueOrder
+from engine.scheduler.slots import Slots
 
 TERMINATE_AFTER, KILL_AFTER = 10.0, 20.0  # seconds since STOP was seen
 SETTLED, SWEEP = 2.0, 5.0  # seconds: a folder's modification time can be trusted; all folders are listed again
@@ -162,7 +162,7 @@ class Supervisor:
 
     def stop(self, run: str) -> str:
         """Ask a run to stop -> its status now: a queued one is stopped at once, a living one has been asked."""
-        return orders.stop(RunFolder(self.data / "runs" / run), self.executor)
+        return control.stop(RunFolder(self.data / "runs" / run), self.executor)
 
     def launch(self, folder: RunFolder, gpu: str | None = None) -> bool:
         """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended."""

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 from engine.core import locks
-from engine.executors import Executor
 from engine.runs.folder import ENDED, RunFolder
 from engine.runs.spool import spools
+from engine.scheduler.executor import Executor
 
 LEAVING = 5.0  # seconds that a worker may take to leave after it has told its end
 

@@ -22,12 +22,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from engine.export import FORMATS, write
-from engine.live import EventStream, Streams
+from engine.index.export import FORMATS, write
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.pictures import picture_file
 from engine.runs.series import split_key
-from engine.service import Service, close, service
+from engine.server.event_stream import EventStream, Streams
+from engine.server.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
 MOST_POINTS, MOST_ROWS = 20_000, 300

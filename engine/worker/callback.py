@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from engine import checkpoint
 from engine.core.files import write_json
-from engine.progress import Progress
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder
+from engine.worker import checkpoint
+from engine.worker.progress import Progress
 
 if TYPE_CHECKING:
-    from engine.training import Training
+    from engine.worker.loop import Training
 
 log = logging.getLogger(__name__)
 

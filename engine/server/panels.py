@@ -22,10 +22,10 @@ from engine.core.code_key import key
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError, declare, nested
-from engine.executors import Executor
-from engine.executors.zygote import Zygote
 from engine.panel import Frames
 from engine.panel_frames import Answer, decoded
+from engine.scheduler.executor import Executor
+from engine.scheduler.forking import Zygote
 
 SECONDS = 10.0  # a panel takes one; what takes ten hangs, or its machine is overloaded
 PLAIN_SECONDS = 60.0  # a plain process may import torch first

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from engine.core.locks import locked
-from engine.schema import WrongVersion, prepare
+from engine.index.schema import WrongVersion, prepare
 
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # a closed classroom downloads nothing
 

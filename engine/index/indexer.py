@@ -17,13 +17,13 @@ from typing import Any
 
 import duckdb
 
-from engine.batch import Batch
-from engine.finish import finish
-from engine.follow import SETTLED, Follower, first_row
-from engine.names import Directory
-from engine.publish import Listeners, message_of
+from engine.index.batch import Batch
+from engine.index.finish_run import finish
+from engine.index.follower import SETTLED, Follower, first_row
+from engine.index.ids import Directory
+from engine.index.subscribe import Listeners, message_of
+from engine.index.transaction import forget, offsets_of, rows_of, save, totals
 from engine.runs.folder import RUN_ID, RunFolder
-from engine.saving import forget, offsets_of, rows_of, save, totals
 
 SWEEP = 5.0  # seconds between two looks at runs that have ended
 BEFORE_ALL = -(2**63) + 1  # a step before every other

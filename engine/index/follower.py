@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.batch import LAST, Batch
 from engine.core.nonfinite import jsonable
 from engine.declare.knobs import unnest
+from engine.index.batch import LAST, Batch
 from engine.runs.folder import ENDED, RunFolder
 from engine.runs.spool import OPEN
 from engine.runs.spool_reader import Frame, Tail

@@ -14,17 +14,17 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from engine import minmax
-from engine.batch import LAST
 from engine.core.files import read_json
 from engine.core.nonfinite import jsonable
 from engine.core.suggest import nearest
-from engine.follow import Row, count, first_row, state_of
-from engine.index import looks_damaged
-from engine.names import Directory
+from engine.index import downsample
+from engine.index.batch import LAST
+from engine.index.connection import looks_damaged
+from engine.index.follower import Row, count, first_row, state_of
+from engine.index.ids import Directory
+from engine.index.transaction import rows_of
 from engine.runs.folder import RunFolder, all_runs
 from engine.runs.series import series_key, split_key
-from engine.saving import rows_of
 
 EVENT = ("step", "kind", "rule", "layer", "value", "threshold", "says")
 PROVENANCE = ("commit", "dirty", "python", "packages", "device", "kernels", "data")
@@ -144,7 +144,7 @@ class Store:
         if not ids:
             return []
         with self._cursor() as cursor:
-            return minmax.series(cursor, ids, lo, hi, max(2, points))
+            return downsample.series(cursor, ids, lo, hi, max(2, points))
 
     def vectors(
         self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, rows: int = 300
@@ -152,7 +152,7 @@ class Store:
         """{"steps", "t", "v"}: all rows, or of each bucket the row with the largest element, always with the first and the last."""
         asked = (self._id(run), self._directory.ids.get((name, layer), ()) or (-1,))
         with self._cursor() as cursor:
-            return minmax.vectors(cursor, asked, lo, hi, max(1, rows))
+            return downsample.vectors(cursor, asked, lo, hi, max(1, rows))
 
     def events(self, run: str) -> list[dict[str, Any]]:
         """Events by step; those of one step in the order in which they were told."""

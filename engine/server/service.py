@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import orders
 from engine.core.code_key import key
 from engine.core.files import write_json
 from engine.core.paths import data_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, labs_document
-from engine.executors import Executor
-from engine.executors.zygote import Zygote
-from engine.owner import Owner
+from engine.index.owner import Owner
+from engine.index.store import Store
 from engine.panel import Frames
-from engine.panel_answers import PanelAnswers
 from engine.runs.folder import run_folder
-from engine.store import Store
-from engine.submit import find_lab, submit, submit_twins
-from engine.supervisor import Supervisor
+from engine.scheduler import control
+from engine.scheduler.executor import Executor
+from engine.scheduler.forking import Zygote
+from engine.scheduler.submit import find_lab, submit, submit_twins
+from engine.scheduler.supervisor import Supervisor
+from engine.server.panels import PanelAnswers
 
 CODE_CHECKED_EVERY = 3.0  # seconds between two looks whether a file of the labs has changed
 WARM_WITHIN = 300.0  # seconds for importing torch on the slowest machine we serve
@@ -48,7 +48,7 @@ class Service:
         if not self.started:
             self.started = time.time()
             self.data.mkdir(parents=True, exist_ok=True)
-            orders.sweep_deleted(self.data / "runs")
+            control.sweep_deleted(self.data / "runs")
             self.owner.start()
             self.executor.start()
             self.supervisor.start()
@@ -91,23 +91,23 @@ class Service:
 
     def stop_run(self, run: str) -> str:
         """Ask a run to stop -> its status now.  KeyError, in one sentence, for a run that does not exist."""
-        status = orders.stop(run_folder(self.data, run), self.executor)
+        status = control.stop(run_folder(self.data, run), self.executor)
         self.supervisor.wake()
         return status
 
     def hold_run(self, run: str) -> str:
         """Ask a running run to wait -> its status now.  KeyError, or orders.Refused, in one sentence."""
-        return orders.hold(run_folder(self.data, run))
+        return control.hold(run_folder(self.data, run))
 
     def resume_run(self, run: str) -> str:
         """Let a held run go on, or queue a new attempt -> its status now.  KeyError, or orders.Refused, in one sentence."""
-        status = orders.resume(run_folder(self.data, run))
+        status = control.resume(run_folder(self.data, run))
         self.supervisor.wake()
         return status
 
     def delete_run(self, run: str) -> None:
         """Remove a run that has ended.  KeyError, or orders.Refused, in one sentence."""
-        orders.delete(run_folder(self.data, run))
+        control.delete(run_folder(self.data, run))
 
 
 class _Catalog:

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from engine.names import Directory
+from engine.index.ids import Directory
 from engine.runs.series import SeriesInfo
 from engine.runs.spool import POINTS, VECTOR
 from engine.runs.spool_reader import Frame

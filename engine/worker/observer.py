@@ -15,11 +15,11 @@ from torch import nn
 from engine.detector import Detector
 from engine.lab import Lab
 from engine.probe import Probe, Reading, Step, attached
-from engine.readings import Arrived, Readings
 from engine.runs.event import Event
 from engine.runs.pictures import Picture, Pictures
 from engine.runs.series import Series
 from engine.runs.spool import Spool
+from engine.worker.transfer import Arrived, Readings
 
 
 class Observer:

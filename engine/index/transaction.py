@@ -8,9 +8,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from engine.batch import LAST, Batch, execute_with
-from engine.follow import Follower, Row
-from engine.names import Directory
+from engine.index.batch import LAST, Batch, execute_with
+from engine.index.follower import Follower, Row
+from engine.index.ids import Directory
 
 TYPES = {
     **dict.fromkeys(("run", "lab", "preset", "status", "who", "sweep", "twin", "knobs", "problem"), pl.String),

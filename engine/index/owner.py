@@ -21,11 +21,11 @@ from typing import Any
 
 import duckdb
 
-from engine.index import Unusable, check, in_memory, looks_damaged, open_index, take_lock
-from engine.indexer import Indexer
-from engine.publish import Listeners, Message
+from engine.index.connection import Unusable, check, in_memory, looks_damaged, open_index, take_lock
+from engine.index.indexer import Indexer
+from engine.index.store import Store
+from engine.index.subscribe import Listeners, Message
 from engine.runs.folder import RunFolder, run_folder
-from engine.store import Store
 
 PASS, UNWATCHED = 0.1, 0.25  # seconds between two passes, while somebody listens and while nobody does
 VACANT = 1.0  # seconds between two looks of a reader whether the owner has left

@@ -1,0 +1,1 @@
+"""What writes docs/: measurements and the reference."""

@@ -1,0 +1,1 @@
+"""All runs in DuckDB: reading logs into tables, answering questions."""

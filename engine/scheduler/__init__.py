@@ -1,0 +1,1 @@
+"""The queue: who starts when, and how a run is stopped."""

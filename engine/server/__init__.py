@@ -1,0 +1,1 @@
+"""The lab's service and its routes."""

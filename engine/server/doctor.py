@@ -1,0 +1,95 @@
+"""What this machine has and lacks for the lab, check by check."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.core import device, locks
+from engine.core.paths import data_folder
+
+Check = tuple[str, bool, str]
+
+PACKAGES = ("torch", "lightning", "streamlit", "starlette", "plotly", "polars", "duckdb", "pyarrow", "numpy", "pydantic", "psutil")
+ENOUGH = 2 * 2**30  # bytes of free disk
+OLDEST, NEWEST = (3, 11), (3, 13)
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def examine() -> Iterator[Check]:
+    yield python()
+    yield packages()
+    yield torch()
+    yield gpu()
+    yield cores()
+    yield from folder(data_folder())
+    yield chromium()
+
+
+def python() -> Check:
+    good = OLDEST <= sys.version_info[:2] <= NEWEST
+    wanted = f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
+    return "python", good, f"Python {platform.python_version()}" + ("" if good else f"; the lab needs {wanted}")
+
+
+def packages() -> Check:
+    versions: list[str] = []
+    missing: list[str] = []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    return "packages", not missing, f"missing: {', '.join(missing)}; run `make app`" if missing else ", ".join(versions)
+
+
+def torch() -> Check:
+    build = device.torch_build()
+    kind = "for the CPU only" if build.endswith("+cpu") else "with CUDA, if its wheel has it"
+    return "torch", bool(build), f"torch {build}, built {kind}" if build else "torch is not installed; run `make app`"
+
+
+def gpu() -> Check:
+    names = device.gpu_names()
+    if not names:
+        return "gpu", False, "no NVIDIA GPU is visible; presets run on the CPU, those named _gpu would take long"
+    if not device.gpus():
+        return "gpu", False, f"{', '.join(names)} is there, but the installed torch or CUDA_VISIBLE_DEVICES does not let it be used"
+    return "gpu", True, ", ".join(names)
+
+
+def cores() -> Check:
+    count = device.cores()
+    return "cores", True, f"{count} cores: {count} CPU runs of one thread at a time"
+
+
+def folder(data: Path) -> Iterator[Check]:
+    """Is the data folder writable, has it room, and who keeps its index and its queue?"""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        writable = os.access(data, os.W_OK)
+    except OSError:
+        writable = False
+    yield "data", writable, str(data) if writable else f"{data} cannot be written; name another folder in FAULTLINE_DATA"
+    if not writable:
+        return
+    free = shutil.disk_usage(data).free
+    yield "disk", free > ENOUGH, f"{free / 2**30:.1f} GiB free" + ("" if free > ENOUGH else "; at least 2 GiB are advised")
+    for name, lock, what in (("owner", "owner.lock", "keeps the index"), ("supervisor", "supervisor.lock", "minds the queue")):
+        held = locks.is_locked(data / lock)
+        holder = f"process {locks.holder(data / lock)}" if held else ""
+        yield name, True, f"{holder} {what}" if held else f"no process {what} now; the next one does"
+
+
+def chromium() -> Check:
+    found = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+    own = importlib.util.find_spec("playwright") is not None
+    if found:
+        return "chromium", own, found + ("" if own else "; the browser tests also need playwright, which `make test` installs")
+    return "chromium", False, "no Chromium is on the path; only the browser tests need it"

@@ -1,0 +1,8 @@
+"""`python -m engine.worker RUN_FOLDER`."""
+
+import sys
+
+from engine.worker import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""One training from start to end: loop, callback, probes, detectors and spool put together and handed to Lightning."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import warnings
+from collections.abc import Iterator
+
+import lightning
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch.utils.data import DataLoader
+
+from engine.core.catalog import Catalog
+from engine.detector import Detector
+from engine.lab import Lab
+from engine.probe import Probe, attached
+from engine.runs.folder import RunFolder
+from engine.runs.spool import Spool, spools
+from engine.worker import checkpoint
+from engine.worker.callback import Control, Stopped
+from engine.worker.loop import Batches, Training
+from engine.worker.observer import Observer
+from engine.worker.progress import Progress
+from engine.worker.provenance import add
+
+log = logging.getLogger(__name__)
+
+FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> str:
+    """Train the lab in the run's folder -> "finished", "stopped" or "diverged".  Exceptions of the lab pass through.
+
+    `asked`: set it to stop the training from outside.  A later attempt takes up the checkpoint of the earlier one.
+    """
+    attempt = len(spools(folder.path)) + 1
+    progress = Progress(lab.steps)
+    control = Control(folder, progress, asked or threading.Event(), attempt)
+    if control.asked_to_stop():
+        return "stopped"
+    control.tell("loading data")
+    resume = checkpoint.load(folder.path / "ckpt" / "last.ckpt") if attempt > 1 else None
+    if resume is not None:
+        progress.start = progress.done = resume["step"]
+    probes, broken_probes = Catalog("engine.probes", Probe).load()
+    try:
+        for kind in attached(probes, lab.probes, lab.provides).values():
+            add(folder.path, data=kind.make_ready(lab, control.report))
+    except Stopped:
+        return "stopped"
+    checkpoint.seed_everything(lab.seed)
+    model = lab.model()
+    detectors, broken_detectors = Catalog("engine.detectors", Detector).load()
+    for broken in [*broken_probes, *broken_detectors]:
+        log.warning("%s is left out: %s", broken.file, broken.says)
+    spool = Spool(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt, start=progress.start)
+    training = Training(lab, model, progress, lambda device: Observer(lab, model, spool, device, probes, detectors), resume)
+    loader = DataLoader(Batches(lab, progress), batch_size=None, pin_memory=lab.device.startswith("cuda"))
+    try:
+        with quiet(), contextlib.suppress(SIGTERMException):  # on_exception has seen to it
+            _trainer(lab, control).fit(training, loader)
+    finally:
+        with contextlib.suppress(OSError):
+            spool.sync()
+        spool.close()
+    return control.ending
+
+
+def _trainer(lab: Lab, control: Control) -> lightning.Trainer:
+    """Lightning with everything off that costs or talks."""
+    on_gpu = lab.device.startswith("cuda")
+    return lightning.Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=[int(lab.device.partition(":")[2] or 0)] if on_gpu else 1,
+        precision=FORMATS[lab.precision],
+        plugins=[LightningEnvironment()],  # one process; a batch system around it is our executor's business
+        max_epochs=1,
+        callbacks=[control],
+        logger=False,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Lightning's advice is for people who write Lightning code."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        yield
