@@ -1,8 +1,8 @@
 """CUDA kernels: what each computes and why so, what it compiles to, how it is proven, how fast it was measured to be."""
 
 import streamlit as st
-from engine import kernel_table
 from engine.core import device
+from kernels import recorded
 
 from pages.parts.kernels import one_kernel, standing
 
@@ -13,7 +13,7 @@ st.markdown(
 )
 standing(device.gpus(), device.gpu_names())
 
-recorded = kernel_table.recorded()
+recorded = recorded.recorded()
 if not recorded["kernels"]:
     st.info("No kernel is recorded. `python -m engine kernels --check --write` makes the table.", icon=":material/info:")
 names = list(recorded["kernels"])
@@ -21,7 +21,7 @@ with st.container(horizontal=True, gap="small"):
     for name in names:
         st.markdown(f"[`{name}`](#{name.replace('_', '-')})", width="content")
 for name in names:
-    one_kernel(name, recorded["kernels"][name], kernel_table.benches(), bool(device.gpus()))
+    one_kernel(name, recorded["kernels"][name], recorded.benches(), bool(device.gpus()))
 
 st.header("How a kernel is proven without a GPU", anchor="proof")
 st.markdown(

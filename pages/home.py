@@ -44,4 +44,4 @@ for lab in answer["labs"]:
 for error in answer["errors"]:
     broken_card(error)
 if answer["state"] == "ready" and not answer["labs"] and not answer["errors"]:
-    st.info("There is no lab in `engine/labs/`; add one file there and reload this page.", icon=":material/add_circle:")
+    st.info("There is no lab in `engine/labs/`; add one file in a topic there and reload this page.", icon=":material/add_circle:")

@@ -26,7 +26,7 @@ if answer["state"] == "computing":
     st.stop()
 if lab is None:
     st.title("No such lab" if labs else "No lab")
-    mine = [error for error in answer["errors"] if error["file"] == f"engine/labs/{asked}.py"]
+    mine = [error for error in answer["errors"] if (error["kind"], error["name"]) == ("lab", asked)]
     if answer["state"] == "failed" or not labs:
         st.error(f"No lab can be shown: {answer['says'] or 'none could be read'}", icon=":material/error:")
     elif not mine:
@@ -82,5 +82,5 @@ if lab["panels"]:
 for told in lab["panels"]:
     panel_card(told)
 for error in answer["errors"]:
-    if error["file"].startswith(("engine/panels/", "engine/remedies/")):
+    if error["kind"] in ("panel", "answer"):
         broken_card(error)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import streamlit as st
-from engine.chart import Chart, charts
+from engine.labs.chart import Chart, charts
 from engine.runs.folder import ENDED, run_folder
 from engine.runs.series import SeriesInfo
 from engine.server.service import service

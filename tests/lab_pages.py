@@ -9,11 +9,11 @@ from streamlit.testing.v1 import AppTest
 
 from engine.core.catalog import Catalog
 from engine.declare.resolve import declare, nested
-from engine.describe import entry
-from engine.lab import Lab
+from engine.labs.describe import entry
+from engine.labs.lab import Lab
 from engine.runs.folder import new_run
 
-ENTRIES = {name: entry(name, lab) for name, lab in Catalog("engine.labs", Lab).load()[0].items()}
+ENTRIES = {name: entry(name, lab) for name, lab in Catalog("", Lab).load()[0].items()}
 
 
 def fields(test: AppTest) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.chart import Chart, RunLook, charts
-from engine.charts.bytes_per_expert import TOP
-from engine.charts.expert_load import ROWS, owners
+from engine.labs.chart import Chart, RunLook, charts
+from engine.labs.moe.charts.bytes_per_expert import TOP
+from engine.labs.moe.charts.expert_load import ROWS, owners
 from engine.runs.series import SeriesInfo
 
 LAYER, EXPERTS, STEPS = "blocks.0.moe", 8, 30

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.datasets.clouds import cloud
-from engine.datasets.plane import SIGMA_DATA, Mixture, plane
-from engine.models.consistency import ConsistencyModel, many_steps, one_step, two_steps
-from engine.models.energy_distance import energy_distance
-from engine.models.flows import Flow, LinearFlow, TrigFlow, follow
-from engine.models.initialise import initialise
-from engine.models.tangent import jvp
-from engine.models.time_network import TimeNetwork
-from engine.remedies.objective.edm_discrete import EdmDiscrete
-from engine.remedies.objective.shortcut import Shortcut
-from engine.remedies.objective.trigflow import Trigflow, log_noise
-from engine.remedies.objective.trigflow_discrete import TrigflowDiscrete, karras
+from engine.labs.common.models.initialise import initialise
+from engine.labs.diffusion.datasets.clouds import cloud
+from engine.labs.diffusion.datasets.plane import SIGMA_DATA, Mixture, plane
+from engine.labs.diffusion.models.consistency import ConsistencyModel, many_steps, one_step, two_steps
+from engine.labs.diffusion.models.energy_distance import energy_distance
+from engine.labs.diffusion.models.flows import Flow, LinearFlow, TrigFlow, follow
+from engine.labs.diffusion.models.tangent import jvp
+from engine.labs.diffusion.models.time_network import TimeNetwork
+from engine.labs.diffusion.remedies.objective.edm_discrete import EdmDiscrete
+from engine.labs.diffusion.remedies.objective.shortcut import Shortcut
+from engine.labs.diffusion.remedies.objective.trigflow import Trigflow, log_noise
+from engine.labs.diffusion.remedies.objective.trigflow_discrete import TrigflowDiscrete, karras
 
 FLOWS: list[Flow] = [TrigFlow(), LinearFlow()]
 
@@ -73,7 +73,7 @@ def test_the_residual_is_the_total_derivative_of_the_consistency_function_along_
 
 @pytest.mark.parametrize("objective", [Trigflow(warmup=0.0), Shortcut()], ids=["trigflow", "shortcut"])
 def test_an_objective_hands_on_that_residual_and_a_gradient_that_is_its_negative(objective: Trigflow | Shortcut) -> None:
-    from engine.models.tangent import squared_error
+    from engine.labs.diffusion.models.tangent import squared_error
 
     F, (data, z, _) = network(), points()
     batch = {"y": data, "z": z, "normal": torch.zeros(7, 2, dtype=torch.float64), "uniform": torch.zeros(7)}

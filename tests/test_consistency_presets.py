@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 import torch
 
-from engine import teachers
 from engine.declare.resolve import declare, nested
-from engine.describe import entry
-from engine.labs.consistency import Consistency
-from engine.models.consistency import one_step
-from engine.models.energy_distance import energy_distance
-from engine.norms import clip, total
-from engine.panels.diagnosis import Diagnosis
-from engine.probe import Step
-from engine.probes.energy_distance import EnergyDistance
-from engine.probes.gradient_tail import GradientTail
-from engine.probes.mode_coverage import ModeCoverage
-from engine.probes.samples import Samples
-from engine.probes.tangent import Tangent
+from engine.labs.common.norms import clip, total
+from engine.labs.describe import entry
+from engine.labs.diffusion import _teachers
+from engine.labs.diffusion.consistency import Consistency
+from engine.labs.diffusion.models.consistency import one_step
+from engine.labs.diffusion.models.energy_distance import energy_distance
+from engine.labs.diffusion.panels.diagnosis import Diagnosis
+from engine.labs.diffusion.probes.energy_distance import EnergyDistance
+from engine.labs.diffusion.probes.gradient_tail import GradientTail
+from engine.labs.diffusion.probes.mode_coverage import ModeCoverage
+from engine.labs.diffusion.probes.samples import Samples
+from engine.labs.diffusion.probes.tangent import Tangent
+from engine.labs.probe import Step
 
 LAB = entry("consistency", Consistency)
 SMALL = {"device": "cpu", "width": 8, "blocks": 1, "batch_size": 8, "steps": 3}
@@ -231,15 +231,15 @@ def test_a_diffusion_run_leaves_a_teacher_that_other_runs_and_the_panel_find(tmp
     short = student.teacher().model_copy(update={"steps": 3})
     monkeypatch.setattr(Consistency, "teacher", lambda self: short)
     trained = train("teacher", **small, steps=3)
-    assert teachers.key(trained.lab.flat()) == teachers.key(short.flat())
+    assert _teachers.key(trained.lab.flat()) == _teachers.key(short.flat())
     field = student.reference()
     y, t = torch.randn(5, 2), torch.rand(5)
     assert torch.allclose(field(y, t), trained.model.averaged()(y, t), atol=1e-6)
-    assert student.provenance()["teacher"] == teachers.key(short.flat())
+    assert student.provenance()["teacher"] == _teachers.key(short.flat())
     assert math.isfinite(train(None, **SMALL, velocity="teacher").losses[-1]["train"])
 
     diagnosed = Diagnosis(network="trained", embedding="positional")
-    teachers.save(diagnosed.teacher().flat(), dict(diagnosed.teacher().model().network.named_parameters()))
+    _teachers.save(diagnosed.teacher().flat(), dict(diagnosed.teacher().model().network.named_parameters()))
     trained_frames, fresh_frames = diagnosed.compute(), Diagnosis(embedding="positional").compute()
     assert trained_frames["norms"]["time"] == pytest.approx(fresh_frames["norms"]["time"], rel=1e-5), "these are the initial weights"
 

@@ -162,7 +162,10 @@ def test_twins_are_refused_together(tmp_path: Path) -> None:
 
 
 def test_a_lab_that_cannot_be_read_says_why() -> None:
-    document = {"labs": [LAB], "errors": [{"file": "engine/labs/bad.py", "says": "SyntaxError: '(' was never closed"}]}
+    document = {
+        "labs": [LAB],
+        "errors": [{"file": "engine/labs/moe/bad.py", "says": "SyntaxError: '(' was never closed", "kind": "lab", "name": "bad"}],
+    }
     assert find_lab(document, "toy") is LAB
     with pytest.raises(KnobError, match="bad could not be read: SyntaxError"):
         find_lab(document, "bad")

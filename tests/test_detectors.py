@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.catalog import Catalog
-from engine.detector import Detector
-from engine.detectors.divergence import Divergence
-from engine.detectors.loss_spike import LossSpike
-from engine.detectors.nonfinite import NonFinite
+from engine.labs.common.detectors.divergence import Divergence
+from engine.labs.common.detectors.loss_spike import LossSpike
+from engine.labs.common.detectors.nonfinite import NonFinite
+from engine.labs.detector import Detector
 from engine.runs.event import Event
 
-DETECTORS, BROKEN = Catalog("engine.detectors", Detector).load()
+DETECTORS, BROKEN = Catalog("detectors", Detector).load()
 EACH = pytest.mark.parametrize("name", DETECTORS)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.declare.knobs import describe
-from engine.detector import Detector
 from engine.docs import reference
-from engine.lab import Lab
-from engine.probe import Probe
+from engine.labs.detector import Detector
+from engine.labs.lab import Lab
+from engine.labs.probe import Probe
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = reference.pages(DOCS / "measured")
@@ -35,9 +35,9 @@ def test_every_table_and_column_of_the_store_says_what_it_is() -> None:
     assert not re.findall(r"^## .*\n\n\n", PAGES["store.md"], re.M)
 
 
-@pytest.mark.parametrize("name", Catalog("engine.probes", Probe).names())
+@pytest.mark.parametrize("name", Catalog("probes", Probe).names())
 def test_every_probe_describes_itself_and_each_of_its_metrics(name: str) -> None:
-    probe = Catalog("engine.probes", Probe)[name]
+    probe = Catalog("probes", Probe)[name]
     assert probe.__doc__
     assert len(probe.__doc__) > 30
     assert probe.metrics
@@ -45,16 +45,16 @@ def test_every_probe_describes_itself_and_each_of_its_metrics(name: str) -> None
         assert metric.about, metric.name
 
 
-@pytest.mark.parametrize("name", Catalog("engine.detectors", Detector).names())
+@pytest.mark.parametrize("name", Catalog("detectors", Detector).names())
 def test_every_detector_describes_itself(name: str) -> None:
-    detector = Catalog("engine.detectors", Detector)[name]
+    detector = Catalog("detectors", Detector)[name]
     assert detector.__doc__
     assert detector.watches
 
 
-@pytest.mark.parametrize("name", Catalog("engine.labs", Lab).names())
+@pytest.mark.parametrize("name", Catalog("", Lab).names())
 def test_every_knob_has_a_sentence_and_every_remedy_its_text(name: str) -> None:
-    for spec in describe(Catalog("engine.labs", Lab)[name]):
+    for spec in describe(Catalog("", Lab)[name]):
         assert spec["about"], spec["name"]
         for choice in spec["choices"]:
             if spec["kind"] == "question":

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.models.ema import Ema
+from engine.labs.diffusion.models.ema import Ema
 
 
 def walk(steps: int, half_life: float) -> tuple[list[float], Ema, nn.Linear]:

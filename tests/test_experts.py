@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.experts import experts, grouped_dtype, in_groups
+from engine.labs.moe.models.experts import experts, grouped_dtype, in_groups
 
 COUNTS = ([3, 0, 10, 4, 0], [0, 0, 0, 0, 17], [17, 0, 0, 0, 0], [1, 2, 3, 5, 6])
 

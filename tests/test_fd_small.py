@@ -15,15 +15,15 @@ from scipy import linalg
 from torch import Tensor
 from torch.nn import functional
 
-from engine import feature_networks
 from engine.core.files import read_json
-from engine.datasets.digits import digits
-from engine.datasets.photo_patches import photo_patches
-from engine.labs.consistency import Consistency
-from engine.labs.unet import Unet
-from engine.models.frechet import Moments, frechet_distance, kernel_distance, moments
-from engine.probes._real_pictures import SAMPLES, SPLITS, real_pictures, scores
-from engine.probes.fd_small import FdSmall
+from engine.labs.diffusion import _feature_networks
+from engine.labs.diffusion.consistency import Consistency
+from engine.labs.diffusion.datasets.digits import digits
+from engine.labs.diffusion.datasets.photo_patches import photo_patches
+from engine.labs.diffusion.models.frechet import Moments, frechet_distance, kernel_distance, moments
+from engine.labs.diffusion.probes._real_pictures import SAMPLES, SPLITS, real_pictures, scores
+from engine.labs.diffusion.probes.fd_small import FdSmall
+from engine.labs.diffusion.unet import Unet
 from engine.worker.fit import train
 from engine.worker.main import train_lab
 from tests.tiny_lab import Told, new_folder
@@ -113,8 +113,8 @@ def test_the_kernel_distance_is_the_plain_sum_and_has_no_bias() -> None:
 def test_the_network_has_the_same_bits_when_trained_again_and_touches_no_global_generator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = feature_networks.network(digits())
-    kept = feature_networks.told(digits())
+    first = _feature_networks.network(digits())
+    kept = _feature_networks.told(digits())
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
     threads, phases = torch.get_num_threads(), []
     torch.manual_seed(7)
@@ -122,13 +122,13 @@ def test_the_network_has_the_same_bits_when_trained_again_and_touches_no_global_
     torch.set_num_threads(2)
     try:
         with torch.no_grad():
-            again = feature_networks.network(digits(), phases.append)
+            again = _feature_networks.network(digits(), phases.append)
     finally:
         torch.set_num_threads(threads)
     assert again is not first
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
-    assert feature_networks.told(digits()) == kept
+    assert _feature_networks.told(digits()) == kept
     assert phases[:2] == ["training the feature network, 0%", "training the feature network, 5%"]
     assert not any(p.requires_grad for p in again.parameters())
     (file,) = (tmp_path / "cache" / kept["features"]).glob("*.pt")
@@ -139,15 +139,15 @@ def test_the_network_has_the_same_bits_when_trained_again_and_touches_no_global_
 
 
 def test_a_kept_network_is_read_and_not_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = feature_networks.network(digits())
-    monkeypatch.setattr(feature_networks, "_made", {})
-    monkeypatch.setattr(feature_networks, "train", lambda *_: pytest.fail("it lies in the cache"))
+    first = _feature_networks.network(digits())
+    monkeypatch.setattr(_feature_networks, "_made", {})
+    monkeypatch.setattr(_feature_networks, "train", lambda *_: pytest.fail("it lies in the cache"))
     pictures = digits().validation_NCHW
-    assert torch.equal(feature_networks.network(digits())(pictures), first(pictures))
+    assert torch.equal(_feature_networks.network(digits())(pictures), first(pictures))
 
 
 def test_its_features_have_no_unit() -> None:
-    features_ND = feature_networks.network(digits())(digits().train_NCHW)
+    features_ND = _feature_networks.network(digits())(digits().train_NCHW)
     assert float(features_ND.mean(dim=0).abs().max()) < 1e-3
     variance_D = torch.linalg.eigvalsh(torch.cov(features_ND.T))
     assert 0.1 < float(variance_D[0]) <= float(variance_D[-1]) < 1.01
@@ -213,7 +213,7 @@ def test_a_run_scores_its_pictures_beside_the_floor_and_names_the_network(tmp_pa
     folder = new_folder(tmp_path)
     assert train_lab(Consistency.model_validate(DIGITS), folder, threading.Event()) == "finished"
     told, provenance = Told(folder), read_json(folder.path / "provenance.json") or {}
-    assert provenance["data"]["features"] == feature_networks.told(digits())["features"]
+    assert provenance["data"]["features"] == _feature_networks.told(digits())["features"]
     assert provenance["data"]["images"] == "scikit-learn digits"
     for family in ("fd_small", "kernel_mmd"):
         assert list(told.points[f"{family}/one_step"]) == list(told.points[f"{family}/two_steps"]) == [0, 2]
@@ -252,7 +252,7 @@ def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_p
 
             return FdSmall.make_ready(lab, told)
 
-    monkeypatch.setattr(feature_networks, "spread", spread)
+    monkeypatch.setattr(_feature_networks, "spread", spread)
     monkeypatch.setattr("engine.worker.fit.attached", lambda *_: {"fd_small": Asking})
     assert train(Consistency.model_validate(DIGITS), folder, asked) == "stopped"
     assert len(phases) == 2
@@ -262,8 +262,8 @@ def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_p
 
 def test_patches_of_photographs_have_a_network_of_their_own() -> None:
     data = photo_patches(16)
-    network = feature_networks.network(data)
-    assert feature_networks.told(data)["features"] != feature_networks.told(digits())["features"]
+    network = _feature_networks.network(data)
+    assert _feature_networks.told(data)["features"] != _feature_networks.told(digits())["features"]
     real = data.train_NCHW[torch.randperm(len(data.train_NCHW), generator=dice(1))[:SAMPLES]]
     floor = float(real_pictures(data).floor)
     assert network(real).shape == (SAMPLES, 32)

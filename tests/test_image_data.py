@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine.datasets.digits import digits
-from engine.datasets.images import bundled, held_out
-from engine.datasets.photo_patches import halved, patches, photo_patches
+from engine.labs.diffusion.datasets.digits import digits
+from engine.labs.diffusion.datasets.images import bundled, held_out
+from engine.labs.diffusion.datasets.photo_patches import halved, patches, photo_patches
 
 
 def rows(x: torch.Tensor) -> set[bytes]:

@@ -14,7 +14,7 @@ from engine.core.catalog import Catalog
 from engine.core.suggest import nearest
 from engine.declare.knobs import Knobs, describe, knob, nest, unnest
 from engine.declare.presets import Preset, override
-from engine.describe import expand_presets
+from engine.labs.describe import expand_presets
 
 names = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 values = st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.text(max_size=5), st.none())

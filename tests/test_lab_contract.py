@@ -1,4 +1,4 @@
-"""What every lab promises, asked of each file in engine/labs/."""
+"""What every lab promises, asked of the labs of every topic."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from engine.core.catalog import Catalog
 from engine.declare.knobs import GROUPS, unnest
 from engine.declare.resolve import KnobError, declare, nested
-from engine.describe import entry
-from engine.lab import Lab
+from engine.labs.describe import entry
+from engine.labs.lab import Lab
 
-LABS, BROKEN = Catalog("engine.labs", Lab).load()
+LABS, BROKEN = Catalog("", Lab).load()
 ENTRIES = {name: entry(name, lab) for name, lab in LABS.items()}
 PRESETS = [(lab, preset) for lab, told in ENTRIES.items() for preset in told["presets"]]
 

@@ -123,23 +123,24 @@ def with_broken_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     code = tmp_path_factory.mktemp("code")
     for folder in ("engine", "kernels"):
         shutil.copytree(ROOT / folder, code / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    (code / "engine" / "labs" / "broken_lab.py").write_text("class Lab(:\n")
-    (code / "engine" / "probes" / "broken_probe.py").write_text("raise ValueError('not today')\n")
-    (code / "engine" / "panels" / "broken_panel.py").write_text("from engine.panel import Panel\nclass Nothing(Panel): ...\n")
-    (code / "engine" / "remedies" / "router" / "broken_answer.py").write_text("import a_library_that_is_not_installed\n")
+    (code / "engine" / "labs" / "moe" / "broken_lab.py").write_text("class Lab(:\n")
+    (code / "engine" / "labs" / "common" / "probes" / "broken_probe.py").write_text("raise ValueError('not today')\n")
+    panels = code / "engine" / "labs" / "diffusion" / "panels"
+    (panels / "broken_panel.py").write_text("from engine.labs.panel import Panel\nclass Nothing(Panel): ...\n")
+    (code / "engine" / "labs" / "moe" / "remedies" / "router" / "broken_answer.py").write_text("import a_library_that_is_not_installed\n")
     return labs_document(tmp_path_factory.mktemp("data"), root=code)
 
 
 def test_a_broken_file_appears_in_errors_and_hides_nothing_else(with_broken_files: dict[str, Any]) -> None:
     told = {error["file"]: error["says"] for error in with_broken_files["errors"]}
     assert set(told) == {
-        "engine/labs/broken_lab.py",
-        "engine/probes/broken_probe.py",
-        "engine/remedies/router/broken_answer.py",
-        "engine/panels/broken_panel.py",
+        "engine/labs/moe/broken_lab.py",
+        "engine/labs/common/probes/broken_probe.py",
+        "engine/labs/moe/remedies/router/broken_answer.py",
+        "engine/labs/diffusion/panels/broken_panel.py",
     }
-    assert told["engine/labs/broken_lab.py"].startswith("SyntaxError")
-    assert "not today" in told["engine/probes/broken_probe.py"]
+    assert told["engine/labs/moe/broken_lab.py"].startswith("SyntaxError")
+    assert "not today" in told["engine/labs/common/probes/broken_probe.py"]
     assert all("\n" not in says for says in told.values())
     assert "moe" in {lab["lab"] for lab in with_broken_files["labs"]}
     moe = next(lab for lab in with_broken_files["labs"] if lab["lab"] == "moe")

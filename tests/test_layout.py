@@ -51,14 +51,17 @@ def test_no_page_shares_its_name_with_a_package_or_a_standard_library_module() -
     [
         ("import engine.worker.main", {"duckdb", "polars", "plotly", "streamlit", "pages", "pyarrow", "pandas"}),
         (
-            "from engine.core.catalog import Catalog\nfrom engine.lab import Lab\nassert not Catalog('engine.labs', Lab).load()[1]",
+            "from engine.core.catalog import Catalog\nfrom engine.labs.lab import Lab\nassert not Catalog('', Lab).load()[1]",
             {"duckdb", "polars", "plotly", "streamlit", "pages", "pandas"},
         ),
         ("import engine.server.service, engine.server.routes", {"torch", "lightning", "streamlit", "pages"}),
         ("import app", {"torch", "lightning"}),
         ("import engine.__main__", {"torch", "lightning", "streamlit", "plotly"}),
         ("import kernels", {"engine", "pages", "streamlit"}),
-        ("import engine.detectors.loss_spike, engine.detectors.divergence, engine.detectors.nonfinite", {"torch", "numpy", "polars"}),
+        (
+            "from engine.labs.common.detectors import divergence, loss_spike, nonfinite",
+            {"torch", "numpy", "polars"},
+        ),
     ],
     ids=["worker", "labs", "server", "app", "command line", "kernels", "detectors"],
 )

@@ -39,8 +39,8 @@ def test_twins_stand_side_by_side_with_the_numbers_of_the_files(preset: str) -> 
 
 def measured_of_unet(name: str) -> str:
     def page(name: str) -> None:
-        from engine.describe import expand_presets
-        from engine.labs.unet import Unet
+        from engine.labs.describe import expand_presets
+        from engine.labs.diffusion.unet import Unet
         from pages.parts.measured import measured
 
         measured("unet", expand_presets(Unet), name)

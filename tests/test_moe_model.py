@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu
 
-from engine.labs.moe import Moe
-from engine.models.attention_tap import AttentionTap
-from engine.models.byte_transformer import ByteTransformer
-from engine.models.initialise import initialise
-from engine.models.moe_layer import MoELayer
-from engine.models.router_scores import Router, Routing, top_k
-from engine.models.routing import routed
-from engine.remedies.router.hash import HashRouter
-from engine.remedies.router.softmax_top_k import SoftmaxTopKRouter
+from engine.labs.common.models.attention_tap import AttentionTap
+from engine.labs.common.models.initialise import initialise
+from engine.labs.moe.models.byte_transformer import ByteTransformer
+from engine.labs.moe.models.moe_layer import MoELayer
+from engine.labs.moe.models.router_scores import Router, Routing, top_k
+from engine.labs.moe.models.routing import routed
+from engine.labs.moe.moe import Moe
+from engine.labs.moe.remedies.router.hash import HashRouter
+from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter
 
 
 def layer(d: int, experts: int, k: int, hidden: int = 5, seed: int = 0) -> MoELayer:

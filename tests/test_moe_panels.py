@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from engine.panels._binomial import binomial, log_factorials
-from engine.panels.expert_capacity import FACTORS, ExpertCapacity
-from engine.panels.router_noise import DEAD, RouterNoise
+from engine.labs.moe.panels._binomial import binomial, log_factorials
+from engine.labs.moe.panels.expert_capacity import FACTORS, ExpertCapacity
+from engine.labs.moe.panels.router_noise import DEAD, RouterNoise
 
 
 def every_draw(tokens: int, experts: int, k: int) -> dict[tuple[int, ...], Fraction]:
@@ -125,11 +125,11 @@ def test_binomial_probabilities_have_the_mean_and_the_variance_of_the_binomial(n
 
 
 def test_the_threshold_of_a_dead_expert_is_that_of_the_probe() -> None:
-    from engine.probes import router_dead_experts
+    from engine.labs.moe.probes import router_dead_experts
 
     assert router_dead_experts.DEAD == DEAD
     decay = router_dead_experts.DECAY
-    from engine.panels.router_noise import MEMORY
+    from engine.labs.moe.panels.router_noise import MEMORY
 
     assert round((1 + decay) / (1 - decay)) == MEMORY
 

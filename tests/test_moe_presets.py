@@ -18,13 +18,13 @@ from torch import nn
 from engine.core.catalog import Catalog
 from engine.declare.knobs import Flat
 from engine.declare.resolve import declare, nested
-from engine.describe import entry
-from engine.labs.moe import Moe
-from engine.norms import clip
-from engine.probe import Probe, Step
+from engine.labs.common.norms import clip
+from engine.labs.describe import entry
+from engine.labs.moe.moe import Moe
+from engine.labs.probe import Probe, Step
 
 MOE = entry("moe", Moe)
-DEAD = Catalog("engine.probes", Probe)["router_dead_experts"]
+DEAD = Catalog("probes", Probe)["router_dead_experts"]
 
 
 @dataclass

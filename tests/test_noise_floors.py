@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.chart import RunLook, charts
-from engine.datasets.clouds import cloud
-from engine.datasets.plane import SIGMA_DATA
-from engine.floors import with_floors
-from engine.models.initialise import named_generator
-from engine.probes._drawn import SAMPLES, against
+from engine.labs.chart import RunLook, charts
+from engine.labs.common.models.initialise import named_generator
+from engine.labs.common.noise_floors import with_floors
+from engine.labs.diffusion._sampling import SAMPLES, against
+from engine.labs.diffusion.datasets.clouds import cloud
+from engine.labs.diffusion.datasets.plane import SIGMA_DATA
 from engine.runs.series import SeriesInfo
 
 CATALOG, _ = charts()

@@ -90,12 +90,12 @@ def test_the_gallery_holds_places_while_the_labs_are_read(here: Service, monkeyp
 
 
 def test_a_lab_that_cannot_be_read_has_its_own_card(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = {"file": "engine/labs/odd.py", "says": "SyntaxError: invalid syntax"}
+    error = {"file": "engine/labs/moe/odd.py", "says": "SyntaxError: invalid syntax", "kind": "lab", "name": "odd"}
     monkeypatch.setattr(
         Service, "labs", lambda self: {"state": "ready", "labs": [LAB], "probes": [], "errors": [error], "seconds": 0.0, "says": ""}
     )
     test = opened()
-    assert "engine/labs/odd.py" in said(test)
+    assert "engine/labs/moe/odd.py" in said(test)
     assert len(test.button) == 3, "the good cards are still there"
 
 

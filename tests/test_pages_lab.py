@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 import pytest
 
 from engine.core.catalog import Catalog
-from engine.panel import Panel
-from engine.panels.router_noise import RouterNoise
+from engine.labs.moe.panels.router_noise import RouterNoise
+from engine.labs.panel import Panel
 from engine.server.panels import PanelAnswers, PanelError
 from engine.server.service import Service
 from pages.parts.sliders import even_step, geometric
@@ -21,10 +21,10 @@ from tests.test_pages import opened, said
 @pytest.fixture
 def quick(here: Service, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Panels are computed in this process; -> what was asked."""
-    from engine.panel_frames import answer, encoded
+    from engine.labs.panel_frames import answer, encoded
 
     asked: list[dict[str, Any]] = []
-    kinds, _ = Catalog("engine.panels", Panel).load()
+    kinds, _ = Catalog("panels", Panel).load()
 
     def compute(self: PanelAnswers, name: str, knobs: dict[str, Any]) -> dict[str, Any]:
         asked.append({"panel": name, **knobs})
@@ -94,7 +94,7 @@ def test_a_panel_that_broke_says_so_with_the_traceback_folded_below(
 def test_a_figure_that_cannot_be_drawn_says_so(here: Service, quick: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RouterNoise, "figure", lambda self, frames: frames["nowhere"])
     test = opened("lab.py", lab="moe")
-    assert any("`engine/panels/router_noise.py` could not be drawn: KeyError" in e.value for e in test.error)
+    assert any("`engine/labs/moe/panels/router_noise.py` could not be drawn: KeyError" in e.value for e in test.error)
     assert "slots per expert" in said(test)
 
 
@@ -126,14 +126,17 @@ def test_the_page_answers_while_there_are_no_labs(here: Service, monkeypatch: py
 def test_a_lab_or_a_panel_that_cannot_be_read_has_its_own_card(
     here: Service, quick: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    errors = [{"file": "engine/labs/odd.py", "says": "SyntaxError"}, {"file": "engine/panels/sick.py", "says": "ImportError: no"}]
+    errors = [
+        {"file": "engine/labs/moe/odd.py", "says": "SyntaxError", "kind": "lab", "name": "odd"},
+        {"file": "engine/labs/moe/panels/sick.py", "says": "ImportError: no", "kind": "panel", "name": "sick"},
+    ]
     known = {"state": "ready", "labs": [ENTRIES["moe"]], "probes": [], "errors": errors, "seconds": 0.0, "says": ""}
     monkeypatch.setattr(Service, "labs", lambda self: known)
     monkeypatch.setattr(Service, "wait_for_labs", lambda self, seconds=0: known)
-    assert "engine/labs/odd.py" in said(opened("lab.py", lab="odd"))
+    assert "engine/labs/moe/odd.py" in said(opened("lab.py", lab="odd"))
     text = said(opened("lab.py", lab="moe"))
-    assert "engine/panels/sick.py" in text
-    assert "engine/labs/odd.py" not in text
+    assert "engine/labs/moe/panels/sick.py" in text
+    assert "engine/labs/moe/odd.py" not in text
 
 
 # -- pieces ------------------------------------------------------------------------------------------

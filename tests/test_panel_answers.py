@@ -16,8 +16,8 @@ import pytest
 
 from engine.declare.knobs import describe
 from engine.declare.resolve import KnobError
-from engine.panel_frames import answer, decoded, encoded, odd_values
-from engine.panels.router_noise import RouterNoise
+from engine.labs.moe.panels.router_noise import RouterNoise
+from engine.labs.panel_frames import answer, decoded, encoded, odd_values
 from engine.scheduler.forking import Zygote
 from engine.scheduler.local import Local
 from engine.server.panels import PanelAnswers, PanelError, in_a_plain_process
@@ -29,7 +29,7 @@ CHILDREN = '''
 """Panels that misbehave, for a test."""
 import math
 from engine.declare.knobs import knob
-from engine.panel import Panel
+from engine.labs.panel import Panel
 class Odd(Panel):
     title = labs = formula = about = ""
     how: str = knob("well", "what it does")
@@ -177,7 +177,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("code")
     for folder in ("engine", "kernels"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    (root / "engine" / "panels" / "odd.py").write_text(CHILDREN)
+    (root / "engine" / "labs" / "moe" / "panels" / "odd.py").write_text(CHILDREN)
     return root
 
 
@@ -252,7 +252,7 @@ def test_without_a_zygote_the_answer_comes_all_the_same(tmp_path: Path) -> None:
 
 def test_a_time_limit_is_set_before_anything_is_computed() -> None:
     asked = (
-        "import signal; from engine.panel_frames import answer;"
+        "import signal; from engine.labs.panel_frames import answer;"
         "told = answer('router_noise', {}, 50.0); assert told['frames'];"
         "print(0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 50)"
     )

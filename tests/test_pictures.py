@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from engine.core.catalog import Catalog
-from engine.probe import Metric, Probe, Reading, Step
+from engine.labs.probe import Metric, Probe, Reading, Step
 from engine.runs.pictures import MANY, ODD, Picture, Pictures, picture_file, readable
 from engine.worker import fit
 from engine.worker.fit import train
@@ -175,7 +175,7 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np, torch
 from engine.runs.pictures import Pictures
-from engine.probe import Picture
+from engine.runs.pictures import Picture
 limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 pictures = Pictures(Path(sys.argv[1]))
 noise = torch.rand(200, 200, generator=torch.Generator().manual_seed(0))

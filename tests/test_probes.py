@@ -11,20 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.catalog import Catalog
-from engine.models.attention_tap import AttentionTap
-from engine.models.stages import stages
-from engine.norms import MOST_LAYERS, Layers, clip, norms, total
-from engine.probe import PRICES, Metric, Probe, Step, attached
-from engine.probes.activation_rms import ActivationRms
-from engine.probes.attention_logit_max import AttentionLogitMax
-from engine.probes.grad_norm import GradNorm
-from engine.probes.nonfinite import NonFinite
-from engine.probes.step_time import StepTime
-from engine.probes.update_ratio import UpdateRatio
-from engine.probes.weight_norm import WeightNorm
+from engine.labs.common.models.attention_tap import AttentionTap
+from engine.labs.common.models.stages import stages
+from engine.labs.common.norms import MOST_LAYERS, Layers, clip, norms, total
+from engine.labs.common.probes.activation_rms import ActivationRms
+from engine.labs.common.probes.attention_logit_max import AttentionLogitMax
+from engine.labs.common.probes.grad_norm import GradNorm
+from engine.labs.common.probes.nonfinite import NonFinite
+from engine.labs.common.probes.step_time import StepTime
+from engine.labs.common.probes.update_ratio import UpdateRatio
+from engine.labs.common.probes.weight_norm import WeightNorm
+from engine.labs.probe import PRICES, Metric, Probe, Step, attached
 from tests.tiny_lab import Tiny, TinyModel
 
-PROBES, BROKEN = Catalog("engine.probes", Probe).load()
+PROBES, BROKEN = Catalog("probes", Probe).load()
 
 
 class Bench:
@@ -227,7 +227,7 @@ def test_stages_are_the_outermost_lists_or_the_children() -> None:
 
 @pytest.mark.parametrize("memory", [1, 2**24])
 def test_attention_logit_max_looks_at_the_causal_part_alone(monkeypatch: pytest.MonkeyPatch, memory: int) -> None:
-    monkeypatch.setattr("engine.probes.attention_logit_max.AT_ONCE", memory)
+    monkeypatch.setattr("engine.labs.common.probes.attention_logit_max.AT_ONCE", memory)
     dice = torch.Generator().manual_seed(0)
     q, k = (torch.randn(3, 2, 7, 5, generator=dice) for _ in range(2))
     q[1, 0, 2] = 100.0
@@ -279,7 +279,7 @@ def test_a_norm_that_overflows_is_no_non_finite_value() -> None:
 
 def test_step_time_tells_the_whole_and_the_part_that_went_into_watching(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 12.5, 13.0])
-    monkeypatch.setattr("engine.probes.step_time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("engine.labs.common.probes.step_time.perf_counter", lambda: next(clock))
     probe = StepTime(Tiny(), TinyModel())
     told = []
     for observing in (0.5, 0.6):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from engine.core.catalog import Catalog
-from engine.lab import Lab
-from engine.probe import PRICES
+from engine.labs.lab import Lab
+from engine.labs.probe import PRICES
 from engine.worker.fit import train
 from tests.small_labs import SMALL
 from tests.tiny_lab import Tiny, Told, new_folder
@@ -47,10 +47,10 @@ def test_validation_leaves_the_random_numbers_of_the_training_alone(tmp_path: Pa
     assert free == cheap
 
 
-@pytest.mark.parametrize("name", Catalog("engine.labs", Lab).names())
+@pytest.mark.parametrize("name", Catalog("", Lab).names())
 @pytest.mark.usefixtures("networks")
 def test_the_losses_of_a_lab_are_the_same_whatever_is_measured(tmp_path: Path, name: str) -> None:
-    kind = Catalog("engine.labs", Lab)[name]
+    kind = Catalog("", Lab)[name]
     knobs = {"device": "cpu", "steps": 25, "lr": 1e-2, **SMALL.get(name, {})}
     free, cheap, dear = (curves(kind.model_validate({**knobs, "probes": dial}), tmp_path) for dial in PRICES)
     assert len(free["loss/train"]) == 25

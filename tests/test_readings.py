@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from engine.probe import Reading
+from engine.labs.probe import Reading
 from engine.worker.transfer import LAG, Readings
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.byte_names import KIND_NAMES, KINDS, byte_name, kind_of
-from engine.heat_map import PAPER, Block, colour, heat_map
-from engine.labs.moe import Moe
-from engine.models.routing import routed
-from engine.probe import Reading, Step
-from engine.probes.router_bytes import RouterBytes, information, picture
+from engine.labs.common.heat_map import PAPER, Block, colour, heat_map
+from engine.labs.moe._byte_names import KIND_NAMES, KINDS, byte_name, kind_of
+from engine.labs.moe.models.routing import routed
+from engine.labs.moe.moe import Moe
+from engine.labs.moe.probes.router_bytes import RouterBytes, information, picture
+from engine.labs.probe import Reading, Step
 from engine.runs.pictures import Picture
 
 SMALL = {"device": "cpu", "layers": 2, "experts": 6, "d_model": 16, "heads": 2, "context": 16, "batch_size": 4, "expert_width": 8}
@@ -107,7 +107,7 @@ def test_without_a_choice_there_is_no_share_of_it() -> None:
 
 
 def test_it_looks_on_while_the_validation_is_measured_and_adds_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.probes.loss_validation import LossValidation
+    from engine.labs.common.probes.loss_validation import LossValidation
 
     lab = Moe.model_validate(SMALL)
     model = lab.model()

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.catalog import Catalog
-from engine.models.routing import RoutingRecord
-from engine.probe import Probe, Step, attached
+from engine.labs.moe.models.routing import RoutingRecord
+from engine.labs.probe import Probe, Step, attached
 
-PROBES = Catalog("engine.probes", Probe)
+PROBES = Catalog("probes", Probe)
 
 
 class Layer(nn.Module):

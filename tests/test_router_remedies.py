@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from engine.labs.moe import Moe
-from engine.models.routing import routed
-from engine.remedies.router import Router
-from engine.remedies.router.hash import HashRouter
-from engine.remedies.router.loss_free import LossFreeRouter, move_bias
-from engine.remedies.router.softmax_top_k import SoftmaxTopKRouter, balance_loss
+from engine.labs.moe.models.routing import routed
+from engine.labs.moe.moe import Moe
+from engine.labs.moe.remedies.router import Router
+from engine.labs.moe.remedies.router.hash import HashRouter
+from engine.labs.moe.remedies.router.loss_free import LossFreeRouter, move_bias
+from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter, balance_loss
 
 
 @pytest.mark.parametrize(("T", "E"), [(32, 8), (96, 32), (35, 7)])

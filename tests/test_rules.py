@@ -12,7 +12,7 @@ from engine.commands import labs as labs_command
 from engine.core.catalog import Catalog
 from engine.declare.resolve import KnobError, declare
 from engine.declare.rules import AtMost, Divides, broken
-from engine.lab import Lab
+from engine.labs.lab import Lab
 from engine.server.service import Service
 from tests.lab_pages import ENTRIES, button, fields
 from tests.test_pages import opened, said
@@ -49,7 +49,7 @@ def test_every_rule_names_knobs_of_its_lab_and_every_preset_keeps_it(lab: str) -
 
 def test_the_worker_refuses_it_too() -> None:
     with pytest.raises(ValueError, match="heads=3 does not divide d_model=64"):
-        Catalog("engine.labs", Lab)["moe"].model_validate({"heads": 3})
+        Catalog("", Lab)["moe"].model_validate({"heads": 3})
 
 
 def test_the_command_line_refuses_before_it_makes_a_run(engine: Any, toy_data: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from engine.index.open_run import open_run
 from engine.index.owner import Owner
-from engine.probe import Reading
+from engine.labs.probe import Reading
 from engine.runs.spool import VECTOR, Spool
 from engine.runs.spool_reader import Tail
 from engine.worker.observer import Observer

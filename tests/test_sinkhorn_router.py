@@ -13,15 +13,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.chart import RunLook, charts
 from engine.core.catalog import Catalog
-from engine.labs.moe import Moe
-from engine.models.moe_layer import MoELayer
-from engine.models.router_scores import top_k
-from engine.models.routing import routed
-from engine.probe import Probe, Step
-from engine.remedies.router.sinkhorn import SinkhornRouter
-from engine.remedies.router.softmax_top_k import SoftmaxTopKRouter
+from engine.labs.chart import RunLook, charts
+from engine.labs.moe.models.moe_layer import MoELayer
+from engine.labs.moe.models.router_scores import top_k
+from engine.labs.moe.models.routing import routed
+from engine.labs.moe.moe import Moe
+from engine.labs.moe.remedies.router.sinkhorn import SinkhornRouter
+from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter
+from engine.labs.probe import Probe, Step
 from kernels.launch import CHOICE
 
 
@@ -148,7 +148,7 @@ def test_the_probe_tells_the_iterations_and_what_greedy_routing_would_do() -> No
         nn.init.normal_(weight)
     x_TD = tokens(50)
     layer(x_TD, ids(50))
-    probe = Catalog("engine.probes", Probe)["router_greedy"](None, nn.Module())  # type: ignore[arg-type]
+    probe = Catalog("probes", Probe)["router_greedy"](None, nn.Module())  # type: ignore[arg-type]
     step = Step(0, 10, SimpleNamespace(), nn.ModuleDict({"a": layer}), {}, {}, None, 0.1)  # type: ignore[arg-type]
     told = {reading.metric: reading.value for reading in probe.after(step)}
     logits_TE = x_TD @ layer.router.weight.T

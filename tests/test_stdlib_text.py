@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.datasets.stdlib_text import EVERY, EXCLUDED, source_files, stdlib_text, windows
+from engine.labs.moe.datasets.stdlib_text import EVERY, EXCLUDED, source_files, stdlib_text, windows
 
 
 def library(root: Path, files: int) -> Path:

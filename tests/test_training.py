@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from engine.core.catalog import Catalog
-from engine.lab import Lab
-from engine.models.initialise import initialise
-from engine.probe import Metric, Probe, Reading, Step
-from engine.probes.loss_train import LossTrain
+from engine.labs.common.models.initialise import initialise
+from engine.labs.common.probes.loss_train import LossTrain
+from engine.labs.lab import Lab
+from engine.labs.probe import Metric, Probe, Reading, Step
 from engine.runs.spool import Spool
 from engine.worker import checkpoint
 from engine.worker.fit import train
@@ -240,7 +240,7 @@ def test_a_full_disk_costs_the_checkpoints_and_not_the_training(tmp_path: Path, 
 
 @pytest.mark.parametrize("router", ["softmax_top_k", "loss_free", "hash"])
 def test_a_resumed_moe_run_keeps_its_router_and_its_count_of_dead_experts(tmp_path: Path, router: str) -> None:
-    moe = Catalog("engine.labs", Lab)["moe"]
+    moe = Catalog("", Lab)["moe"]
     small = {"layers": 2, "experts": 8, "d_model": 8, "heads": 2, "context": 8, "batch_size": 2, "expert_width": 4, "lr": 1e-2}
     knobs = {"device": "cpu", "steps": 30, "router": {"is": router}, **small}
     whole, parted = new_folder(tmp_path), new_folder(tmp_path)

@@ -6,8 +6,8 @@ import math
 
 import polars as pl
 
-from engine.chart import RunLook, charts
-from engine.vector_profile import first_reached, late_mean, newest
+from engine.labs.chart import RunLook, charts
+from engine.labs.common.profiles import first_reached, late_mean, newest
 
 CATALOG, _ = charts()
 LOOKS = [RunLook("a", "broken", "#0072B2", "dot"), RunLook("b", "cured", "#0072B2", "solid")]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.remedies.diffusion import SIGMA_DATA, Diffusion
-from engine.remedies.sampler import Sampler
+from engine.labs.diffusion.remedies.diffusion import SIGMA_DATA, Diffusion
+from engine.labs.diffusion.remedies.sampler import Sampler
 
 SIGMAS = torch.logspace(-2.5, 1.9, 40, dtype=torch.float64)
 KINDS = {name: Diffusion.answer(name)() for name in ("edm", "vp")}

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from engine.datasets.cifar10 import ROW, cifar10
-from engine.labs.unet import Unet
-from engine.models.noise_embedding import NoiseEmbedding
-from engine.norms import clip
+from engine.labs.common.norms import clip
+from engine.labs.diffusion.datasets.cifar10 import ROW, cifar10
+from engine.labs.diffusion.models.noise_embedding import NoiseEmbedding
+from engine.labs.diffusion.unet import Unet
 
 SMALL = {"device": "cpu", "skips": 4, "width": 8, "batch_size": 4}
 VIT = {"is": "u_vit", "patch": 2, "heads": 2}

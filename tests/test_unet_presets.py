@@ -16,10 +16,10 @@ import torch
 from engine.core.catalog import Catalog
 from engine.declare.knobs import Flat
 from engine.declare.resolve import declare, nested
-from engine.describe import entry
-from engine.detector import Detector
-from engine.labs.unet import Unet
-from engine.norms import clip
+from engine.labs.common.norms import clip
+from engine.labs.describe import entry
+from engine.labs.detector import Detector
+from engine.labs.diffusion.unet import Unet
 from engine.runs.event import Event
 
 UNET = entry("unet", Unet)
@@ -46,7 +46,7 @@ def train(preset: str, **given: Any) -> Trained:
     """A preset in the plainest of loops: no Lightning, no spool, one thread."""
     torch.set_num_threads(1)
     lab = Unet.model_validate(nested(UNET, declare(UNET, preset, SMALL | given)))
-    model, seen, rule = lab.model().train(), Trained(), Catalog("engine.detectors", Detector)["feature_growth"]()
+    model, seen, rule = lab.model().train(), Trained(), Catalog("detectors", Detector)["feature_growth"]()
     model.decoder[0].register_forward_hook(
         lambda module, inputs, output: seen.features.append(output.detach().flatten(1).square().sum(1).mean().item())
     )

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from engine.core.catalog import Catalog
-from engine.detector import Detector
-from engine.labs.unet import Unet
-from engine.probe import Probe, Reading, Step, attached
+from engine.labs.detector import Detector
+from engine.labs.diffusion.unet import Unet
+from engine.labs.probe import Probe, Reading, Step, attached
 from engine.runs.pictures import Picture
 
-PROBES = Catalog("engine.probes", Probe)
+PROBES = Catalog("probes", Probe)
 SMALL = {"device": "cpu", "skips": 3, "width": 8, "batch_size": 5, "steps": 40}
 MINE = ("block_gradients", "feature_norm", "feature_norm_fixed", "input_gain", "loss_by_level", "loss_ema", "picture_samples", "skip_share")
 
@@ -224,11 +224,11 @@ def test_they_attach_only_where_there_are_long_skips() -> None:
 
 
 def test_features_that_leave_quietly_are_told_once_and_ordinary_growth_is_not() -> None:
-    rule = Catalog("engine.detectors", Detector)["feature_growth"]()
+    rule = Catalog("detectors", Detector)["feature_growth"]()
     values = [100.0] * 5 + [5e5] * 30 + [2e6] * 40 + [math.nan] * 5
     events = [event for n, v in enumerate(values) for event in rule.update(n, {"feature_norm/train": v})]
     assert [(event.step, event.kind) for event in events] == [(54, "growth")]
     assert rule.update(99, {"loss/train": 1.0}) == ()
-    broken = Catalog("engine.detectors", Detector)["feature_growth"]()
+    broken = Catalog("detectors", Detector)["feature_growth"]()
     odd = [event for n in range(40) for event in broken.update(n, {"feature_norm/train": 100.0 if n < 10 else math.nan})]
     assert [event.step for event in odd] == [29], "what is no number counts as above"

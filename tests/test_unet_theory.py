@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.models.additive_unet import energy_and_gain, features, weights
-from engine.models.skip_gates import ChannelGate, ConstantGate, SkipFusion, TokenGate
-from engine.panels.skip_energy import SkipEnergy, kappas, predicted_energy, predicted_gain
-from engine.remedies.residual_scaling import ResidualScaling
-from engine.remedies.skip_scaling import SkipScaling
+from engine.labs.diffusion.models.additive_unet import energy_and_gain, features, weights
+from engine.labs.diffusion.models.skip_gates import ChannelGate, ConstantGate, SkipFusion, TokenGate
+from engine.labs.diffusion.panels.skip_energy import SkipEnergy, kappas, predicted_energy, predicted_gain
+from engine.labs.diffusion.remedies.residual_scaling import ResidualScaling
+from engine.labs.diffusion.remedies.skip_scaling import SkipScaling
 
 SEEDS = range(12)
 SHAPES = [(64, 24)] * 3 + [(16, 24)] * 2

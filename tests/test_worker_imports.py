@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from engine.core.catalog import Catalog
-from engine.lab import Lab
+from engine.labs.lab import Lab
 
 FORBIDDEN = {"duckdb", "polars", "plotly", "streamlit", "pyarrow", "pandas", "pages", "starlette"}
 ASK = "import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
@@ -22,16 +22,16 @@ def loaded(code: str) -> set[str]:
 
 CATALOGS = """
 from engine.core.catalog import Catalog
-from engine.lab import Lab
-from engine.probe import Probe
-from engine.detector import Detector
+from engine.labs.lab import Lab
+from engine.labs.probe import Probe
+from engine.labs.detector import Detector
 """
 
 
-@pytest.mark.parametrize("lab", Catalog("engine.labs", Lab).names())
+@pytest.mark.parametrize("lab", Catalog("", Lab).names())
 def test_a_worker_with_its_lab_loads_no_database_and_no_page(lab: str) -> None:
-    build = f"Catalog('engine.labs', Lab)[{lab!r}].model_validate({{}}).model()"
-    attach = "Catalog('engine.probes', Probe).load(), Catalog('engine.detectors', Detector).load()"
+    build = f"Catalog('', Lab)[{lab!r}].model_validate({{}}).model()"
+    attach = "Catalog('probes', Probe).load(), Catalog('detectors', Detector).load()"
     modules = loaded(f"import engine.worker.main, engine.worker.fit, engine.worker.provenance\n{CATALOGS}\n{build}\n{attach}")
     assert {"torch", "lightning", "numpy"} <= modules
     assert not modules & FORBIDDEN
@@ -42,5 +42,5 @@ def test_the_worker_module_itself_is_light() -> None:
 
 
 def test_detectors_are_pure_python() -> None:
-    load = "assert not Catalog('engine.detectors', Detector).load()[1]"
+    load = "assert not Catalog('detectors', Detector).load()[1]"
     assert not loaded(f"{CATALOGS}\n{load}") & {"torch", "lightning", "numpy", *FORBIDDEN}

@@ -15,8 +15,8 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.declare.resolve import declare, nested
-from engine.describe import entry
-from engine.lab import Lab
+from engine.labs.describe import entry
+from engine.labs.lab import Lab
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import POINTS
 from engine.runs.spool_reader import Tail
@@ -25,7 +25,7 @@ from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 from engine.worker.main import NICE
 
-MOE = entry("moe", Catalog("engine.labs", Lab)["moe"])
+MOE = entry("moe", Catalog("", Lab)["moe"])
 SMALL = {"experts": 4, "expert_width": 8, "d_model": 16, "layers": 1, "batch_size": 2, "device": "cpu", "probes": "free"}
 
 
@@ -101,7 +101,7 @@ def test_stop_reaches_a_forked_worker(warm: Supervisor) -> None:
 
 
 def test_the_catalog_of_labs_comes_from_a_fork(warm: Supervisor) -> None:
-    assert [lab["lab"] for lab in warm.executor.labs()["labs"]] == Catalog("engine.labs", Lab).names()
+    assert [lab["lab"] for lab in warm.executor.labs()["labs"]] == Catalog("", Lab).names()
 
 
 def test_children_outlive_a_killed_zygote_and_a_new_one_takes_over(warm: Supervisor) -> None:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.declare.knobs import knob
-from engine.lab import Lab
-from engine.models.attention_tap import AttentionTap
-from engine.models.initialise import initialise, named_generator
+from engine.labs.common.models.attention_tap import AttentionTap
+from engine.labs.common.models.initialise import initialise, named_generator
+from engine.labs.lab import Lab
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import EVENT, POINTS, VECTOR, spools
 from engine.runs.spool_reader import Tail

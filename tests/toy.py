@@ -29,7 +29,12 @@ KNOBS = [
 PRESET = {"story": "It runs.", "see": "", "twin": None, "gpu": None, "grid": None}
 TOY = {"lab": "toy", "title": "A toy", "icon": "", "papers": [], "story": "", "panels": [], "knobs": KNOBS}
 TOY["presets"] = {"short": {**PRESET, "knobs": {"steps": 3}}}
-DOCUMENT = {"labs": [TOY], "probes": [], "detectors": [], "errors": [{"file": "engine/labs/bad.py", "says": "SyntaxError: no"}]}
+DOCUMENT = {
+    "labs": [TOY],
+    "probes": [],
+    "detectors": [],
+    "errors": [{"file": "engine/labs/moe/bad.py", "says": "SyntaxError: no", "kind": "lab", "name": "bad"}],
+}
 
 Answer = tuple[int, Any, str]
 

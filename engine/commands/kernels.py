@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine import kernel_table
+from kernels import recorded
+
 from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, Refusal, table, tell
 from engine.core.paths import data_folder
 from engine.core.suggest import nearest
@@ -39,14 +40,14 @@ def run(args: argparse.Namespace) -> int:
     rows, failed = [], False
     reports = {}
     for one in chosen:
-        row = kernel_table.committed(one.name)
+        row = recorded.committed(one.name)
         row["path"], row["why"] = _status(one)
         if args.check:
             from kernels import check
 
             _progress(args, f"checking {one.name}")
             report = reports[one.name] = check.examine(one)
-            row["targets"], row["parity"] = kernel_table.worst(report.targets), report.parity
+            row["targets"], row["parity"] = recorded.worst(report.targets), report.parity
             row["problems"] = report.problems
             failed |= bool(report.problems)
         if bench is not None:

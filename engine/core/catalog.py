@@ -1,16 +1,19 @@
-"""The folder is the register: one public file (or folder) in a catalog folder is one entry, under its file name."""
+"""The folder is the register: one public file in a catalog folder of any topic is one entry, under its file name."""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 
 T = TypeVar("T")
+
+LABS = ROOT / "engine" / "labs"
+SHARED = ("common", "optimizer")  # folders of engine/labs/ that are no topic
 
 
 def only_class(module_name: str, kind: type[T]) -> type[T]:
@@ -26,30 +29,50 @@ def only_class(module_name: str, kind: type[T]) -> type[T]:
     return found[0]
 
 
+def module_of(file: Path) -> str:
+    """The dotted name under which a file below the root is imported."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
+
+
+def topics() -> list[str]:
+    """The topics, from the folders of engine/labs/, in alphabetical order."""
+    return sorted(f.name for f in LABS.iterdir() if f.is_dir() and f.name[0].isalpha() and f.name not in SHARED)
+
+
 @dataclass(frozen=True)
 class Broken:
-    """A file of a catalog that could not be read, and why, in one sentence."""
+    """A file of a catalog that could not be read, and why, in one sentence.  `kind`: "lab", "probe", …; `name`: of the entry."""
 
     file: str
     says: str
+    kind: str = ""
+    name: str = ""
 
 
 class Catalog(Generic[T]):
-    """The classes of `kind` that the files of `package` define, by file name; nothing is imported before it is asked for."""
+    """The classes of `kind` in `engine/labs/*/<folder>/*.py`, by file name; `folder` "" means the labs, which lie in the topics themselves.
 
-    def __init__(self, package: str, kind: type[T]) -> None:
-        self.package, self.kind = package, kind
+    Listing reads the file system and imports nothing.  Names are unique over all topics: a name that two files bear is broken.
+    """
+
+    def __init__(self, folder: str, kind: type[T]) -> None:
+        self.folder, self.kind = folder, kind
 
     def names(self) -> list[str]:
-        """File names in alphabetical order, without importing one of them."""
-        path = importlib.import_module(self.package).__path__
-        return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
+        """File names in alphabetical order over all topics, without importing one of them."""
+        return sorted(self._files())
+
+    def file(self, name: str) -> str:
+        """Where an entry lies, relative to the root.  KeyError for a name that is no file."""
+        return self._known(name)[0].relative_to(ROOT).as_posix()
 
     def __getitem__(self, name: str) -> type[T]:
-        """Import one entry.  KeyError for a name that is no file, TypeError for a file without exactly one entry."""
-        if name not in self.names():
-            raise KeyError(nearest(self.package.rsplit(".", 1)[-1].removesuffix("s"), name, self.names()))
-        return only_class(f"{self.package}.{name}", self.kind)
+        """Import one entry.  KeyError for a name that is no file, TypeError for one that is not exactly one entry."""
+        files = self._known(name)
+        if len(files) > 1:
+            where = " and ".join(f.relative_to(ROOT).as_posix() for f in files)
+            raise TypeError(f"{where} bear the same name; rename one of them.")
+        return only_class(module_of(files[0]), self.kind)
 
     def load(self) -> tuple[dict[str, type[T]], list[Broken]]:
         """Every entry that imports, and a `Broken` for each that does not, so that one bad file hides no other."""
@@ -59,6 +82,27 @@ class Catalog(Generic[T]):
             try:
                 good[name] = self[name]
             except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
-                where = Path(*self.package.split(".")) / f"{name}.py"
-                bad.append(Broken(str(where), f"{type(error).__name__}: {error}"))
+                bad.append(self.broken(name, error))
         return good, bad
+
+    def broken(self, name: str, error: Exception) -> Broken:
+        """The entry of the labs document for a file that raised `error`."""
+        return Broken(self.file(name), " ".join(f"{type(error).__name__}: {error}".split()), self._word(), name)
+
+    def _word(self) -> str:
+        return self.folder.removesuffix("s") or "lab"
+
+    def _known(self, name: str) -> list[Path]:
+        files = self._files()
+        if name not in files:
+            raise KeyError(nearest(self._word(), name, files))
+        return files[name]
+
+    def _files(self) -> dict[str, list[Path]]:
+        folders = [LABS / topic for topic in topics()] if not self.folder else sorted(LABS.glob(f"*/{self.folder}"))
+        out: dict[str, list[Path]] = {}
+        for folder in folders:
+            for path in sorted(folder.glob("*.py")):
+                if not path.name.startswith(("_", ".")):
+                    out.setdefault(path.stem, []).append(path)
+        return out

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 WORKER = "engine.worker"  # RUN_FOLDER: trains one run
 FORK_SERVER = "engine.worker.fork_server"  # FD: forks workers and panels
-DESCRIBE = "engine.describe"  # FILE: writes the document of the labs
-PANEL = "engine.panel_frames"  # computes one panel; question on stdin, answer on stdout
+DESCRIBE = "engine.labs.describe"  # FILE: writes the document of the labs
+PANEL = "engine.labs.panel_frames"  # computes one panel; question on stdin, answer on stdout

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from engine.core.catalog import only_class
+from engine.core.catalog import Broken, only_class
 from engine.core.suggest import nearest
 
 GROUPS = ("stressor", "remedy", "size", "training", "probes")
@@ -138,7 +138,7 @@ def unnest(nested: dict[str, Any]) -> Flat:
     return out
 
 
-Problems = list[tuple[str, Exception]]  # (file, why it could not be read)
+Problems = list[Broken]
 
 
 def describe(kind: type[Knobs], problems: Problems | None = None) -> list[dict[str, Any]]:
@@ -188,5 +188,6 @@ def _answers(kind: type[Choice], default: str, problems: Problems | None) -> lis
         except Exception as error:  # a newcomer's file may raise anything; the other answers stay
             if problems is None or name == default:
                 raise
-            problems.append((f"{kind.__module__.replace('.', '/')}/{name}.py", error))
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            problems.append(Broken(f"{kind.__module__.replace('.', '/')}/{name}.py", what, "answer", name))
     return out

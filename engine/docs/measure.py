@@ -33,9 +33,9 @@ from engine.core.nonfinite import jsonable, number
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 from engine.declare.lab_catalog import labs_document
-from engine.describe import expand_presets
 from engine.index.open_run import open_run
-from engine.lab import Lab
+from engine.labs.describe import expand_presets
+from engine.labs.lab import Lab
 from engine.runs.folder import run_folder
 
 AT_A_TIME = 2  # processes, unless --at-a-time says otherwise
@@ -204,7 +204,7 @@ def main(given: Sequence[str]) -> int:
     arguments = parser.parse_args(given)
     if bool(arguments.lab) == arguments.all:
         parser.error("name a lab, or give --all")
-    labs, broken = Catalog("engine.labs", Lab).load()
+    labs, broken = Catalog("", Lab).load()
     for bad in broken:
         say(f"{bad.file}: {bad.says}")
     docs = ROOT / "docs" / "measured"

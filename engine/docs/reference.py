@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.catalog import Catalog
-from engine.describe import entry
-from engine.detector import Detector
-from engine.floors import with_floors
-from engine.lab import Lab
-from engine.probe import Probe
+from engine.labs.common.noise_floors import with_floors
+from engine.labs.describe import entry
+from engine.labs.detector import Detector
+from engine.labs.lab import Lab
+from engine.labs.probe import Probe
 
 RULES = {"divides": "divides", "at most": "is at most"}  # how a rule between two knobs is written
 HEAD = "<!-- Written by `python -m engine.docs.reference docs`; edit the code, not this page. -->\n"
@@ -26,9 +26,9 @@ HEAD = "<!-- Written by `python -m engine.docs.reference docs`; edit the code, n
 
 def pages(measured: Path) -> dict[str, str]:
     """File name -> text of every reference page.  `measured`: the folder of committed measurements."""
-    labs, broken = Catalog("engine.labs", Lab).load()
-    probes, broken_probes = Catalog("engine.probes", Probe).load()
-    detectors, broken_detectors = Catalog("engine.detectors", Detector).load()
+    labs, broken = Catalog("", Lab).load()
+    probes, broken_probes = Catalog("probes", Probe).load()
+    detectors, broken_detectors = Catalog("detectors", Detector).load()
     for bad in [*broken, *broken_probes, *broken_detectors]:
         raise ImportError(f"{bad.file}: {bad.says}")
     out = {"probes.md": _probes(probes), "detectors.md": _detectors(detectors), "store.md": _store()}

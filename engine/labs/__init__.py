@@ -1,1 +1,1 @@
-"""Labs: one experiment family each, as a declaration."""
+"""The science: base classes at the door, one folder per topic."""

@@ -140,7 +140,7 @@ class Zygote(Local):
         return told
 
     def panel(self, name: str, knobs: Mapping[str, Any], seconds: float) -> tuple[int, dict[str, Any] | None]:
-        """A panel's answer (engine/panel_frames.py), computed in a fork that is killed after `seconds` -> (exit code, answer).
+        """A panel's answer (engine/labs/panel_frames.py), computed in a fork that is killed after `seconds` -> (exit code, answer).
 
         ConnectionError when the zygote is gone, TimeoutError when it does not say how the fork ended.
         """

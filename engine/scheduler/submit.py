@@ -22,7 +22,7 @@ def find_lab(document: Mapping[str, Any], name: str) -> LabJson:
         if lab["lab"] == name:
             return lab
     for error in document["errors"]:
-        if Path(error["file"]).stem == name:
+        if (error["kind"], error["name"]) == ("lab", name):
             raise KnobError(f"The lab {name} could not be read: {error['says']} ({error['file']}).")
     raise KnobError(nearest("lab", name, [lab["lab"] for lab in document["labs"]]))
 

@@ -22,8 +22,8 @@ from engine.core.code_key import key
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError, declare, nested
-from engine.panel import Frames
-from engine.panel_frames import Answer, decoded
+from engine.labs.panel import Frames
+from engine.labs.panel_frames import Answer, decoded
 from engine.scheduler.executor import Executor
 from engine.scheduler.forking import Zygote
 

@@ -15,7 +15,7 @@ from engine.core.paths import data_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, labs_document
 from engine.index.owner import Owner
 from engine.index.store import Store
-from engine.panel import Frames
+from engine.labs.panel import Frames
 from engine.runs.folder import run_folder
 from engine.scheduler import control
 from engine.scheduler.executor import Executor

@@ -14,9 +14,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from engine.core.catalog import Catalog
-from engine.detector import Detector
-from engine.lab import Lab
-from engine.probe import Probe, attached
+from engine.labs.detector import Detector
+from engine.labs.lab import Lab
+from engine.labs.probe import Probe, attached
 from engine.runs.folder import RunFolder
 from engine.runs.spool import Spool, spools
 from engine.worker import checkpoint
@@ -45,7 +45,7 @@ def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> 
     resume = checkpoint.load(folder.path / "ckpt" / "last.ckpt") if attempt > 1 else None
     if resume is not None:
         progress.start = progress.done = resume["step"]
-    probes, broken_probes = Catalog("engine.probes", Probe).load()
+    probes, broken_probes = Catalog("probes", Probe).load()
     try:
         for kind in attached(probes, lab.probes, lab.provides).values():
             add(folder.path, data=kind.make_ready(lab, control.report))
@@ -53,7 +53,7 @@ def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> 
         return "stopped"
     checkpoint.seed_everything(lab.seed)
     model = lab.model()
-    detectors, broken_detectors = Catalog("engine.detectors", Detector).load()
+    detectors, broken_detectors = Catalog("detectors", Detector).load()
     for broken in [*broken_probes, *broken_detectors]:
         log.warning("%s is left out: %s", broken.file, broken.says)
     spool = Spool(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt, start=progress.start)

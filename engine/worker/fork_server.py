@@ -22,7 +22,6 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import select
 import signal
 import socket
@@ -32,12 +31,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.core.catalog import LABS, module_of
 from engine.runs.ending import tell_end
 from engine.runs.folder import RunFolder
 
 LARGEST = 64 * 1024
 MOST_FILES = 4
-HOUSES = ("labs", "models", "datasets", "remedies", "probes", "detectors", "panels")  # what runs and panels are made of
+FIGURES = ("charts",)  # folders of labs that only the server draws from
+DRAWING = ("chart", "traces", "profiles")  # files of labs that import plotly or polars
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:
@@ -53,7 +54,7 @@ def do_worker(request: dict[str, Any], files: list[int]) -> int:
 def do_labs(request: dict[str, Any], files: list[int]) -> int:
     """Write the document of `labs --json` to the first file."""
     os.dup2(files[1], 2)
-    from engine.describe import document
+    from engine.labs.describe import document
 
     with open(files[0], "w") as out:
         json.dump(document(), out, allow_nan=False)
@@ -64,7 +65,7 @@ def do_panel(request: dict[str, Any], files: list[int]) -> int:
     """Write the frames of one panel to the first file, on the CPU."""
     os.dup2(files[1], 1)
     os.dup2(files[1], 2)
-    from engine.panel_frames import answer
+    from engine.labs.panel_frames import answer
 
     with open(files[0], "w") as out:
         json.dump(answer(request["name"], request["knobs"], request["seconds"]), out, allow_nan=False)
@@ -210,13 +211,12 @@ def warm_up() -> None:
     import torch
     from torch.autograd import forward_ad
 
-    import engine
     from engine.worker import fit, main  # noqa: F401
 
-    for name in HOUSES:
-        for module in pkgutil.walk_packages([f"{engine.__path__[0]}/{name}"], f"engine.{name}."):
+    for file in sorted(LABS.rglob("*.py")):
+        if not set(FIGURES) & set(file.parts) and file.stem not in DRAWING:
             with contextlib.suppress(Exception):
-                importlib.import_module(module.name)
+                importlib.import_module(module_of(file).removesuffix(".__init__"))
     with forward_ad.dual_level():  # the first one compiles torch's table of decompositions, half a second
         forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
     assert not torch.cuda.is_initialized(), "the zygote must not touch CUDA: its children could not use it"

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
-from engine.evaluation import validation_loss
-from engine.lab import Lab
-from engine.norms import clip, gradient_norms, total
-from engine.probe import Reading, Step
+from engine.labs.common.norms import clip, gradient_norms, total
+from engine.labs.common.validation import validation_loss
+from engine.labs.lab import Lab
+from engine.labs.probe import Reading, Step
 from engine.worker import checkpoint
 from engine.worker.observer import Observer
 from engine.worker.progress import Progress

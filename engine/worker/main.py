@@ -39,9 +39,9 @@ def load_lab(spec: dict[str, Any] | None) -> Any:
     if spec is None:
         raise ValueError("The run has no readable spec.json.")
     from engine.core.catalog import Catalog
-    from engine.lab import Lab
+    from engine.labs.lab import Lab
 
-    return Catalog("engine.labs", Lab)[spec["lab"]].model_validate(spec["knobs"])
+    return Catalog("", Lab)[spec["lab"]].model_validate(spec["knobs"])
 
 
 def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:

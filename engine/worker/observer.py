@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.detector import Detector
-from engine.lab import Lab
-from engine.probe import Probe, Reading, Step, attached
+from engine.labs.detector import Detector
+from engine.labs.lab import Lab
+from engine.labs.probe import Probe, Reading, Step, attached
 from engine.runs.event import Event
 from engine.runs.pictures import Picture, Pictures
 from engine.runs.series import Series

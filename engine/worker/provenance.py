@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.core.files import read_json, write_json
 from engine.core.paths import ROOT
-from engine.lab import Lab
+from engine.labs.lab import Lab
 
 PACKAGES = ("torch", "lightning", "numpy", "pydantic", "scikit-learn", "scipy", "networkx", "torch-geometric")
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.probe import Reading
+from engine.labs.probe import Reading
 from engine.runs.series import Series
 
 LAG = 16

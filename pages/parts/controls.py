@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from engine.chart import RunLook
 from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError
 from engine.declare.revise import asked, given
+from engine.labs.chart import RunLook
 from engine.runs.folder import ENDED, RunFolder
 from engine.server.service import service
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
-from engine.chart import RunLook
 from engine.core.files import read_json
 from engine.declare.knobs import Flat, unnest
+from engine.labs.chart import RunLook
 from engine.runs.folder import ENDED, RunFolder
 
 from pages.parts.words import knob_value

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from engine.chart import RunLook
+from engine.labs.chart import RunLook
 from engine.runs.folder import ENDED, RunFolder
 from engine.server.service import service
 

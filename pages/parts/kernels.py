@@ -11,8 +11,8 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
-from engine import kernel_table
 from engine.core.paths import ROOT
+from kernels import recorded
 
 from pages.parts.looks import COLOURS
 from pages.parts.texts import formula
@@ -44,7 +44,7 @@ def standing(gpus: Sequence[str], gpu_names: Sequence[str]) -> None:
 def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str, Any]], gpu: bool) -> None:
     """A section: formula and words, badges, then source, registers, proof and speed in tabs."""
     words = told["words"]
-    rows = kernel_table.worst(told["targets"])
+    rows = recorded.worst(told["targets"])
     bench = next((one for one in benches if name in one["kernels"]), None)
     st.header(words["title"], anchor=name.replace("_", "-"))
     with st.container(horizontal=True, gap="small"):
@@ -60,7 +60,7 @@ def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str
     even = ["Load"] if "balance" in told else []
     registers, proof, speed, *load, source = st.tabs(["Registers", "Proof", "Speed", *even, "Source and reasoning"])
     with source:
-        text = (kernel_table.FOLDER / f"{name}.cu").read_text()
+        text = (recorded.FOLDER / f"{name}.cu").read_text()
         st.code(text, language="cpp", line_numbers=True, wrap_lines=True)
         st.caption(f"`kernels/{name}.cu`, {len(text.splitlines())} lines; its reference, wrapper and samples are in `kernels/{name}.py`.")
     with registers:

@@ -1,4 +1,4 @@
-// Filling: from raw points to the traces of one figure.  What a trace shows is said by its `meta` (engine/traces.py).
+// Filling: from raw points to the traces of one figure.  What a trace shows is said by its `meta` (engine/labs/common/traces.py).
 
 const EDGE_WORDS = { NaN: "NaN", Infinity: "+Inf", "-Infinity": "−Inf" };
 const MOST_MARKS = 200; // per trace; a stretch keeps its two ends
@@ -81,7 +81,7 @@ function busiest(trace) {
   });
 }
 
-// stacked bands as a picture: which element owns each height at each step (engine/charts/expert_load.py, `owners`)
+// stacked bands as a picture: which element owns each height at each step (engine/labs/moe/charts/expert_load.py, `owners`)
 function stack(trace) {
   const vector = hub.points(trace.meta.run).vectors.get(keyOf(trace.meta));
   const at = xOf(trace.meta.run);

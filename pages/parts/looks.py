@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.chart import RunLook
+from engine.labs.chart import RunLook
 from engine.runs.series import SeriesInfo
 
 from pages.parts.words import title

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.core.files import read_json
 from engine.core.nonfinite import number as plain
 from engine.core.paths import ROOT
-from engine.floors import with_floors
+from engine.labs.common.noise_floors import with_floors
 
 from pages.parts.words import number
 

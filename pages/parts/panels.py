@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from engine.core.catalog import Catalog
 from engine.declare.knobs import Flat, nest
 from engine.declare.resolve import KnobError
-from engine.panel import Frames, panel
-from engine.panel_frames import odd_values
+from engine.labs.panel import Frames, Panel, panel
+from engine.labs.panel_frames import odd_values
 from engine.server.panels import PanelError
 from engine.server.service import service
 
@@ -61,7 +62,8 @@ def _draw(told: Told, flat: Flat, frames: Frames) -> None:
         made = panel(name).model_validate(nest(flat, questions))
         says, figure = made.says(frames), made.figure(frames)
     except Exception as error:  # a newcomer's figure may raise anything; the other panels stay
-        st.error(f"The figure of `engine/panels/{name}.py` could not be drawn: {type(error).__name__}: {error}", icon=":material/error:")
+        file = Catalog("panels", Panel).file(name)
+        st.error(f"The figure of `{file}` could not be drawn: {type(error).__name__}: {error}", icon=":material/error:")
         _trace(traceback.format_exc())
         return
     still_chart(f"chart_{name}", figure, f"{told['title']}. {says}")

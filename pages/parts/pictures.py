@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
-from engine.chart import RunLook
+from engine.labs.chart import RunLook
 from engine.server.service import service
 
 from pages.parts.header import DASHES

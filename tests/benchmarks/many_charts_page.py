@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from engine.chart import RunLook, blank
-from engine.traces import line, marks
+from engine.labs.chart import RunLook, blank
+from engine.labs.common.traces import line, marks
 from pages.parts.live_chart import live_chart
 
 st.set_page_config(layout="wide")

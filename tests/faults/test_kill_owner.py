@@ -21,7 +21,7 @@ KILLS = 8
 WRITER = """
 import os, struct, sys, time
 from pathlib import Path
-from engine.detector import Event
+from engine.runs.event import Event
 from engine.runs.folder import RunFolder
 from engine.runs.spool import Spool
 folder, attempt, start, steps = RunFolder(Path(sys.argv[1])), *map(int, sys.argv[2:])

@@ -205,9 +205,9 @@ def test_a_lab_file_with_a_syntax_error_has_its_own_card_and_hides_no_other(tmp_
     root = tmp_path / "project"
     for folder in ("engine", "kernels"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "engine" / "labs" / "odd.py").write_text("class Odd(Lab:\n")
+    (root / "engine" / "labs" / "moe" / "odd.py").write_text("class Odd(Lab:\n")
     document = labs_document(tmp_path / "data", root=root)
-    assert [error["file"] for error in document["errors"]] == ["engine/labs/odd.py"]
+    assert [error["file"] for error in document["errors"]] == ["engine/labs/moe/odd.py"]
     assert "SyntaxError" in document["errors"][0]["says"]
     assert "moe" in [lab["lab"] for lab in document["labs"]]
 
@@ -217,5 +217,5 @@ def test_a_lab_file_with_a_syntax_error_has_its_own_card_and_hides_no_other(tmp_
         broken_card(error)
 
     shown = AppTest.from_function(page, kwargs={"error": document["errors"][0]}, default_timeout=60).run()
-    assert "`engine/labs/odd.py` could not be read" in said(shown)
+    assert "`engine/labs/moe/odd.py` could not be read" in said(shown)
     assert "every other card works" in said(shown)

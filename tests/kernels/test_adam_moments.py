@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from engine.core.catalog import Catalog
-from engine.probe import Probe, Step
-from engine.probes import adam_moments
-from engine.probes.adam_moments import look
-from engine.remedies.optimizer.adamw import AdamW
-from engine.remedies.optimizer.sgd import SGD
-from engine.remedies.optimizer.spam import Spam
+from engine.labs.common.probes import adam_moments
+from engine.labs.common.probes.adam_moments import look
+from engine.labs.optimizer.adamw import AdamW
+from engine.labs.optimizer.sgd import SGD
+from engine.labs.optimizer.spam import Spam
+from engine.labs.probe import Probe, Step
 from kernels import tensor_stats
 from kernels.emulator import Emulator
 from tests.tiny_lab import Tiny, run_tiny
 
-KIND = Catalog("engine.probes", Probe)["adam_moments"]
+KIND = Catalog("probes", Probe)["adam_moments"]
 
 
 class Watched:

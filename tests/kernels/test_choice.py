@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from engine.core.catalog import Catalog
-from engine.lab import Lab
-from engine.norms import norms
-from engine.remedies.router import Router
+from engine.labs.common.norms import norms
+from engine.labs.lab import Lab
+from engine.labs.moe.remedies.router import Router
 from engine.worker.fit import train
 from kernels import launch
 from kernels.launch import CHOICE, Choice
@@ -73,7 +73,7 @@ def test_auto_and_reference_give_the_same_bytes_on_a_cpu(tmp_path: Path) -> None
     assert auto == reference
 
 
-LABS = Catalog("engine.labs", Lab)
+LABS = Catalog("", Lab)
 
 
 @pytest.mark.parametrize(("name", "optimizer"), list(zip(LABS.names(), cycle(("adamw", "spam")), strict=False)))

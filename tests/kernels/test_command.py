@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from engine import __main__ as command_line
-from engine import kernel_table
-from kernels import check
+from kernels import check, recorded
 from kernels.kernel import names
 
 
@@ -66,5 +65,5 @@ def test_what_cannot_be_done_is_one_sentence(ask, monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_recorded_measurement_names_its_device_versions_and_date() -> None:
-    for one in kernel_table.benches():
+    for one in recorded.benches():
         assert {"device", "versions", "date", "copy_bytes_per_second", "kernels"} <= set(one)

@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from engine.core.catalog import Catalog
-from engine.labs.moe import Moe
-from engine.models.initialise import initialise
-from engine.models.moe_layer import MoELayer
-from engine.models.router_scores import Router, top_k
-from engine.models.routing import routed
-from engine.probe import Probe, Step
-from engine.remedies.router.loss_free import LossFreeRouter
-from engine.remedies.router.sinkhorn import SinkhornRouter
-from engine.remedies.router.softmax_top_k import SoftmaxTopKRouter, balance_loss
+from engine.labs.common.models.initialise import initialise
+from engine.labs.moe.models.moe_layer import MoELayer
+from engine.labs.moe.models.router_scores import Router, top_k
+from engine.labs.moe.models.routing import routed
+from engine.labs.moe.moe import Moe
+from engine.labs.moe.remedies.router.loss_free import LossFreeRouter
+from engine.labs.moe.remedies.router.sinkhorn import SinkhornRouter
+from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter, balance_loss
+from engine.labs.probe import Probe, Step
 from kernels.emulator import Emulator
 from kernels.launch import CHOICE, Choice
 from kernels.moe_route import KERNEL
@@ -88,7 +88,7 @@ def test_the_layer_on_the_emulated_kernel_gives_the_values_and_gradients_of_plai
 def readings(made: MoELayer) -> dict[str, float]:
     """What the probes of routing say of the record, each vector by its sum."""
     step = Step(0, 10, SimpleNamespace(), nn.ModuleDict({"a": made}), {}, {}, None, 0.1)  # type: ignore[arg-type]
-    probes = Catalog("engine.probes", Probe)
+    probes = Catalog("probes", Probe)
     kinds = [probes[name] for name in probes.names() if probes[name].needs == "routing"]
     return {r.metric: float(torch.as_tensor(r.value).sum()) for kind in kinds for r in kind(None, nn.Module()).after(step)}  # type: ignore[arg-type]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine import kernel_table
 from engine.core import device
 from engine.server.service import Service
+from kernels import recorded
 from kernels.kernel import kernel, names
 from pages.parts.kernels import evenness, tiles_by_work
 from tests.test_pages import opened, said
@@ -28,7 +28,7 @@ def test_every_kernel_shows_its_source_its_registers_and_its_proof(here: Service
         assert (frame.value["spilled bytes"] == 0).all()
     assert "The warp with the longest tile ends last." in text
     assert [b.label for b in test.get("tab") if b.label == "Load"] == ["Load"]
-    assert "No GPU has measured this kernel yet" in text or kernel_table.benches()
+    assert "No GPU has measured this kernel yet" in text or recorded.benches()
 
 
 def test_without_a_gpu_the_comparison_is_disabled_and_says_why(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_recorded_measurements_are_shown_with_device_and_date(here: Service, mon
         "copy_bytes_per_second": 2e12,
         "kernels": {"tensor_stats": {"parity": "passed", "problems": [], "sizes": [size]}},
     }
-    monkeypatch.setattr(kernel_table, "benches", lambda: [told])
+    monkeypatch.setattr(recorded, "benches", lambda: [told])
     test = opened("cuda.py")
     assert "Measured 2026-01-02 on A made-up GPU" in said(test)
     rows = next(f.value for f in test.dataframe if "peer" in f.value.columns)
@@ -65,7 +65,7 @@ def test_recorded_measurements_are_shown_with_device_and_date(here: Service, mon
 
 
 def test_the_load_of_each_strategy_is_drawn_as_it_is_recorded() -> None:
-    rows = kernel_table.recorded()["kernels"]["csr_spmm"]["balance"]
+    rows = recorded.recorded()["kernels"]["csr_spmm"]["balance"]
     law, regular = evenness(rows).data
     by_name = {row["strategy"]: row["longest"] / row["mean"] for row in rows if row["graph"] == "power law"}
     assert dict(zip(law.x, law.y, strict=True)) == by_name

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from engine.remedies.optimizer._spike_aware_adam import SpikeAwareAdam, warmed_up
-from engine.remedies.optimizer.spam import Spam
+from engine.labs.optimizer._spike_aware_adam import SpikeAwareAdam, warmed_up
+from engine.labs.optimizer.spam import Spam
 from engine.worker.fit import train
 from kernels.emulator import Emulator
 from kernels.launch import CHOICE

@@ -13,9 +13,9 @@ import torch
 
 from engine.core.catalog import Catalog
 from engine.declare.resolve import declare, nested
-from engine.describe import entry
-from engine.lab import Lab
-from engine.probe import PRICES, Probe, attached
+from engine.labs.describe import entry
+from engine.labs.lab import Lab
+from engine.labs.probe import PRICES, Probe, attached
 from engine.worker.callback import Control
 from engine.worker.fit import train
 from engine.worker.loop import Training
@@ -59,7 +59,7 @@ class Overhead(Benchmark):
         return Figure("Lightning over a plain loop, smallest lab", min(ours) / min(plain), "×", 1.3, note=note)
 
     def probes(self, data: Path) -> list[Figure]:
-        told = {kind.price for kind in attached(Catalog("engine.probes", Probe).load()[0], "dear", moe().provides).values()}
+        told = {kind.price for kind in attached(Catalog("probes", Probe).load()[0], "dear", moe().provides).values()}
         prices = [price for price in PRICES if price in told]
         shares: dict[str, list[float]] = {price: [] for price in prices}
         rounds = 1 if self.quick else 3
@@ -80,12 +80,12 @@ class Overhead(Benchmark):
 
 
 def moe(**knobs: Any) -> Lab:
-    return Catalog("engine.labs", Lab)["moe"].model_validate({"device": "cpu", "lr": 1e-3, **knobs})
+    return Catalog("", Lab)["moe"].model_validate({"device": "cpu", "lr": 1e-3, **knobs})
 
 
 def of_preset(name: str, preset: str, **knobs: Any) -> Lab:
     """The lab as one of its presets declares it, on the CPU."""
-    kind = Catalog("engine.labs", Lab)[name]
+    kind = Catalog("", Lab)[name]
     told = entry(name, kind)
     return kind.model_validate(nested(told, declare(told, preset, {"device": "cpu", **knobs})))
 

@@ -1,1 +1,0 @@
-"""Charts: frames in, Plotly figure out."""

@@ -1,1 +1,0 @@
-"""Data that labs draw batches from: found on the machine or generated, never fetched unasked."""

@@ -1,1 +1,0 @@
-"""Detectors: pure Python rules that turn readings into events, online and offline alike."""

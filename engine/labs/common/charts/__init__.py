@@ -1,0 +1,1 @@
+"""Charts of every lab."""

@@ -1,0 +1,58 @@
+"""Profiles over the elements of a vector, for charts that are redrawn; what is not finite is marked at the edge, never hidden."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from engine.labs.chart import RunLook
+from engine.labs.common.traces import EDGES, NEUTRAL, OVERLAY, SYMBOLS, WORDS, meta
+
+
+def profile(look: RunLook, metric: str, x: Sequence[float], y: Sequence[float | None], name: str = "", **style: Any) -> go.Scatter:
+    """One curve of one run; its raw values stay in `customdata` for `odd_marks`."""
+    label = f"{look.label} · {name}" if name else look.label
+    drawn = go.Scatter(
+        x=list(x),
+        y=[v if v is not None and math.isfinite(v) else None for v in y],
+        customdata=[_word(v) for v in y],
+        name=label,
+        mode="lines+markers",
+        line={"color": look.colour, "width": 1.6, "dash": look.dash},
+        hovertemplate="%{y:.4~g}<extra>" + label + "</extra>",
+        meta=meta(look.run, metric, "", "profile"),
+    )
+    drawn.update(style)
+    return drawn
+
+
+def odd_marks(figure: go.Figure) -> None:
+    """NaN and infinities of every profile, at the edge of the panel."""
+    figure.update_layout(yaxis9={"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"})
+    curves: list[Mapping[str, Any]] = [t for t in figure.data if (t.meta or {}).get("kind") == "profile"]
+    for word, shown in WORDS.items():
+        found = [(x, t.line.color, t.name) for t in curves for x, w in zip(t.x or (), t.customdata or (), strict=True) if w == word]
+        figure.add_trace(
+            go.Scatter(
+                x=[x for x, _, _ in found],
+                y=[EDGES[word]] * len(found),
+                customdata=[name for _, _, name in found],
+                name=shown,
+                mode="markers",
+                yaxis=OVERLAY,
+                marker={"symbol": SYMBOLS[word], "size": 10, "color": [c for _, c, _ in found] or NEUTRAL},
+                cliponaxis=False,
+                showlegend=bool(found),
+                hovertemplate=f"{shown}: %{{customdata}}<extra></extra>",
+                meta=meta("", "", "", "odd", value=word),
+            )
+        )
+
+
+def _word(value: float | None) -> str:
+    if value is None or math.isfinite(value):
+        return ""
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

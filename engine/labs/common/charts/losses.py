@@ -1,0 +1,33 @@
+"""Training and validation loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.common.traces import line, marks, rings
+
+
+class Losses(Chart):
+    """Training loss of every batch as a line, validation loss as open circles, spikes as diamonds."""
+
+    title = "Loss"
+    about = (
+        "How wrong the model is, batch by batch (line) and on data it never trains on (open circles); "
+        "a diamond is a spike, × and ▲ at the edge are values that are not finite. The swing of the line from batch to batch is chance, "
+        "and so is a difference of two runs below it."
+    )
+    needs = ("loss/train",)
+    log = True
+    place = 10
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="loss")
+        for look in runs:
+            figure.add_traces(line(look, frames, "loss/train", name="training"))
+        for look in runs:
+            figure.add_traces(rings(look, frames, "loss/validation", name="validation", size=8))
+        marks(figure, runs, frames, events, spikes={"spike": "loss/train"})
+        return figure

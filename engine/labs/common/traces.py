@@ -1,0 +1,155 @@
+"""The traces that charts are made of, each marked with `meta` so that the page can fill it with live points.
+
+    meta = {"run", "metric", "layer", "index", "kind", …}
+    kind   line       one scalar series, broken where a value is not finite
+           smooth     its running average, drawn when the page's smoothing is above 0
+           stack      all elements of a vector series, stacked, as a picture of `rows` heights
+           busiest    invisible: says in the hover box which elements of a vector are largest
+           nonfinite  marks at the edge of the panel, one trace for each of NaN, +Inf and -Inf
+           floor      points at or below 0, which a logarithmic axis cannot place, marked at its floor
+           spike      open diamonds at the raw height of every spike event
+           events     one mark per event in a lane named after its rule
+
+`nonfinite`, `floor` and `spike` gather from every line of the figure.  Marks at the edge
+live on a hidden axis from 0 to 1 laid over the panel, so that no infinity ever stretches an axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import polars as pl
+
+from engine.labs.chart import Events, Frames, RunLook
+
+NEUTRAL = "#8A8A8A"  # readable on white and on near-black
+WORDS = {"NaN": "NaN", "Infinity": "+Inf", "-Infinity": "−Inf"}
+SYMBOLS = {"NaN": "x", "Infinity": "triangle-up", "-Infinity": "triangle-down"}
+EDGES = {"NaN": 0.89, "Infinity": 0.97, "-Infinity": 0.04}  # rows of their own: both often come together
+FLOOR = 0.04
+OVERLAY = "y9"
+
+
+def meta(run: str, metric: str, layer: str, kind: str, index: int | None = None, **more: Any) -> dict[str, Any]:
+    return {"run": run, "metric": metric, "layer": layer, "index": index, "kind": kind, **more}
+
+
+def points(frame: pl.DataFrame | None, metric: str, layer: str = "", index: int | None = None) -> tuple[list[int], list[float]]:
+    """-> steps and raw values of one series (of one element of a vector), ascending."""
+    if frame is None or frame.is_empty():
+        return [], []
+    mine = frame.filter((pl.col("metric") == metric) & (pl.col("layer") == layer))
+    mine = mine.filter(pl.col("index").is_null() if index is None else pl.col("index") == index).sort("step")
+    return mine["step"].to_list(), mine["value"].to_list()
+
+
+def line(
+    look: RunLook, frames: Frames, metric: str, layer: str = "", *, name: str = "", width: float = 1.6, smooth: bool = True, **style: Any
+) -> list[go.Scatter]:
+    """One series of one run, and the running average that lies over it when asked for."""
+    x, y = points(frames.get(look.run), metric, layer)
+    named = f"{look.label} · {name}" if name else look.label
+    finite = [v if math.isfinite(v) else None for v in y]
+    shared: dict[str, Any] = {"legendgroup": f"{look.run} {metric}", "hovertemplate": f"%{{y:.4~g}}<extra>{named}</extra>"}
+    drawn = {"color": look.colour, "width": width, "dash": look.dash}
+    raw = go.Scatter(x=x, y=finite, name=named, mode="lines", line=drawn, meta=meta(look.run, metric, layer, "line"), **shared)
+    raw.update(style)
+    if not smooth:
+        return [raw]
+    over = go.Scatter(
+        x=[], y=[], name=named, mode="lines", line=drawn | {"width": width + 0.6}, showlegend=False, legendgroup=shared["legendgroup"]
+    )
+    over.update(hoverinfo="skip", visible=False, meta=meta(look.run, metric, layer, "smooth"))
+    return [raw, over]
+
+
+def rings(look: RunLook, frames: Frames, metric: str, *, name: str, size: int) -> list[go.Scatter]:
+    """A metric that is read now and then: open circles, squares for a dotted run, on a thin line."""
+    ring = {"symbol": "circle-open" if look.dash == "solid" else "square-open", "size": size, "color": look.colour, "line": {"width": 2}}
+    return line(look, frames, metric, name=name, width=0.8, smooth=False, mode="lines+markers", marker=ring)
+
+
+def yardstick(looks: Sequence[RunLook], frames: Frames, metric: str, name: str, dash: str = "dash") -> list[go.Scatter]:
+    """A measured metric that is the same for every run of the page, dashed and neutral: the first run that has it draws it."""
+    for look in looks:
+        if look.has(metric):
+            drawn = line(look, frames, metric, smooth=False)
+            drawn[0].update(name=name, line={"color": NEUTRAL, "width": 1.4, "dash": dash}, legendgroup=metric.rpartition("/")[2])
+            drawn[0].update(hovertemplate=f"%{{y:.3~g}}<extra>{name}</extra>")
+            return drawn
+    return []
+
+
+def level(value: float, name: str, **style: Any) -> go.Scatter:
+    """A dashed neutral line across the panel: a bound or a prediction, not a measurement."""
+    drawn = go.Scatter(x=[], y=[], name=name, mode="lines", line={"color": NEUTRAL, "width": 1.2, "dash": "dash"}, hoverinfo="skip")
+    drawn.update(meta=meta("", "", "", "level", value=value), **style)
+    return drawn
+
+
+def marks(figure: go.Figure, looks: Sequence[RunLook], frames: Frames, events: Events, *, spikes: Mapping[str, str] | None = None) -> None:
+    """Add the edge marks of every line in the figure's main panel, and diamonds for `spikes` ({event kind: metric})."""
+    figure.layout.yaxis9 = {"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"}
+    lines = [t for t in figure.data if (t.meta or {}).get("kind") == "line"]
+    by_run = {look.run: look for look in looks}
+    for word, shown in WORDS.items():
+        found = [
+            (step, by_run[t.meta["run"]].colour, f"{shown} at step {step}: {t.name}")
+            for t in lines
+            for step, value in zip(*points(frames.get(t.meta["run"]), t.meta["metric"], t.meta["layer"]), strict=True)
+            if _word(value) == word
+        ]
+        figure.add_trace(_edge(found, "nonfinite", shown, SYMBOLS[word], EDGES[word], value=word))
+    figure.add_trace(_edge([], "floor", "0 or less", "line-ew", FLOOR))
+    for kind, metric in (spikes or {}).items():
+        where = [
+            (event["step"], value, look.colour, event["says"])
+            for look in looks
+            for event in events.get(look.run, ())
+            if event["kind"] == kind
+            for step, value in zip(*points(frames.get(look.run), metric), strict=True)
+            if step == event["step"]
+        ]
+        figure.add_trace(_diamonds(where, metric, kind))
+
+
+def _edge(found: Sequence[tuple[int, str, str]], kind: str, name: str, symbol: str, height: float, **more: Any) -> go.Scatter:
+    outline = {"width": 2 if symbol.startswith("line") else 0}
+    marker = {"symbol": symbol, "size": 10, "color": [c for _, c, _ in found] or NEUTRAL, "line": outline}
+    return go.Scatter(
+        x=[s for s, _, _ in found],
+        y=[height] * len(found),
+        text=[""] * len(found),
+        customdata=[w for _, _, w in found],
+        name=name,
+        mode="markers+text",
+        textposition="middle left",
+        yaxis=OVERLAY,
+        marker=marker,
+        cliponaxis=False,
+        showlegend=bool(found),
+        hovertemplate="%{customdata}<extra></extra>",
+        meta=meta("", "", "", kind, height=height, **more),
+    )
+
+
+def _diamonds(where: Sequence[tuple[int, float, str, str]], metric: str, kind: str) -> go.Scatter:
+    return go.Scatter(
+        x=[s for s, _, _, _ in where],
+        y=[v for _, v, _, _ in where],
+        customdata=[w for _, _, _, w in where],
+        name="spike",
+        mode="markers",
+        marker={"symbol": "diamond-open", "size": 11, "color": [c for _, _, c, _ in where] or NEUTRAL, "line": {"width": 2}},
+        cliponaxis=False,
+        showlegend=bool(where),
+        hovertemplate="%{customdata}<extra>spike</extra>",
+        meta=meta("", metric, "", "spike", event=kind),
+    )
+
+
+def _word(value: float) -> str:
+    return "" if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,0 +1,130 @@
+"""From classes to the document of `labs --json`: labs with presets, knobs and panels, probes and detectors.
+
+Run as a process of its own by whoever wants the document without importing torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.core.catalog import Catalog
+from engine.core.files import write_json
+from engine.declare.knobs import Flat, Problems, describe
+from engine.declare.presets import Preset, override
+from engine.labs.detector import Detector
+from engine.labs.lab import Lab
+from engine.labs.panel import TEXTS, Panel
+from engine.labs.probe import Probe
+
+Document = dict[str, Any]
+Progress = Callable[[str], None]
+
+
+def document(progress: Progress = lambda says: None) -> Document:
+    """Read every lab, probe and detector; a file that cannot be read becomes an entry of `errors` and hides nothing else."""
+    progress("importing torch")
+    import torch  # noqa: F401  -- labs import it anyway; here it has its own sentence
+
+    labs: list[Document] = []
+    broken: Problems = []
+    catalog = Catalog("", Lab)
+    for name in catalog.names():
+        progress(f"reading the lab {name}")
+        problems: Problems = []
+        try:
+            labs.append(entry(name, catalog[name], problems))
+        except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
+            problems.append(catalog.broken(name, error))
+        broken += problems
+    progress("reading probes and detectors")
+    probes, broken_probes = Catalog("probes", Probe).load()
+    detectors, broken_detectors = Catalog("detectors", Detector).load()
+    broken += [*broken_probes, *broken_detectors]
+    return {
+        "labs": labs,
+        "probes": [_probe(n, k) for n, k in probes.items()],
+        "detectors": [{"name": n, "watches": list(k.watches), "fatal": k.fatal, "about": _about(k)} for n, k in detectors.items()],
+        "errors": [vars(one) for one in dict.fromkeys(broken)],
+    }
+
+
+def _probe(name: str, kind: Any) -> Document:
+    metrics = [{"name": m.name, "about": m.about, "unit": m.unit, "kind": m.kind, "layered": m.layered} for m in kind.metrics]
+    return {"name": name, "price": kind.price, "about": _about(kind), "every": kind.every, "needs": kind.needs, "metrics": metrics}
+
+
+def _about(kind: type) -> str:
+    return " ".join((kind.__doc__ or "").split())
+
+
+def _preset(p: Preset, knobs: Flat, **links: str | None) -> dict[str, Any]:
+    see = f"Not measured on a GPU yet; these are the numbers of the CPU preset. {p.see}" if links.get("small") else p.see
+    out: dict[str, Any] = {"story": p.story, "see": see, "twin": None, "gpu": None, "grid": p.grid or None, "knobs": knobs}
+    return out | links
+
+
+def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[str, Any]:
+    """One lab in the shape of `labs --json`; answers that cannot be read are told in `problems`."""
+    return {
+        "lab": name,
+        "title": lab.title,
+        "icon": lab.icon,
+        "papers": list(lab.papers),
+        "story": lab.story,
+        "provides": sorted(lab.provides),
+        "chart_notes": lab.chart_notes,
+        "presets": expand_presets(lab),
+        "knobs": describe(lab, problems),
+        "rules": [rule.json() for rule in lab.rules],
+        "panels": describe_panels(name, problems),
+    }
+
+
+def expand_presets(lab: type[Lab]) -> dict[str, dict[str, Any]]:
+    """Every preset with its derived twins (`_cured`, `_gpu`, `_cured_gpu`) and ladder arms, as in `labs --json`.
+
+    `knobs` holds the flat overrides of that preset only.  `broken` of a twin names the preset it cures.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    for name, p in lab.presets.items():
+        out[name] = _preset(p, p.knobs, twin=f"{name}_cured" if p.cure else None, gpu=f"{name}_gpu" if p.gpu else None)
+        if p.cure:
+            cured = override(p.knobs, p.cure)
+            out[f"{name}_cured"] = _preset(p, cured, broken=name, gpu=f"{name}_cured_gpu" if p.gpu else None)
+        if p.gpu:
+            large = override(p.knobs, p.gpu)
+            out[f"{name}_gpu"] = _preset(p, large, twin=f"{name}_cured_gpu" if p.cure else None, small=name)
+        if p.gpu and p.cure:
+            large = override(override(p.knobs, p.cure), p.gpu)
+            out[f"{name}_cured_gpu"] = _preset(p, large, broken=f"{name}_gpu", small=f"{name}_cured")
+        for knob_name, values in p.grid.items():
+            for value in values:
+                out[f"{name}_{value}"] = _preset(p, override(p.knobs, {knob_name: value}), arm=name)
+    return out
+
+
+def describe_panels(lab: str, problems: Problems | None = None) -> list[dict[str, Any]]:
+    """The panels of a lab, in the order of its page and in the shape of `labs --json`.
+
+    A file that cannot be read is told in `problems` of every lab, for nobody knows whose it is; without that list it raises.
+    """
+    catalog = Catalog("panels", Panel)
+    found = []
+    for name in catalog.names():
+        try:
+            kind = catalog[name]
+            one = {"name": name, **{text: getattr(kind, text) for text in TEXTS}, "knobs": describe(kind, problems)}
+            if lab in kind.labs:
+                found.append((kind.place, name, one))
+        except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
+            if problems is None:
+                raise
+            problems.append(catalog.broken(name, error))
+    return [one for _, _, one in sorted(found, key=lambda each: each[:2])]
+
+
+if __name__ == "__main__":
+    write_json(Path(sys.argv[1]), document(lambda says: print(f"… {says}", flush=True)))  # noqa: T201

@@ -1,0 +1,1 @@
+"""Topic diffusion: UNets with long skip connections, and consistency models."""

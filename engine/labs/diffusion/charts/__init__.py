@@ -1,0 +1,1 @@
+"""Charts of diffusion and consistency models."""

@@ -1,0 +1,35 @@
+"""Distance of the samples from the data, for one and for two jumps, beside what real data would score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.common.charts._jumps import jumps, own_flow
+from engine.labs.common.traces import marks, yardstick
+
+
+class EnergyDistance(Chart):
+    """Energy distance of one-step and two-step samples, with the noise floor."""
+
+    title = "Distance of the samples from the data"
+    about = (
+        "Energy distance between samples and unseen data, after one jump (filled circles), after two (open triangles) and after 40 steps "
+        "of the network's own velocity, where it learns one (open squares). As many real points score the dashed line in the mean and "
+        "up to the dotted one by chance; the line of dashes and dots is what 40 steps of the true flow score, where it is known."
+    )
+    needs = ("energy_distance/one_step", "energy_distance/two_steps", "energy_distance/floor")
+    log = True
+    place = 14
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="energy distance")
+        figure.add_traces(yardstick(runs, frames, "energy_distance/floor", "real data, mean"))
+        figure.add_traces(yardstick(runs, frames, "energy_distance/floor_high", "real data, largest of 16", "dot"))
+        figure.add_traces(yardstick(runs, frames, "energy_distance/teacher", "true flow, 40 steps", "dashdot"))
+        for look in runs:
+            figure.add_traces([*jumps(look, frames, "energy_distance"), *own_flow(look, frames, "energy_distance")])
+        marks(figure, runs, frames, events)
+        return figure

@@ -1,0 +1,32 @@
+"""How large the features of the last decoder block are: Figure 1 of ScaleLong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.common.traces import line, marks, rings
+
+
+class FeatureNorm(Chart):
+    """Squared norm of the outermost decoder block's output: every training batch as a line, the fixed batch as open circles."""
+
+    title = "Size of the features"
+    about = (
+        "The squared length of what the last decoder block puts out, batch by batch (line) and on pictures that never change "
+        "(open circles): what the circles swing is the weights' doing, the rest is the change of batch."
+    )
+    needs = ("feature_norm/train",)
+    log = True
+    place = 14
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="squared norm")
+        for look in runs:
+            figure.add_traces(line(look, frames, "feature_norm/train", name="training batch"))
+        for look in runs:
+            figure.add_traces(rings(look, frames, "feature_norm/fixed", name="fixed batch", size=7))
+        marks(figure, runs, frames, events)
+        return figure

@@ -1,0 +1,32 @@
+"""The image score without bias: the kernel distance between drawn pictures and real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.common.charts._jumps import ways
+from engine.labs.common.traces import marks, yardstick
+
+
+class KernelMmd(Chart):
+    """Squared maximum mean discrepancy with a cubic kernel on the features of FD-small, with the largest value of real pictures."""
+
+    title = "Kernel distance of the drawn pictures"
+    about = (
+        "The same pictures and features as FD-small under a measure that has no bias: 0 in the mean for pictures like the real ones, and "
+        "then below 0 as often as above; under the dashed line, the largest of 16 sets of real pictures, a difference is chance."
+    )
+    needs = ("kernel_mmd/floor",)
+    log = True
+    place = 47
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="kernel distance")
+        figure.add_traces(yardstick(runs, frames, "kernel_mmd/floor", "real pictures, largest of 16"))
+        for look in runs:
+            figure.add_traces(ways(look, frames, "kernel_mmd"))
+        marks(figure, runs, frames, events)
+        return figure

@@ -1,0 +1,32 @@
+"""The length of the tangent before and after shaping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.common.traces import line, marks
+
+
+class Tangent(Chart):
+    """Raw tangent as a line, shaped tangent as a thin one."""
+
+    title = "Tangent"
+    about = (
+        "How far the network is asked to move: the raw tangent (thick) tells whether training is sound; the loss sees only the shaped "
+        "one (thin), which stays small whatever happens. Neither falls to 0 for a perfect model while the velocity is that of single pairs "
+        "of data and noise (knob velocity): their scatter around the flow remains, so a level is no error, a rise is."
+    )
+    needs = ("tangent/raw", "tangent/shaped")
+    log = True
+    place = 20
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="length of the tangent")
+        for look in runs:
+            figure.add_traces(line(look, frames, "tangent/raw", name="raw", width=2))
+            figure.add_traces(line(look, frames, "tangent/shaped", name="shaped", width=0.8))
+        marks(figure, runs, frames, events)
+        return figure

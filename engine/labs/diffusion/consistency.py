@@ -1,0 +1,239 @@
+"""Lab `consistency`: models that jump from noise to data in one step, and the time derivative that makes their training run away.
+
+Shapes: B points, D coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine.declare.knobs import knob, nest, question
+from engine.declare.presets import override
+from engine.labs.diffusion._consistency_presets import PRESETS
+from engine.labs.diffusion.remedies.anchor import Anchor
+from engine.labs.diffusion.remedies.loss_weight import LossWeight
+from engine.labs.diffusion.remedies.modulation import Modulation
+from engine.labs.diffusion.remedies.objective import Objective
+from engine.labs.diffusion.remedies.tangent import Tangent
+from engine.labs.lab import Lab
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from engine.labs.diffusion.datasets.clouds import Digits, Plane
+    from engine.labs.diffusion.datasets.images import Images
+    from engine.labs.diffusion.models.flows import Velocity
+    from engine.labs.probe import Step
+
+QUESTIONS = {"objective", "tangent", "loss_weight", "anchor", "modulation", "optimizer"}
+VALIDATION_BATCHES = 2
+
+
+class Consistency(Lab):
+    title = "Consistency models"
+    icon = ":material/fast_forward:"
+    papers = ("arXiv 2410.11081", "FACM (ICLR 2026)", "arXiv 2505.13447", "arXiv 2303.01469")
+    story = (
+        "A consistency model jumps from noise to data in one step instead of forty. It is trained to give the same answer everywhere on "
+        "a flow line, so its target contains its own derivative in time, and where that derivative is large the training chases itself. "
+        "The stressor here is the scale of the Fourier time embedding: one slider from a calm training to one that runs away. "
+        "Do not look at the loss. In the loss of these models the network minus itself is zero, so its value is the length of the "
+        "tangent, which is normalised or clipped, and an adaptive weight flattens the rest: the curve is as good as constant in a training "
+        "that succeeds and in one that diverges. Look at the samples, at their distance from the data, at the raw tangent and at the "
+        "gradient. All distributions in the plane are mixtures of Gaussians, so that the true flow is known exactly. Distances are in "
+        "data units (standard deviation 0.5)."
+    )
+    chart_notes = {
+        "losses": "Here the curve says nothing about quality: its value is the length of the shaped tangent, whatever the model does.",
+        "tangent": "In preset calm the raw one ends at 2.0, with velocity=exact, which has no such scatter, at 0.7 to 0.9 (three seeds).",
+    }
+    provides = frozenset({"consistency", "drawn_pictures"})
+    headline = ("energy_distance/one_step", "energy_distance/two_steps", "fd_small/one_step", "fd_small/two_steps", "tangent/raw")
+
+    steps: int = knob(600, "optimizer steps", unit="steps", ge=1, le=1_000_000)
+    lr: float = knob(2e-3, "peak learning rate", ge=0.0, le=1e4, group="stressor")
+    fourier_scale: float = knob(
+        0.0,
+        "scale of the random frequencies of the time embedding; 0 is the positional embedding, which is about as calm as 0.02",
+        source="sCM: positional; 16 in score SDE and NCSN++",
+        group="stressor",
+        ge=0.0,
+        le=100.0,
+    )
+    objective: Objective = question(Objective, "trigflow", "What is the network trained to keep constant along the flow?")
+    tangent: Tangent = question(Tangent, "normalise", "What is done to the tangent before the network follows it?")
+    loss_weight: LossWeight = question(LossWeight, "adaptive", "How much does each time count in the loss?")
+    anchor: Anchor = question(Anchor, "none", "What ties the network to the true velocity while it learns to jump?")
+    modulation: Modulation = question(Modulation, "double_norm", "How does the time enter the blocks?")
+    velocity: Literal["data", "exact", "teacher"] = knob(
+        "data",
+        "whose velocity the tangent follows: that of the pair of data and noise (training), the exact flow (in the plane) or a teacher's "
+        "(distillation)",
+        group="remedy",
+    )
+    pretrain: int = knob(0, "steps of plain velocity matching before the consistency loss begins", unit="steps", ge=0, le=1_000_000)
+    data: Literal["ring", "checkerboard", "moons", "spirals", "digits"] = knob(
+        "ring", "what is learned: a distribution in the plane, or handwritten digits of 8 × 8 pixels"
+    )
+    batch_size: int = knob(128, "pairs of data and noise per step", unit="pairs", group="size", ge=2, le=65_536)
+    width: int = knob(64, "width of the network", unit="units", group="size", ge=4, le=8192)
+    blocks: int = knob(2, "residual blocks", unit="blocks", group="size", ge=1, le=64)
+    head_norm: bool = knob(False, "a LayerNorm before the last layer, which bounds how far the output can run away", group="remedy")
+    ema: float = knob(50.0, "half-life of the averaged weights that are sampled; 0 for none", unit="steps", ge=0.0, le=1e6)
+
+    presets = PRESETS
+
+    def cloud(self) -> Plane | Digits:
+        """The distribution that is learned."""
+        from engine.labs.diffusion.datasets.clouds import cloud
+
+        return cloud(self.data)
+
+    def images(self) -> Images | None:
+        """The pictures that are learned; None in the plane."""
+        return getattr(self.cloud(), "images", None)
+
+    def drawn_pictures(self, step: Step, count: int) -> dict[str, Tensor]:
+        """What is scored: (count, C, S, S) in the units of `images`, made with the averaged weights in one jump, in two, and in 40 steps of
+        their own velocity where they learn one."""
+        from engine.labs.diffusion._sampling import STEPS, against, drawn
+        from engine.labs.diffusion.models.consistency import many_steps
+
+        made, velocity = dict(drawn(step)), self.own_velocity(step.model)
+        if velocity is not None:
+            z_ND = against(self.data, str(next(step.model.parameters()).device)).z_ND[:count]
+            made["own_flow"] = many_steps(step.model.flow, velocity, z_ND, STEPS)
+        shape = self.cloud().images.train_NCHW.shape[1:]
+        return {name: x_ND[:count].reshape(-1, *shape) for name, x_ND in made.items()}
+
+    def network(self) -> nn.Module:
+        """One network with the knobs of this declaration, not initialised."""
+        from engine.labs.diffusion.models.time_network import TimeNetwork
+
+        two_times = self.objective.two_times() or self.anchor.two_times()
+        return TimeNetwork(
+            self.cloud().d, self.width, self.blocks, self.fourier_scale, self.modulation.double_norm(), two_times, self.head_norm, self.seed
+        )
+
+    def model(self) -> nn.Module:
+        from engine.labs.common.models.initialise import initialise
+        from engine.labs.diffusion.models.consistency import ConsistencyModel
+        from engine.labs.diffusion.models.ema import Ema
+
+        if self.anchor.mirrored() and not self.objective.mirrors():
+            raise ValueError(
+                "anchor=expanded_interval needs times beyond the data, of which this objective's logarithm of the noise knows nothing; "
+                "choose anchor=auxiliary_condition or another objective."
+            )
+        self.reference()  # a missing teacher is told before anything is made
+        log_variance = self.loss_weight.network(self.width, self.seed)
+        model = ConsistencyModel(self.network(), self.objective.flow(), self.objective.time_input, log_variance)
+        initialise(model, self.seed)
+        model.ema = Ema(model.network, self.ema)
+        return model
+
+    def batch(self, n: int) -> dict[str, Tensor]:
+        """Data, noise, and the numbers from which the objective draws its times."""
+        return self._draw(f"batch/{n}", held_out=False)
+
+    def validation(self) -> Iterator[dict[str, Tensor]]:
+        for n in range(VALIDATION_BATCHES):
+            yield self._draw(f"validation/{n}", held_out=True)
+
+    def _draw(self, name: str, *, held_out: bool) -> dict[str, Tensor]:
+        import torch
+
+        from engine.labs.common.models.initialise import named_generator
+
+        dice = named_generator(0 if held_out else self.seed if self.data_seed is None else self.data_seed, name)
+        cloud, n = self.cloud(), self.batch_size
+        y_BD = cloud.unseen(n, dice) if held_out else cloud.sample(n, dice)
+        normal = torch.randn(len(y_BD), y_BD.shape[1] + 2, generator=dice)
+        return {
+            "y": y_BD,
+            "z": normal[:, 2:].contiguous(),
+            "normal": normal[:, :2].contiguous(),
+            "uniform": torch.rand(len(y_BD), generator=dice),
+        }
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """The consistency loss, and the anchor's; during `pretrain` the velocity loss alone."""
+        from engine.labs.diffusion.models.tangent import TangentRecord, row_norms, squared_error
+        from engine.labs.diffusion.remedies.anchor import velocity_loss
+
+        objective, flow = self.objective, self.objective.flow()
+        velocity = self._velocity()
+        if step < self.pretrain:
+            t_B, y_BD, dy_BD = objective.point(batch, velocity)
+            time_B, end_B = self.anchor.pretraining_label(flow, t_B)
+            return {"train": velocity_loss(model.ask(y_BD, time_B, t_B if objective.two_times() else end_B), dy_BD)}
+        progress = (step - self.pretrain) / max(1, self.steps - self.pretrain)
+        found = objective.residual(model.ask, batch, velocity, progress)
+        shaped_BD = self.tangent.shape(found.g_BD, found.share_B)
+        train = self.loss_weight.weigh(squared_error(found, shaped_BD), found.share_B, model.log_variance)
+        anchor = self.anchor.loss(model.ask, flow, found)
+        if model.training:
+            derivative_B = None if found.J_BD is None else row_norms(found.J_BD)
+            model.record = TangentRecord(row_norms(found.g_BD), row_norms(shaped_BD), derivative_B, found.share_B)
+        return {"train": train} if anchor is None else {"train": train, "anchor": anchor}
+
+    def after_step(self, model: nn.Module, step: int) -> None:
+        """The average moves; a diffusion run that has come to its end becomes a teacher for others."""
+        from engine.labs.diffusion import _teachers
+
+        model.ema.update(model.network)
+        if step == self.steps - 1 and self.objective.name == "diffusion":
+            _teachers.save(self.flat(), model.ema.weights())
+
+    def own_velocity(self, model: Any) -> Velocity | None:
+        """The averaged network's answer to the question for the velocity, in its own flow; None where it never learns one."""
+        F, flow, objective = model.averaged(), self.objective.flow(), self.objective
+        if self.anchor.anchored():
+            return lambda y_BD, t_B: F(y_BD, *self.anchor.velocity_label(flow, t_B))
+        if objective.two_times():
+            return lambda y_BD, t_B: F(y_BD, t_B, t_B)
+        return F if objective.knows_velocity() else None
+
+    def _velocity(self) -> Velocity | None:
+        """In the convention of the objective; None where the pair's own is used."""
+        field = self.reference() if self.velocity != "data" else None
+        return None if field is None else self.objective.flow().velocity_of(field)
+
+    def reference(self) -> Velocity | None:
+        """The velocity of the true flow in TrigFlow: exact in the plane, a teacher's where one is asked for, None where there is none."""
+        cloud = self.cloud()
+        if self.velocity == "teacher":
+            return self._teacher()
+        if hasattr(cloud, "mixture"):
+            return cloud.mixture.velocity
+        if self.velocity == "exact":
+            raise ValueError(f"velocity=exact needs a distribution in the plane, but data is {self.data}; choose velocity=teacher or data.")
+        return None
+
+    def teacher(self) -> Consistency:
+        """The run that makes the teacher of this declaration: preset `teacher` with the same data and network."""
+        same = ("data", "width", "blocks", "fourier_scale", "head_norm")
+        knobs = override(self.presets["teacher"].knobs, {name: getattr(self, name) for name in same})
+        return type(self).model_validate(nest(knobs, QUESTIONS))
+
+    def _teacher(self) -> Velocity:
+        from engine.labs.diffusion._teachers import velocity
+
+        teacher = self.teacher()
+        found = velocity(teacher)
+        if found is None:
+            given = " ".join(f"{name}={getattr(self, name)}" for name in ("data", "width", "blocks", "fourier_scale", "head_norm"))
+            raise ValueError(
+                f"velocity=teacher needs a teacher with this data and network, and none has been trained here; run the preset teacher "
+                f"first: faultline run consistency --preset teacher {given}"
+            )
+        return found
+
+    def provenance(self) -> dict[str, Any]:
+        from engine.labs.diffusion import _teachers
+
+        found = dict(self.cloud().provenance())
+        if self.velocity == "teacher":
+            found["teacher"] = _teachers.key(self.teacher().flat())
+        return found

@@ -1,0 +1,1 @@
+"""Detectors of diffusion and consistency models."""

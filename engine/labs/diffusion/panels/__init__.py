@@ -1,0 +1,1 @@
+"""Panels of diffusion and consistency models."""

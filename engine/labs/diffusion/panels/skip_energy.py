@@ -1,0 +1,143 @@
+"""Panel `skip_energy`: theorems 1 and 3 of ScaleLong on networks that are only initialised, never trained."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from engine.declare.knobs import knob
+from engine.labs.panel import Frame, Panel
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+SEEDS = 5
+DEPTHS = 7  # numbers of skips that are measured
+RULES = {"no scaling": "#D55E00", "1/√2": "#CC79A7", "constant (CS)": "#0072B2"}
+
+
+def kappas(rule: str, kappa: float, skips: int) -> list[float]:
+    """The factor of each skip, the outermost first."""
+    return [{"no scaling": 1.0, "1/√2": 2**-0.5}.get(rule, kappa**i) for i in range(skips)]
+
+
+def predicted_energy(factors: list[float]) -> float:
+    """‖h_0‖²/‖x‖² of an infinitely wide network: e ← e + κ² + (2/π) κ √e from the deepest skip outwards, beginning at 1.
+
+    Our derivation: a Kaiming ReLU layer keeps the energy, and two such outputs of independent layers have the cosine 1/π, because
+    neither has a negative entry.  Without that last term it is 1 + Σκ², the theorem's growth.
+    """
+    energy = 1.0
+    for factor in reversed(factors):
+        energy += factor**2 + 2.0 / math.pi * factor * energy**0.5
+    return energy
+
+
+def predicted_gain(factors: list[float]) -> float:
+    """‖f(x+δ) - f(x)‖/‖δ‖ of an infinitely wide network, √(1 + Σκ²): what δ becomes in independent layers is orthogonal."""
+    return (1.0 + sum(factor**2 for factor in factors)) ** 0.5
+
+
+class SkipEnergy(Panel):
+    title = "Every skip adds its energy"
+    labs = ("unet",)
+    formula = (
+        r"\|h_0\|^2\sim c_1\|x\|^2\sum_{i=1}^{N}\kappa_i^2+c_2,\qquad "
+        r"\|f(x+\delta)-f(x)\|\le\|\delta\|\Big[\sum_{i=1}^{N}\kappa_iM_0^i+c_0\Big]"
+    )
+    about = (
+        "Networks of ReLU layers with N added skips, as they begin: how much larger the last features are than the input (above), and how "
+        "many times longer a small push has become (below). Marks are measured on five random networks, lines are what infinitely wide "
+        "ones would give; with constant scaling both stop growing."
+    )
+    paper = "ScaleLong (Huang, Zhou, Yan, Lin, NeurIPS 2023, arXiv 2310.13545), theorems 1 and 3"
+    reading = "our reading of the abstract"
+    place = 10
+
+    skips: int = knob(16, "largest number of long skips", unit="skips", ge=2, le=24)
+    kappa: float = knob(0.7, "constant scaling: factor from one skip to the next deeper one", ge=0.05, le=1.0)
+    width: int = knob(96, "units of each layer; the wider, the closer to the lines", unit="units", ge=16, le=128)
+
+    def compute(self) -> dict[str, Frame]:
+        """`measured`: one row per rule, number of skips and seed.  `predicted`: one row per rule and number of skips."""
+        from engine.labs.diffusion.models.additive_unet import energy_and_gain
+
+        measured: Frame = {name: [] for name in ("rule", "skips", "seed", "energy", "gain")}
+        predicted: Frame = {name: [] for name in ("rule", "skips", "energy", "gain")}
+        depths = sorted({max(1, round(self.skips * (i + 1) / DEPTHS)) for i in range(DEPTHS)})
+        for rule in RULES:
+            for skips in range(1, self.skips + 1):
+                factors = kappas(rule, self.kappa, skips)
+                _row(predicted, rule=rule, skips=skips, energy=predicted_energy(factors), gain=predicted_gain(factors))
+            for skips in depths:
+                for seed in range(SEEDS):
+                    energy, gain = energy_and_gain(kappas(rule, self.kappa, skips), self.width, seed)
+                    _row(measured, rule=rule, skips=skips, seed=seed, energy=energy, gain=gain)
+        return {"measured": measured, "predicted": predicted}
+
+    def figure(self, frames: dict[str, Frame]) -> go.Figure:
+        import plotly.graph_objects as go
+
+        from engine.labs.chart import blank
+
+        figure = blank(y_title="‖h₀‖² / ‖x‖²", height=480)
+        for rule, colour in RULES.items():
+            line, marks = (_of(frames[name], rule) for name in ("predicted", "measured"))
+            for value, axes in (("energy", {}), ("gain", {"yaxis": "y2"})):
+                shared = {"legendgroup": rule, "name": rule, **axes}
+                hover = "N = %{x}: %{y:.3~g}<extra>" + rule
+                figure.add_trace(
+                    go.Scatter(
+                        x=line["skips"],
+                        y=line[value],
+                        mode="lines",
+                        line={"color": colour, "width": 1.6},
+                        showlegend=value == "energy",
+                        hovertemplate=hover + ", predicted</extra>",
+                        **shared,
+                    )
+                )
+                figure.add_trace(
+                    go.Scatter(
+                        x=marks["skips"],
+                        y=marks[value],
+                        mode="markers",
+                        marker={"color": colour, "size": 6, "opacity": 0.55},
+                        showlegend=False,
+                        hovertemplate=hover + ", measured</extra>",
+                        **shared,
+                    )
+                )
+        figure.update_layout(
+            hovermode="closest",
+            xaxis={"title": {"text": "number of long skips"}, "anchor": "y2"},
+            yaxis={"domain": [0.55, 1.0]},
+            yaxis2={"domain": [0.0, 0.45], "title": {"text": "‖Δh₀‖ / ‖δ‖"}, "anchor": "x", "zeroline": False},
+        )
+        figure.update_yaxes(rangemode="tozero")
+        return figure
+
+    def says(self, frames: dict[str, Frame]) -> str:
+        plain, scaled = (_means(_of(frames["measured"], rule)) for rule in ("no scaling", "constant (CS)"))
+        return (
+            f"With {self.skips} skips the features hold {plain['energy']:.3g} times the input's energy unscaled and "
+            f"{scaled['energy']:.3g} times with κ = {self.kappa:g}; a push becomes {plain['gain']:.3g} times longer against "
+            f"{scaled['gain']:.3g} times (means of {SEEDS} networks)."
+        )
+
+
+def _row(frame: Frame, **cells: Any) -> None:
+    for name, cell in cells.items():
+        frame[name].append(cell)
+
+
+def _of(frame: Frame, rule: str) -> Frame:
+    """The rows of one rule."""
+    kept = [i for i, name in enumerate(frame["rule"]) if name == rule]
+    return {name: [column[i] for i in kept] for name, column in frame.items()}
+
+
+def _means(frame: Frame) -> dict[str, float]:
+    """Mean energy and gain at the largest number of skips."""
+    kept = [i for i, skips in enumerate(frame["skips"]) if skips == max(frame["skips"])]
+    return {name: sum(frame[name][i] for i in kept) / len(kept) for name in ("energy", "gain")}

@@ -1,0 +1,1 @@
+"""Probes of diffusion and consistency models."""

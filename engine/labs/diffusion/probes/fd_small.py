@@ -1,0 +1,58 @@
+"""Probe `fd_small`: how far drawn pictures are from real ones, in the features of a small frozen network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from engine.labs.probe import Metric, Probe, Reading, Step
+
+if TYPE_CHECKING:
+    from engine.labs.lab import Lab
+
+OWN = "made in 40 steps of the network's own velocity, where it learns one"
+WAYS = {"samples": "drawn by the sampler", "one_step": "made in one jump", "two_steps": "made in two jumps", "own_flow": OWN}
+
+
+class FdSmall(Probe):
+    """FD-small of 400 pictures drawn with the averaged weights: the Fréchet distance in 32 features of a small network trained here.
+
+    It is no FID: another network, other pictures, and numbers that compare only within one data set.  The floor is what 400 real
+    training pictures score against the others, so a model that repeats training pictures comes near it.  The kernel distance on the
+    same features has no bias, so it can be below 0; its floor is the largest of 16 sets of real pictures.  Nothing for data in the
+    plane; a picture that is not finite makes both infinite.  The first run here with this probe trains the network, in some seconds."""
+
+    price = "dear"
+    every = 100
+    needs = "drawn_pictures"
+    metrics = (
+        *(Metric(f"fd_small/{name}", f"Fréchet distance of pictures {way}") for name, way in WAYS.items()),
+        Metric("fd_small/floor", "what as many real pictures score, mean of 16 sets: below it a difference is chance"),
+        *(Metric(f"kernel_mmd/{name}", f"squared kernel distance of pictures {way}") for name, way in WAYS.items()),
+        Metric("kernel_mmd/floor", "the largest that 16 sets of as many real pictures score"),
+    )
+
+    @classmethod
+    def make_ready(cls, lab: Lab, report: Callable[[str], None]) -> dict[str, Any]:
+        from engine.labs.diffusion import _feature_networks
+
+        drawing: Any = lab
+        images = drawing.images()
+        if images is None:
+            return {}
+        _feature_networks.network(images, report)
+        return _feature_networks.told(images)
+
+    def after(self, step: Step) -> Iterable[Reading]:
+        from engine.labs.diffusion.probes._real_pictures import SAMPLES, real_pictures, scores
+
+        lab: Any = step.lab
+        images = lab.images()
+        if images is None:
+            return
+        for name, drawn_NCHW in lab.drawn_pictures(step, SAMPLES).items():
+            frechet, kernel = scores(images, drawn_NCHW)
+            yield Reading(f"fd_small/{name}", float(frechet))
+            yield Reading(f"kernel_mmd/{name}", float(kernel))
+        yield Reading("fd_small/floor", float(real_pictures(images).floor))
+        yield Reading("kernel_mmd/floor", float(real_pictures(images).kernel_floor))

@@ -1,0 +1,53 @@
+"""FACM's default anchor: velocity is asked for at times beyond the data.
+
+Shapes: B points, D coordinates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.declare.knobs import knob
+from engine.labs.diffusion.remedies.anchor import Anchor, velocity_loss
+from engine.labs.diffusion.remedies.objective import Ask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.labs.diffusion.models.flows import Flow
+    from engine.labs.diffusion.models.tangent import Residual
+
+
+class ExpandedInterval(Anchor):
+    """Differs: on TrigFlow, which FACM does not use, the mirrored time is −t; that is our reading."""
+
+    idea = (
+        "The same network also learns the plain velocity, a target that does not depend on itself. It knows the task by the time it hears: "
+        "t for the jump, 2 − t for the velocity; the two meet at the data, where both targets are the same."
+    )
+    formula = r"L=L_{CM}(c=t)+\lambda\left[\lVert F(x_t,2-t)-v\rVert^2+1-\cos\angle(F,v)\right]"
+    paper = "Flow-Anchored Consistency Models (Peng et al., ICLR 2026), losses.py and transport.py of the authors' repository"
+    cost = "One more forward and backward pass."
+    fails = (
+        "A network that was pre-trained only on t has never heard 2 − t: the authors pre-train on both halves, which is easy to miss. "
+        "Without a stressor the anchor takes capacity and helps nothing in the plane."
+    )
+    reading = "authors' code"
+
+    weight: float = knob(1.0, "weight of the velocity loss", source="authors' code: plain sum", group="remedy", ge=0.0, le=100.0)
+
+    def mirrored(self) -> bool:
+        return True
+
+    def velocity_label(self, flow: Flow, t_B: Tensor) -> tuple[Tensor, Tensor | None]:
+        return flow.mirror(t_B), None
+
+    def pretraining_label(self, flow: Flow, t_B: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Half of the batch hears t, the other half its mirror."""
+        import torch
+
+        half = torch.arange(len(t_B), device=t_B.device) < len(t_B) // 2
+        return torch.where(half, t_B, flow.mirror(t_B)), None
+
+    def loss(self, ask: Ask, flow: Flow, residual: Residual) -> Tensor:
+        return self.weight * velocity_loss(ask(residual.y_BD, *self.velocity_label(flow, residual.t_B)), residual.dy_BD)

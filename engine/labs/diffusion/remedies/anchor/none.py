@@ -1,0 +1,20 @@
+"""No anchor: consistency loss only."""
+
+from __future__ import annotations
+
+from engine.labs.diffusion.remedies.anchor import Anchor
+
+
+class Unanchored(Anchor):
+    idea = "Only the consistency loss: the velocity enters through the tangent and nowhere else."
+    formula = r"L=L_{CM}"
+    paper = "sCM (Lu and Song 2025, arXiv 2410.11081) trains so; FACM (Peng et al., ICLR 2026) argues against it"
+    cost = "Nothing."
+    fails = (
+        "When the time derivative of the network is large, its target is mostly its own derivative. In the plane this needs a stressor: "
+        "with a positional embedding it trains as well as with an anchor."
+    )
+    reading = "paper"
+
+    def anchored(self) -> bool:
+        return False

@@ -1,0 +1,29 @@
+"""A learned log-variance per time."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from engine.labs.diffusion.remedies.loss_weight import LossWeight
+
+
+class Adaptive(LossWeight):
+    idea = (
+        "A small network w(t) is trained along and settles where every time has the same expected loss: e^w times the error is 1. "
+        "From then on the loss is about 1 − w and says nothing about quality."
+    )
+    formula = r"L=\mathbb{E}\left[e^{w_\phi(t)}\,e-w_\phi(t)\right]"
+    paper = "sCM (Lu and Song 2025, arXiv 2410.11081), eq. 8; EDM2 (Karras et al. 2024, arXiv 2312.02696)"
+    cost = "A network of two small layers on the time alone."
+    fails = "It makes the loss curve flat by construction, and it equalises a divergence away: a loss that explodes is weighted down."
+    reading = "paper"
+
+    def network(self, width: int, seed: int) -> nn.Module:
+        from engine.labs.diffusion.models.time_network import LogVariance
+
+        return LogVariance(width, seed)
+
+    def weigh(self, error_B: Tensor, share_B: Tensor, network: nn.Module | None) -> Tensor:
+        assert network is not None
+        w_B = network(share_B).float()
+        return (w_B.exp() * error_B - w_B).mean()

@@ -1,0 +1,19 @@
+"""Every sample counts the same."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from engine.labs.diffusion.remedies.loss_weight import LossWeight
+
+
+class Constant(LossWeight):
+    idea = "The plain mean over the batch; what a time counts is decided by how often it is drawn."
+    formula = r"L=\mathbb{E}\,e"
+    paper = "sCM (Lu and Song 2025, arXiv 2410.11081), Figure 5b, the arm without adaptive weighting"
+    cost = "Nothing."
+    fails = "Times with large errors drown the others; the paper reports worse images, which a distribution in the plane does not show."
+    reading = "paper"
+
+    def weigh(self, error_B: Tensor, share_B: Tensor, network: nn.Module | None) -> Tensor:
+        return error_B.mean()

@@ -1,0 +1,20 @@
+"""Scale and shift normalised themselves."""
+
+from __future__ import annotations
+
+from engine.labs.diffusion.remedies.modulation import Modulation
+
+
+class DoubleNorm(Modulation):
+    idea = "Scale and shift are divided by their own root mean square, so that the time cannot shout however large its embedding grows."
+    formula = r"y=\mathrm{norm}(x)\odot(1+\mathrm{pnorm}(s(t)))+\mathrm{pnorm}(b(t))"
+    paper = "sCM (Lu and Song 2025, arXiv 2410.11081), section 4.1; the 1 + is FACM's code"
+    cost = "Two root mean squares per block."
+    fails = (
+        "A small modulation becomes one of full size, so the network is sensitive to time from the first step, and a high-frequency "
+        "embedding is amplified rather than tamed."
+    )
+    reading = "paper"
+
+    def double_norm(self) -> bool:
+        return True

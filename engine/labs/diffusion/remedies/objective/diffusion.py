@@ -1,0 +1,36 @@
+"""Plain diffusion: no consistency at all.  It makes the teachers.
+
+Shapes: B points, D coordinates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.labs.diffusion.remedies.objective import Ask
+from engine.labs.diffusion.remedies.objective.trigflow import Trigflow
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.labs.diffusion.models.flows import Velocity
+    from engine.labs.diffusion.models.tangent import Residual
+
+
+class Diffusion(Trigflow):
+    idea = "The network learns the velocity of the flow and nothing else; its target does not depend on itself, so nothing can run away."
+    formula = r"L=\lVert F(y_t,t)-(\cos t\,z-\sin t\,y_0)\rVert^2"
+    paper = "sCM (Lu and Song 2025, arXiv 2410.11081), section 3; the same target as flow matching and EDM up to weights"
+    cost = "One forward and backward pass."
+    fails = "One step gives the mean of all data: samples need many steps. A tangent other than raw makes it another method."
+    reading = "paper"
+
+    def knows_velocity(self) -> bool:
+        return True
+
+    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+        from engine.labs.diffusion.models.tangent import Residual
+
+        t_B, y_BD, dy_BD = self.point(batch, velocity)
+        F_BD = ask(y_BD, t_B)
+        return Residual(F_BD, dy_BD - F_BD.detach().float(), self.flow().noise_share(t_B), y_BD, t_B, dy_BD)

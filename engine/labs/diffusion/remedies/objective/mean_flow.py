@@ -1,0 +1,65 @@
+"""MeanFlow: the average velocity between any two times, of which the consistency model is the case that ends at the data.
+
+Shapes: B points, D coordinates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.declare.knobs import knob
+from engine.labs.diffusion.remedies.objective import Ask, Objective
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.labs.diffusion.models.flows import Flow, Velocity
+    from engine.labs.diffusion.models.tangent import Residual
+
+
+class MeanFlow(Objective):
+    idea = (
+        "The network hears two times and gives the average velocity between them. For most samples of a batch the two are equal, and "
+        "there it learns the plain velocity: an anchor that is built in."
+    )
+    formula = r"g=v+(r-t)\,\frac{d}{dt}F(x_t,t,r)-F,\quad r=t \text{ for a share of the batch}"
+    paper = "Mean Flows for One-step Generative Modeling (Geng et al. 2025, arXiv 2505.13447)"
+    cost = "One forward-mode pass beside the ordinary forward and backward pass."
+    fails = "With no share of equal times the anchor is gone, and FACM reports that it collapses."
+    reading = "our reading of the abstract"
+
+    p_mean: float = knob(-0.4, "mean of the logit of the noise share drawn", source="the paper: -0.4", ge=-5.0, le=5.0)
+    p_std: float = knob(1.0, "standard deviation of the logit", source="the paper: 1.0", ge=0.0, le=5.0)
+    equal_share: float = knob(
+        0.75, "share of the batch whose two times are equal", source="the paper: 0.75", group="remedy", ge=0.0, le=1.0
+    )
+
+    def flow(self) -> Flow:
+        from engine.labs.diffusion.models.flows import LinearFlow
+
+        return LinearFlow()
+
+    def two_times(self) -> bool:
+        return True
+
+    def times(self, batch: dict[str, Tensor]) -> Tensor:
+        return self.spans(batch)[0]
+
+    def spans(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """-> t and r >= t, both in the direction of FACM (0 noise, 1 data)."""
+        import torch
+
+        share_B2 = torch.sigmoid(self.p_mean + self.p_std * batch["normal"])
+        t_B, r_B = 1.0 - share_B2.amax(dim=1), 1.0 - share_B2.amin(dim=1)
+        return t_B, torch.where(batch["uniform"] < self.equal_share, t_B, r_B)
+
+    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+        from engine.labs.diffusion.models.tangent import Residual, jvp
+
+        flow = self.flow()
+        t_B, y_BD, dy_BD = self.point(batch, velocity)
+        r_B = self.spans(batch)[1]
+        reach_B = r_B - t_B
+        F_BD, J_BD = jvp(lambda y, t: ask(y, t, r_B), y_BD, t_B, reach_B.unsqueeze(1) * dy_BD, reach_B)
+        g_BD = flow.residual(F_BD, J_BD, y_BD, dy_BD, t_B)
+        return Residual(ask(y_BD, t_B, r_B), g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD, J_BD)

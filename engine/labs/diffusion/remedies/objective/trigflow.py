@@ -1,0 +1,86 @@
+"""sCM: the continuous-time consistency model in TrigFlow.
+
+Shapes: B points, D coordinates.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+from engine.declare.knobs import knob
+from engine.labs.diffusion.remedies.objective import Ask, Objective
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.labs.diffusion.models.flows import Velocity
+    from engine.labs.diffusion.models.tangent import Residual
+
+EDGE = 1e-4  # the logarithm of the noise is kept this far from both ends of the interval
+
+
+class Trigflow(Objective):
+    idea = (
+        "A consistency model jumps from any point of a flow line to its end in one step, so along the line it must not change: its total "
+        "derivative, computed by one forward-mode pass, is driven to zero."
+    )
+    formula = (
+        r"g=-\cos^2 t\,(F-\dot y)-r\cos t\sin t\,(y+\dot F),\quad \dot F=\nabla F\cdot\dot y+\partial_t F,\quad "
+        r"L=\lVert F-\mathrm{sg}[F]-\rho(g)\rVert^2"
+    )
+    paper = "sCM (Lu and Song 2025, arXiv 2410.11081), eq. 6 to 8 and Algorithm 1"
+    cost = "One forward-mode pass beside the ordinary forward and backward pass: about 1.7 times a diffusion step."
+    fails = (
+        "The term with the time derivative grows with the frequency of the time embedding. Normalising the tangent bounds each step "
+        "but not where many steps lead."
+    )
+    reading = "paper"
+
+    p_mean: float = knob(-1.0, "mean of the logarithm of the noise drawn", source="the paper: -1.0", group="training", ge=-5.0, le=5.0)
+    p_std: float = knob(1.4, "standard deviation of the logarithm of the noise", source="the paper: 1.4", group="training", ge=0.0, le=5.0)
+    warmup: float = knob(
+        0.2, "share of the run over which the unstable part of the tangent is faded in", source="the paper: 10,000 steps", ge=0.0, le=1.0
+    )
+    c_noise: Literal["t", "log"] = knob(
+        "t", "what the network hears of the time: t itself, or EDM's log(noise)/4", source="t in the paper", group="remedy"
+    )
+    extra_prior: bool = knob(
+        False,
+        "multiply the tangent by 1/tan t once more, as several public codes do",
+        source="not in Algorithm 1",
+        group="stressor",
+    )
+
+    def time_input(self, t_B: Tensor) -> Tensor:
+        return t_B if self.c_noise == "t" else log_noise(t_B)
+
+    def mirrors(self) -> bool:
+        return self.c_noise == "t"
+
+    def times(self, batch: dict[str, Tensor]) -> Tensor:
+        return self.flow().from_sigma((self.p_mean + self.p_std * batch["normal"][:, 0]).exp())
+
+    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+        import torch
+
+        from engine.labs.diffusion.models.tangent import Residual, jvp
+
+        flow = self.flow()
+        t_B, y_BD, dy_BD = self.point(batch, velocity)
+        reach_B = flow.reach(t_B)
+        F_BD, J_BD = jvp(ask, y_BD, t_B, reach_B.unsqueeze(1) * dy_BD, reach_B)
+        ramp = min(1.0, progress / self.warmup) if self.warmup else 1.0
+        g_BD = flow.residual(F_BD, J_BD, y_BD, dy_BD, t_B, ramp)
+        if self.extra_prior:
+            g_BD = g_BD / torch.tan(t_B).unsqueeze(1)
+        return Residual(ask(y_BD, t_B), g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD, J_BD)
+
+
+def log_noise(t_B: Tensor) -> Tensor:
+    """EDM's c_noise = log(sigma) / 4 with sigma = sigma_d tan(t)."""
+    import torch
+
+    from engine.labs.diffusion.datasets.plane import SIGMA_DATA
+
+    return torch.log(SIGMA_DATA * torch.tan(t_B.clamp(EDGE, 0.5 * math.pi - EDGE))) / 4.0

@@ -1,0 +1,22 @@
+"""Every coordinate of the tangent clipped."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from engine.declare.knobs import knob
+from engine.labs.diffusion.remedies.tangent import Tangent
+
+
+class Clip(Tangent):
+    idea = "Each coordinate of the tangent is cut off at a bound, so no sample can ask for more than a step of that size."
+    formula = r"\rho(g)=\mathrm{clip}(g,-b,b)"
+    paper = "sCM (Lu and Song 2025, arXiv 2410.11081), section 4.2"
+    cost = "One comparison per coordinate."
+    fails = "The bound limits the step, not where it leads: under a violent time embedding the network still drifts away."
+    reading = "paper"
+
+    bound: float = knob(1.0, "largest absolute value of a coordinate", source="the paper: 1", group="remedy", ge=1e-6, le=1e6)
+
+    def shape(self, g_BD: Tensor, share_B: Tensor) -> Tensor:
+        return g_BD.clamp(-self.bound, self.bound)

@@ -1,0 +1,1 @@
+"""Topic moe: mixtures of experts, whose router collapses."""

@@ -1,0 +1,34 @@
+"""How many experts of one layer get next to nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.common.traces import level, line, marks
+
+
+class DeadExperts(Chart):
+    """Experts whose average load is under a tenth of an equal share."""
+
+    title = "Dead experts"
+    about = (
+        "Experts that receive less than a tenth of an equal share of the tokens, on a running average; "
+        "an untrained router already leaves a few idle."
+    )
+    needs = ("router/dead_experts",)
+    layered = True
+    place = 30
+
+    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="dead experts")
+        for look in runs:
+            figure.add_traces(line(look, frames, "router/dead_experts", layer, width=2, line_shape="hv", smooth=False))
+        experts = max((look.size("router/load", layer) for look in runs), default=0)
+        if experts:
+            figure.add_trace(level(experts, f"all {experts} experts"))
+        figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})
+        marks(figure, runs, frames, events)
+        return figure

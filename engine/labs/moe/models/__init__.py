@@ -1,0 +1,1 @@
+"""Networks and their parts of mixtures of experts."""

@@ -1,0 +1,1 @@
+"""Remedies, a folder for each question of mixtures of experts."""

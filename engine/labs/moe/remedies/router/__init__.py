@@ -1,0 +1,18 @@
+"""Question `router`: which expert does a token go to, and what keeps the experts busy?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.declare.knobs import Choice
+
+if TYPE_CHECKING:
+    from engine.labs.moe.models.router_scores import Router as RouterModule
+
+
+class Router(Choice):
+    """Which expert does a token go to, and what keeps the experts busy?"""
+
+    def build(self, d: int, experts: int, init_factor: float) -> RouterModule:
+        """-> the router of one layer for tokens of width `d`; `init_factor` scales the usual starting weights."""
+        raise TypeError(f"{type(self).__name__} must define build(d, experts, init_factor)")

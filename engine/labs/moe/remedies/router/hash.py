@@ -1,0 +1,42 @@
+"""No router at all: the expert is the byte's number modulo the number of experts.
+
+Shapes: T tokens, E experts.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from engine.labs.moe.models.router_scores import Router as RouterModule
+from engine.labs.moe.models.router_scores import Routing
+from engine.labs.moe.remedies.router import Router
+
+
+class Hash(Router):
+    idea = (
+        "Nothing is learned: a byte always goes to the expert with its number modulo the number of experts. "
+        "Nothing can collapse, because nothing can move; how even the load is depends on how often each byte occurs."
+    )
+    formula = r"e(t)=\mathrm{byte}_t \bmod E,\quad y=\mathrm{FFN}_{e(t)}(x_t)"
+    paper = "Hash Layers For Large Sparse Models (Roller et al. 2021, arXiv 2106.04426)"
+    cost = "Nothing: no matrix product, no parameter."
+    fails = (
+        "The load is as uneven as the text: in source code the space alone fills one expert. "
+        "Its result has weight 1, where a softmax router multiplies by a probability well below 1, "
+        "so a difference in loss between the two is not a comparison of routing alone."
+    )
+    reading = "our reading of the abstract"  # and of the hash layer in StableMoE's code; the paper's balanced table is not built
+
+    def build(self, d: int, experts: int, init_factor: float) -> HashRouter:
+        return HashRouter(experts, k=1)
+
+
+class HashRouter(RouterModule):
+    """One expert per token, combine weight 1, no logits."""
+
+    def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
+        experts_T1 = (ids_T % self.experts).unsqueeze(1)
+        probs_TE = one_hot(experts_T1.squeeze(1), self.experts).to(torch.float32)
+        return Routing(experts_T1, torch.ones_like(experts_T1, dtype=torch.float32), probs_TE, None, {}, "hash")

@@ -1,0 +1,78 @@
+"""Auxiliary-loss-free balancing: a bias per expert, moved by hand after each step, decides who is chosen but not how it counts.
+
+Shapes: T tokens, D width, E experts, k experts per token.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from engine.declare.knobs import knob
+from engine.labs.moe.models.router_scores import LinearRouter, Routing, route
+from engine.labs.moe.remedies.router import Router
+
+
+class LossFree(Router):
+    idea = (
+        "After each step every expert that got less than its share has a small constant added to its bias, "
+        "and every expert that got more has it taken away. "
+        "The bias only takes part in choosing; the result is weighted by the score without it, so no gradient fights the task."
+    )
+    formula = r"e\in\mathrm{top}_k(s+b),\quad y=\sum_e s_e\,\mathrm{FFN}_e(x),\quad b_e\leftarrow b_e+u\,\mathrm{sign}(\bar c-c_e)"
+    paper = "Auxiliary-Loss-Free Load Balancing Strategy for Mixture-of-Experts (Wang et al. 2024, arXiv 2408.15664)"
+    cost = "E numbers per layer; no extra loss and no extra gradient."
+    fails = (
+        "Too small a rate comes too late for a short run; too large a rate makes the load swing from batch to batch "
+        "while its average looks fine. With the sign the wrong way round, full experts get fuller: "
+        "a mistake that circulates in summaries of the paper."
+    )
+    reading = "our reading of the abstract"  # and of detailed summaries, and of the update in torchtitan, which quotes Algorithm 1
+
+    k: int = knob(1, "experts per token", unit="experts", source="the paper uses 6 of 64", group="size", ge=1, le=64)
+    gate: Literal["sigmoid", "softmax"] = knob(
+        "sigmoid", "what turns logits into scores", source="sigmoid in the paper's main runs, softmax in its appendix C", group="remedy"
+    )
+    update_rate: float = knob(
+        1e-3, "how far a bias moves per step", source="the paper: 0.001 for steps of millions of tokens", group="remedy", ge=0.0, le=1.0
+    )
+
+    def build(self, d: int, experts: int, init_factor: float) -> LossFreeRouter:
+        return LossFreeRouter(d, experts, self.k, init_factor, self.gate, self.update_rate)
+
+
+class LossFreeRouter(LinearRouter):
+    """Differs: after each update the biases are shifted to mean 0, as torchtitan does; a common shift chooses nobody and only drifts.
+
+    `bias_E` is an fp32 buffer, so it is saved with the weights and no optimizer touches it.
+    """
+
+    def __init__(self, d: int, experts: int, k: int, init_factor: float, gate: str, update_rate: float) -> None:
+        super().__init__(d, experts, k, init_factor)
+        self.gate, self.update_rate = gate, update_rate
+        self.register_buffer("bias_E", torch.zeros(experts))
+        self.register_buffer("counts_E", torch.zeros(experts, dtype=torch.int64), persistent=False)
+
+    def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
+        return route(self.logits(x_TD), self.k, self.gate, self.bias_E)
+
+    def observe(self, counts_E: Tensor) -> None:
+        self.counts_E += counts_E
+
+    def after_step(self) -> None:
+        move_bias(self.bias_E, self.counts_E, self.update_rate)
+        self.counts_E.zero_()
+
+
+@torch.no_grad()
+def move_bias(bias_E: Tensor, counts_E: Tensor, update_rate: float) -> None:
+    """Algorithm 1 of the paper, in place: b_e += u sign(mean count - c_e), then the mean is taken off.
+
+    The counts are those of the step that just ended, never of the batch being routed: choosing by the
+    counts of the same batch would let a token's route depend on tokens after it.
+    """
+    counts = counts_E.to(bias_E.dtype)
+    bias_E += update_rate * torch.sign(counts.mean() - counts)
+    bias_E -= bias_E.mean()

@@ -1,0 +1,77 @@
+"""Sinkhorn balancing: in training a token's expert comes from a plan that gives every expert of the batch an equal share.
+
+Shapes: T tokens, D width, E experts, k experts per token, K iterations.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from engine.declare.knobs import knob
+from engine.labs.moe.models.router_scores import LinearRouter, Routing, route, top_k
+from engine.labs.moe.remedies.router import Router
+
+
+class Sinkhorn(Router):
+    idea = (
+        "In training each batch is shared out: a number g per expert is added to the scores so that every expert's share of the "
+        "(soft) assignments is the same, and each token goes where its score plus g is largest. The result is weighted by the plain "
+        "softmax without g, and no gradient passes through the choice. In evaluation g is left out: each token goes greedily to its "
+        "best score, for a single text has no batch to share out."
+    )
+    formula = (
+        r"P_{te}=e^{s_{te}/\tau+f_t+g_e},\ \sum_eP_{te}=1,\ \sum_tP_{te}=\tfrac TE;\quad "
+        r"e(t)=\mathrm{top}_k(s_t/\tau+g)\ \text{in training},\ \mathrm{top}_k(s_t)\ \text{in evaluation};\quad "
+        r"y=\sum_e\mathrm{softmax}(s_t)_e\,\mathrm{FFN}_e(x_t)"
+    )
+    paper = "S-BASE in Unified Scaling Laws for Routed Language Models (Clark et al. 2022, arXiv 2202.01169)"
+    cost = "Two log-sum-exps of the T by E scores per iteration, in fp32; no extra loss, no extra gradient, no parameter."
+    fails = (
+        "What training balances, evaluation does not: greedy routing of the same batch is as uneven as the scores are. In training a "
+        "token's expert depends on all others of the batch, later ones included. An even plan splits a token among experts, and its "
+        "largest entries can be as uneven as before: a lower temperature brings the plan nearer to whole tokens, but takes more iterations."
+    )
+    reading = "our reading of the abstract"  # and of summaries; BASE's auction, which it replaces, was read in fairseq
+
+    k: int = knob(1, "experts per token", unit="experts", source="the paper uses 1", group="size", ge=1, le=64)
+    iterations: int = knob(
+        20, "rounds of evening out rows and columns", unit="iterations", source="20 to 100 are usual", group="remedy", ge=1, le=200
+    )
+
+    temperature: float = knob(
+        0.1,
+        "the scores are divided by it before they are balanced; the lower, the nearer the plan comes to whole tokens",
+        source="our choice: with 1 the plan is even here and the choice made from it is not",
+        group="remedy",
+        ge=1e-3,
+        le=100.0,
+    )
+
+    def build(self, d: int, experts: int, init_factor: float) -> SinkhornRouter:
+        return SinkhornRouter(d, experts, self.k, init_factor, self.iterations, self.temperature)
+
+
+class SinkhornRouter(LinearRouter):
+    """The largest entry of a row of P is the largest s + g: f moves a whole row, so only g takes part in choosing."""
+
+    def __init__(self, d: int, experts: int, k: int, init_factor: float, iterations: int, temperature: float) -> None:
+        super().__init__(d, experts, k, init_factor)
+        self.iterations, self.temperature = iterations, temperature
+
+    def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
+        logits_TE = self.logits(x_TD)
+        if not self.training:
+            return route(logits_TE, self.k)
+        probs_TE = logits_TE.softmax(dim=-1)
+        experts_Tk, errors_K = self.shared_out(logits_TE.detach())
+        return Routing(experts_Tk, probs_TE.gather(1, experts_Tk), probs_TE, logits_TE, {}, "softmax", column_errors_K=errors_K)
+
+    @torch.no_grad()
+    def shared_out(self, logits_TE: Tensor) -> tuple[Tensor, Tensor]:
+        """-> (experts_Tk of the plan, errors_K: largest relative error of an expert's soft share before each iteration moved g)."""
+        from kernels.sinkhorn import sinkhorn  # the kernel on CUDA, plain torch elsewhere; either tells the provenance which
+
+        sharpened_TE = logits_TE / self.temperature
+        balanced = sinkhorn(sharpened_TE, self.iterations)
+        return top_k(sharpened_TE + balanced.g_KE[-1], self.k), balanced.errors_K

@@ -1,0 +1,47 @@
+"""AdamW: Adam with weight decay taken out of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from engine.declare.knobs import knob
+from engine.labs.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer as TorchOptimizer
+
+
+class AdamW(Optimizer):
+    idea = "Divide each coordinate's averaged gradient by its own averaged size, so that every weight moves by about the learning rate."
+    formula = (
+        r"m\leftarrow\beta_1m+(1-\beta_1)g,\quad v\leftarrow\beta_2v+(1-\beta_2)g^2,\quad "
+        r"w\leftarrow w-\eta\,(\hat m/(\sqrt{\hat v}+\epsilon)+\lambda w)"
+    )
+    paper = "Loshchilov and Hutter 2019, arXiv 1711.05101"
+    cost = "Two extra numbers per weight."
+    fails = "After a gradient spike v stays large for about 1/(1−β₂) steps, and the weights hardly move: a silent stall."
+    reading = "our reading of the abstract"
+
+    beta1: float = knob(0.9, "memory of the averaged gradient", ge=0.0, le=0.9999, source="the usual value")
+    beta2: float = knob(
+        0.95, "memory of the averaged squared gradient", ge=0.0, le=0.99999, source="Wortsman et al. 2023, arXiv 2309.14322"
+    )
+    eps: float = knob(1e-8, "added to the denominator", ge=0.0, le=1.0, source="the usual value")
+    weight_decay: float = knob(0.01, "share of the weight, times the learning rate, taken off at every step", ge=0.0, le=10.0)
+
+    def build(self, parameters: Iterable[tuple[str, nn.Parameter]], lr: float) -> TorchOptimizer:
+        import torch
+
+        named = list(parameters)
+        betas = (self.beta1, self.beta2)
+        if named and named[0][1].is_cuda:
+            from kernels.launch import CHOICE
+            from kernels.spam_adam import KERNEL
+
+            if CHOICE.runner(KERNEL, named[0][1].device) is not None:
+                from engine.labs.optimizer._spike_aware_adam import SpikeAwareAdam
+
+                return SpikeAwareAdam(named, lr, betas, self.eps, self.weight_decay)
+        return torch.optim.AdamW(named, lr=lr, betas=betas, eps=self.eps, weight_decay=self.weight_decay)

@@ -1,0 +1,74 @@
+"""SPAM: Adam that clips single coordinates when they spike, and forgets its moments now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from engine.declare.knobs import knob
+from engine.labs.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer as TorchOptimizer
+
+
+class Spam(Optimizer):
+    idea = (
+        "A gradient that is far larger than its own average is cut to a multiple of it, one coordinate at a time, before it reaches "
+        "the moments; and every few hundred steps the moments begin anew, so that no spike is remembered for long."
+    )
+    formula = (
+        r"g\leftarrow\mathrm{sign}(g)\sqrt{\theta v}\ \ \text{where}\ g^2>\theta v;\quad m,v\leftarrow 0\ \text{every}\ \Delta T;\quad "
+        r"w\leftarrow w-\eta\,s_k\,\hat m/(\sqrt{\hat v}+\epsilon),\quad s_k=1-0.99\,\tfrac12\left(1+\cos\tfrac{\pi k}{N+1}\right)"
+    )
+    paper = "SPAM: Spike-Aware Adam with Momentum Reset (Huang et al. 2025, arXiv 2501.06842) and its authors' code"
+    cost = "Nothing beyond Adam; each reset loses some progress while the step warms up again."
+    fails = (
+        "The published threshold of 5000 lets a spike of 70 times the usual size through: it shortens the stall after a spike "
+        "more than it prevents the kick. Short runs pay for resets that they did not need."
+    )
+    reading = "paper"
+
+    beta1: float = knob(0.9, "memory of the averaged gradient", ge=0.0, le=0.9999, source="the paper")
+    beta2: float = knob(0.999, "memory of the averaged squared gradient", ge=0.0, le=0.99999, source="the paper")
+    eps: float = knob(1e-6, "added to the denominator", ge=0.0, le=1.0, source="the authors' code")
+    weight_decay: float = knob(0.0, "share of the weight, times the learning rate, taken off at every step", ge=0.0, le=10.0)
+    theta: float = knob(
+        5000.0,
+        "a coordinate whose square is above this many times its average is cut; 0 cuts none",
+        ge=0.0,
+        le=1e9,
+        source="the paper",
+    )
+    interval: int = knob(500, "steps between resets of the moments; 0 resets never", unit="steps", ge=0, le=1_000_000, source="the paper")
+    reset_warmup: int = knob(150, "steps over which the step grows again after a reset", unit="steps", ge=0, le=100_000, source="the paper")
+    quiet: int = knob(
+        20,
+        "steps after the start and after a reset without clipping",
+        unit="steps",
+        ge=0,
+        le=100_000,
+        source="the authors' code",
+    )
+    restart_bias: bool = knob(
+        False,
+        "a reset also restarts the bias corrections; else the first step after it is 3.2 times as long",
+        source="off in the authors' code",
+    )
+
+    def build(self, parameters: Iterable[tuple[str, nn.Parameter]], lr: float) -> TorchOptimizer:
+        from engine.labs.optimizer._spike_aware_adam import SpikeAwareAdam
+
+        return SpikeAwareAdam(
+            parameters,
+            lr,
+            (self.beta1, self.beta2),
+            self.eps,
+            self.weight_decay,
+            theta=self.theta,
+            interval=self.interval,
+            warmup=self.reset_warmup,
+            quiet=self.quiet,
+            restart=self.restart_bias,
+        )

@@ -1,1 +1,0 @@
-"""Neural networks in plain torch; they know nothing of runs, probes or Lightning."""

@@ -1,1 +1,0 @@
-"""Remedies: a folder is a question, a file in it one published answer."""
