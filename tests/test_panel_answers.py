@@ -210,7 +210,9 @@ def test_a_panel_that_hangs_is_killed_and_says_so(monkeypatch: pytest.MonkeyPatc
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[Zygote]:
     """A zygote that runs the copied code."""
-    start = f"import sys; sys.path.insert(0, {str(code)!r}); from engine import zygote; sys.exit(zygote.main(sys.argv[1:]))"
+    start = (
+        f"import sys; sys.path.insert(0, {str(code)!r}); from engine.worker import fork_server; sys.exit(fork_server.main(sys.argv[1:]))"
+    )
     executor = Zygote(tmp_path_factory.mktemp("data"), [sys.executable, "-c", start])
     executor.start()
     assert executor.wait(120)

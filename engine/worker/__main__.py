@@ -2,7 +2,7 @@
 
 import sys
 
-from engine.worker import main
+from engine.worker.main import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
