@@ -13,15 +13,15 @@ st.markdown(
 )
 standing(device.gpus(), device.gpu_names())
 
-recorded = recorded.recorded()
-if not recorded["kernels"]:
+table = recorded.recorded()
+if not table["kernels"]:
     st.info("No kernel is recorded. `python -m engine kernels --check --write` makes the table.", icon=":material/info:")
-names = list(recorded["kernels"])
+names = list(table["kernels"])
 with st.container(horizontal=True, gap="small"):
     for name in names:
         st.markdown(f"[`{name}`](#{name.replace('_', '-')})", width="content")
 for name in names:
-    one_kernel(name, recorded["kernels"][name], recorded.benches(), bool(device.gpus()))
+    one_kernel(name, table["kernels"][name], recorded.benches(), bool(device.gpus()))
 
 st.header("How a kernel is proven without a GPU", anchor="proof")
 st.markdown(
