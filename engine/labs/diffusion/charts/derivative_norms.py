@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.frames import latest
 from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.common.profiles import latest
 from engine.labs.common.traces import meta
 
 PARTS = {"derivative/time_by_noise": ("∂F/∂t", 2.2, "circle"), "derivative/space_by_noise": ("∇F·dx", 1.0, "circle-open")}

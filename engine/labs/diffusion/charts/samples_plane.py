@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.frames import latest
 from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.common.profiles import latest
 from engine.labs.common.traces import NEUTRAL, meta
 
 COLUMNS = {"samples/one_step": "one jump", "samples/two_steps": "two jumps"}
