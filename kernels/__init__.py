@@ -1,1 +1,1 @@
-"""Custom CUDA kernels: pairs of <name>.cu and <name>.py; README.md tells how they are built, proven and used."""
+"""Custom CUDA kernels, one folder each; README.md tells how they are built, proven and used."""

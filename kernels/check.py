@@ -111,12 +111,14 @@ def as_table(targets: dict[int, dict[str, Entry]]) -> dict[str, dict[str, Any]]:
 def words(kernel: Kernel) -> dict[str, Any]:
     """What the page says of a kernel, so that it needs no torch to say it."""
     said = ("title", "formula", "legend", "floor", "used_by")
-    return {name: getattr(kernel, name) for name in said} | {"budgets": dict(kernel.entries), "aims": dict(kernel.targets)}
+    about = kernel.about()
+    return {name: getattr(about, name) for name in said} | {"budgets": dict(kernel.entries), "aims": dict(about.targets)}
 
 
 def balance(kernel: Kernel) -> dict[str, Any]:
     """How evenly its strategies cut the work, for those that have strategies."""
-    return {"balance": kernel.balance()} if kernel.balance else {}
+    rows = kernel.balance()
+    return {} if rows is None else {"balance": rows}
 
 
 @dataclass

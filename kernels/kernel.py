@@ -1,6 +1,7 @@
 """What a kernel declares of itself: its entries, its words for the page, and samples with an independent answer.
 
-Each pair `<name>.cu`, `<name>.py` defines one `KERNEL`; the folder is the register.
+Each kernel is a folder with fixed file names: `<name>.cu`, `<name>.py` (operation, reference and `KERNEL`), `samples.py`, `cases.py`,
+`about.py`.  The folders are the register.
 """
 
 from __future__ import annotations
@@ -58,24 +59,51 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """`entries`: name expression of the `.cu` -> most registers per thread that it may take on any architecture."""
+class About:
+    """The words of a kernel for the page; `formula` in LaTeX.  `targets`: share of the floor or speed-up asked for, by peer."""
 
-    name: str
     title: str
     formula: str
     legend: str
     floor: str
     used_by: str
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What launching needs.  `entries`: name expression of the `.cu` -> most registers per thread that it may take on any architecture.
+
+    Everything else is found by convention in the kernel's folder: `samples.py`, `cases.py` (with `balance` where it has strategies)
+    and `about.py`, which are imported when they are asked for.
+    """
+
+    name: str
     entries: Mapping[str, int]
-    samples: Callable[[], Iterator[Sample]]
-    cases: Callable[[torch.device], Iterator[Case]]
-    targets: Mapping[str, str] = field(default_factory=dict)  # share of the floor or speed-up asked for, by peer
-    balance: Callable[[], list[dict[str, Any]]] | None = None  # how even its work is, in rows for the page; needs no GPU
+
+    def samples(self) -> Iterator[Sample]:
+        """Inputs with their independent answers."""
+        return self._part("samples").samples()
+
+    def cases(self, device: torch.device) -> Iterator[Case]:
+        """The sizes of the benchmark."""
+        return self._part("cases").cases(device)
+
+    def balance(self) -> list[dict[str, Any]] | None:
+        """How even its work is, in rows for the page, for a kernel with strategies; needs no GPU."""
+        balance = getattr(self._part("cases"), "balance", None)
+        return balance() if balance else None
+
+    def about(self) -> About:
+        """The words for the page."""
+        return self._part("about").ABOUT
+
+    def _part(self, file: str) -> Any:
+        return importlib.import_module(f"{__package__}.{self.name}.{file}")
 
     @property
     def path(self) -> Path:
-        return HERE / f"{self.name}.cu"
+        return HERE / self.name / f"{self.name}.cu"
 
     @property
     def source(self) -> str:
@@ -84,14 +112,14 @@ class Kernel:
 
 def names() -> list[str]:
     """The kernels that are here, from the folder, without importing one."""
-    return sorted(p.stem for p in HERE.glob("*.cu"))
+    return sorted(p.stem for p in HERE.glob("*/*.cu") if p.stem == p.parent.name)
 
 
 def kernel(name: str) -> Kernel:
     """The declaration of one kernel."""
     if name not in names():
         raise ValueError(f"There is no kernel {name}; there are {', '.join(names())}.")
-    return importlib.import_module(f"kernels.{name}").KERNEL
+    return importlib.import_module(f"{__package__}.{name}.{name}").KERNEL
 
 
 def three(dimensions: Dimensions) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -71,28 +72,50 @@ def test_a_description_carries_bounds_units_and_choices() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    package = tmp_path / "made_up_catalog"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "good.py").write_text("class Good(dict): pass\nclass _Hidden(dict): pass\n")
-    (package / "syntax.py").write_text("class Broken(:\n")
-    (package / "two.py").write_text("class A(dict): pass\nclass B(dict): pass\n")
-    (package / "_helper.py").write_text("raise RuntimeError('never imported')\n")
+def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A register of two topics and what they share."""
+    labs = tmp_path / "made_up" / "labs"
+    for folder in ("moe/probes", "gnn/probes", "common/probes"):
+        (labs / folder).mkdir(parents=True)
+    (labs / "moe/probes/good.py").write_text("class Good(dict): pass\nclass _Hidden(dict): pass\n")
+    (labs / "moe/probes/syntax.py").write_text("class Broken(:\n")
+    (labs / "gnn/probes/two.py").write_text("class A(dict): pass\nclass B(dict): pass\n")
+    (labs / "common/probes/_helper.py").write_text("raise RuntimeError('never imported')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield package
-    for name in [m for m in sys.modules if m.startswith("made_up_catalog")]:
+    yield labs
+    for name in [m for m in sys.modules if m.startswith("made_up")]:
         del sys.modules[name]
 
 
-def test_one_broken_file_hides_no_other(folder: Path) -> None:
-    good, bad = Catalog("made_up_catalog", dict).load()
+def test_one_broken_file_hides_no_other(labs: Path) -> None:
+    good, bad = Catalog("probes", dict, labs).load()
     assert list(good) == ["good"]
-    assert {Path(b.file).name: b.says.partition(":")[0] for b in bad} == {"syntax.py": "SyntaxError", "two.py": "TypeError"}
+    assert {b.file: b.says.partition(":")[0] for b in bad} == {
+        "made_up/labs/moe/probes/syntax.py": "SyntaxError",
+        "made_up/labs/gnn/probes/two.py": "TypeError",
+    }
+    assert {(b.kind, b.name) for b in bad} == {("probe", "syntax"), ("probe", "two")}
 
 
-def test_a_new_file_is_a_new_entry(folder: Path) -> None:
-    (folder / "more.py").write_text("class More(dict): pass\n")
-    assert "more" in Catalog("made_up_catalog", dict).load()[0]
+def test_a_new_file_is_a_new_entry(labs: Path) -> None:
+    (labs / "common/probes/more.py").write_text("class More(dict): pass\n")
+    catalog = Catalog("probes", dict, labs)
+    assert catalog.names() == ["good", "more", "syntax", "two"], "alphabetical over all topics"
+    assert catalog.file("more") == "made_up/labs/common/probes/more.py"
+    assert "more" in catalog.load()[0]
     with pytest.raises(KeyError, match="did you mean"):
-        Catalog("made_up_catalog", dict)["goood"]
+        catalog["goood"]
+
+
+def test_a_name_that_two_topics_use_is_broken_and_names_both_files(labs: Path) -> None:
+    (labs / "gnn/probes/good.py").write_text("class Good(dict): pass\n")
+    good, bad = Catalog("probes", dict, labs).load()
+    assert not good
+    says = next(b.says for b in bad if b.name == "good")
+    assert "made_up/labs/gnn/probes/good.py and made_up/labs/moe/probes/good.py bear the same name" in says
+
+
+def test_labs_lie_in_the_topics_themselves_and_nowhere_else(labs: Path) -> None:
+    for place in ("moe/moe.py", "common/shared.py", "gnn/_presets.py", "gnn/gnn.py"):
+        (labs / place).write_text("class Lab(dict): pass\n")
+    assert Catalog("", dict, labs).names() == ["gnn", "moe"]

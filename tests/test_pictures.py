@@ -53,7 +53,7 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     class WithDrawing(Catalog):
         def load(self) -> Any:
             good, bad = super().load()
-            return (good | {"drawing": Drawing} if self.package == "engine.probes" else good), bad
+            return (good | {"drawing": Drawing} if self.folder == "probes" else good), bad
 
     monkeypatch.setattr(fit, "Catalog", WithDrawing)
 

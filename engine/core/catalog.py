@@ -29,14 +29,14 @@ def only_class(module_name: str, kind: type[T]) -> type[T]:
     return found[0]
 
 
-def module_of(file: Path) -> str:
+def module_of(file: Path, root: Path = ROOT) -> str:
     """The dotted name under which a file below the root is imported."""
-    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(file.relative_to(root).with_suffix("").parts)
 
 
-def topics() -> list[str]:
+def topics(labs: Path = LABS) -> list[str]:
     """The topics, from the folders of engine/labs/, in alphabetical order."""
-    return sorted(f.name for f in LABS.iterdir() if f.is_dir() and f.name[0].isalpha() and f.name not in SHARED)
+    return sorted(f.name for f in labs.iterdir() if f.is_dir() and f.name[0].isalpha() and f.name not in SHARED)
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Catalog(Generic[T]):
     Listing reads the file system and imports nothing.  Names are unique over all topics: a name that two files bear is broken.
     """
 
-    def __init__(self, folder: str, kind: type[T]) -> None:
-        self.folder, self.kind = folder, kind
+    def __init__(self, folder: str, kind: type[T], labs: Path = LABS) -> None:
+        self.folder, self.kind, self.labs, self.root = folder, kind, labs, labs.parent.parent
 
     def names(self) -> list[str]:
         """File names in alphabetical order over all topics, without importing one of them."""
@@ -64,15 +64,15 @@ class Catalog(Generic[T]):
 
     def file(self, name: str) -> str:
         """Where an entry lies, relative to the root.  KeyError for a name that is no file."""
-        return self._known(name)[0].relative_to(ROOT).as_posix()
+        return self._known(name)[0].relative_to(self.root).as_posix()
 
     def __getitem__(self, name: str) -> type[T]:
         """Import one entry.  KeyError for a name that is no file, TypeError for one that is not exactly one entry."""
         files = self._known(name)
         if len(files) > 1:
-            where = " and ".join(f.relative_to(ROOT).as_posix() for f in files)
+            where = " and ".join(f.relative_to(self.root).as_posix() for f in files)
             raise TypeError(f"{where} bear the same name; rename one of them.")
-        return only_class(module_of(files[0]), self.kind)
+        return only_class(module_of(files[0], self.root), self.kind)
 
     def load(self) -> tuple[dict[str, type[T]], list[Broken]]:
         """Every entry that imports, and a `Broken` for each that does not, so that one bad file hides no other."""
@@ -99,7 +99,7 @@ class Catalog(Generic[T]):
         return files[name]
 
     def _files(self) -> dict[str, list[Path]]:
-        folders = [LABS / topic for topic in topics()] if not self.folder else sorted(LABS.glob(f"*/{self.folder}"))
+        folders = sorted(self.labs.glob(f"*/{self.folder}")) if self.folder else [self.labs / topic for topic in topics(self.labs)]
         out: dict[str, list[Path]] = {}
         for folder in folders:
             for path in sorted(folder.glob("*.py")):

@@ -17,8 +17,8 @@ from engine.labs.optimizer.adamw import AdamW
 from engine.labs.optimizer.sgd import SGD
 from engine.labs.optimizer.spam import Spam
 from engine.labs.probe import Probe, Step
-from kernels import tensor_stats
 from kernels.emulator import Emulator
+from kernels.tensor_stats import tensor_stats
 from tests.tiny_lab import Tiny, run_tiny
 
 KIND = Catalog("probes", Probe)["adam_moments"]

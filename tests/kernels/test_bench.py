@@ -71,7 +71,7 @@ def test_the_folder_works_when_it_is_copied_alone(tmp_path: Path) -> None:
     ask = (
         "import sys; from pathlib import Path; from kernels.kernel import kernel, names, HERE; import torch\n"
         "assert HERE == Path.cwd().resolve() / 'kernels'; [list(kernel(n).samples()) for n in names()]\n"
-        "from kernels.tensor_stats import tensor_stats; assert tensor_stats([torch.ones(4)]).norms_P[0] == 2\n"
+        "from kernels.tensor_stats.tensor_stats import tensor_stats; assert tensor_stats([torch.ones(4)]).norms_P[0] == 2\n"
         "print(*names(), *({m.partition('.')[0] for m in sys.modules} & {'engine', 'pages', 'streamlit', 'lightning'}))"
     )
     environment = {"PYTHONPATH": str(tmp_path), "PATH": "", "HOME": str(tmp_path)}

@@ -15,7 +15,7 @@ from engine.labs.moe.remedies.router import Router
 from engine.worker.fit import train
 from kernels import launch
 from kernels.launch import CHOICE, Choice
-from kernels.tensor_stats import KERNEL, reference, tensor_stats
+from kernels.tensor_stats.tensor_stats import KERNEL, reference, tensor_stats
 from tests.small_labs import SMALL
 from tests.tiny_lab import Tiny, Told, new_folder
 

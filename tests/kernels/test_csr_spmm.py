@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.library import opcheck
 
-from kernels import csr_spmm as module
-from kernels.csr_cases import balance, power_law_degrees
-from kernels.csr_graph import STRATEGIES, Graph, Plan, Rows, best, histogram
-from kernels.csr_samples import power_law
-from kernels.csr_spmm import REDUCTIONS, backward_op, csr_max, csr_spmm, forward_op
+from kernels.csr_spmm import csr_spmm as module
+from kernels.csr_spmm.cases import balance, power_law_degrees
+from kernels.csr_spmm.csr_spmm import REDUCTIONS, backward_op, csr_max, csr_spmm, forward_op
+from kernels.csr_spmm.graph import STRATEGIES, Graph, Plan, Rows, best, histogram
+from kernels.csr_spmm.samples import power_law
 from kernels.emulator import Emulator
 
 

@@ -27,8 +27,8 @@ from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter, bal
 from engine.labs.probe import Probe, Step
 from kernels.emulator import Emulator
 from kernels.launch import CHOICE, Choice
-from kernels.moe_route import KERNEL
-from kernels.moe_sort import moe_sort, permute, restore
+from kernels.moe_route.moe_route import KERNEL
+from kernels.moe_route.sort import moe_sort, permute, restore
 
 ROUTERS: dict[str, Callable[[], Router]] = {
     "balanced and calmed softmax": lambda: SoftmaxTopKRouter(12, 7, 2, 3.0, 0.1, 0.01),

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from kernels.emulator import Emulator
 from kernels.launch import CHOICE
-from kernels.moe_route import moe_route
-from kernels.moe_route import reference as route_reference
-from kernels.moe_sort import moe_sort, permute, unpermute
-from kernels.sinkhorn import plan, sinkhorn
-from kernels.sinkhorn import reference as sinkhorn_reference
+from kernels.moe_route.moe_route import moe_route
+from kernels.moe_route.moe_route import reference as route_reference
+from kernels.moe_route.sort import moe_sort, permute, unpermute
+from kernels.sinkhorn.sinkhorn import plan, sinkhorn
+from kernels.sinkhorn.sinkhorn import reference as sinkhorn_reference
 
 OPS = torch.ops.faultline
 

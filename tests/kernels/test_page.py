@@ -17,7 +17,7 @@ from tests.test_pages import opened, said
 def test_every_kernel_shows_its_source_its_registers_and_its_proof(here: Service) -> None:
     test = opened("cuda.py")
     text = said(test)
-    assert [h.value for h in test.header][:-1] == [kernel(name).title for name in names()]
+    assert [h.value for h in test.header][:-1] == [kernel(name).about().title for name in names()]
     assert [c.value for c in test.code][: len(names())] == [kernel(name).source.rstrip() for name in names()] or all(
         kernel(name).source.strip() in "\n".join(c.value for c in test.code) for name in names()
     )

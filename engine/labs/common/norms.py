@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from kernels import tensor_stats
 from kernels.launch import CHOICE
+from kernels.tensor_stats import tensor_stats
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

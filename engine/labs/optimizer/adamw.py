@@ -38,7 +38,7 @@ class AdamW(Optimizer):
         betas = (self.beta1, self.beta2)
         if named and named[0][1].is_cuda:
             from kernels.launch import CHOICE
-            from kernels.spam_adam import KERNEL
+            from kernels.spam_adam.spam_adam import KERNEL
 
             if CHOICE.runner(KERNEL, named[0][1].device) is not None:
                 from engine.labs.optimizer._spike_aware_adam import SpikeAwareAdam

@@ -9,7 +9,7 @@ Shapes: T tokens, d width, E experts, n hidden units of an expert, k experts per
 from __future__ import annotations
 
 import torch
-from kernels.moe_sort import moe_sort, permute, restore
+from kernels.moe_route.sort import moe_sort, permute, restore
 from torch import Tensor, nn
 
 from engine.labs.moe.models.experts import experts

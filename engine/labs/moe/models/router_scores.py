@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from kernels.moe_route import moe_route, runner_for
+from kernels.moe_route.moe_route import moe_route, runner_for
 from torch import Tensor, nn
 
 

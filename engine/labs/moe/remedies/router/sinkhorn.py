@@ -70,7 +70,7 @@ class SinkhornRouter(LinearRouter):
     @torch.no_grad()
     def shared_out(self, logits_TE: Tensor) -> tuple[Tensor, Tensor]:
         """-> (experts_Tk of the plan, errors_K: largest relative error of an expert's soft share before each iteration moved g)."""
-        from kernels.sinkhorn import sinkhorn  # the kernel on CUDA, plain torch elsewhere; either tells the provenance which
+        from kernels.sinkhorn.sinkhorn import sinkhorn  # the kernel on CUDA, plain torch elsewhere; either tells the provenance which
 
         sharpened_TE = logits_TE / self.temperature
         balanced = sinkhorn(sharpened_TE, self.iterations)

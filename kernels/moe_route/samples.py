@@ -1,21 +1,19 @@
-"""Samples and benchmark of the kernel moe_route.
+"""Inputs of the kernel moe_route with their answers.
 
 Shapes: T tokens, E experts, k experts per token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from kernels.kernel import Case, Runner, Sample, Tensors
-from kernels.moe_route import Many, Routed, backward_on, backward_reference, moe_route, on, reference
-from kernels.moe_sort import Order, sort_on, sort_reference
-
-# -- samples -----------------------------------------------------------------------------------------
+from kernels.kernel import Runner, Sample, Tensors
+from kernels.moe_route.moe_route import Many, Routed, backward_on, backward_reference, on, reference
+from kernels.moe_route.sort import Order, sort_on, sort_reference
 
 
 def _logits(tokens: int, experts: int, planted: bool) -> Tensor:
@@ -74,33 +72,3 @@ def samples() -> Iterator[Sample]:
     yield _sample("ties, -inf and NaN planted", 9, 16, 4, planted=True)
     yield _sample("ties, -inf and NaN planted, sigmoid", 9, 40, 2, planted=True, sigmoid=True)
     yield _sample("more than one tile to sort", 401, 5, 3)
-
-
-# -- benchmark ---------------------------------------------------------------------------------------
-
-
-def _eager(logits: Tensor, k: int) -> list[Tensor]:
-    """The same results from torch's own operations."""
-    p = logits.softmax(dim=1)
-    weights, chosen = p.topk(k, dim=1)
-    counts = torch.bincount(chosen.flatten(), minlength=logits.shape[1])
-    two = p.topk(2, dim=1).values
-    return [p, weights, chosen, counts, logits.logsumexp(dim=1), torch.special.entr(p).sum(dim=1), two[:, 0] - two[:, 1]]
-
-
-def cases(device: torch.device) -> Iterator[Case]:
-    compiled: Callable[[Tensor, int], list[Tensor]] = torch.compile(_eager)
-    graphed: Callable[[Tensor, int], list[Tensor]] = torch.compile(_eager, mode="reduce-overhead")
-    sizes = (("launch-bound", 2048, 32, 1), ("in the L2 cache", 16_384, 64, 8), ("beyond the L2 cache", 1_048_576, 64, 8))
-    for size, tokens, experts, k in sizes:
-        logits = torch.randn(tokens, experts, device=device)
-        yield Case(
-            size,
-            4 * tokens * (2 * experts + 3 * k + 3),
-            lambda x=logits, k=k: moe_route(x, k),
-            {
-                "eager": lambda x=logits, k=k: _eager(x, k),
-                "compiled": lambda x=logits, k=k: compiled(x, k),
-                "compiled, CUDA graph": lambda x=logits, k=k: graphed(x, k),
-            },
-        )

@@ -5,14 +5,13 @@ Shapes: T tokens, E experts (at most 256), k experts per token (at most 32), A =
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from kernels.kernel import Case, Kernel, Runner, Sample
+from kernels.kernel import Kernel, Runner
 from kernels.launch import CHOICE
 
 THREADS, WARPS, TILE, MOST_EXPERTS, MOST_CHOSEN = 256, 8, 1024, 256, 32
@@ -169,33 +168,9 @@ def _backward(ctx: Any, d_scores: Tensor, _: Any, d_weights: Tensor, d_lse: Tens
 _op.register_autograd(_backward, setup_context=_setup)
 
 
-# -- the declaration ---------------------------------------------------------------------------------
-
-
-def samples() -> Iterator[Sample]:
-    from kernels import moe_samples
-
-    return moe_samples.samples()
-
-
-def cases(device: torch.device) -> Iterator[Case]:
-    from kernels import moe_samples
-
-    return moe_samples.cases(device)
-
-
 PER_LANE = (1, 2, 4, 8)
 KERNEL = Kernel(
     name="moe_route",
-    title="A router in one pass, and its stable sort",
-    formula=r"s=\mathrm{softmax}(l)\ \mathrm{or}\ \sigma(l),\quad C=\mathrm{top}_k(s+b),\quad w=s_C\ \mathrm{or}\ s_C/\textstyle\sum s_C,"
-    r"\quad z=\log\sum_e e^{l_e},\quad H=-\sum_e p_e\log p_e,\quad \Delta=(s+b)_{(1)}-(s+b)_{(2)}",
-    legend="T tokens, E experts, k experts per token; one warp per token, experts across its lanes.",
-    floor="4 T E bytes of logits and as many of scores, 12 T k bytes of choices and weights, 12 T of statistics.",
-    used_by="The routers of lab `moe` on CUDA: choice, weights, load and statistics, and the order in which the experts take their bytes.",
     entries={**{f"route<{n}>": 64 for n in PER_LANE}, **{f"route_backward<{n}>": 72 for n in PER_LANE}}
     | {"sort_count": 32, "sort_scan": 64, "sort_place": 48},
-    samples=samples,
-    cases=cases,
-    targets={"against eager": "at least 5×"},
 )

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.csr_graph import STRATEGIES, Graph, Rows, histogram
-from kernels.csr_samples import power_law
-from kernels.csr_spmm import csr_spmm
+from kernels.csr_spmm.csr_spmm import csr_spmm
+from kernels.csr_spmm.graph import STRATEGIES, Graph, Rows, histogram
+from kernels.csr_spmm.samples import power_law
 from kernels.kernel import Case
 
 FEATURES = 64

@@ -6,15 +6,12 @@ All strategies are deterministic: parts of a row that lie in several tiles are a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from kernels.csr_graph import AUTO, STRATEGIES, Graph, Rows
-from kernels.kernel import Case, Kernel, Runner, Sample
+from kernels.csr_spmm.graph import AUTO, STRATEGIES, Graph, Rows
+from kernels.kernel import Kernel, Runner
 from kernels.launch import CHOICE
 
 REDUCTIONS = ("sum", "mean", "max")
@@ -237,45 +234,13 @@ def _backward(ctx, gradient: Tensor, _: Tensor):
 forward_op.register_autograd(_backward, setup_context=_remember)
 
 
-def samples() -> Iterator[Sample]:
-    from kernels.csr_samples import samples  # that file needs this one
-
-    return samples()
-
-
-def cases(device: torch.device) -> Iterator[Case]:
-    from kernels.csr_cases import cases
-
-    return cases(device)
-
-
-def balance() -> list[dict[str, Any]]:
-    from kernels.csr_cases import balance
-
-    return balance()
-
-
 KERNEL = Kernel(
     name="csr_spmm",
-    title="Message passing with a choice of load balancing",
-    formula=r"y_i=\bigoplus_{e\in\mathrm{row}\,i} w_e\,x_{\mathrm{col}_e},\quad \bigoplus\in\{\textstyle\sum,\ \mathrm{mean},\ \max\}",
-    legend="N rows, M columns, E edges in compressed rows, D features. A strategy (node, edge, split, merge, hierarchical) cuts the "
-    "edges into tiles, one warp each; rows that several tiles share are added up in a second launch, in their order.",
-    floor="4 bytes per edge for its column, 4 more with weights; each row of x that is read, and each row of the result, once.",
-    used_by="Any graph network, by csr_spmm(graph, x, weights); no lab calls it yet. The transpose that gradients need is kept.",
     entries={
         **{f"csr_spmm<{kind}, {aligned}>": 72 for kind in (SUM, MAX, PICKED) for aligned in ("false", "true")},
         "csr_fold<0>": 32,
         "csr_fold<1>": 32,
         "csr_edge_gradient<false>": 80,
         "csr_edge_gradient<true>": 80,
-    },
-    samples=samples,
-    cases=cases,
-    balance=balance,
-    targets={
-        "cuSPARSE, regular graphs": "at least 0.9 times as fast",
-        "cuSPARSE, power-law graphs": "at least 1.5 times as fast",
-        "torch.sparse, with backward": "at least 5 times as fast",
     },
 )

@@ -5,7 +5,6 @@ Shapes: T rows (tokens), E columns (experts, codes), K iterations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import log
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from kernels.kernel import Case, Kernel, Runner, Sample, Tensors
+from kernels.kernel import Kernel, Runner
 from kernels.launch import CHOICE
 
 THREADS, WARPS, ROWS = 256, 8, 32
@@ -150,78 +149,8 @@ def _backward(ctx: Any, d_f: Tensor, d_g: Tensor, _: Any) -> tuple:
 _op.register_autograd(_backward, setup_context=_setup)
 
 
-# -- samples -----------------------------------------------------------------------------------------
-
-
-def _sample(name: str, T: int, E: int, iterations: int, *, scale: float = 1.0, planted: str = "", streamed: bool = False) -> Sample:
-    def given() -> Tensor:
-        scores = scale * torch.randn(T, E, generator=torch.Generator().manual_seed(T * E))
-        if planted == "nan":
-            scores[1, 2] = float("nan")
-        if planted == "-inf":
-            scores[0, : E - 1], scores[2, 1] = -float("inf"), -float("inf")
-        return scores
-
-    def gradients() -> tuple[Tensor, Tensor]:
-        made = torch.Generator().manual_seed(5)
-        return torch.randn(iterations, T, generator=made), torch.randn(iterations, E, generator=made)
-
-    def run(runner: Runner) -> Tensors:
-        scores = given().to(runner.device)
-        f, g, errors = on(runner, scores, iterations)
-        d = backward_on(runner, scores, f, g, *(x.to(runner.device) for x in gradients()))
-        return {"f": f.cpu(), "g": g.cpu(), "errors": errors.cpu(), "d_scores": d.cpu()}
-
-    def told() -> Tensors:
-        scores = given().double()
-        f, g, errors = reference(scores, iterations)
-        return {"f": f, "g": g, "errors": errors, "d_scores": backward_reference(scores, f, g, *(x.double() for x in gradients()))}
-
-    assert streamed == (4 * (T * E + T + E + WARPS) > ON_CHIP)
-    return Sample(name, run, told, rtol=1e-4 * max(1.0, scale / 10), atol=2e-5 * max(1.0, scale))
-
-
-def samples() -> Iterator[Sample]:
-    yield _sample("on chip, odd sizes", 37, 11, 4)
-    yield _sample("on chip, more columns than rows", 5, 97, 3)
-    yield _sample("on chip, one row", 1, 7, 2)
-    yield _sample("on chip, one column", 13, 1, 2)
-    yield _sample("on chip, scores in the hundreds", 31, 8, 3, scale=100.0)
-    yield _sample("on chip, -inf planted", 17, 5, 3, planted="-inf")
-    yield _sample("on chip, NaN planted", 17, 5, 2, planted="nan")
-    yield _sample("streaming, prime sizes", 389, 37, 3, streamed=True)
-    yield _sample("streaming, more columns than threads", 43, 307, 2, streamed=True)
-    yield _sample("streaming, NaN planted", 211, 61, 2, planted="nan", streamed=True)
-
-
-# -- benchmark ---------------------------------------------------------------------------------------
-
-
-def cases(device: torch.device) -> Iterator[Case]:
-    compiled, graphed = torch.compile(reference), torch.compile(reference, mode="reduce-overhead")
-    sizes = (("launch-bound, on chip", 512, 16, 10), ("in the L2 cache", 16_384, 64, 10), ("beyond the L2 cache", 65_536, 1024, 3))
-    for size, T, E, iterations in sizes:
-        scores = torch.randn(T, E, device=device)
-        streamed = 4 * (T * E + T + E + WARPS) > ON_CHIP
-        yield Case(
-            size,
-            4 * T * E * (iterations if streamed else 1),
-            lambda s=scores, n=iterations: sinkhorn(s, n),
-            {
-                "eager": lambda s=scores, n=iterations: reference(s, n),
-                "compiled": lambda s=scores, n=iterations: compiled(s, n),
-                "compiled, CUDA graph": lambda s=scores, n=iterations: graphed(s, n),
-            },
-        )
-
-
 KERNEL = Kernel(
     name="sinkhorn",
-    title="Sinkhorn balancing in the log domain",
-    formula=r"f_t\leftarrow-\log\sum_e e^{S_{te}+g_e},\quad g_e\leftarrow\log\tfrac TE-\log\sum_t e^{S_{te}+f_t},\quad P=e^{S+f+g}",
-    legend="T rows, E columns; f and g are the potentials of rows and columns.  On chip where S fits into 48 KB, else streamed.",
-    floor="On chip: 4 T E bytes once.  Streamed: 4 T E bytes per iteration.",
-    used_by="Lab `moe`, `router=sinkhorn`, in training: which expert each byte of a batch goes to.",
     entries={
         "sinkhorn_small": 64,
         "sinkhorn_rows": 64,
@@ -229,7 +158,4 @@ KERNEL = Kernel(
         "sinkhorn_backward": 64,
         "sinkhorn_backward_columns": 48,
     },
-    samples=samples,
-    cases=cases,
-    targets={"small, against eager": "at least 5×", "small, against compiled with CUDA graphs": "at least 2×"},
 )

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from kernels.kernel import Runner
 from kernels.launch import CHOICE
-from kernels.moe_route import KERNEL, MOST_EXPERTS, THREADS, TILE
+from kernels.moe_route.moe_route import KERNEL, MOST_EXPERTS, THREADS, TILE
 
 
 class Order(NamedTuple):

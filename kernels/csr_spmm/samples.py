@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from kernels.csr_graph import STRATEGIES, Graph
-from kernels.csr_spmm import MAX, REDUCTIONS, SUM, _tables, gather, gradients, reference, reference_gradient
+from kernels.csr_spmm.csr_spmm import MAX, REDUCTIONS, SUM, _tables, gather, gradients, reference, reference_gradient
+from kernels.csr_spmm.graph import STRATEGIES, Graph
 from kernels.kernel import Runner, Sample, Tensors
 
 

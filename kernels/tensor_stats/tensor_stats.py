@@ -6,13 +6,13 @@ Shapes: P tensors, C chunks of 64 Ki numbers, B = 64 bins of the histogram.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from kernels.kernel import Case, Kernel, Runner, Sample, Tensors, moved
+from kernels.kernel import Kernel, Runner
 from kernels.launch import CHOICE
 
 CHUNK, BINS, THREADS = 65536, 64, 256
@@ -128,84 +128,4 @@ def _flat(tensor: Tensor) -> Tensor:
     return tensor
 
 
-# -- samples -----------------------------------------------------------------------------------------
-
-
-def _sample(name: str, make: Callable[[], list[Tensor]], *, histogram: bool = True, rtol: float = 2e-6) -> Sample:
-    def told(stats: Stats) -> Tensors:
-        sums, squares, largest, nonfinite, zeros = stats.values_P5.cpu().unbind(1)
-        out = {"sum": sums, "squares": squares, "largest": largest, "nonfinite": nonfinite, "zeros": zeros}
-        return out | ({} if stats.bins_PB is None else {"bins": stats.bins_PB.cpu()})
-
-    def run(runner: Runner) -> Tensors:
-        return told(on(runner, [moved(t, runner.device) for t in make()], histogram=histogram))
-
-    return Sample(
-        name, run, lambda: told(reference(make(), histogram=histogram)), rtol, 1e-4, exact=("largest", "nonfinite", "zeros", "bins")
-    )
-
-
-def samples() -> Iterator[Sample]:
-    def normal(n: int, scale: float = 1.0, seed: int = 0) -> Tensor:
-        return torch.randn(n, generator=torch.Generator().manual_seed(seed + n)) * scale
-
-    def planted(dtype: torch.dtype) -> list[Tensor]:
-        x = normal(1009).to(dtype)
-        x[0], x[17], x[500], x[1008] = float("nan"), float("inf"), -float("inf"), 0.0
-        clean = normal(13, 1e-3).to(dtype)
-        clean[3] = -0.0
-        return [x, clean]
-
-    def tiny() -> list[Tensor]:
-        return [torch.tensor([1e-45, -1e-40, 1e-38, 2.0**-47, 2.0**-48, 2.0**16, 65535.0, 3e5, 1.0, 1.9999999]), normal(257, 6e-8).half()]
-
-    sizes = [1, 2, 31, 33, 0, 255, 1021, 4099]
-    yield _sample("odd and prime sizes, one empty", lambda: [normal(n) for n in sizes])
-    yield _sample("three formats in one launch", lambda: [normal(n).to(f) for n in (7, 1031, 0, 2053) for f in FORMATS])
-    yield _sample("views that begin off a 16-byte boundary", lambda: [normal(2069).to(f)[k:] for f in FORMATS for k in (1, 2, 3)])
-    for name, dtype in (("fp32", torch.float32), ("fp16", torch.float16), ("bf16", torch.bfloat16)):
-        yield _sample(f"NaN, infinities and zeros planted, {name}", lambda dtype=dtype: planted(dtype))
-    yield _sample("subnormal numbers and the ends of the histogram", tiny)
-    yield _sample("more than one chunk", lambda: [normal(CHUNK + 1), normal(5), normal(2 * CHUNK)], histogram=False, rtol=1e-5)
-    yield _sample("a transposed and a sliced matrix", lambda: [normal(33 * 65).view(33, 65).T, normal(40 * 50).view(40, 50)[::2, 3:11]])
-
-
-# -- benchmark ---------------------------------------------------------------------------------------
-
-
-def _six_passes(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The same statistics from torch's own operations."""
-    norms, largest = torch._foreach_norm(tensors), torch._foreach_norm(tensors, float("inf"))
-    rest = [torch.stack([t.sum(), (~torch.isfinite(t)).sum(), (t == 0).sum()]) for t in tensors]
-    return [torch.stack(norms), torch.stack(largest), torch.stack(rest)]
-
-
-def cases(device: torch.device) -> Iterator[Case]:
-    compiled = torch.compile(_six_passes)
-    for size, tensors, each in (("launch-bound", 64, 4096), ("in the L2 cache", 32, 262_144), ("beyond the L2 cache", 128, 1_000_003)):
-        data = [torch.randn(each, device=device) for _ in range(tensors)]
-        yield Case(
-            size,
-            4 * tensors * each,
-            lambda data=data: tensor_stats(data),
-            {
-                "eager, all statistics": lambda data=data: _six_passes(data),
-                "compiled, all statistics": lambda data=data: compiled(data),
-                "foreach_norm alone": lambda data=data: torch._foreach_norm(data),
-            },
-        )
-
-
-KERNEL = Kernel(
-    name="tensor_stats",
-    title="Statistics of every tensor in one pass",
-    formula=r"\sum_i x_i,\quad \sum_i x_i^2,\quad \max_i |x_i|,\quad \#\{x_i\ \mathrm{not\ finite}\},\quad \#\{x_i=0\},\quad "
-    r"\#\{i: \lfloor\log_2|x_i|\rfloor = b\}",
-    legend="P tensors of any size, cut into C chunks of 64 Ki numbers; one block per chunk, one row of results per tensor.",
-    floor="Every number read once: 4 bytes in fp32, 2 in fp16 and bf16.",
-    used_by="The cheap probes of every lab, on CUDA: norms and non-finite counts of gradients, weights, steps, moments and activations.",
-    entries={"tensor_stats<false>": 80, "tensor_stats<true>": 80},
-    samples=samples,
-    cases=cases,
-    targets={"share of copy bandwidth beyond the L2 cache": "at least 85 %"},
-)
+KERNEL = Kernel(name="tensor_stats", entries={"tensor_stats<false>": 80, "tensor_stats<true>": 80})

@@ -1,0 +1,1 @@
+"""Kernel csr_spmm: message passing along the edges of a graph."""

@@ -1,0 +1,1 @@
+"""Kernel sinkhorn: balancing a matrix in the log domain."""

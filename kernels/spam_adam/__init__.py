@@ -1,0 +1,1 @@
+"""Kernel spam_adam: spike-aware Adam in one pass."""

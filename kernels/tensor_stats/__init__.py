@@ -1,0 +1,1 @@
+"""Kernel tensor_stats: statistics of many tensors in one pass."""
