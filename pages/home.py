@@ -6,8 +6,8 @@ import streamlit as st
 from engine.server.service import service
 
 from pages.parts.cards import broken_card, card, leave, skeletons
-from pages.parts.jobs import jobs
-from pages.parts.live_chart import preload
+from pages.parts.charts.live_chart import preload
+from pages.parts.runs.jobs import jobs
 
 leave()
 preload()

@@ -7,9 +7,9 @@ from engine.core.suggest import nearest
 from engine.server.service import service
 
 from pages.parts.cards import broken_card, card, skeletons
-from pages.parts.live_chart import preload
+from pages.parts.charts.live_chart import preload
+from pages.parts.knobs.texts import answer_text
 from pages.parts.panels import panel_card
-from pages.parts.texts import answer_text
 from pages.parts.words import title
 
 preload()

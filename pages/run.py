@@ -8,18 +8,18 @@ from engine.runs.folder import ENDED, run_folder
 from engine.runs.series import SeriesInfo
 from engine.server.service import service
 
-from pages.parts import details
-from pages.parts.controls import together
-from pages.parts.header import head, overhead
-from pages.parts.jobs import jobs
-from pages.parts.live_chart import live_chart
-from pages.parts.looks import looks as looks_of
-from pages.parts.looks import ordered, twins
-from pages.parts.measured import measured
-from pages.parts.orders import asking
-from pages.parts.pictures import pictures_now, strips
-from pages.parts.redraw import redrawn, tables
-from pages.parts.toolbar import toolbar
+from pages.parts.charts.live_chart import live_chart
+from pages.parts.charts.looks import looks as looks_of
+from pages.parts.charts.looks import ordered, twins
+from pages.parts.charts.pictures import pictures_now, strips
+from pages.parts.charts.redraw import redrawn, tables
+from pages.parts.charts.toolbar import toolbar
+from pages.parts.runs import details
+from pages.parts.runs.controls import together
+from pages.parts.runs.header import head, overhead
+from pages.parts.runs.jobs import jobs
+from pages.parts.runs.measured import measured
+from pages.parts.runs.orders import asking
 from pages.parts.words import title
 
 MOST_RUNS = 8  # more cannot be told apart

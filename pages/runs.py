@@ -4,8 +4,8 @@ import streamlit as st
 from engine.runs.folder import ENDED, STATUSES
 from engine.server.service import service
 
-from pages.parts.orders import ask_to_delete, asking, order
-from pages.parts.run_table import matching, table
+from pages.parts.runs.orders import ask_to_delete, asking, order
+from pages.parts.runs.run_table import matching, table
 from pages.parts.words import STATUS
 
 MOST_ROWS = 200  # the newest; a filter brings up the others

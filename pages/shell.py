@@ -10,7 +10,7 @@ import streamlit as st
 here = Path(__file__).resolve().parent
 sys.path[:] = [str(here.parent), *(p for p in sys.path if not p or Path(p).resolve() not in (here, here.parent))]
 
-from pages.parts.troubles import banner  # noqa: E402 - only findable now
+from pages.parts.runs.troubles import banner  # noqa: E402 - only findable now
 
 st.set_page_config(page_title="Faultline", page_icon=str(here / "parts" / "icon.svg"), layout="wide")
 

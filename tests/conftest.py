@@ -17,8 +17,8 @@ from engine.runs.folder import RunFolder
 from engine.scheduler.local import Local
 from engine.server import service as service_module
 from engine.server.service import Service
-from tests.indexed_runs import Owners, begin, log, spool_of, told_step
-from tests.toy import DOCUMENT, WORKER, Answer
+from tests.support.indexed_runs import Owners, begin, log, spool_of, told_step
+from tests.support.toy import DOCUMENT, WORKER, Answer
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def lived(owner: Owner) -> list[RunFolder]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service over an empty folder that knows every lab at once and starts no run and no zygote."""
-    from tests.lab_pages import ENTRIES  # torch and streamlit, which few tests need
+    from tests.support.lab_pages import ENTRIES  # torch and streamlit, which few tests need
 
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
     nothing = {"probes": [], "errors": [], "seconds": 0.0, "says": ""}

@@ -14,8 +14,8 @@ import streamlit as st
 from engine.core.paths import ROOT
 from kernels import recorded
 
-from pages.parts.looks import COLOURS
-from pages.parts.texts import formula
+from pages.parts.charts.looks import COLOURS
+from pages.parts.knobs.texts import formula
 
 LONGEST_BENCH = 900  # seconds
 

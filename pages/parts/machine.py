@@ -16,7 +16,7 @@ from engine.runs.folder import ENDED, RunFolder, all_runs
 from engine.scheduler.slots import needs
 from engine.server.service import service
 
-from pages.parts.status import inline
+from pages.parts.runs.status import inline
 from pages.parts.words import ago, progress, title
 
 GIB = 2**30

@@ -15,9 +15,9 @@ from engine.labs.panel_frames import odd_values
 from engine.server.panels import PanelError
 from engine.server.service import service
 
-from pages.parts.sliders import sliders
-from pages.parts.still_chart import still_chart
-from pages.parts.texts import formula, reading
+from pages.parts.charts.still_chart import still_chart
+from pages.parts.knobs.sliders import sliders
+from pages.parts.knobs.texts import formula, reading
 
 Told = Mapping[str, Any]
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.labs.chart import RunLook, blank
 from engine.labs.common.traces import line, marks
-from pages.parts.live_chart import live_chart
+from pages.parts.charts.live_chart import live_chart
 
 st.set_page_config(layout="wide")
 run, many = st.query_params["run"], int(st.query_params["charts"])

@@ -19,7 +19,7 @@ from engine.runs.folder import ENDED
 from engine.scheduler.submit import find_lab, submit_twins
 from tests.browser.conftest import PATIENCE, Server
 from tests.browser.in_chromium import chromium, running
-from tests.made_runs import MadeRun, non_finite_run, readings, spiky_run
+from tests.support.made_runs import MadeRun, non_finite_run, readings, spiky_run
 
 WIDTHS = {1400: 900, 390: 844}
 LONGEST = 8000  # pixels

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.charts_on_page import chart
 from tests.browser.conftest import Server
-from tests.made_runs import finished_twins
+from tests.support.made_runs import finished_twins
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from engine.declare.knobs import unnest
 from engine.runs.folder import run_folder
 from tests.browser.charts_on_page import chart, kind, press_card, until
 from tests.browser.conftest import Server
-from tests.made_runs import finished_twins
+from tests.support.made_runs import finished_twins
 
 pytestmark = pytest.mark.browser
 

@@ -18,8 +18,8 @@ from engine.runs.spool import OPEN, spools
 from engine.runs.spool_reader import Tail
 from tests.browser.charts_on_page import chart, until
 from tests.browser.conftest import Server
-from tests.made_runs import finished_run
-from tests.toy import until as soon
+from tests.support.made_runs import finished_run
+from tests.support.toy import until as soon
 
 pytestmark = pytest.mark.browser
 

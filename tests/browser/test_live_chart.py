@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.charts_on_page import at_step, chart, kind, ranges, until, zoom
 from tests.browser.conftest import Server
-from tests.made_runs import LAYER, MadeRun, finished_twins, non_finite_run, readings, spiky_run
+from tests.support.made_runs import LAYER, MadeRun, finished_twins, non_finite_run, readings, spiky_run
 
 pytestmark = pytest.mark.browser
 

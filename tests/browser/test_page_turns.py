@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, WebSocketRoute, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.browser.conftest import PATIENCE, Server
-from tests.made_runs import finished_run
+from tests.support.made_runs import finished_run
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.charts_on_page import chart, until
 from tests.browser.conftest import Server
-from tests.made_runs import MadeRun, finished_run, readings
+from tests.support.made_runs import MadeRun, finished_run, readings
 
 pytestmark = pytest.mark.browser
 

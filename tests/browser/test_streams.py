@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.charts_on_page import chart, until
 from tests.browser.conftest import Server
 from tests.browser.test_survival import LONGER, alone  # noqa: F401
-from tests.made_runs import MadeRun, readings
-from tests.toy import until as soon
+from tests.support.made_runs import MadeRun, readings
+from tests.support.toy import until as soon
 
 pytestmark = pytest.mark.browser
 

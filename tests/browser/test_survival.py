@@ -15,7 +15,7 @@ from engine.runs.folder import ENDED, all_runs
 from tests.browser.charts_on_page import chart, press_card, until
 from tests.browser.conftest import Server
 from tests.browser.test_jobs import ENDLESS, badge, launched, moving, points, press
-from tests.toy import until as soon
+from tests.support.toy import until as soon
 
 pytestmark = pytest.mark.browser
 

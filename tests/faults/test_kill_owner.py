@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.index.owner import Owner
 from engine.runs.folder import RunFolder
-from tests.indexed_runs import begin, points_in, points_of
+from tests.support.indexed_runs import begin, points_in, points_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KILLS = 8

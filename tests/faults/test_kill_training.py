@@ -17,7 +17,7 @@ from engine.runs.folder import ENDED, RunFolder
 from engine.scheduler import control
 from engine.scheduler.forking import Zygote
 from engine.scheduler.supervisor import Supervisor
-from tests.test_zygote import declared, until
+from tests.worker.test_fork_server import declared, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWNER = """

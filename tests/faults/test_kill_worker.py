@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from engine.core.paths import ROOT
 from engine.index.owner import Owner
 from engine.runs.folder import ENDED, RunFolder, new_run
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 
-FAKE = Path(__file__).resolve().parent.parent / "fake"
+FAKE = ROOT / "tests" / "support" / "fake"
 WORKER = [sys.executable, str(FAKE / "worker.py")]
 PATIENCE = 60.0
 

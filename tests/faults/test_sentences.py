@@ -20,10 +20,10 @@ from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 from engine.server.service import Service
 from tests.faults.test_kill_worker import acknowledged, assert_exactly_once, kill, queue, serve, until
-from tests.lab_pages import collapse
-from tests.made_runs import MadeRun, finished_run
-from tests.test_pages import opened, said
-from tests.toy import WORKER
+from tests.pages.test_pages import opened, said
+from tests.support.lab_pages import collapse
+from tests.support.made_runs import MadeRun, finished_run
+from tests.support.toy import WORKER
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

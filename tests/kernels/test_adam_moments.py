@@ -19,7 +19,7 @@ from engine.labs.optimizer.spam import Spam
 from engine.labs.probe import Probe, Step
 from kernels.emulator import Emulator
 from kernels.tensor_stats import tensor_stats
-from tests.tiny_lab import Tiny, run_tiny
+from tests.support.tiny_lab import Tiny, run_tiny
 
 KIND = Catalog("probes", Probe)["adam_moments"]
 

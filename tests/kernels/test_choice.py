@@ -16,8 +16,8 @@ from engine.worker.fit import train
 from kernels import launch
 from kernels.launch import CHOICE, Choice
 from kernels.tensor_stats.tensor_stats import KERNEL, reference, tensor_stats
-from tests.small_labs import SMALL
-from tests.tiny_lab import Tiny, Told, new_folder
+from tests.support.small_labs import SMALL
+from tests.support.tiny_lab import Tiny, Told, new_folder
 
 
 def test_a_cpu_takes_the_reference_and_tells_why() -> None:

@@ -11,7 +11,7 @@ from engine.server.service import Service
 from kernels import recorded
 from kernels.kernel import kernel, names
 from pages.parts.kernels import evenness, tiles_by_work
-from tests.test_pages import opened, said
+from tests.pages.test_pages import opened, said
 
 
 def test_every_kernel_shows_its_source_its_registers_and_its_proof(here: Service) -> None:

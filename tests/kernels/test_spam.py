@@ -14,7 +14,7 @@ from engine.labs.optimizer.spam import Spam
 from engine.worker.fit import train
 from kernels.emulator import Emulator
 from kernels.launch import CHOICE
-from tests.tiny_lab import Tiny, Told, new_folder
+from tests.support.tiny_lab import Tiny, Told, new_folder
 
 N = 11
 

@@ -14,7 +14,7 @@ from tests.benchmarks.benchmark import Benchmark, Figure, median
 from tests.benchmarks.listening import Listener
 from tests.browser.conftest import FLAGS, Server, chromium_here
 from tests.browser.in_chromium import chromium, running
-from tests.made_runs import MadeRun, readings
+from tests.support.made_runs import MadeRun, readings
 
 CLIENTS, BROWSERS = 30, 2
 PACE = 0.25  # seconds between two steps of each run

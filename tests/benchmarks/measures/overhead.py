@@ -20,7 +20,7 @@ from engine.worker.callback import Control
 from engine.worker.fit import train
 from engine.worker.loop import Training
 from tests.benchmarks.benchmark import Benchmark, Figure
-from tests.tiny_lab import Told, new_folder
+from tests.support.tiny_lab import Told, new_folder
 
 SMALLEST = {"layers": 1, "experts": 4, "d_model": 32, "heads": 2, "context": 32, "batch_size": 8, "expert_width": 16, "probes": "free"}
 REASON = (

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 from tests.benchmarks.benchmark import Benchmark, Figure, load, median
 from tests.browser.conftest import Server
 from tests.browser.in_chromium import chromium, running
-from tests.made_runs import MadeRun
+from tests.support.made_runs import MadeRun
 
 CHARTS = (1, 4, 16)
 HISTORY = 1000  # steps before the page opens: a full trace

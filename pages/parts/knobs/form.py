@@ -1,0 +1,112 @@
+"""The form of a lab, generated from its knobs: one field per knob, the answers of a question with their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from engine.declare.knobs import GROUPS, Flat
+from engine.declare.resolve import KnobError, typed
+from engine.declare.revise import described, written
+
+from pages.parts.knobs.texts import answer_text
+from pages.parts.words import title
+
+Spec = Mapping[str, Any]
+
+HEADINGS = {
+    "stressor": ("Stressors", "Settings whose purpose is to break the training."),
+    "remedy": ("Remedies", "Published answers to one question each."),
+    "size": ("Size", "How large the network and its batches are, and on what it computes. These decide how long a step takes."),
+    "training": ("Training", "How long, from which seed and by which rule the network learns."),
+    "probes": ("Probes", "What is measured while it trains."),
+}
+NOT_SET = "the same as seed"
+
+
+def form(lab: Mapping[str, Any], base: Flat, first: Mapping[str, Any], key: str) -> tuple[Flat, list[str]]:
+    """Draw every knob -> (flat values, sentences about what is wrong).
+
+    `base` is what changes are marked against, `first` what the fields show when the form `key` is new.
+    """
+    values: Flat = {}
+    wrong: list[str] = []
+    for group in GROUPS:
+        specs = [spec for spec in lab["knobs"] if spec["group"] == group]
+        if not specs:
+            continue
+        heading, about = HEADINGS[group]
+        st.header(heading, anchor=group)
+        st.caption(about)
+        for spec in specs:
+            if spec["kind"] == "question":
+                _question(spec, base, first, key, values, wrong)
+        plain = [spec for spec in specs if spec["kind"] != "question"]
+        if plain:
+            with st.grid(min_column_width=230, gap="medium"):
+                for spec in plain:
+                    _field(spec, spec["name"], base, first, key, values, wrong)
+    return {name: values[name] for name in described(lab, values)}, wrong
+
+
+def _question(spec: Spec, base: Flat, first: Mapping[str, Any], key: str, values: Flat, wrong: list[str]) -> None:
+    """The answers to choose from, what the chosen one says of itself, and its own knobs."""
+    name = spec["name"]
+    with st.container(border=True):
+        names = [choice["name"] for choice in spec["choices"]]
+        shown = first.get(name, base.get(name, spec["default"]))
+        chosen = st.selectbox(
+            f"{name}: {spec['about']}",
+            names,
+            index=names.index(shown) if shown in names else names.index(spec["default"]),
+            format_func=title,
+            key=f"{key}:{name}",
+        )
+        values[name] = chosen
+        _mark(name, chosen, base)
+        answer = next(choice for choice in spec["choices"] if choice["name"] == chosen)
+        answer_text(answer)
+        if answer["knobs"]:
+            with st.grid(min_column_width=230, gap="medium"):
+                for inner in answer["knobs"]:
+                    _field(inner, f"{name}.{inner['name']}", base, first, f"{key}:{chosen}", values, wrong)
+
+
+def _field(spec: Spec, name: str, base: Flat, first: Mapping[str, Any], key: str, values: Flat, wrong: list[str]) -> None:
+    """One knob: a field by its kind, a mark when it has left `base`, a sentence when its value cannot be."""
+    own, shown = f"{key}:{name}", first.get(name, base.get(name, spec["default"]))
+    unit = spec["unit"] if spec["unit"] and spec["unit"] != spec["name"] else ""
+    label = f"{name}: {spec['about']}" + (f" ({unit})" if unit else "")  # plain text: it is also the field's accessible name
+    with st.container(gap="xsmall"):
+        if spec["kind"] == "option":
+            options = [choice["name"] for choice in spec["choices"]]
+            default = shown if shown in options else spec["default"]
+            raw: Any = st.segmented_control(label, options, default=default, required=True, key=own)
+        elif spec["kind"] == "bool":
+            raw = st.toggle(label, value=str(shown).lower() == "true", key=own)
+        else:
+            raw = st.text_input(label, written(shown), key=own, help=_bounds(spec), placeholder=NOT_SET if spec["default"] is None else "")
+        try:
+            values[name] = typed(spec, name, raw.strip() if isinstance(raw, str) else raw)
+        except KnobError as error:
+            values[name] = raw
+            wrong.append(str(error))
+            st.markdown(f":red[:material/error: {error}]")
+        else:
+            _mark(name, values[name], base)
+
+
+def _mark(name: str, value: Any, base: Flat) -> None:
+    """Beside a field that is no longer what it was."""
+    if name in base and base[name] != value:
+        st.markdown(f":orange-badge[:material/edit: changed] :small[was {written(base[name]) or NOT_SET}]")
+
+
+def _bounds(spec: Spec) -> str | None:
+    """What may be typed, for the tooltip."""
+    low, high = spec["min"], spec["max"]
+    says = [f"From {written(low)} to {written(high)}"] if low is not None and high is not None else []
+    says += [spec["source"]] if spec["source"] else []
+    says += [f"usually {written(spec['default'])}"] if spec["default"] not in (None, "") else []
+    return "; ".join(says) + "." if says else None

@@ -1,0 +1,1 @@
+"""Pieces that show runs and act on them."""

@@ -1,0 +1,103 @@
+"""The buttons of a run: hold, continue, stop, resume, run again, duplicate, delete; each only where it makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+from engine.core.suggest import nearest
+from engine.declare.resolve import KnobError
+from engine.declare.revise import asked, given
+from engine.labs.chart import RunLook
+from engine.runs.folder import ENDED, RunFolder
+from engine.server.service import service
+
+from pages.parts.runs.orders import ask_to_delete, order
+
+STOP_KEY, HOLD_KEY = "S", "H"
+
+
+def controls(look: RunLook, folder: RunFolder, status: str, page: Sequence[str], *, keys: bool) -> None:
+    """Buttons of one run; `page` are the runs on the page, `keys` gives its stop and hold their shortcuts."""
+    run = look.run
+    if status in ("running", "held"):
+        _hold(look, status, HOLD_KEY if keys else None)
+    if status not in ENDED:
+        _stop(look, folder, STOP_KEY if keys else None)
+    elif status != "finished":
+        says = "Goes on from the last checkpoint; what was measured after it is measured again."
+        _button("Resume", "resume", f"resume_{run}", service().resume_run, [run], None, help=says)
+    if status in ENDED and st.button("Run again", icon=":material/replay:", key=f"again_{run}", help="The same declaration as a new run."):
+        _again(folder, page)
+    if st.button("Duplicate", icon=":material/content_copy:", key=f"duplicate_{run}", help="Opens the form with this run's knobs."):
+        st.switch_page("build.py", query_params={"from": run})
+    if status in ENDED and st.button("Delete", icon=":material/delete:", key=f"delete_{run}"):
+        ask_to_delete([run])
+
+
+def together(standing: Mapping[str, str]) -> None:
+    """For several living runs on the page: one button, and one key, for all of them."""
+    living = [run for run, status in standing.items() if status not in ENDED]
+    running = [run for run in living if standing[run] == "running"]
+    held = [run for run in living if standing[run] == "held"]
+    if len(living) < 2:
+        return
+    with st.container(horizontal=True):
+        if running:
+            _button("Hold all", "pause", "hold_all", service().hold_run, running, HOLD_KEY)
+        elif held:
+            _button("Continue all", "play_arrow", "continue_all", service().resume_run, held, HOLD_KEY)
+        _button("Stop all", "stop", "stop_all", service().stop_run, living, STOP_KEY)
+
+
+def _hold(look: RunLook, status: str, key: str | None) -> None:
+    if status == "running":
+        says = "Waits between two steps and keeps its place in memory."
+        _button("Hold", "pause", f"hold_{look.run}", service().hold_run, [look.run], key, help=says)
+    else:
+        _button("Continue", "play_arrow", f"continue_{look.run}", service().resume_run, [look.run], key)
+
+
+def _stop(look: RunLook, folder: RunFolder, key: str | None) -> None:
+    stopping = (folder.path / "STOP").exists()
+    says = None if stopping else "Saves where it is, then ends."
+    label = "Stopping…" if stopping else "Stop"
+    _button(label, "stop", f"stop_{look.run}", service().stop_run, [look.run], key, help=says, disabled=stopping)
+
+
+def _button(
+    label: str,
+    icon: str,
+    name: str,
+    give: Callable[[str], object],
+    runs: Sequence[str],
+    key: str | None,
+    *,
+    help: str | None = None,
+    disabled: bool = False,
+) -> None:
+    """A button that gives the same order to `runs` before the page is drawn again."""
+
+    def pressed() -> None:
+        for run in runs:
+            order(give, run)
+
+    st.button(label, icon=f":material/{icon}:", key=name, on_click=pressed, shortcut=key, help=help, disabled=disabled)
+
+
+def _again(folder: RunFolder, page: Sequence[str]) -> None:
+    """The same declaration once more, laid over the first."""
+    spec: Mapping[str, Any] = folder.spec() or {}
+    labs = {lab["lab"]: lab for lab in service().labs()["labs"]}
+    try:
+        if spec["lab"] not in labs:
+            raise KnobError(nearest("lab", spec["lab"], labs))
+        preset, knobs, lost = asked(labs[spec["lab"]], spec)
+        if lost:
+            raise KnobError(f"The lab has changed since that run and no longer knows {', '.join(lost)}; duplicate it instead.")
+        new = service().launch(spec["lab"], preset, given(labs[spec["lab"]], preset, knobs), parent=folder.run)
+    except (KnobError, OSError) as error:
+        st.toast(f"Nothing was started. {error}", icon=":material/error:", duration="long")
+    else:
+        st.switch_page("run.py", query_params={"run": ",".join([*[run for run in page if run == folder.run], new])})

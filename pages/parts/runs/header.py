@@ -1,0 +1,55 @@
+"""The head of the run page: status, progress and the buttons of each run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+from engine.labs.chart import RunLook
+from engine.runs.folder import ENDED, RunFolder
+from engine.server.service import service
+
+from pages.parts.runs.controls import controls
+from pages.parts.runs.status import badge
+from pages.parts.runs.troubles import of_run
+from pages.parts.words import STATUS, progress, standing
+
+DASHES = {"solid": "━━", "dot": "┅┅", "dash": "╍╍"}
+
+
+def head(look: RunLook, folder: RunFolder, page: Sequence[str], *, keys: bool) -> None:
+    """One run of those on the page: what it is doing, how far it is, and its buttons; `keys` gives them their shortcuts."""
+    status, state = folder.status(), folder.state()
+    share, said = progress(state, status)
+    if status == "queued":
+        said = standing(folder.run, service().supervisor.queue())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{DASHES[look.dash]} {look.label}**", width="content")
+        badge(status)
+        if status in ENDED:
+            st.caption(said, width="content")
+        else:
+            st.progress(share, text=said, width="stretch")
+        controls(look, folder, status, page, keys=keys)
+    word(folder, status)
+    for sentence in of_run(folder, status):
+        st.warning(sentence, icon=":material/warning:")
+
+
+def word(folder: RunFolder, status: str) -> None:
+    """What an ended run said of its end, when that is more than its status."""
+    told = folder.exit() or {}
+    if status in ("failed", "killed", "lost"):
+        st.error(f"{told.get('says') or STATUS[status].says} Its last lines are under **Log** below.", icon=":material/error:")
+    elif status in ("diverged", "stopped") and told.get("says"):
+        st.warning(told["says"], icon=STATUS[status].icon)
+
+
+def overhead(state: Mapping[str, Any]) -> str:
+    """What measuring costs, measured; empty while it is not known."""
+    share = state.get("probe_share")
+    if share is None or not math.isfinite(float(share)):
+        return ""
+    return f"measuring takes {100 * float(share):.0f} % of a step"

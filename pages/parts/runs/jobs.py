@@ -1,0 +1,62 @@
+"""The strip of jobs: what runs on this machine now, and what ended last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+from engine.runs.folder import ENDED
+from engine.server.service import service
+
+from pages.parts.runs.status import inline
+from pages.parts.words import ago, progress, title
+
+MOST_LIVING, MOST_ENDED = 8, 4
+
+Row = Mapping[str, Any]
+
+
+def jobs() -> None:
+    """One line per living run or pair of twins, and a few that ended last; nothing at all before the first run."""
+    pairs = paired(sorted(service().store.runs(), key=lambda row: row["created"] or 0, reverse=True))
+    living = [pair for pair in pairs if any(row["status"] not in ENDED for row in pair)]
+    ended = [pair for pair in pairs if pair not in living]
+    if not pairs:
+        return
+    with st.container(border=True, gap="xsmall"):
+        st.markdown("**On this machine now**" if living else "**Latest runs**")
+        for pair in [*living[:MOST_LIVING], *ended[:MOST_ENDED]]:
+            job(pair)
+        if len(living) > MOST_LIVING:
+            st.caption(f"and {len(living) - MOST_LIVING} more that wait")
+
+
+def paired(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows with their twins, the broken one first, in the order in which the first of each pair comes."""
+    by_run = {row["run"]: row for row in rows}
+    out, seen = [], set()
+    for row in rows:
+        if row["run"] not in seen:
+            pair = [row] + ([by_run[row["twin"]]] if row.get("twin") in by_run else [])
+            seen |= {one["run"] for one in pair}
+            out.append(sorted(pair, key=lambda one: "_cured" in (one["preset"] or "")))
+    return out
+
+
+def job(pair: Sequence[Row]) -> None:
+    """One line: what it is, and how each of its runs stands."""
+    name = title((pair[0]["preset"] or pair[0]["lab"]).replace("_cured", "") if len(pair) > 1 else pair[0]["preset"] or pair[0]["lab"])
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.page_link(
+            "run.py",
+            label=f"{name} and its cure" if len(pair) > 1 else name,
+            icon=":material/show_chart:",
+            query_params={"run": ",".join(row["run"] for row in pair)},
+            width="content",
+        )
+        for row in pair:
+            says = progress(service().store.state(row["run"]), row["status"])[1] if row["status"] not in ENDED else ""
+            st.markdown(f"{inline(row['status'])} :small[{says}]", width="content")
+        st.caption(ago(time.time() - (pair[0]["created"] or time.time())), width="content")

@@ -1,0 +1,195 @@
+"""Every page answers in every state a person can meet it in, without a browser."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.core.paths import ROOT
+from engine.server import service as service_module
+from engine.server.service import Service
+from tests.support.made_runs import MadeRun, finished_run, finished_twins
+
+SHELL = str(ROOT / "pages" / "shell.py")
+
+PRESET = {"story": "Most experts end up idle.", "see": "dead experts", "gpu": None, "grid": None}
+LAB: dict[str, Any] = {
+    "lab": "moe",
+    "title": "Mixture of Experts",
+    "icon": "",
+    "story": "A router sends each byte to one expert.",
+    "knobs": [
+        {"name": "steps", "kind": "int", "default": 300, "choices": [], "unit": "steps", "about": "optimizer steps", "group": "training"}
+    ],
+    "presets": {
+        "collapse": {**PRESET, "twin": "collapse_cured", "knobs": {}},
+        "collapse_cured": {**PRESET, "twin": None, "knobs": {}, "broken": "collapse"},
+        "healthy": {**PRESET, "twin": None, "knobs": {}},
+    },
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A service over an empty folder whose labs are known at once, and which starts nothing."""
+    monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
+    monkeypatch.setattr(
+        Service, "labs", lambda self: {"state": "ready", "labs": [LAB], "probes": [], "errors": [], "seconds": 0.0, "says": ""}
+    )
+    monkeypatch.setattr("engine.server.service._Catalog.refresh", lambda self: None)
+    yield service_module.service()
+    service_module.close()
+
+
+def opened(page: str = "", **query: str) -> AppTest:
+    test = AppTest.from_file(SHELL, default_timeout=60)
+    for name, value in query.items():
+        test.query_params[name] = value
+    test.run()
+    if page:
+        test.switch_page(page)
+        for name, value in query.items():
+            test.query_params[name] = value
+        test.run()
+    assert not test.exception, test.exception
+    return test
+
+
+def said(test: AppTest) -> str:
+    parts = [*test.title, *test.markdown, *test.caption, *test.error, *test.warning, *test.info]
+    return "\n".join(part.value for part in parts)
+
+
+def taken_in(here: Service, *runs: MadeRun) -> None:
+    """Let the owner read what was written."""
+    for made in runs:
+        for _ in range(200):
+            here.owner.step()
+            if here.store.names(made.run):
+                break
+
+
+def test_the_gallery_shows_one_card_for_each_preset_and_none_for_a_twin(here: Service) -> None:
+    test = opened()
+    assert [b.label for b in test.button] == ["Break it", "Break it and cure it", "Run it"]
+    assert "Most experts end up idle." in said(test)
+
+
+def test_the_gallery_holds_places_while_the_labs_are_read(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = {"labs": [], "probes": [], "errors": []}
+    monkeypatch.setattr(Service, "labs", lambda self: {**nothing, "state": "computing", "seconds": 3.0, "says": "importing torch"})
+    test = opened()
+    assert not test.button
+    progress = [e for e in test.main if e.type == "progress"] or test.get("progress")
+    assert "importing torch" in progress[0].proto.text
+
+
+def test_a_lab_that_cannot_be_read_has_its_own_card(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = {"file": "engine/labs/moe/odd.py", "says": "SyntaxError: invalid syntax", "kind": "lab", "name": "odd"}
+    monkeypatch.setattr(
+        Service, "labs", lambda self: {"state": "ready", "labs": [LAB], "probes": [], "errors": [error], "seconds": 0.0, "says": ""}
+    )
+    test = opened()
+    assert "engine/labs/moe/odd.py" in said(test)
+    assert len(test.button) == 3, "the good cards are still there"
+
+
+def test_labs_that_failed_say_why_and_offer_to_try_again(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = {"labs": [], "probes": [], "errors": []}
+    monkeypatch.setattr(Service, "labs", lambda self: {**nothing, "state": "failed", "seconds": 1.0, "says": "torch cannot be imported."})
+    test = opened()
+    assert "torch cannot be imported." in said(test)
+    assert [b.label for b in test.button] == ["Read the labs again"]
+
+
+def test_a_press_launches_the_twins_and_opens_their_page(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, cured = finished_twins(here.data)
+    taken_in(here, broken, cured)
+    monkeypatch.setattr(Service, "launch_twins", lambda self, lab, preset, given=None, who=None: (broken.run, cured.run))
+    test = opened()
+    next(b for b in test.button if b.label == "Break it and cure it").click()
+    test.run()
+    assert not test.exception
+    assert test.query_params["run"] == f"{broken.run},{cured.run}"
+
+
+def test_a_refused_launch_is_one_sentence(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Service, *_args: Any, **_more: Any) -> str:
+        raise OSError("No space left on device.")
+
+    monkeypatch.setattr(Service, "launch", refuse)
+    test = opened()
+    test.button[0].click()
+    test.run()
+    assert "Nothing was started. No space left on device." in said(test)
+
+
+def test_the_run_page_without_a_run_says_where_to_start(here: Service) -> None:
+    test = opened("run.py")
+    assert "No run chosen" in said(test)
+    assert "gallery" in said(test)
+
+
+@pytest.mark.parametrize("run", ["20260101-000000-moe-beef", "../../etc/passwd", "<b>x</b>"])
+def test_an_unknown_run_is_an_answer_and_no_exception(here: Service, run: str) -> None:
+    test = opened("run.py", run=run)
+    assert "There is no run" in said(test)
+
+
+def test_the_run_page_shows_twins_with_what_differs(here: Service) -> None:
+    broken, cured = finished_twins(here.data, steps=40)
+    taken_in(here, broken, cured)
+    test = opened("run.py", run=f"{cured.run},{broken.run}")
+    text = said(test)
+    assert "Mixture of Experts: Collapse" in text
+    assert "**`router`** **softmax_top_k** (balance_weight 0) → **loss_free** (" in text, (
+        "the broken twin comes first, however they are named"
+    )
+    for heading in ("Loss", "Gradient norm", "Who gets the tokens", "Dead experts", "Events"):
+        assert f"##### {heading}" in text
+    assert not [b for b in test.button if b.label == "Stop"], "nothing to stop"
+
+
+def test_a_young_run_already_has_its_charts(here: Service) -> None:
+    made = MadeRun(here.data).declare()
+    test = opened("run.py", run=made.run)
+    assert "##### Loss" in said(test)
+    assert [b.label for b in test.button] == ["Hold", "Stop", "Duplicate"]
+    made.end("stopped")
+
+
+def test_a_failed_run_says_what_happened_and_where_to_look(here: Service) -> None:
+    made = MadeRun(here.data).declare().end("failed", says="RuntimeError: the data folder is full.")
+    taken_in(here)
+    test = opened("run.py", run=made.run)
+    assert "the data folder is full" in said(test)
+    assert "**Log**" in said(test)
+
+
+def test_the_gallery_lists_what_ran_last(here: Service) -> None:
+    made = finished_run(here.data, steps=20)
+    taken_in(here, made)
+    test = opened()
+    assert "Latest runs" in said(test)
+    assert "finished" in said(test)
+
+
+def test_no_page_hides_a_package_or_a_module_of_python() -> None:
+    ours = {p.name for p in ROOT.iterdir() if (p / "__init__.py").exists()} | {"app", "tests"}
+    for page in (ROOT / "pages").glob("*.py"):
+        if not page.stem.startswith("_"):
+            assert page.stem not in ours | set(sys.stdlib_module_names), f"pages/{page.name} would hide a module of that name"
+
+
+def test_the_shell_takes_its_own_folder_off_the_path(here: Service) -> None:
+    before = list(sys.path)
+    try:
+        opened()
+        assert str(ROOT / "pages") not in sys.path
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,127 @@
+"""The form: a field for every knob, a sentence for every refusal, a mark on every change."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.declare.resolve import declare, nested
+from engine.declare.revise import asked, described, given, preset_knobs
+from engine.runs.folder import run_folder
+from engine.scheduler import estimate
+from engine.server.service import Service
+from tests.pages.test_pages import opened, said
+from tests.support.lab_pages import ENTRIES, button, collapse, fields
+
+
+@pytest.mark.parametrize("lab", ENTRIES)
+def test_the_form_has_one_field_for_every_knob_of_every_lab(here: Service, lab: str) -> None:
+    preset = next(iter(ENTRIES[lab]["presets"]))
+    test = opened("build.py", lab=lab, preset=preset)
+    assert set(fields(test)) == set(described(ENTRIES[lab], preset_knobs(ENTRIES[lab], preset)))
+    for spec in ENTRIES[lab]["knobs"]:
+        for choice in spec["choices"] if spec["kind"] == "question" else ():
+            test = opened("build.py", lab=lab, preset=preset, knobs=f"{spec['name']}={choice['name']}")
+            inner = {f"{spec['name']}.{one['name']}" for one in choice["knobs"]}
+            assert {name for name in fields(test) if name.startswith(f"{spec['name']}.")} == inner
+            assert choice["idea"] in said(test)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("lr", "-1", "lr=-1 is out of bounds; give a number from 0 to 10000."),
+        ("steps", "many", "steps=many is not a number"),
+        ("seed", "0.5", "seed=0.5 is not a whole number"),
+        ("steps", "", "steps received nothing"),
+        ("router.k", "65", "router.k=65 is out of bounds"),
+        ("device", "abacus", "device=abacus is no device"),
+    ],
+)
+def test_a_bad_value_is_answered_in_one_sentence_and_cannot_be_launched(here: Service, name: str, value: str, sentence: str) -> None:
+    test = opened("build.py", lab="moe", preset="collapse")
+    fields(test)[name].set_value(value)
+    test.run()
+    assert not test.exception
+    assert sentence in said(test)
+    assert len({e.value for e in test.error}) == 1
+    assert button(test, "Launch").disabled
+    assert button(test, "Launch with its cure").disabled
+    assert not test.code, "no command line for what cannot be run"
+
+
+def test_a_changed_field_is_marked_shown_as_a_command_and_launched(here: Service) -> None:
+    test = opened("build.py", lab="moe", preset="collapse")
+    assert "The same as the preset Collapse" in said(test)
+    assert test.code[0].value == "python -m engine run moe --preset collapse"
+    fields(test)["lr"].set_value("3e-3")
+    test.run()
+    assert "1 changed" in said(test)
+    assert "was 0.001" in said(test)
+    assert test.code[0].value == "python -m engine run moe --preset collapse lr=0.003"
+    assert test.query_params["knobs"] == "lr=0.003", "the link carries the change"
+    button(test, "Launch").click()
+    test.run()
+    run = test.query_params["run"]
+    spec = run_folder(here.data, run if isinstance(run, str) else run[0]).spec() or {}
+    assert (spec["preset"], spec["knobs"]["lr"]) == ("collapse", 0.003)
+
+
+def test_another_answer_brings_its_own_knobs_and_may_leave_the_cure_nothing_to_do(here: Service) -> None:
+    test = opened("build.py", lab="moe", preset="collapse")
+    fields(test)["router"].set_value("hash")
+    test.run()
+    assert not [name for name in fields(test) if name.startswith("router.")]
+    assert button(test, "Launch with its cure").disabled
+    assert not button(test, "Launch").disabled
+    assert test.code[0].value.endswith("--preset collapse router=hash")
+
+
+def test_duplicate_fills_the_form_from_the_run_and_marks_what_leaves_it(here: Service) -> None:
+    run = collapse(here.data, lr=0.02, seed=3)
+    test = opened("build.py", **{"from": run})
+    assert f"The same as the run `{run}`" in said(test)
+    assert (fields(test)["lr"].value, fields(test)["seed"].value, fields(test)["data_seed"].value) == ("0.02", "3", "")
+    assert "changed" not in said(test)
+    fields(test)["seed"].set_value("4")
+    test.run()
+    assert "1 changed" in said(test)
+    assert "was 3" in said(test)
+    assert test.code[0].value == "python -m engine run moe --preset collapse seed=4 device=cpu lr=0.02"
+
+
+def test_duplicating_a_run_that_is_gone_says_so(here: Service) -> None:
+    test = opened("build.py", **{"from": "20260101-000000-moe-beef"})
+    assert "There is no run `20260101-000000-moe-beef` to duplicate" in said(test)
+    assert fields(test)
+
+
+def test_what_an_old_run_had_and_the_lab_no_longer_has_is_named() -> None:
+    lab = ENTRIES["moe"]
+    flat = declare(lab, "collapse", {})
+    spec = {"preset": "vanished", "knobs": nested(lab, flat) | {"phlogiston": 3, "steps": -4}}
+    preset, knobs, lost = asked(lab, spec)
+    assert preset is None
+    assert lost == ["preset vanished", "steps=-4", "phlogiston"]
+    assert knobs["steps"] == 300
+
+
+@pytest.mark.parametrize("preset", ENTRIES["moe"]["presets"])
+def test_preset_and_what_leaves_it_give_the_declaration_again(preset: str) -> None:
+    lab = ENTRIES["moe"]
+    for over in ({}, {"lr": 0.5}, {"router": "hash"}, {"router": "loss_free", "router.k": 2}, {"data_seed": 7}):
+        flat = declare(lab, preset, over)
+        _, knobs, _ = asked(lab, {"preset": preset, "knobs": nested(lab, flat)})
+        assert declare(lab, preset, given(lab, preset, knobs)) == flat
+
+
+def test_an_estimate_comes_from_runs_of_the_same_size_alone(here: Service) -> None:
+    lab = ENTRIES["moe"]
+    flat = declare(lab, "collapse", {"device": "cpu"})
+    assert estimate.seconds(here.data, lab, flat) is None
+    assert "No estimate yet" in said(opened("build.py", lab="moe", preset="collapse"))
+    for _ in range(2):
+        folder = run_folder(here.data, collapse(here.data, lr=0.1, steps=7))
+        (folder.path / "state.json").write_text('{"step": 7, "step_seconds": 0.5}')
+    assert estimate.seconds(here.data, lab, flat) == (150.0, 2)
+    assert estimate.seconds(here.data, lab, flat | {"d_model": 128}) is None
+    assert "about 2 min, as measured in 2 earlier runs" in said(opened("build.py", lab="moe", preset="collapse", knobs="device=cpu"))

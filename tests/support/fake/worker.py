@@ -1,0 +1,102 @@
+"""A worker without a model: writes points as fast as asked, and behaves well or badly as its knobs say.
+
+behave   finish | stoppable | deaf | fail | hang (does not leave after its end) | mute (ends without a word, with exit code `code`)
+pace     seconds between two log calls
+steps    log calls;  ledger: file that lists every acknowledged point, kept outside the run
+flight   file outside the run with two numbers, how many log calls have begun and how many were acknowledged: they
+         differ while a call is in flight, also after a kill;  wide: more scalars in each call
+slow     seconds that the disk takes for one log call, half of them before the bytes are in the file and half after
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from engine.core.files import write_json
+from engine.declare.knobs import unnest
+from engine.runs.folder import RunFolder
+from engine.runs.spool import Spool, spools
+
+CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}
+
+
+class SlowDisk(Spool):
+    """A spool whose log calls take most of the time, so that a kill at any moment hits one."""
+
+    seconds = 0.0
+
+    def _write(self, data: bytes) -> bool:
+        time.sleep(self.seconds / 2)
+        written = super()._write(data)
+        time.sleep(self.seconds / 2)
+        return written
+
+
+def in_flight(path: str) -> memoryview:
+    """Two numbers in a mapped file: what is written there outlives a kill, and costs no call of the kernel."""
+    with open(path, "w+b") as file:
+        file.truncate(16)
+        return memoryview(mmap.mmap(file.fileno(), 16)).cast("q")
+
+
+def main(path: str) -> int:
+    folder = RunFolder(Path(path))
+    knobs = unnest((folder.spec() or {})["knobs"])
+    behave, steps, pace = knobs.get("behave", "finish"), knobs.get("steps", 20), knobs.get("pace", 0.0)
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if behave == "deaf" else lambda *_: asked.set())
+    print(f"fake worker {os.getpid()} behaves: {behave}", flush=True)
+    attempt = len(spools(folder.path)) + 1
+    kind = SlowDisk if knobs.get("slow") else Spool
+    SlowDisk.seconds = knobs.get("slow", 0.0)
+    spool = kind(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt)
+    ledger = os.open(knobs["ledger"], os.O_WRONLY | os.O_CREAT | os.O_APPEND) if knobs.get("ledger") else -1
+    flight = in_flight(knobs["flight"]) if knobs.get("flight") else None
+    wide = {(f"wide/{n}", ""): 1.0 for n in range(knobs.get("wide", 0))}
+    status = "finished"
+    for step in range(steps):
+        scalars = {("loss/train", ""): 1.0 / (step + 1), ("grad_norm", "a"): float(step)}
+        scalars |= wide
+        if flight is not None:
+            flight[0] = step + 1
+        acknowledged = spool.log(step, scalars, {("load", "a"): [step, 1.0]})
+        if flight is not None and acknowledged:
+            flight[1] = step + 1
+        if acknowledged and ledger >= 0:
+            os.write(ledger, f"{step}\n".encode())
+        if step % 50 == 0:
+            write_json(
+                folder.path / "state.json",
+                {"step": step + 1, "steps": steps, "phase": "training", "dropped": spool.dropped, "attempt": attempt},
+            )
+        if behave != "deaf" and (asked.is_set() or (folder.path / "STOP").exists()):
+            status = "stopped"
+            break
+        if pace:
+            time.sleep(pace)
+    spool.close()
+    write_json(
+        folder.path / "state.json", {"step": step + 1, "steps": steps, "phase": "saving", "dropped": spool.dropped, "attempt": attempt}
+    )
+    if behave == "mute":
+        return int(knobs.get("code", 0))
+    if behave == "fail":
+        print("ValueError: as it was told to", flush=True)
+        folder.write_exit("failed", code=3, says="ValueError: as it was told to")
+        return 3
+    folder.write_exit(status, code=CODES[status])
+    if behave == "hang":
+        threading.Event().wait()
+    return CODES[status]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,26 @@
+"""A zygote that imports no torch and forks workers without a model; everything else of it is the real one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from engine.worker.fork_server import VERBS, Zygote
+from tests.support.fake import worker
+
+
+def do_worker(request: dict[str, Any], files: list[int]) -> int:
+    os.dup2(files[0], 1)
+    os.dup2(files[0], 2)
+    os.set_inheritable(files[1], False)
+    return worker.main(request["run"])
+
+
+if __name__ == "__main__":
+    VERBS["worker"] = do_worker
+    Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
