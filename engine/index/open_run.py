@@ -1,7 +1,7 @@
 """A run in a notebook: its folder as a Polars frame, whatever the lab is doing, without opening the index.
 
-from engine.index.open_run import open_run
-open_run("data/runs/20250101-120000-moe-1a2b").filter(pl.col("metric") == "loss/train")
+import engine
+engine.open_run("data/runs/20250101-120000-moe-1a2b").filter(pl.col("metric") == "loss/train")
 """
 
 from __future__ import annotations
