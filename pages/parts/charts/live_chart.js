@@ -70,10 +70,10 @@ class LiveChart {
   stale(now = false) {
     if (!now && (this.spec.modes.paused || (this.spec.redraw && this.whole))) return;
     this.dirty = true;
-    if (!this.born) return hub.bear(this);
+    if (!this.drawn) return hub.enqueueFirstDraw(this);
     if (!this.inView || (this.waiting && !now)) return;
     clearTimeout(this.waiting);
-    const wait = now ? 0 : Math.max(0, this.drawnAt + Math.max(LEAST, REST * hub.burden()) - performance.now());
+    const wait = now ? 0 : Math.max(0, this.drawnAt + Math.max(LEAST, REST * hub.redrawCost()) - performance.now());
     this.waiting = setTimeout(() => requestAnimationFrame(() => this.draw()), wait);
   }
 
@@ -88,9 +88,9 @@ class LiveChart {
   }
 
   // an empty chart is not drawn before its runs have anything to show: that would only hold up those that have
-  unborn() {
+  showPlaceholder() {
     this.node.style.minHeight = `${this.spec.figure.layout.height ?? 300}px`; // nothing moves when the chart comes
-    this.waits.textContent = hub.silence(this.spec);
+    this.waits.textContent = hub.emptyText(this.spec);
   }
 
   async draw() {
@@ -100,7 +100,7 @@ class LiveChart {
     if (this.node._dragging) return this.stale(); // never under a hand that is zooming
     if (this.drawing) return void (this.again = true); // never into a drawing that is not done
     const began = (this.drawnAt = performance.now());
-    const birth = !this.born;
+    const first = !this.drawn;
     this.dirty = false;
     this.width = this.box.clientWidth;
     const { drawn, note, logarithmic } = this.content();
@@ -110,9 +110,9 @@ class LiveChart {
     if (logarithmic) Object.assign(layout.yaxis, logTicks(drawn, shown?.type === "log" && !shown.autorange ? shown.range : null));
     this.drawing = true;
     try {
-      await Plotly[birth ? "newPlot" : "react"](this.node, drawn, layout, config(this, Plotly));
-      if (birth) this.bind();
-      if (birth) this.waits.remove();
+      await Plotly[first ? "newPlot" : "react"](this.node, drawn, layout, config(this, Plotly));
+      if (first) this.bind();
+      if (first) this.waits.remove();
     } finally {
       this.drawing = false;
       if (this.again) this.stale(true);
@@ -120,7 +120,7 @@ class LiveChart {
     }
     this.note.textContent = note;
     await frame();
-    if (birth) return; // it is born but once: no measure of what a refresh takes
+    if (first) return; // the first drawing is no measure of what a refresh takes
     await frame(); // the second one comes after the first was painted
     this.cost = performance.now() - began;
   }
@@ -131,7 +131,7 @@ class LiveChart {
     const layout = themed(this.box, given, this.width);
     layout.uirevision = "keep";
     layout.dragmode = "zoom";
-    if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.silence(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
+    if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.emptyText(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
     if (this.spec.redraw) return layout; // its axes are its own
     Object.assign(layout.xaxis, {
       title: { text: hub.time ? "seconds since the start" : "step", standoff: 6 },
@@ -159,7 +159,7 @@ class LiveChart {
   }
 
   bind() {
-    this.born = true;
+    this.drawn = true;
     if (this.spec.redraw) return;
     this.node.on("plotly_relayout", (change) => {
       const low = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
@@ -174,7 +174,7 @@ class LiveChart {
 
   // the same step as on the chart under the pointer
   point(x) {
-    if (!this.born || !this.inView || this.spec.redraw) return;
+    if (!this.drawn || !this.inView || this.spec.redraw) return;
     const { _size: size, xaxis, hovermode, _subplots: panels } = this.node._fullLayout;
     const alone = hovermode === "closest"; // a panel of single marks, where the nearest one may be far from this step
     this.cross.hidden = x === null || !alone || x < xaxis.range[0] || x > xaxis.range[1];
@@ -188,7 +188,7 @@ class LiveChart {
     clearTimeout(this.waiting);
     this.looks.disconnect();
     this.sizes.disconnect();
-    if (this.born) globalThis.Plotly.purge(this.node);
+    if (this.drawn) globalThis.Plotly.purge(this.node);
     this.box.remove();
   }
 }

@@ -22,16 +22,16 @@ function timeOf(mine, step) {
 
 function raw(meta) {
   const s = hub.points(meta.run).series.get(keyOf(meta));
-  if (!s) return { x: [], y: [], steps: [], odd: [], oddCount: 0 };
+  if (!s) return { x: [], y: [], steps: [], nonfinite: [], nonfiniteCount: 0 };
   const at = xOf(meta.run);
   const x = s.steps.map((step, i) => at(step, s.t[i]));
-  return { x, y: s.values, steps: s.steps, odd: s.odd.map(([step, t, word]) => ({ x: at(step, t), step, word })), oddCount: s.oddCount };
+  return { x, y: s.values, steps: s.steps, nonfinite: s.nonfinite.map(([step, t, word]) => ({ x: at(step, t), step, word })), nonfiniteCount: s.nonfiniteCount };
 }
 
 // the line breaks where a value was not finite
-function broken({ x, y, odd }) {
-  if (!odd.length) return { x, y };
-  const all = [...x.map((at, i) => [at, y[i]]), ...odd.map((o) => [o.x, null])].sort((a, b) => a[0] - b[0]);
+function broken({ x, y, nonfinite }) {
+  if (!nonfinite.length) return { x, y };
+  const all = [...x.map((at, i) => [at, y[i]]), ...nonfinite.map((o) => [o.x, null])].sort((a, b) => a[0] - b[0]);
   return { x: all.map((p) => p[0]), y: all.map((p) => p[1]) };
 }
 
@@ -177,12 +177,12 @@ function fill(traces, { logarithmic, smoothing }) {
   const lines = drawn.filter((trace) => trace.meta?.kind === "line");
   const points = new Map(lines.map((trace) => [trace, raw(trace.meta)]));
   const seen = new Set();
-  let oddCount = 0;
+  let nonfiniteCount = 0;
   let low = 0;
   for (const [trace, p] of points) {
     Object.assign(trace, broken(p));
     if (!seen.has(trace.meta.run + keyOf(trace.meta))) {
-      oddCount += p.oddCount;
+      nonfiniteCount += p.nonfiniteCount;
       low += logarithmic ? p.y.filter((v) => v <= 0).length : 0;
     }
     seen.add(trace.meta.run + keyOf(trace.meta));
@@ -198,7 +198,7 @@ function fill(traces, { logarithmic, smoothing }) {
       if (mine && smoothing > 0) Object.assign(trace, smoothed(mine.p, smoothing));
     } else if (kind === "nonfinite") {
       const word = EDGE_WORDS[trace.meta.value];
-      edge(trace, shown.flatMap(({ line, p }) => p.odd.filter((o) => o.word === trace.meta.value)
+      edge(trace, shown.flatMap(({ line, p }) => p.nonfinite.filter((o) => o.word === trace.meta.value)
         .map((o) => ({ ...o, colour: line.line.color, says: `${word} at step ${o.step}: ${line.name}` }))).sort((a, b) => a.step - b.step), word);
     } else if (kind === "floor") {
       edge(trace, !logarithmic ? [] : shown.flatMap(({ line, p }) => p.y.flatMap((v, i) =>
@@ -212,7 +212,7 @@ function fill(traces, { logarithmic, smoothing }) {
     else if (kind === "spike") spikes(trace, lines);
   }
   const says = [
-    oddCount ? `${oddCount} non-finite value${oddCount > 1 ? "s" : ""}, marked at the edge` : "",
+    nonfiniteCount ? `${nonfiniteCount} non-finite value${nonfiniteCount > 1 ? "s" : ""}, marked at the edge` : "",
     low ? `${low} point${low > 1 ? "s" : ""} at or below 0, marked at the floor` : "",
   ].filter(Boolean);
   return { drawn, note: says.join(" · ") };

@@ -10,7 +10,7 @@ const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "l
 
 class Hub {
   charts = new Set();
-  unborn = new Set(); // charts that wait for their first drawing
+  pendingFirstDraw = new Set(); // charts that wait for their first drawing
   runs = new Map(); // id -> {whole, zoom, events, state, start, turn, keys}
   range = null; // [low, high] in units of the x axis, null for everything
   resets = 0; // how often a person asked to see everything
@@ -19,7 +19,7 @@ class Hub {
   streamed = "";
 
   constructor() {
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.hangUp() : this.resync()));
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.disconnect() : this.resync()));
   }
 
   join(chart) {
@@ -30,7 +30,7 @@ class Hub {
 
   leave(chart) {
     this.charts.delete(chart);
-    this.unborn.delete(chart);
+    this.pendingFirstDraw.delete(chart);
     this.plan();
   }
 
@@ -91,8 +91,8 @@ class Hub {
     mine.events = whole.events ?? [];
     mine.state = { ...mine.state, ...whole.state };
     for (const message of late) this.add(mine, message);
-    for (const s of mine.whole.series.values()) mine.start = Math.min(mine.start, s.t[0] ?? Infinity, s.odd[0]?.[1] ?? Infinity);
-    this.tell(run);
+    for (const s of mine.whole.series.values()) mine.start = Math.min(mine.start, s.t[0] ?? Infinity, s.nonfinite[0]?.[1] ?? Infinity);
+    this.notify(run);
   }
 
   async ask(run, keys, span) {
@@ -123,7 +123,7 @@ class Hub {
     const living = [...this.runs].filter(goesOn).map(([run]) => run);
     const streamed = document.hidden ? "" : living.sort().join(",");
     if (streamed === this.streamed) return;
-    this.hangUp();
+    this.disconnect();
     if (!streamed) return;
     this.streamed = streamed;
     this.source = new EventSource(address("live", living.map((run) => ["run", run])));
@@ -131,14 +131,14 @@ class Hub {
     this.source.onerror = ({ target }) => {
       // the browser itself tries again after a lost connection, but not after a refusal, such as one of a server that is just starting
       if (target !== this.source || target.readyState !== EventSource.CLOSED) return;
-      this.hangUp();
+      this.disconnect();
       setTimeout(() => this.listen(), AGAIN);
     };
     this.source.addEventListener("resync", (event) => JSON.parse(event.data).runs.forEach((run) => this.fetch(run)));
     this.source.addEventListener("delta", (event) => this.grow(JSON.parse(event.data)));
   }
 
-  hangUp() {
+  disconnect() {
     this.source?.close();
     this.source = null;
     this.streamed = "";
@@ -153,7 +153,7 @@ class Hub {
     const full = [...mine.whole.series.values()].some((s) => s.steps.length > 2 * POINTS)
       || [...mine.whole.vectors.values()].some((v) => v.steps.length > 2 * ROWS);
     if (superseded || full || ENDED.has(message.state?.status)) this.fetch(message.run).then(() => this.listen());
-    this.tell(message.run);
+    this.notify(message.run);
   }
 
   add(mine, message) {
@@ -177,25 +177,25 @@ class Hub {
     if (message.state) mine.state = { ...mine.state, ...message.state };
   }
 
-  // charts are born one at a time, those that have something to show first
-  bear(chart) {
-    this.unborn.add(chart);
-    chart.unborn();
-    this.bearing ??= this.births().finally(() => (this.bearing = null));
+  // charts are drawn for the first time one after the other, those that have something to show first
+  enqueueFirstDraw(chart) {
+    this.pendingFirstDraw.add(chart);
+    chart.showPlaceholder();
+    this.drawing ??= this.drawQueue().finally(() => (this.drawing = null));
   }
 
-  async births() {
+  async drawQueue() {
     await frame(); // all charts that come together are chosen from together
-    for (let next; (next = this.nextBorn()); await next.draw()) this.unborn.delete(next);
+    for (let next; (next = this.nextFirstDraw()); await next.draw()) this.pendingFirstDraw.delete(next);
   }
 
-  nextBorn() {
-    const here = [...this.unborn].filter((chart) => chart.inView && this.charts.has(chart));
-    return here.find((chart) => !chart.empty()) ?? here.find((chart) => !this.young(chart.spec.runs));
+  nextFirstDraw() {
+    const inView = [...this.pendingFirstDraw].filter((chart) => chart.inView && this.charts.has(chart));
+    return inView.find((chart) => !chart.empty()) ?? inView.find((chart) => !this.hasNoData(chart.spec.runs));
   }
 
   // nothing is known yet of any of these runs, or they have measured nothing so far
-  young(runs) {
+  hasNoData(runs) {
     return runs.every((run) => {
       const mine = this.runs.get(run);
       if (!mine?.state.status) return true;
@@ -206,11 +206,11 @@ class Hub {
 
   // what one redraw of everything in view takes, in milliseconds: the charts draw in the same frame, so the clock of the first
   // runs while all the others draw
-  burden() {
+  redrawCost() {
     return Math.max(0, ...[...this.charts].filter((chart) => chart.inView).map((chart) => chart.cost));
   }
 
-  tell(run) {
+  notify(run) {
     for (const chart of this.charts) if (chart.spec.runs.includes(run)) chart.stale();
   }
 
@@ -240,7 +240,7 @@ class Hub {
     let last = 0;
     for (const { whole, events, start } of this.runs.values()) {
       for (const s of [...whole.series.values(), ...whole.vectors.values()]) {
-        const t = Math.max(s.t.at(-1) ?? start, s.odd?.at(-1)?.[1] ?? start) - start;
+        const t = Math.max(s.t.at(-1) ?? start, s.nonfinite?.at(-1)?.[1] ?? start) - start;
         last = Math.max(last, this.time ? (Number.isFinite(t) ? t : 0) : s.last);
       }
       if (!this.time) for (const e of events) last = Math.max(last, e.step);
@@ -250,7 +250,7 @@ class Hub {
   }
 
   // what an empty panel says
-  silence({ runs, name }) {
+  emptyText({ runs, name }) {
     const known = runs.map((run) => this.runs.get(run)?.state.status);
     if (!known.every(Boolean)) return "Fetching the points";
     const living = !known.every((status) => ENDED.has(status));

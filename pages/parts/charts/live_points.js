@@ -4,9 +4,9 @@ const emptyPoints = () => ({ series: new Map(), vectors: new Map() });
 
 // one series: finite values apart from the others, so that an axis never meets an infinity
 const seriesFrom = (got) => {
-  const odd = got.nonfinite ?? [];
-  const last = Math.max(got.steps.at(-1) ?? -1, odd.at(-1)?.[0] ?? -1);
-  return { steps: got.steps, t: got.t, values: got.values, odd, oddCount: got.nonfinite_count ?? odd.length, last };
+  const nonfinite = got.nonfinite ?? [];
+  const last = Math.max(got.steps.at(-1) ?? -1, nonfinite.at(-1)?.[0] ?? -1);
+  return { steps: got.steps, t: got.t, values: got.values, nonfinite, nonfiniteCount: got.nonfinite_count ?? nonfinite.length, last };
 };
 const vectorFrom = (got) => ({ steps: got.steps, t: got.t, v: got.v, last: got.steps.at(-1) ?? -1 });
 
@@ -19,8 +19,8 @@ function growSeries(series, add, upto) {
       series.t.push(add.t[i]);
       series.values.push(add.values[i]);
     } else {
-      series.odd.push([step, add.t[i], add.values[i]]);
-      series.oddCount += 1;
+      series.nonfinite.push([step, add.t[i], add.values[i]]);
+      series.nonfiniteCount += 1;
     }
   });
 }
