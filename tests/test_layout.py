@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +45,7 @@ def test_no_page_shares_its_name_with_a_package_or_a_standard_library_module() -
     assert not shadows, f"rename the page: {shadows}"
 
 
+ROOMS = sorted(folder.name for folder in (ROOT / "engine").iterdir() if (folder / "__init__.py").exists())
 STATIC = [
     *(directions.upward, directions.rings, directions.across_topics),
     *(files.flat_modules, files.long_files, files.same_names, files.doors_with_code, files.module_strings),
@@ -64,6 +67,22 @@ def test_long_texts_stand_in_markdown_but_for_a_list_that_shrinks() -> None:
     assert [sentence for sentence in found if sentence.split(":")[0] not in files.LONG_TEXTS_TODAY] == []
     gone = files.LONG_TEXTS_TODAY - {sentence.split(":")[0] for sentence in found}
     assert not gone, f"these have no long text any more, strike them from LONG_TEXTS_TODAY: {sorted(gone)}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_ruff_bans_what_the_walls_ban(room: str) -> None:
+    """Whoever writes an import is told at once; both lists are the same."""
+    settings = tomllib.loads((ROOT / "engine" / room / "ruff.toml").read_text())
+    banned = {name.removeprefix("engine.") for name in settings["lint"]["flake8-tidy-imports"]["banned-api"]}
+    assert banned & {*ROOMS, "kernels"} == {*ROOMS, "kernels"} - directions.BELOW[room] - {room}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_door_says_what_the_room_is_and_explains_its_words(room: str) -> None:
+    first, _, words = (ast.get_docstring(ast.parse((ROOT / "engine" / room / "__init__.py").read_text())) or "").partition("\n\n")
+    assert first.endswith(".")
+    assert len(words.splitlines()) >= 3
+    assert all("  " in line.strip() for line in words.splitlines()), "a word, two blanks, what it means"
 
 
 def test_every_module_that_is_started_by_name_exists() -> None:

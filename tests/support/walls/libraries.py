@@ -68,10 +68,10 @@ for name in sorted(banned & sys.modules.keys()):
 """
 
 
-def group(here: str) -> str:
+def group(path: str) -> str:
     """The group of a file, given relative to the root; "" for one that is a program, not a module."""
-    parts = here.split("/")
-    if here.endswith("__main__.py") or parts[0] == "app.py" or (parts[0] == "pages" and parts[1] != "parts"):
+    parts = path.split("/")
+    if path.endswith("__main__.py") or parts[0] == "app.py" or (parts[0] == "pages" and parts[1] != "parts"):
         return ""
     if parts[0] != "engine":
         return parts[0]
