@@ -7,5 +7,5 @@ id        an integer for a run or a series; it never leaves the index
 store     the questions that pages, routes and commands ask
 bucket    a stretch of steps of which a drawn series keeps minimum and maximum
 listener  whoever is told after each pass what is new
-finished  a run whose rows are sorted and exported to Parquet
+sorted    of a run that has ended: its rows lie in the order of metric and step, and are exported to Parquet
 """
