@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import shutil
 import subprocess
@@ -88,7 +89,9 @@ def test_a_door_says_what_the_room_is_and_explains_its_words(room: str) -> None:
 def test_every_module_that_is_started_by_name_exists() -> None:
     names = {value for name, value in vars(started).items() if name.isupper()}
     assert names
-    assert all(importlib.util.find_spec(name) for name in names)
+    for name in names:
+        module = importlib.import_module(name)
+        assert not hasattr(module, "__path__") or importlib.util.find_spec(f"{name}.__main__"), f"{name} is a folder that cannot be started"
 
 
 def test_the_data_lies_beside_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +125,10 @@ PLANTS = {  # rule -> what is written (file -> text), and the sentence that must
         {"engine/labs/moe/charts/planted.py": "import torch\n"},
         "engine/labs/moe/charts/planted.py: heavy library, figures may not load cuda, torch",
     ),
+    "detector with numpy": (
+        {"engine/labs/common/detectors/planted.py": "import numpy\n"},
+        "engine/labs/common/detectors/planted.py: heavy library, detectors may not load numpy",
+    ),
     "one name twice": (
         {"engine/labs/moe/probes/lr.py": "X = 1\n"},
         "engine/labs/moe/probes/lr.py: name twice, engine/labs/common/probes/lr.py bears it too",
@@ -138,6 +145,9 @@ PLANTS = {  # rule -> what is written (file -> text), and the sentence that must
         "engine/core/planted.py: long text in Python, 201 characters",
     ),
 }
+
+
+NEEDS_INTERPRETER = {"chart with torch": "figures", "detector with numpy": "detectors"}  # rule -> group of the planted file
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +171,8 @@ def test_a_planted_violation_is_named_by_file_and_rule_and_nothing_else_is(rule:
             (copy / name).write_text(text)
         found = [said for wall in (*STATIC, files.long_texts) for said in wall(copy)]
         found = [said for said in found if said.split(":")[0] not in files.LONG_TEXTS_TODAY]
-        if rule == "chart with torch":  # the other rules need no interpreter
-            found += libraries.too_heavy(copy, "figures")
+        if rule in NEEDS_INTERPRETER:
+            found += libraries.too_heavy(copy, NEEDS_INTERPRETER[rule])
     finally:
         for file, text in before.items():
             file.unlink() if text is None else file.write_text(text)

@@ -56,6 +56,12 @@ def test_a_lab_has_the_members_of_what_it_provides(name: str, word: str) -> None
     assert broken_promises(lab, lab.model(), WORDS[word]) == []
 
 
+@pytest.mark.parametrize("backbone", ["unet", "u_vit"])
+def test_every_network_with_long_skips_keeps_the_promise(backbone: str) -> None:
+    lab = LABS["unet"].model_validate({"backbone": {"is": backbone}})
+    assert broken_promises(lab, lab.model(), WORDS["long_skips"]) == []
+
+
 @pytest.mark.parametrize("name", PROBES)
 def test_what_a_probe_needs_is_a_word_that_some_lab_provides(name: str) -> None:
     need = PROBES[name].needs
