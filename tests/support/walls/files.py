@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.walls.tree import parsed, source_files
+from tests.support.walls.tree import once_a_writing, parsed, source_files
 
 LINES, CHARACTERS = 300, 200
 CATALOGS = ("", "probes", "charts", "panels", "detectors")  # folders of a topic whose files are entries; "" holds the labs
@@ -117,21 +117,21 @@ def long_texts(root: Path) -> Iterator[str]:
                 yield f"{here}: long text in Python, {len(text)} characters (line {line}); more than {CHARACTERS} belong into Markdown"
 
 
-def literals(file: Path) -> Iterator[tuple[int, str]]:
+@once_a_writing
+def literals(file: Path) -> list[tuple[int, str]]:
     """(line, text) of every string literal that is no docstring; in an f-string a pair of braces stands for each value."""
-    whole = parsed(file)
-    docstrings = set()
-    inner = set()
-    for node in ast.walk(whole):
+    whole, skipped, found = list(ast.walk(parsed(file))), set(), []
+    for node in whole:
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body and isinstance(body[0], ast.Expr):
-            docstrings.add(body[0].value)
+            skipped.add(body[0].value)
         if isinstance(node, ast.JoinedStr):
-            inner |= {part for part in node.values if isinstance(part, ast.Constant)}
-    for node in ast.walk(whole):
-        if node in docstrings or node in inner:
+            skipped |= {part for part in node.values if isinstance(part, ast.Constant)}
+    for node in whole:
+        if node in skipped:
             continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.lineno, node.value
+            found.append((node.lineno, node.value))
         elif isinstance(node, ast.JoinedStr):
-            yield node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+            found.append((node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)))
+    return found

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PACKAGES = ("engine", "kernels", "pages")
 
@@ -21,14 +24,23 @@ def module_name(root: Path, file: Path) -> str:
     return ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
-@lru_cache(maxsize=4096)
-def _parsed(file: Path, written: int) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+def once_a_writing(read: Callable[[Path], T]) -> Callable[[Path], T]:
+    """`read(file)`, kept until the file is written anew: a dozen rules ask for the same trees."""
+
+    @cache
+    def kept(file: Path, written: int, size: int) -> T:
+        return read(file)
+
+    def ask(file: Path) -> T:
+        found = file.stat()
+        return kept(file, found.st_mtime_ns, found.st_size)
+
+    return ask
 
 
+@once_a_writing
 def parsed(file: Path) -> ast.Module:
-    """The syntax tree of a file, read once for each time it was written."""
-    return _parsed(file, file.stat().st_mtime_ns)
+    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
 
 
 @dataclass(frozen=True)
@@ -55,14 +67,25 @@ def arrows(root: Path) -> list[Arrow]:
     return found
 
 
-def _imported(file: Path, module: str) -> Iterator[tuple[str, int]]:
+@once_a_writing
+def _imports(file: Path) -> list[tuple[int, str, str, int]]:
+    """(dots of a relative import, package, name, line) of every import of a file."""
+    found = []
     for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            found += [(0, alias.name, "", node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            above = module.split(".")[: -node.level or None] if file.name != "__init__.py" else module.split(".")[: 1 - node.level or None]
-            package = ".".join([*(above if node.level else []), *([node.module] if node.module else [])])
-            yield from ((f"{package}.{alias.name}", node.lineno) for alias in node.names)
+            found += [(node.level, node.module or "", alias.name, node.lineno) for alias in node.names]
+    return found
+
+
+def _imported(file: Path, module: str) -> Iterator[tuple[str, int]]:
+    """(dotted name, line) of every import of a file that is the module `module`."""
+    parts = module.split(".")
+    for dots, package, name, line in _imports(file):
+        up = dots - (file.name == "__init__.py")
+        above = parts[: len(parts) - up] if dots else []
+        yield ".".join(part for part in (*above, package, name) if part), line
 
 
 def room(module: str) -> str:
