@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kernels.build import ARCHITECTURES, CompileError, Entry, NoCompiler, build, compiler
-from kernels.emulator import EmulationError, Emulator, NoHostCompiler
+from kernels.emulator.emulator import EmulationError, Emulator, NoHostCompiler
 from kernels.kernel import HERE, Kernel, Runner, Sample, Tensors
 from kernels.kernel import kernel as load
 from kernels.launch import Gpu

@@ -3,6 +3,8 @@
 import re
 
 import streamlit as st
+from engine.core.catalog import LABS
+from engine.core.paths import ROOT
 from engine.server.service import service
 
 from pages.parts.cards import broken_card, card, leave, skeletons
@@ -44,4 +46,5 @@ for lab in answer["labs"]:
 for error in answer["errors"]:
     broken_card(error)
 if answer["state"] == "ready" and not answer["labs"] and not answer["errors"]:
-    st.info("There is no lab in `engine/labs/`; add one file in a topic there and reload this page.", icon=":material/add_circle:")
+    folder = LABS.relative_to(ROOT).as_posix()
+    st.info(f"There is no lab in `{folder}/`; add one file in a topic there and reload this page.", icon=":material/add_circle:")

@@ -4,7 +4,7 @@ import time
 
 import polars as pl
 import streamlit as st
-from engine.commands.doctor import examine
+from engine.server.doctor import examine
 
 from pages.parts.machine import memory, slots, waiting
 

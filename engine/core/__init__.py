@@ -1,1 +1,9 @@
-"""Files, locks, devices, names: what every process needs."""
+"""Files, locks, devices, names: what every process needs.
+
+root        the folder that holds engine/, kernels/ and pages/; data/ lies in it unless FAULTLINE_DATA names another
+catalog     the files of one kind (probes, charts, …) over all topics; a file's name is its entry's name
+code key    a hash of engine/ and kernels/ with the versions of Python and torch; what is computed from code is kept under it
+lock        a file locked by the kernel for as long as a process lives; its text names the holder
+stale       code in memory that differs from the code on disk
+non-finite  NaN, Infinity, -Infinity: in JSON these three words
+"""

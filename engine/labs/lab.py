@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Lab(Knobs):
     """Base of every lab, with the knobs that all share.
 
-    `provides` names what probes and charts may rely on ("routing", "byte_routing", "attention"): they attach by need.
+    `provides` names what probes may rely on ("routing", "attention"): words of engine/labs/capabilities.py; probes attach by need.
     `headline` names the metrics that a table of this lab's runs shows.  `rules` say what one knob asks of another.
     `chart_notes` adds a sentence of this lab to the words under a chart, by the chart's file name.
     `thresholds`: levels of a metric; `python -m engine.docs.measure` notes at which step each is reached, to compare arms by speed.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from engine.runs.pictures import Picture
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from engine.labs.lab import Lab
+
+L = TypeVar("L")  # what a probe may ask of the lab: a Protocol of engine/labs/capabilities.py, or every Lab
 
 Price = Literal["free", "cheap", "dear"]
 PRICES: tuple[Price, ...] = ("free", "cheap", "dear")
@@ -47,12 +49,12 @@ class Reading(NamedTuple):
 
 
 @dataclass
-class Step:
+class Step(Generic[L]):
     """What a probe may look at in one optimizer step (0-based `number`); it changes nothing."""
 
     number: int
     steps: int
-    lab: Lab
+    lab: L
     model: nn.Module
     batch: dict[str, Tensor]
     losses: dict[str, Tensor]
@@ -70,7 +72,7 @@ class Probe:
     """Base of every probe.  The class docstring is its description on the page and in docs/.
 
     `every`: steps between readings; the first and the last step are always read.
-    `needs`: something a lab must provide ("routing"), or "" for every lab.
+    `needs`: a word of engine/labs/capabilities.py that a lab must provide ("routing"), or "" for every lab.
     """
 
     price: ClassVar[Price]

@@ -20,8 +20,6 @@ from engine.runs.event import Event
 if TYPE_CHECKING:
     import numpy as np
 
-    from engine.runs.pictures import Picture
-
 FOLDER = "images"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
 LARGEST = 4096  # pixels on a side

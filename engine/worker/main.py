@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.files import write_json
+from engine.core.started import WORKER
 from engine.runs.folder import RunFolder
 
 LONGEST = 300  # characters of an exception that a page shows
@@ -94,7 +95,7 @@ def give_way() -> None:
 def main(arguments: list[str]) -> int:
     """The life of one worker."""
     if len(arguments) != 1 or not (Path(arguments[0]) / "spec.json").is_file():
-        sys.stderr.write("Usage: python -m engine.worker RUN_FOLDER, a folder that holds a spec.json.\n")
+        sys.stderr.write(f"Usage: python -m {WORKER} RUN_FOLDER, a folder that holds a spec.json.\n")
         return 2
     folder = RunFolder(Path(arguments[0]).resolve())
     process = folder.process()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.stale import changed_since
+from engine.core.paths import ROOT
+from engine.core.stale import ENGINE, changed_since
 
 
 def test_only_what_was_imported_and_changed_later_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +30,13 @@ def test_only_what_was_imported_and_changed_later_is_named(tmp_path: Path, monke
     assert changed_since(1500, package) == ["stale_house/edited.py", "stale_house/gone.py"]
     for name in [*names, "stale_house"]:
         del sys.modules[name]
+
+
+ROOMS = sorted(folder.name for folder in (ROOT / "engine").iterdir() if (folder / "__init__.py").exists())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_touched_file_of_every_room_is_seen(room: str) -> None:
+    door = importlib.import_module(f"engine.{room}")
+    assert f"engine/{room}/__init__.py" in changed_since(0.0)
+    assert Path(str(door.__file__)).is_relative_to(ENGINE)

@@ -17,7 +17,7 @@ from engine.labs.optimizer.adamw import AdamW
 from engine.labs.optimizer.sgd import SGD
 from engine.labs.optimizer.spam import Spam
 from engine.labs.probe import Probe, Step
-from kernels.emulator import Emulator
+from kernels.emulator.emulator import Emulator
 from kernels.tensor_stats import tensor_stats
 from tests.support.tiny_lab import Tiny, run_tiny
 

@@ -14,7 +14,7 @@ from kernels.csr_spmm.cases import balance, power_law_degrees
 from kernels.csr_spmm.csr_spmm import REDUCTIONS, backward_op, csr_max, csr_spmm, forward_op
 from kernels.csr_spmm.graph import STRATEGIES, Graph, Plan, Rows, best, histogram
 from kernels.csr_spmm.samples import power_law
-from kernels.emulator import Emulator
+from kernels.emulator.emulator import Emulator
 
 
 def plain(graph: Graph, x: Tensor, weight: Tensor | None, reduce: str) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.emulator import EmulationError, Emulator
+from kernels.emulator.emulator import EmulationError, Emulator
 from kernels.kernel import kernel
 
 

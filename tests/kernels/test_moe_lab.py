@@ -25,7 +25,7 @@ from engine.labs.moe.remedies.router.loss_free import LossFreeRouter
 from engine.labs.moe.remedies.router.sinkhorn import SinkhornRouter
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter, balance_loss
 from engine.labs.probe import Probe, Step
-from kernels.emulator import Emulator
+from kernels.emulator.emulator import Emulator
 from kernels.launch import CHOICE, Choice
 from kernels.moe_route.moe_route import KERNEL
 from kernels.moe_route.sort import moe_sort, permute, restore

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.emulator import Emulator
+from kernels.emulator.emulator import Emulator
 from kernels.launch import CHOICE
 from kernels.moe_route.moe_route import moe_route
 from kernels.moe_route.moe_route import reference as route_reference

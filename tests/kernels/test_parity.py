@@ -83,7 +83,7 @@ def test_a_mistake_in_the_source_is_found(name: str, old: str, new: str, cache: 
 ASAN = """
 import sys
 from pathlib import Path
-from kernels.emulator import Emulator
+from kernels.emulator.emulator import Emulator
 from kernels.kernel import kernel, names
 folder = Path(sys.argv[1])
 if len(sys.argv) > 2:

@@ -12,7 +12,7 @@ import torch
 from engine.labs.optimizer._spike_aware_adam import SpikeAwareAdam, warmed_up
 from engine.labs.optimizer.spam import Spam
 from engine.worker.fit import train
-from kernels.emulator import Emulator
+from kernels.emulator.emulator import Emulator
 from kernels.launch import CHOICE
 from tests.support.tiny_lab import Tiny, Told, new_folder
 

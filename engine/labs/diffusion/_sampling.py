@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from engine.labs.diffusion.datasets.plane import SIGMA_DATA
 from engine.labs.diffusion.models.consistency import one_step, two_steps
 from engine.labs.diffusion.models.energy_distance import energy_distance, mean_distance
 from engine.labs.probe import Step
+
+if TYPE_CHECKING:
+    from engine.labs.capabilities import Consistency, ConsistencyModel, Pictures
 
 SAMPLES = 1000
 STEPS = 40  # of the sampler that follows a velocity
@@ -48,11 +51,11 @@ def against(data: str, device: str) -> Against:
     return Against(*(part.to(device) for part in (z, fresh, target, within, floors.mean(), floors.max())))
 
 
-def drawn(step: Step) -> dict[str, Tensor]:
+def drawn(step: Step[Consistency]) -> dict[str, Tensor]:
     """-> samples of the averaged weights after one and after two jumps, (N, D) each; the same for all probes of a step."""
     if "drawn" not in step.scratch:
-        model: Any = step.model
-        fixed = against(step.lab.data, str(next(model.parameters()).device))  # type: ignore[attr-defined]
+        model: ConsistencyModel = step.model
+        fixed = against(step.lab.data, str(next(model.parameters()).device))
         with torch.no_grad():
             F = model.averaged()
             step.scratch["drawn"] = {
@@ -62,7 +65,7 @@ def drawn(step: Step) -> dict[str, Tensor]:
     return step.scratch["drawn"]
 
 
-def draw(step: Step, count: int = ROWS * COLUMNS, noise: str = "samples") -> Tensor:
+def draw(step: Step[Pictures], count: int = ROWS * COLUMNS, noise: str = "samples") -> Tensor:
     """(count, C, S, S), of standard deviation about SIGMA_DATA, from the noise of that name.  Sampling happens in fp32."""
     lab, model = step.lab, step.model
     shape = (count, *lab.images().train_NCHW.shape[1:])

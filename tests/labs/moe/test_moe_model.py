@@ -14,8 +14,8 @@ from engine.labs.common.models.attention_tap import AttentionTap
 from engine.labs.common.models.initialise import initialise
 from engine.labs.moe.models.byte_transformer import ByteTransformer
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.router_scores import Router, Routing, top_k
-from engine.labs.moe.models.routing import routed
+from engine.labs.moe.models.router_scores import Router, top_k
+from engine.labs.moe.models.routing import RoutingRecord, routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.hash import HashRouter
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter
@@ -43,9 +43,9 @@ class Forced(Router):
         super().__init__(experts, chosen_Tk.shape[1])
         self.chosen_Tk = chosen_Tk
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
+    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
         weights = torch.ones_like(self.chosen_Tk, dtype=x_TD.dtype)
-        return Routing(self.chosen_Tk, weights, torch.zeros(len(x_TD), self.experts), None, {}, "hash")
+        return RoutingRecord(self.chosen_Tk, weights, torch.zeros(len(x_TD), self.experts), None, "hash")
 
 
 def tokens(T: int, d: int, seed: int = 1) -> Tensor:

@@ -25,7 +25,7 @@ class Layer(nn.Module):
         counts_E = torch.tensor(counts)
         chosen_T1 = torch.arange(len(counts)).repeat_interleave(counts_E).unsqueeze(1)
         probs_TE = torch.full((len(chosen_T1), len(counts)), 1 / len(counts))
-        self.record = RoutingRecord(probs_TE, logits_TE, chosen_T1, torch.ones(len(chosen_T1), 1), counts_E, "softmax")
+        self.record = RoutingRecord(chosen_T1, torch.ones(len(chosen_T1), 1), probs_TE, logits_TE, "softmax", counts_E=counts_E)
 
 
 def step(number: int, **layers: Layer) -> Step:

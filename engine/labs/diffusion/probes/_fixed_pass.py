@@ -16,6 +16,7 @@ from engine.labs.diffusion.models.skip_gates import SkipFusion
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from engine.labs.capabilities import LongSkips
     from engine.labs.probe import Step
 
 KEY = "fixed_pass"
@@ -31,20 +32,20 @@ class FixedPass:
     gates_N3: Tensor  # mean, smallest and largest gate
 
 
-def fixed_batch(step: Step) -> dict[str, Tensor]:
+def fixed_batch(step: Step[LongSkips]) -> dict[str, Tensor]:
     """The batch on the device of the model."""
     device = next(step.model.parameters()).device
     return {name: tensor.to(device) for name, tensor in step.lab.fixed_batch().items()}
 
 
-def fixed_pass(step: Step) -> FixedPass:
+def fixed_pass(step: Step[LongSkips]) -> FixedPass:
     """Made once a step; hooks live only as long as it takes.  The number format is that of the run."""
     if KEY not in step.scratch:
         step.scratch[KEY] = look(step, fixed_batch(step))
     return step.scratch[KEY]
 
 
-def look(step: Step, batch: Mapping[str, Tensor]) -> FixedPass:
+def look(step: Step[LongSkips], batch: Mapping[str, Tensor]) -> FixedPass:
     norms: dict[int, Tensor] = {}
     parts: dict[int, list[Tensor]] = {}
     gates: dict[int, Tensor] = {}

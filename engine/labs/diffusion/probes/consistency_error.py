@@ -6,7 +6,7 @@ Shapes: K times, N flow lines, D coordinates.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -19,6 +19,7 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from engine.labs.capabilities import Consistency, ConsistencyModel
     from engine.labs.lab import Lab
 
 LINES = 256
@@ -45,14 +46,13 @@ class ConsistencyError(Probe):
     def __init__(self, lab: Lab, model: nn.Module) -> None:
         self.lines: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def after(self, step: Step) -> Iterable[Reading]:
-        lab: Any = step.lab
-        model: Any = step.model
+    def after(self, step: Step[Consistency]) -> Iterable[Reading]:
+        model: ConsistencyModel = step.model
         if self.lines is None:
-            field = lab.reference()
+            field = step.lab.reference()
             if field is None:
                 return
-            self.lines = lines(field, against(lab.data, str(next(model.parameters()).device)).z_ND[:LINES])
+            self.lines = lines(field, against(step.lab.data, str(next(model.parameters()).device)).z_ND[:LINES])
         y_KND, end_ND, floor = self.lines
         K, N, D = y_KND.shape
         t_B = torch.tensor(times(STEPS)[:-1:EVERY], device=y_KND.device).repeat_interleave(N)

@@ -18,6 +18,7 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from engine.labs.capabilities import Consistency, ConsistencyModel
     from engine.labs.lab import Lab
 
 SHARES = 24
@@ -42,10 +43,10 @@ class DerivativeNorms(Probe):
     def __init__(self, lab: Lab, model: nn.Module) -> None:
         self.fixed: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def after(self, step: Step) -> Iterable[Reading]:
-        model: Any = step.model
+    def after(self, step: Step[Consistency]) -> Iterable[Reading]:
+        model: ConsistencyModel = step.model
         if self.fixed is None:
-            self.fixed = pairs(step.lab.data, model.flow, shares(), next(model.parameters()).device)  # type: ignore[attr-defined]
+            self.fixed = pairs(step.lab.data, model.flow, shares(), next(model.parameters()).device)
         for name, norm_N in zip(("space", "time"), derivative_norms(model.flow, model.ask, *self.fixed), strict=True):
             by_noise_K = norm_N.reshape(SHARES, POINTS).mean(dim=1)
             yield Reading(f"derivative/{name}", by_noise_K.mean())

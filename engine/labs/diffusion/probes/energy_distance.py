@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,6 +17,7 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from engine.labs.capabilities import Consistency, ConsistencyModel
     from engine.labs.lab import Lab
 
 SELDOM = 200  # sampling in many steps costs twenty times as much, so it is read in every 200th step
@@ -42,10 +43,9 @@ class EnergyDistance(Probe):
     def __init__(self, lab: Lab, model: nn.Module) -> None:
         self.teacher: Tensor | None = None
 
-    def after(self, step: Step) -> Iterable[Reading]:
-        model: Any = step.model
-        lab: Any = step.lab
-        fixed = against(lab.data, str(next(model.parameters()).device))
+    def after(self, step: Step[Consistency]) -> Iterable[Reading]:
+        model: ConsistencyModel = step.model
+        fixed = against(step.lab.data, str(next(model.parameters()).device))
 
         def score(x_ND: Tensor) -> Tensor:
             return SIGMA_DATA * energy_distance(x_ND, fixed.target_MD, fixed.within)
@@ -53,10 +53,10 @@ class EnergyDistance(Probe):
         for name, x_ND in drawn(step).items():
             yield Reading(f"energy_distance/{name}", score(x_ND))
         if step.number % SELDOM == 0 or step.last:
-            velocity = lab.own_velocity(model)
+            velocity = step.lab.own_velocity(model)
             if velocity is not None:
                 yield Reading("energy_distance/own_flow", score(many_steps(model.flow, velocity, fixed.z_ND, STEPS)))
-        if self.teacher is None and (field := lab.reference()) is not None:
+        if self.teacher is None and (field := step.lab.reference()) is not None:
             with torch.no_grad():
                 self.teacher = score(many_steps(TrigFlow(), field, fixed.z_ND, STEPS))
         if self.teacher is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engine.labs.probe import Metric, Probe, Reading, Step
 
 if TYPE_CHECKING:
-    from engine.labs.lab import Lab
+    from engine.labs.capabilities import DrawnPictures
 
 OWN = "made in 40 steps of the network's own velocity, where it learns one"
 WAYS = {"samples": "drawn by the sampler", "one_step": "made in one jump", "two_steps": "made in two jumps", "own_flow": OWN}
@@ -33,24 +33,22 @@ class FdSmall(Probe):
     )
 
     @classmethod
-    def make_ready(cls, lab: Lab, report: Callable[[str], None]) -> dict[str, Any]:
+    def make_ready(cls, lab: DrawnPictures, report: Callable[[str], None]) -> dict[str, Any]:
         from engine.labs.diffusion import _feature_networks
 
-        drawing: Any = lab
-        images = drawing.images()
+        images = lab.images()
         if images is None:
             return {}
         _feature_networks.network(images, report)
         return _feature_networks.told(images)
 
-    def after(self, step: Step) -> Iterable[Reading]:
+    def after(self, step: Step[DrawnPictures]) -> Iterable[Reading]:
         from engine.labs.diffusion.probes._real_pictures import SAMPLES, real_pictures, scores
 
-        lab: Any = step.lab
-        images = lab.images()
+        images = step.lab.images()
         if images is None:
             return
-        for name, drawn_NCHW in lab.drawn_pictures(step, SAMPLES).items():
+        for name, drawn_NCHW in step.lab.drawn_pictures(step, SAMPLES).items():
             frechet, kernel = scores(images, drawn_NCHW)
             yield Reading(f"fd_small/{name}", float(frechet))
             yield Reading(f"kernel_mmd/{name}", float(kernel))

@@ -14,6 +14,8 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from engine.labs.capabilities import LongSkips
+
 PUSH = 1e-2  # of the input's norm
 
 
@@ -31,7 +33,7 @@ class InputGain(Probe):
         Metric("gain/rounding", "gain/feature that rounding alone could make: 2⁻²³ ‖h‖ / ‖δ‖"),
     )
 
-    def after(self, step: Step) -> Iterable[Reading]:
+    def after(self, step: Step[LongSkips]) -> Iterable[Reading]:
         batch = fixed_batch(step)
         seen, label_B, _ = step.lab.diffusion.training_pair(batch["clean"], batch["noise"], batch["sigma"])
         push = torch.randn(seen.shape, generator=named_generator(0, "push")).to(seen.device)
@@ -43,7 +45,7 @@ class InputGain(Probe):
         yield Reading("gain/rounding", 2.0**-23 * torch.linalg.vector_norm(feature_here) / length)
 
 
-def asked(step: Step, x: Tensor, label_B: Tensor) -> tuple[Tensor, Tensor]:
+def asked(step: Step[LongSkips], x: Tensor, label_B: Tensor) -> tuple[Tensor, Tensor]:
     """-> the answer and the outermost decoder block's output, both fp32."""
     seen: list[Any] = []
     hook = step.model.decoder[0].register_forward_hook(lambda module, inputs, output: seen.append(output))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 
 from engine.labs.diffusion.probes._fixed_pass import fixed_batch
 from engine.labs.probe import Metric, Probe, Reading, Step
+
+if TYPE_CHECKING:
+    from engine.labs.capabilities import LongSkips
 
 
 class LossEma(Probe):
@@ -18,7 +22,7 @@ class LossEma(Probe):
     needs = "long_skips"
     metrics = (Metric("loss/ema", "task loss on the fixed batch with the averaged weights"),)
 
-    def after(self, step: Step) -> Iterable[Reading]:
+    def after(self, step: Step[LongSkips]) -> Iterable[Reading]:
         model = step.model
         with torch.no_grad(), step.number_format():
             losses_B = step.lab.loss_of_each(lambda x, label: model.ema.call(model, x, label), fixed_batch(step))

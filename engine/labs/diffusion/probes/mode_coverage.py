@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from engine.labs.diffusion._sampling import against, drawn
 from engine.labs.diffusion.datasets.clouds import cloud
 from engine.labs.probe import Metric, Probe, Reading, Step
+
+if TYPE_CHECKING:
+    from engine.labs.capabilities import Consistency
 
 
 class ModeCoverage(Probe):
@@ -23,11 +26,10 @@ class ModeCoverage(Probe):
         Metric("mode_coverage/data", "what as many real points reach"),
     )
 
-    def after(self, step: Step) -> Iterable[Reading]:
-        lab: Any = step.lab
-        mixture = getattr(cloud(lab.data), "mixture", None)
+    def after(self, step: Step[Consistency]) -> Iterable[Reading]:
+        mixture = getattr(cloud(step.lab.data), "mixture", None)
         if mixture is None:
             return
         for name, x_N2 in drawn(step).items():
             yield Reading(f"mode_coverage/{name}", mixture.coverage(x_N2))
-        yield Reading("mode_coverage/data", mixture.coverage(against(lab.data, str(next(step.model.parameters()).device)).target_MD))
+        yield Reading("mode_coverage/data", mixture.coverage(against(step.lab.data, str(next(step.model.parameters()).device)).target_MD))

@@ -15,6 +15,8 @@ from engine.runs.pictures import Picture
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from engine.labs.capabilities import Pictures
+
 LEAST_PIXELS = 32  # a drawn picture is enlarged to about this size
 MARGIN = 2
 
@@ -30,7 +32,7 @@ class PictureSamples(Probe):
     needs = "pictures"
     metrics = (Metric("samples/deviation", "standard deviation of the drawn pixels divided by that of the data"),)
 
-    def after(self, step: Step) -> Iterable[Reading | Picture]:
+    def after(self, step: Step[Pictures]) -> Iterable[Reading | Picture]:
         drawn = draw(step)
         pixels = step.lab.images().pixels(drawn / SIGMA_DATA)
         says = f"{ROWS * COLUMNS} pictures drawn after {step.number + 1} steps, always from the same noise."

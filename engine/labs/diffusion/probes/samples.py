@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from engine.labs.diffusion.datasets.clouds import cloud
 from engine.labs.diffusion.datasets.plane import SIGMA_DATA
 from engine.labs.probe import Metric, Probe, Reading, Step
 from engine.runs.pictures import Picture
+
+if TYPE_CHECKING:
+    from engine.labs.capabilities import Consistency
 
 POINTS = 300
 SIDE = 8  # pictures in a row and in a column
@@ -30,9 +33,8 @@ class Samples(Probe):
         Metric("samples/data", "real points, (300, 2)", kind="vector"),
     )
 
-    def after(self, step: Step) -> Iterable[Reading | Picture]:
-        lab: Any = step.lab
-        source = cloud(lab.data)
+    def after(self, step: Step[Consistency]) -> Iterable[Reading | Picture]:
+        source = cloud(step.lab.data)
         if hasattr(source, "images"):
             for name, x_ND in drawn(step).items():
                 number = {"one_step": "one jump", "two_steps": "two jumps"}[name]
@@ -40,7 +42,7 @@ class Samples(Probe):
             return
         for name, x_N2 in drawn(step).items():
             yield Reading(f"samples/{name}", SIGMA_DATA * x_N2[:POINTS])
-        yield Reading("samples/data", SIGMA_DATA * against(lab.data, str(next(step.model.parameters()).device)).target_MD[:POINTS])
+        yield Reading("samples/data", SIGMA_DATA * against(step.lab.data, str(next(step.model.parameters()).device)).target_MD[:POINTS])
 
 
 def sheet(pixels_NP: Tensor, side: int = SIDE, enlarge: int = 4) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.labs.probe import Metric, Probe, Reading, Step
 
 if TYPE_CHECKING:
+    from engine.labs.capabilities import Consistency, ConsistencyModel
     from engine.labs.diffusion.models.tangent import TangentRecord
 
 
@@ -24,8 +25,8 @@ class Tangent(Probe):
         Metric("tangent/derivative", "length of the total derivative dF/dt, times cos t sin t in TrigFlow and 1 − t on the straight path"),
     )
 
-    def after(self, step: Step) -> Iterable[Reading]:
-        model: Any = step.model
+    def after(self, step: Step[Consistency]) -> Iterable[Reading]:
+        model: ConsistencyModel = step.model
         record: TangentRecord | None = model.record
         if record is None:  # while only the velocity is learned
             return

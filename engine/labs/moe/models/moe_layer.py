@@ -35,18 +35,7 @@ class MoELayer(nn.Module):
             counts_E = torch.bincount(routing.experts_Tk.flatten(), minlength=len(self.weight_in))
         if self.training:
             self.router.observe(counts_E)
-            self.record = RoutingRecord(
-                probs_TE=routing.probs_TE.detach(),
-                logits_TE=None if routing.logits_TE is None else routing.logits_TE.detach(),
-                experts_Tk=routing.experts_Tk,
-                weights_Tk=routing.weights_Tk.detach(),
-                counts_E=counts_E,
-                gate=routing.gate,
-                ranked_TE=routing.ranked_TE,
-                entropy_T=routing.entropy_T,
-                margin_T=routing.margin_T,
-                column_errors_K=routing.column_errors_K,
-            )
+            self.record = routing.kept(counts_E)
         y_TkD = self._experts(x_TD, routing.experts_Tk, counts_E)
         y_TD = (y_TkD * routing.weights_Tk.unsqueeze(-1).to(y_TkD.dtype)).sum(dim=1)
         return y_TD, routing.losses

@@ -1,36 +1,19 @@
-"""What all routers of a Mixture-of-Experts layer share: linear scores in fp32, top-k with a fixed tie rule, one result type.
+"""What all routers of a Mixture-of-Experts layer share: linear scores in fp32, top-k with a fixed tie rule.
 
 Shapes: T tokens, d width, E experts, k experts per token, K iterations.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from kernels.moe_route.moe_route import moe_route, runner_for
 from torch import Tensor, nn
 
-
-class Routing(NamedTuple):
-    """A router's answer for T tokens; gradients reach the router through `weights_Tk` and through `losses`."""
-
-    experts_Tk: Tensor
-    weights_Tk: Tensor
-    probs_TE: Tensor
-    logits_TE: Tensor | None
-    losses: dict[str, Tensor]
-    gate: str
-    ranked_TE: Tensor | None = None  # what the choice was made from, where the kernel did not make it
-    counts_E: Tensor | None = None  # from here on, what the kernel counts on its way
-    logsumexp_T: Tensor | None = None
-    entropy_T: Tensor | None = None  # of the softmax of the logits, in nats
-    margin_T: Tensor | None = None  # best minus second of what the choice was made from
-    column_errors_K: Tensor | None = None  # of a router that balances a batch in K iterations: see RoutingRecord
+from engine.labs.moe.models.routing import RoutingRecord
 
 
 class Router(nn.Module):
-    """Base of every router module.  `forward(x_TD, ids_T) -> Routing`; ids are the bytes of the text at the T positions."""
+    """Base of every router module.  `forward(x_TD, ids_T) -> RoutingRecord`; ids are the bytes of the text at the T positions."""
 
     def __init__(self, experts: int, k: int) -> None:
         super().__init__()
@@ -38,7 +21,7 @@ class Router(nn.Module):
             raise ValueError(f"k={k} experts per token were asked for, but the layer has {experts}; give 1 to {experts}.")
         self.experts, self.k = experts, k
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
+    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
         raise TypeError(f"{type(self).__name__} must define forward(x_TD, ids_T)")
 
     def observe(self, counts_E: Tensor) -> None:
@@ -71,15 +54,15 @@ def top_k(scores_TE: Tensor, k: int) -> Tensor:
     return scores_TE.sort(dim=-1, descending=True, stable=True).indices[:, :k]
 
 
-def route(logits_TE: Tensor, k: int, gate: str = "softmax", bias_E: Tensor | None = None) -> Routing:
+def route(logits_TE: Tensor, k: int, gate: str = "softmax", bias_E: Tensor | None = None) -> RoutingRecord:
     """Scores of the gate; the k best of score plus bias; their scores, without the bias, as weights.
 
     The kernel `moe_route` on CUDA, where one pass gives the load and the statistics as well; plain torch elsewhere."""
     if runner_for(logits_TE, k) is not None:
         out = moe_route(logits_TE, k, bias_E=bias_E, sigmoid=gate == "sigmoid")
         told = {"counts_E": out.counts_E, "logsumexp_T": out.logsumexp_T, "entropy_T": out.entropy_T, "margin_T": out.margin_T}
-        return Routing(out.chosen_Tk, out.weights_Tk, out.scores_TE, logits_TE, {}, gate, **told)
+        return RoutingRecord(out.chosen_Tk, out.weights_Tk, out.scores_TE, logits_TE, gate, **told)
     scores_TE = logits_TE.softmax(dim=-1) if gate == "softmax" else logits_TE.sigmoid()
     ranked_TE = scores_TE.detach() if bias_E is None else scores_TE.detach() + bias_E
     experts_Tk = top_k(ranked_TE, k)
-    return Routing(experts_Tk, scores_TE.gather(1, experts_Tk), scores_TE, logits_TE, {}, gate, ranked_TE)
+    return RoutingRecord(experts_Tk, scores_TE.gather(1, experts_Tk), scores_TE, logits_TE, gate, ranked_TE=ranked_TE)

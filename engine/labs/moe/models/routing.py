@@ -1,29 +1,43 @@
-"""RoutingRecord: what one MoE layer did with one training batch.  Every routing probe reads only this.
+"""RoutingRecord: a router's answer for the tokens of one batch.  The layer computes with it and keeps it, detached, for the probes.
 
 Shapes: T tokens of the batch, E experts, k experts per token, K iterations.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
 class RoutingRecord:
-    """Detached tensors of the last training forward pass of a layer."""
+    """In the answer gradients reach the router through `weights_Tk` and through `losses`; what a layer keeps has no gradient."""
 
-    probs_TE: Tensor  # what the gate makes of the logits, fp32: softmax rows, or sigmoid values (rows do not sum to 1)
-    logits_TE: Tensor | None  # router logits, fp32; None for a router without scores (hash)
     experts_Tk: Tensor  # chosen experts, int64
     weights_Tk: Tensor  # combine weights
-    counts_E: Tensor  # assignments received by each expert, int64, sum = T k
+    probs_TE: Tensor  # what the gate makes of the logits, fp32: softmax rows, or sigmoid values (rows do not sum to 1)
+    logits_TE: Tensor | None  # router logits, fp32; None for a router without scores (hash)
     gate: str  # "softmax", "sigmoid" or "hash"
+    losses: dict[str, Tensor] = field(default_factory=dict)  # auxiliary losses by name
     ranked_TE: Tensor | None = None  # what the choice was made from (scores, plus bias where there is one); None where the kernel chose
-    entropy_T: Tensor | None = None  # from the kernel: entropy of the softmax of the logits, in nats
-    margin_T: Tensor | None = None  # from the kernel: best minus second of what the choice was made from
+    counts_E: Tensor | None = None  # assignments received by each expert, int64, sum = T k; in what a layer keeps never None
+    logsumexp_T: Tensor | None = None  # these three from the kernel: of the logits;
+    entropy_T: Tensor | None = None  # of the softmax of the logits, in nats;
+    margin_T: Tensor | None = None  # best minus second of what the choice was made from
     column_errors_K: Tensor | None = None  # largest relative error of an expert's soft share, before each iteration; None elsewhere
+
+    def kept(self, counts_E: Tensor) -> RoutingRecord:
+        """Without gradients and losses, for the probes."""
+        return replace(
+            self,
+            weights_Tk=self.weights_Tk.detach(),
+            probs_TE=self.probs_TE.detach(),
+            logits_TE=None if self.logits_TE is None else self.logits_TE.detach(),
+            losses={},
+            counts_E=counts_E,
+            logsumexp_T=None,
+        )
 
 
 def routed(model: nn.Module) -> dict[str, nn.Module]:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.router_scores import LinearRouter, Routing, route
+from engine.labs.moe.models.router_scores import LinearRouter, route
+from engine.labs.moe.models.routing import RoutingRecord
 from engine.labs.moe.remedies.router import Router
 
 
@@ -55,7 +56,7 @@ class LossFreeRouter(LinearRouter):
         self.register_buffer("bias_E", torch.zeros(experts))
         self.register_buffer("counts_E", torch.zeros(experts, dtype=torch.int64), persistent=False)
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
+    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
         return route(self.logits(x_TD), self.k, self.gate, self.bias_E)
 
     def observe(self, counts_E: Tensor) -> None:

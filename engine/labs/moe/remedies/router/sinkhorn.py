@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.router_scores import LinearRouter, Routing, route, top_k
+from engine.labs.moe.models.router_scores import LinearRouter, route, top_k
+from engine.labs.moe.models.routing import RoutingRecord
 from engine.labs.moe.remedies.router import Router
 
 
@@ -59,13 +60,13 @@ class SinkhornRouter(LinearRouter):
         super().__init__(d, experts, k, init_factor)
         self.iterations, self.temperature = iterations, temperature
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
+    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
         logits_TE = self.logits(x_TD)
         if not self.training:
             return route(logits_TE, self.k)
         probs_TE = logits_TE.softmax(dim=-1)
         experts_Tk, errors_K = self.shared_out(logits_TE.detach())
-        return Routing(experts_Tk, probs_TE.gather(1, experts_Tk), probs_TE, logits_TE, {}, "softmax", column_errors_K=errors_K)
+        return RoutingRecord(experts_Tk, probs_TE.gather(1, experts_Tk), probs_TE, logits_TE, "softmax", column_errors_K=errors_K)
 
     @torch.no_grad()
     def shared_out(self, logits_TE: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,11 +5,14 @@ Shapes: T tokens, D width, E experts, k experts per token.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.router_scores import LinearRouter, Routing, route
+from engine.labs.moe.models.router_scores import LinearRouter, route
+from engine.labs.moe.models.routing import RoutingRecord
 from engine.labs.moe.remedies.router import Router
 
 
@@ -51,7 +54,7 @@ class SoftmaxTopKRouter(LinearRouter):
         super().__init__(d, experts, k, init_factor)
         self.balance_weight, self.z_weight = balance_weight, z_weight
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> Routing:
+    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
         logits_TE = self.logits(x_TD)
         routing, losses = route(logits_TE, self.k), {}
         if self.balance_weight:
@@ -59,7 +62,7 @@ class SoftmaxTopKRouter(LinearRouter):
         if self.z_weight:
             logsumexp_T = logits_TE.logsumexp(dim=-1) if routing.logsumexp_T is None else routing.logsumexp_T
             losses["router_z"] = self.z_weight * logsumexp_T.square().mean()
-        return routing._replace(losses=losses)
+        return replace(routing, losses=losses)
 
 
 def balance_loss(probs_TE: Tensor, experts_Tk: Tensor, counts_E: Tensor | None = None) -> Tensor:

@@ -1,0 +1,102 @@
+"""Which heavy libraries a room may load: all its modules are imported in a fresh interpreter, and the file that asks for more is named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.support.walls.tree import module_name, source_files
+
+HEAVY = frozenset(
+    {
+        *("torch", "lightning", "cuda", "numpy", "scipy", "sklearn", "PIL"),
+        *("pandas", "polars", "duckdb", "pyarrow", "plotly", "streamlit", "starlette"),
+        *("pydantic", "psutil", "engine", "pages"),
+    }
+)
+_FILES = frozenset({"engine", "psutil"})
+_DECLARED = _FILES | {"pydantic"}
+_INDEX = _DECLARED | {"duckdb", "polars", "numpy", "pyarrow"}
+_SCIENCE = _DECLARED | {"torch", "numpy", "cuda"}
+ALLOWED: Mapping[str, frozenset[str]] = {  # group of files -> what importing them may load of HEAVY
+    "core": _FILES,
+    "runs": _FILES,
+    "declare": _DECLARED,
+    "figures": _DECLARED | {"plotly", "polars", "numpy"},
+    "detectors": _FILES,
+    "science": _SCIENCE,
+    "worker": _SCIENCE | {"lightning", "PIL", "scipy"},  # the last two come with lightning
+    "index": _INDEX,
+    "scheduler": _DECLARED,
+    "server": _INDEX | {"starlette"},
+    "commands": _INDEX,
+    "docs": _INDEX | _SCIENCE | {"plotly"},
+    "kernels": frozenset({"torch", "numpy", "cuda"}),
+    "pages": HEAVY - {"torch", "lightning", "cuda"},
+}
+DRAWING = {
+    "chart",
+    "panel",
+    "panel_frames",
+    "common/traces",
+    "common/profiles",
+    "common/noise_floors",
+}  # below engine/labs/, as charts/, panels/
+
+WATCH = """
+import importlib, os, sys
+root, banned, modules = sys.argv[1], set(sys.argv[2].split()), sys.argv[3:]
+ours = tuple(os.path.join(root, name) for name in ("engine/", "kernels/", "pages/", "app.py"))
+asking = {}  # library -> the file of ours that asked for it last: whoever only looks whether it is installed asks before
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name in banned:
+            frame = sys._getframe(1)
+            while frame and not frame.f_code.co_filename.startswith(ours):
+                frame = frame.f_back
+            asking[name] = os.path.relpath(frame.f_code.co_filename, root) if frame else "?"
+
+sys.meta_path.insert(0, Watch())
+for module in modules:
+    importlib.import_module(module)
+for name in sorted(banned & sys.modules.keys()):
+    print("LOADED", name, asking.get(name, "?"))
+"""
+
+
+def group(path: str) -> str:
+    """The group of a file, given relative to the root; "" for one that is a program, not a module."""
+    parts = path.split("/")
+    if path.endswith("__main__.py") or parts[0] == "app.py" or (parts[0] == "pages" and parts[1] != "parts"):
+        return ""
+    if parts[0] != "engine":
+        return parts[0]
+    if len(parts) == 2:
+        return "commands"
+    if parts[1] != "labs":
+        return parts[1]
+    if "detectors" in parts[:-1]:
+        return "detectors"
+    drawing = {"charts", "panels"} & set(parts[:-1]) or "/".join(parts[2:]).removesuffix(".py") in DRAWING
+    return "figures" if drawing else "science"
+
+
+def too_heavy(root: Path, name: str) -> Iterator[str]:
+    """Files of the group `name` that load a library which it may not load."""
+    files = [file for file in source_files(root) if group(file.relative_to(root).as_posix()) == name]
+    banned = HEAVY - ALLOWED[name]
+    arguments = [str(root.resolve()), " ".join(banned), *(module_name(root, file) for file in files)]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", WATCH, *arguments], cwd=root, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        yield f"{name}: not every file can be imported, {done.stderr.strip().splitlines()[-1]}"
+    loaded: dict[str, list[str]] = {}
+    for line in done.stdout.splitlines():
+        if line.startswith("LOADED "):
+            _, library, here = line.split(" ", 2)
+            loaded.setdefault(here, []).append(library)
+    yield from (f"{here}: heavy library, {name} may not load {', '.join(found)}" for here, found in loaded.items())
