@@ -15,7 +15,7 @@ test: .venv/test.stamp lint
 	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist worksteal --durations=15 --durations-min=5
 
 lint: .venv/test.stamp
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 
 # Full presets over their seeds, the slow tests, and the numbers that cards and docs show.

@@ -113,8 +113,17 @@ def measured(kernel: Kernel, device: torch.device, copied: float) -> dict[str, A
     return {"parity": "passed", "problems": [], "sizes": [one_size(case, room.zero_, copied) for case in kernel.cases(device)]}
 
 
-def everything(kernels: Sequence[Kernel], progress: Callable[[str], None] = lambda says: None) -> dict[str, Any]:
-    """The document that is committed under kernels/measured/: device, versions, date, ceiling, and each kernel."""
+class NoDevice(RuntimeError):
+    """There is no CUDA device on this machine."""
+
+
+def everything(kernels: Sequence[Kernel], progress: Callable[[str], None] = lambda step: None) -> dict[str, Any]:
+    """The document that is committed under kernels/measured/: device, versions, date, ceiling, and each kernel.
+
+    Raises NoDevice where there is no GPU.
+    """
+    if not torch.cuda.is_available():
+        raise NoDevice("measures on a GPU, and no CUDA device is here")
     device = torch.device("cuda", torch.cuda.current_device())
     CHOICE.prefer("auto")
     progress("measuring the copy that is the ceiling")

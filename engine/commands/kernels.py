@@ -67,16 +67,15 @@ def _status(one: Any) -> tuple[str, str]:
 
 
 def _bench(chosen: list[Any], args: argparse.Namespace) -> dict[str, Any]:
-    import torch
-
-    if not torch.cuda.is_available():
-        raise Refusal(BAD_USAGE, "--bench measures on a GPU, and no CUDA device is here; --check works without one.")
     from kernels import bench
 
-    told = bench.everything(chosen, lambda says: _progress(args, says))
+    try:
+        document = bench.everything(chosen, lambda step: _progress(args, step))
+    except bench.NoDevice as none:
+        raise Refusal(BAD_USAGE, f"--bench {none}; --check works without one.") from none
     if args.out:
-        args.out.write_text(json.dumps(told, indent=1) + "\n")
-    return told
+        args.out.write_text(json.dumps(document, indent=1) + "\n")
+    return document
 
 
 def _progress(args: argparse.Namespace, says: str) -> None:

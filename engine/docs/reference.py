@@ -128,12 +128,9 @@ def _detectors(detectors: dict[str, type[Detector]]) -> str:
 
 
 def _store() -> str:
-    import duckdb
-
     from engine.index import schema
 
-    connection = duckdb.connect(":memory:")
-    schema.prepare(connection)
+    connection = schema.in_memory()
     parts = [
         "# The store",
         "`data/faultline.duckdb` is an index that `python -m engine rebuild` makes again from `data/runs/`.  "

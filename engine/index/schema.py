@@ -130,6 +130,13 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"BEGIN; {TABLES} {VIEWS} {_comments()} INSERT INTO store.version VALUES ({VERSION}); COMMIT")
 
 
+def in_memory() -> duckdb.DuckDBPyConnection:
+    """An empty database with these tables and views and no file, for whoever describes them."""
+    connection = duckdb.connect(":memory:")
+    prepare(connection)
+    return connection
+
+
 def _comments() -> str:
     out = []
     for table, about in ABOUT.items():
