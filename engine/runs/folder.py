@@ -7,7 +7,7 @@
     claim        locked by whoever starts or minds the run, and its worker   see engine/core/locks.py
     spool.<attempt>.bin, out.log, ckpt/, images/, provenance.json, STOP, HOLD
 
-Every JSON is written beside its place and renamed, so a reader never sees half of one.
+No reader ever sees half of one of the JSON files (engine/core/files.py).
 """
 
 from __future__ import annotations
