@@ -12,7 +12,8 @@ from typing import Any
 from engine.core.nonfinite import jsonable
 from engine.declare.knobs import unnest
 from engine.index.batch import LAST, Batch
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.runs.spool import OPEN
 from engine.runs.spool_reader import Frame, Tail
 

@@ -25,9 +25,8 @@ import psutil
 
 from engine.core.files import read_json, write_json
 from engine.core.locks import is_locked
+from engine.runs.ending import ENDED
 
-STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost")
-ENDED = frozenset(STATUSES[3:])
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
 
 
@@ -120,7 +119,7 @@ class RunFolder:
             write_json(self.path / "exit.json", told)
 
     def status(self) -> str:
-        """One of STATUSES.  A worker that is gone without a word is "lost"."""
+        """One of STATUSES (engine/runs/ending.py).  A worker that is gone without a word is "lost"."""
         told = self.exit()
         if told is not None:
             return str(told["status"])

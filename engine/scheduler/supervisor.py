@@ -16,7 +16,8 @@ from pathlib import Path
 
 from engine.core import device, locks
 from engine.declare.knobs import unnest
-from engine.runs.folder import ENDED, RUN_ID, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RUN_ID, RunFolder
 from engine.scheduler import control
 from engine.scheduler.executor import Executor
 from engine.scheduler.local import Local
