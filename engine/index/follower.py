@@ -77,7 +77,6 @@ class Follower:
         self.saved: Row | None = None  # the row as the index has it
         self.saved_offsets = dict(offsets)
         self.offset_rows = 0
-        self.told: dict[str, Any] = {}  # the state as subscribers have it
         self._names: frozenset[str] = frozenset()
         self._changed = self._state_mark = None
         self._tail: tuple[int, Tail] | None = None

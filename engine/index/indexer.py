@@ -21,7 +21,7 @@ from engine.index.batch import Batch
 from engine.index.finish_run import finish
 from engine.index.follower import SETTLED, Follower, first_row
 from engine.index.ids import Directory
-from engine.index.subscribe import Listeners, message_of
+from engine.index.subscribe import Listeners
 from engine.index.transaction import forget, offsets_of, rows_of, save, totals
 from engine.runs.folder import RUN_ID, RunFolder
 
@@ -143,10 +143,8 @@ class Indexer:
         for follower in lost:
             batch.supersede(follower.run_id, BEFORE_ALL)
         save(self._cursor, self.directory, batch, kept)
-        wanted = self._listeners.runs()
         for follower in kept:
-            if follower.folder.run in wanted and (message := message_of(follower, batch)):
-                self._listeners.tell(message)
+            self._listeners.publish(follower, batch)
         for follower in lost:
             self._forget(follower.folder.run)
             if follower.misread:
