@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 from engine.labs.chart import Chart, charts
 from engine.runs.folder import ENDED, run_folder
-from engine.runs.series import SeriesInfo
+from engine.runs.series import SeriesInfo, series_key
 from engine.server.service import service
 
 from pages.parts.charts.live_chart import live_chart
@@ -83,7 +83,7 @@ def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str], frozenset[s
 
     -> named series and pictures; runs that have ended; runs of which the index has everything.
     """
-    named = frozenset((run, f"{s.name}@{s.layer}") for run, series in series_now().items() for s in series)
+    named = frozenset((run, series_key(s.name, s.layer)) for run, series in series_now().items() for s in series)
     drawn = frozenset((folder.run, f"image {name}") for folder in folders for name in service().store.pictures(folder.run))
     ended = frozenset(folder.run for folder in folders if folder.status() in ENDED)
     return named | drawn, ended, frozenset(run for run in ended if service().store.state(run)["status"] in ENDED)

@@ -1,7 +1,7 @@
 """The table of runs: find, open, lay side by side, stop and delete.  `?lab=`, `?status=` and `?text=` filter it."""
 
 import streamlit as st
-from engine.runs.folder import ENDED, STATUSES
+from engine.runs.ending import ENDED, STATUSES
 from engine.server.service import service
 
 from pages.parts.runs.orders import ask_to_delete, asking, order

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engine.core.nonfinite import jsonable
+from engine.runs.ending import CODES
 
-ANSWERED, BAD_USAGE, FAILED, DIVERGED, NOT_FOUND, STOPPED = 0, 2, 3, 4, 5, 6
-CODE_OF_STATUS = {"finished": ANSWERED, "diverged": DIVERGED, "stopped": STOPPED, "failed": FAILED, "killed": FAILED, "lost": FAILED}
+ANSWERED, BAD_USAGE, NOT_FOUND = 0, 2, 5  # what no run ends with; the rest are the codes of its end
+FAILED, STOPPED = CODES["failed"], CODES["stopped"]
 
 
 class Refusal(Exception):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from engine.commands._answer import ANSWERED, BAD_USAGE, CODE_OF_STATUS, FAILED, Refusal, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, Refusal, tell
 from engine.commands._document import lines
 from engine.commands._index import index
 from engine.commands._progress import Progress
@@ -22,7 +22,8 @@ from engine.commands.labs import catalog
 from engine.core.paths import data_folder
 from engine.declare.resolve import KnobError
 from engine.index.owner import Owner
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import CODE_OF_STATUS, ENDED
+from engine.runs.folder import RunFolder
 from engine.scheduler import control
 from engine.scheduler.submit import find_lab, submit
 from engine.scheduler.supervisor import Supervisor

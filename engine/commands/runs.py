@@ -8,7 +8,7 @@ import time
 from engine.commands._answer import ANSWERED, BAD_USAGE, Refusal, table, tell
 from engine.commands._index import index
 from engine.core.suggest import nearest
-from engine.runs.folder import STATUSES
+from engine.runs.ending import STATUSES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import time
 from engine.commands._answer import ANSWERED, tell
 from engine.commands.logs import existing
 from engine.core.paths import data_folder
-from engine.runs.folder import ENDED
+from engine.runs.ending import ENDED
 from engine.scheduler import control
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import KILL_AFTER, Supervisor

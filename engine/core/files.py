@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 
-def write_json(path: Path, thing: Any) -> None:
-    """Write beside the place and rename: a reader sees the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
+def replace(path: Path, write: Callable[[Path], object], *, alone: bool = False) -> None:
+    """`write` fills a file beside `path`, which then takes its place: a reader sees the old file or the new one, never half of one.
+
+    When anything fails, the old file stays and the new one is removed; the error passes through, an OSError of a full disk too.
+    `alone`: only one process at a time writes this file, so that what a kill left behind is overwritten instead of piling up.
+    """
+    beside = path.with_name(f".{path.name}.part" if alone else f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
     try:
-        beside.write_text(json.dumps(thing, indent=1, allow_nan=False) + "\n")
+        write(beside)
         os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, thing: Any) -> None:
+    replace(path, lambda beside: beside.write_text(json.dumps(thing, indent=1, allow_nan=False) + "\n"))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

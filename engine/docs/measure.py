@@ -37,6 +37,7 @@ from engine.index.open_run import open_run
 from engine.labs.describe import expand_presets
 from engine.labs.lab import Lab
 from engine.runs.folder import run_folder
+from engine.runs.series import split_key
 
 AT_A_TIME = 2  # processes, unless --at-a-time says otherwise
 MEASURABLE = ("finished", "diverged")  # any other end is no measurement
@@ -99,8 +100,8 @@ def kept(told: Mapping[str, Any], state: Mapping[str, Any], shown: Sequence[str]
         "status": told["status"],
         "steps": told["steps"],
         "cpu_seconds": round(float(state.get("cpu_seconds") or 0.0), 1),
-        "metrics": {k: m["last"] for k, m in scalars.items() if "@" not in k or k.partition("@")[0] in shown},
-        "largest": {k: m["max"] for k, m in scalars.items() if "@" not in k},
+        "metrics": {k: m["last"] for k, m in scalars.items() if not split_key(k)[1] or split_key(k)[0] in shown},
+        "largest": {k: m["max"] for k, m in scalars.items() if not split_key(k)[1]},
         "events": events,
         "provenance": told["provenance"],
     }

@@ -19,6 +19,7 @@ from engine.labs.describe import entry
 from engine.labs.detector import Detector
 from engine.labs.lab import Lab
 from engine.labs.probe import Probe
+from engine.runs.series import series_key, split_key
 
 RULES = {"divides": "divides", "at most": "is at most"}  # how a rule between two knobs is written
 HEAD = "<!-- Written by `python -m engine.docs.reference docs`; edit the code, not this page. -->\n"
@@ -81,7 +82,7 @@ def _measurement(path: Path) -> Iterator[str]:
         return
     told = json.loads(path.read_text())
     runs = told["runs"]
-    shown = sorted({key for run in runs for key in run["metrics"] if key.partition("@")[0] in with_floors(told["shown"])})
+    shown = sorted({key for run in runs for key in run["metrics"] if split_key(key)[0] in with_floors(told["shown"])})
     rows = [(run["seed"], run["status"], *(_figure(run["metrics"].get(key)) for key in shown), f"{run['cpu_seconds']:.0f}") for run in runs]
     yield f"Measured {told['date']} on {told['device']}, torch {told['versions']['torch']}, {len(runs)} seeds:"
     yield _table(("seed", "status", *(f"`{key}`" for key in shown), "CPU-seconds"), rows)
@@ -113,7 +114,7 @@ def _probes(probes: dict[str, type[Probe]]) -> str:
         every = "every step" if probe.every == 1 else f"every {probe.every} steps"
         need = f"; needs {probe.needs}" if probe.needs else ""
         parts += [f"## `{name}` ({probe.price}, {every}{need})", inspect.cleandoc(probe.__doc__ or "")]
-        rows = [(f"`{m.name}{'@LAYER' if m.layered else ''}`", m.unit, m.kind, m.about) for m in probe.metrics]
+        rows = [(f"`{series_key(m.name, 'LAYER' if m.layered else '')}`", m.unit, m.kind, m.about) for m in probe.metrics]
         parts.append(_table(("metric", "unit", "kind", "about"), rows))
     return "\n\n".join(parts)
 

@@ -1,114 +1,60 @@
-"""Series made small enough to draw: minimum and maximum of every bucket, at their true positions.
+"""Series made small enough to draw: minimum and maximum of every bucket of steps, at their true positions.
 
-A spike of one step is in the answer at any zoom.  Values that are not finite are counted and listed
-apart, because one NaN would hide the rest of its bucket.  The index only selects; numpy makes the
-buckets: measured on a million points this is as fast as aggregates in SQL that also tell positions,
-and of equal extremes it always takes the first.
+A spike of one step is in the answer at any zoom.  Values that are not finite are kept apart, because one NaN would
+hide the rest of its bucket.  What is asked of the index (engine/index/draw.py) and what the owner publishes
+(engine/index/subscribe.py) both come through here, so that a curve looks the same live and after the page is made again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import duckdb
 import numpy as np
 
-from engine.core.nonfinite import jsonable
+POINTS, ROWS = 1000, 300  # of one series, of one vector series, where nobody asks for another number
 
-Asked = tuple[int, tuple[int, ...]]  # a run and the metric ids that make up one series
-
-
-def series(cursor: duckdb.DuckDBPyConnection, asked: Sequence[Asked], lo: int | None, hi: int | None, points: int) -> list[dict[str, Any]]:
-    """One answer per asked series, in one query; the buckets of all are those of their common range of steps."""
-    found = cursor.execute(f"SELECT run_id, metric_id, step, t, value FROM store.metric_point WHERE {_where(asked, lo, hi)}").fetchnumpy()
-    steps = found["step"]
-    if not len(steps):
-        return [_answer(found, np.arange(0), points, (0, 0)) for _ in asked]
-    view = (int(steps.min()), int(steps.max()))
-    if len(asked) == 1:
-        return [_answer(found, _in_order(steps, found["t"]), points, view)]
-    rows_of = _by_series(found["run_id"], found["metric_id"])
-    answers = []
-    for run, metrics in asked:
-        parts = [rows_of[run, metric] for metric in metrics if (run, metric) in rows_of]
-        rows = np.concatenate(parts) if parts else np.arange(0)
-        answers.append(_answer(found, rows[_in_order(steps[rows], found["t"][rows])], points, view))
-    return answers
+View = tuple[int, int]  # first and last step of what is drawn together
 
 
-def vectors(cursor: duckdb.DuckDBPyConnection, asked: Asked, lo: int | None, hi: int | None, rows: int) -> dict[str, Any]:
-    """At most about `rows` rows: of each bucket the one with the largest element (a NaN counts as largest), the first and the last."""
-    which = _where([asked], lo, hi)
-    count, first, last = cursor.execute(f"SELECT count(*), min(step), max(step) FROM store.vector_point WHERE {which}").fetchall()[0]
-    if count > rows:
-        width = max(1, -(-(last - first + 1) // rows))
-        peaks = cursor.execute(
-            f"SELECT -(max({{'m': list_max(v), 's': -step}}).s) FROM store.vector_point WHERE {which} GROUP BY (step - {first}) // {width}"
-        ).fetchall()
-        which += f" AND {_among('step', sorted({first, last, *(step for (step,) in peaks)}))}"
-    found = cursor.execute(f"SELECT step, t, v FROM store.vector_point WHERE {which} ORDER BY step, t").fetchall()
-    return {
-        "steps": [step for step, _, _ in found],
-        "t": [t for _, t, _ in found],
-        "v": [[jsonable(element) for element in v] for _, _, v in found],
-    }
-
-
-def _where(asked: Sequence[Asked], lo: int | None, hi: int | None) -> str:
-    """The rows of all asked series and perhaps a few others; ids and steps are our own integers."""
-    runs = sorted({run for run, _ in asked})
-    metrics = sorted({metric for _, metrics in asked for metric in metrics})
-    parts = [_among("run_id", runs), _among("metric_id", metrics)]
-    parts += [f"step >= {int(lo)}"] if lo is not None else []
-    parts += [f"step <= {int(hi)}"] if hi is not None else []
-    return " AND ".join(parts)
-
-
-def _among(column: str, numbers: Sequence[int]) -> str:
-    return f"{column} = {numbers[0]}" if len(numbers) == 1 else f"{column} IN ({', '.join(map(str, numbers))})"
-
-
-def _by_series(runs: np.ndarray, metrics: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
-    """Rows of each (run, metric), in stored order."""
-    keys = (runs.astype(np.int64) << 32) | metrics
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
-    parts = np.split(order, starts[1:])
-    return {(int(keys[s]) >> 32, int(keys[s]) & 0xFFFFFFFF): rows for s, rows in zip(starts, parts, strict=True)}
-
-
-def _in_order(steps: np.ndarray, ts: np.ndarray) -> np.ndarray:
-    """By step and time; stored order of an ended run is that already."""
+def by_step(steps: np.ndarray, ts: np.ndarray) -> np.ndarray:
+    """Rows by step and time; the stored order of an ended run is that already."""
     if (steps[1:] > steps[:-1]).all():
         return np.arange(len(steps))
     return np.lexsort((ts, steps))
 
 
-def _answer(found: dict[str, np.ndarray], rows: np.ndarray, points: int, view: tuple[int, int]) -> dict[str, Any]:
-    steps, ts, values = (found[name][rows] for name in ("step", "t", "value"))
+def thin(steps: np.ndarray, values: np.ndarray, points: int, view: View) -> tuple[np.ndarray, np.ndarray]:
+    """-> rows of the finite values to draw, and rows of those that are not finite; all of them where there are no more than `points`.
+
+    `steps` ascend.  Otherwise about `points` / 2 buckets of `view` keep their extremes, and of more than `points` values that
+    are not finite each bucket keeps the first of each kind.
+    """
     finite = np.isfinite(values)
-    broken = np.flatnonzero(~finite)
-    exact = len(steps) <= points
-    kept = np.flatnonzero(finite)
-    marks = broken
-    if not exact:
-        width = max(1, -(-(view[1] - view[0] + 1) // max(1, points // 2)))
-        kept = _extremes(kept, (steps[kept] - view[0]) // width, values[kept])
-        if len(broken) > points:
-            kind = np.select([np.isnan(values[broken]), values[broken] > 0], [0, 1], 2)
-            marks = broken[np.sort(np.unique((steps[broken] - view[0]) // width * 3 + kind, return_index=True)[1])]
-    told = zip(steps[marks].tolist(), ts[marks].tolist(), values[marks].tolist(), strict=True)
-    return {
-        "steps": steps[kept].tolist(),
-        "t": ts[kept].tolist(),
-        "values": values[kept].tolist(),
-        "nonfinite": [[step, t, jsonable(value)] for step, t, value in told],
-        "nonfinite_count": len(broken),
-        "exact": exact,
-        "count": len(steps),
-    }
+    kept, broken = np.flatnonzero(finite), np.flatnonzero(~finite)
+    if len(steps) <= points:
+        return kept, broken
+    width = max(1, -(-(view[1] - view[0] + 1) // max(1, points // 2)))
+    kept = _extremes(kept, (steps[kept] - view[0]) // width, values[kept])
+    if len(broken) > points:
+        kind = np.select([np.isnan(values[broken]), values[broken] > 0], [0, 1], 2)
+        broken = broken[np.sort(np.unique((steps[broken] - view[0]) // width * 3 + kind, return_index=True)[1])]
+    return kept, broken
+
+
+def thin_rows(steps: Sequence[int], values: Sequence[Sequence[float]], rows: int) -> list[int]:
+    """Of vectors at ascending `steps`, at most about `rows`: of each bucket the one with the largest element (a NaN counts as largest),
+    the first and the last.
+    """
+    if len(steps) <= rows:
+        return list(range(len(steps)))
+    at = np.asarray(steps, np.int64)
+    peaks = np.array([np.max(row, initial=-np.inf) for row in values])
+    odd = np.isnan(peaks)
+    width = max(1, -(-(int(at[-1]) - int(at[0]) + 1) // rows))
+    buckets = (at - at[0]) // width
+    order = np.lexsort((at, np.where(odd, 0.0, -peaks), ~odd, buckets))  # the best of its bucket comes first
+    best = order[np.unique(buckets[order], return_index=True)[1]]
+    return np.flatnonzero(np.isin(at, [at[0], at[-1], *at[best]])).tolist()
 
 
 def _extremes(rows: np.ndarray, buckets: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from engine.core.files import replace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -14,7 +14,7 @@ FORMATS = ("csv", "parquet")
 
 
 def write(frame: pl.DataFrame, path: Path, form: str) -> int:
-    """Write `frame` in a fixed order of rows, beside the place and renamed -> rows."""
+    """Write `frame` in a fixed order of rows, all of it or nothing -> rows."""
     import polars as pl
 
     if form not in FORMATS:
@@ -22,13 +22,8 @@ def write(frame: pl.DataFrame, path: Path, form: str) -> int:
     ordered = frame.select("metric", "layer", "index", "step", "t", "value").sort(
         "metric", "layer", "index", "step", nulls_last=False, maintain_order=True
     )
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
-    try:
-        if form == "csv":
-            ordered.with_columns(pl.col("layer").replace("", None)).write_csv(beside)  # an empty cell, not two quotation marks
-        else:
-            ordered.write_parquet(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    if form == "csv":
+        replace(path, ordered.with_columns(pl.col("layer").replace("", None)).write_csv)  # an empty cell, not two quotation marks
+    else:
+        replace(path, ordered.write_parquet)
     return ordered.height

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 
 import duckdb
+
+from engine.core.files import replace
 
 FILES = {"metrics.parquet": ("metric_point", "p.value"), "vectors.parquet": ("vector_point", "p.v, m.shape")}
 
@@ -38,16 +38,16 @@ def _export(cursor: duckdb.DuckDBPyConnection, path: Path, table: str, value: st
     if not cursor.execute(f"SELECT count(*) FROM ended_{table}").fetchall()[0][0]:
         path.unlink(missing_ok=True)
         return ""
-    beside = path.with_name(f".{path.name}.part")
-    place = str(beside).replace("'", "''")
-    try:
+
+    def copy(beside: Path) -> None:
+        place = str(beside).replace("'", "''")
         cursor.execute(
             f"COPY (SELECT m.name, m.layer, p.step, p.t, {value} FROM ended_{table} p JOIN store.metric_name m USING (metric_id) "
             f"ORDER BY m.name, m.layer, p.metric_id, p.step, p.t) TO '{place}' (FORMAT parquet, COMPRESSION zstd)"
         )
-        os.replace(beside, path)
+
+    try:
+        replace(path, copy, alone=True)
     except (duckdb.IOException, OSError) as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         return f"{path.name} could not be written: {error}"
     return ""

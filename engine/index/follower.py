@@ -12,12 +12,13 @@ from typing import Any
 from engine.core.nonfinite import jsonable
 from engine.declare.knobs import unnest
 from engine.index.batch import LAST, Batch
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.runs.spool import OPEN
 from engine.runs.spool_reader import Frame, Tail
+from engine.runs.watch import SETTLED, settled
 
 SPOOL = re.compile(r"^spool\.(\d+)\.bin$")
-SETTLED = 2.0  # seconds after which a folder's modification time can be trusted (file systems count coarsely)
 PULSE = 1.0  # seconds between two looks at a process
 MOST = 8 * 2**20  # bytes of one spool in one look
 
@@ -76,7 +77,6 @@ class Follower:
         self.saved: Row | None = None  # the row as the index has it
         self.saved_offsets = dict(offsets)
         self.offset_rows = 0
-        self.told: dict[str, Any] = {}  # the state as subscribers have it
         self._names: frozenset[str] = frozenset()
         self._changed = self._state_mark = None
         self._tail: tuple[int, Tail] | None = None
@@ -108,7 +108,7 @@ class Follower:
 
     def _list(self) -> None:
         changed = os.stat(self.folder.path).st_mtime
-        if changed != self._changed or time.time() - changed < SETTLED:
+        if changed != self._changed or not settled(changed):
             self._names, self._changed = frozenset(os.listdir(self.folder.path)), changed
 
     def _look_at_status(self, reap: Callable[[RunFolder], None]) -> str:

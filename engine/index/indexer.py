@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,13 @@ import duckdb
 
 from engine.index.batch import Batch
 from engine.index.finish_run import finish
-from engine.index.follower import SETTLED, Follower, first_row
+from engine.index.follower import Follower, first_row
 from engine.index.ids import Directory
-from engine.index.subscribe import Listeners, message_of
+from engine.index.subscribe import Listeners
 from engine.index.transaction import forget, offsets_of, rows_of, save, totals
-from engine.runs.folder import RUN_ID, RunFolder
+from engine.runs.folder import RunFolder
+from engine.runs.watch import RunsWatch
 
-SWEEP = 5.0  # seconds between two looks at runs that have ended
 BEFORE_ALL = -(2**63) + 1  # a step before every other
 ALLOWANCE = 16 * 2**20  # bytes of spools in one transaction
 
@@ -75,22 +73,19 @@ class Indexer:
     def _begin_again(self) -> None:
         """Everything in memory is read again from the index, so that a pass that failed counts for nothing."""
         self._followers: dict[str, Follower] = {}
-        self._done: dict[str, float] = {}  # ended runs: the folder's modification time when it was last looked at
-        self._listed, self._next_sweep = 0.0, 0.0
+        self._watch = RunsWatch(self.runs)
         self.directory.load(self._cursor)
 
     def _scan(self) -> None:
         """New, changed and deleted run folders.  Costs one `stat` while nothing happens."""
-        changed, now = os.stat(self.runs).st_mtime, time.monotonic()
-        if changed == self._listed and time.time() - changed > SETTLED and now < self._next_sweep:
+        seen = self._watch.look()
+        if seen is None:
             return
-        self._listed, self._next_sweep = changed, now + SWEEP
-        present = {entry.name: entry for entry in os.scandir(self.runs) if RUN_ID.match(entry.name)}
         known = set(self.directory.runs)
-        for run in sorted(known - set(present)):
+        for run in sorted(known - seen.present):
             self._forget(run)
-        for run in sorted(known if self.lazy else present):
-            if run in present and run not in self._followers and self._done.get(run) != present[run].stat().st_mtime:
+        for run in sorted(known & seen.awake if self.lazy else seen.awake):
+            if run not in self._followers:
                 self._follow(RunFolder(self.runs / run))
 
     def _follow(self, folder: RunFolder) -> None:
@@ -108,14 +103,12 @@ class Indexer:
 
     def _leave(self, follower: Follower) -> None:
         self._followers.pop(follower.folder.run, None)
-        with contextlib.suppress(FileNotFoundError):
-            self._done[follower.folder.run] = os.stat(follower.folder.path).st_mtime
+        self._watch.leave(follower.folder.run)
 
     def _forget(self, run: str) -> None:
         """Everything of a run out of the index."""
         run_id = self.directory.runs.pop(run, None)
         self._followers.pop(run, None)
-        self._done.pop(run, None)
         if run_id is not None:
             forget(self._cursor, run_id)
 
@@ -143,10 +136,8 @@ class Indexer:
         for follower in lost:
             batch.supersede(follower.run_id, BEFORE_ALL)
         save(self._cursor, self.directory, batch, kept)
-        wanted = self._listeners.runs()
         for follower in kept:
-            if follower.folder.run in wanted and (message := message_of(follower, batch)):
-                self._listeners.tell(message)
+            self._listeners.publish(follower, batch)
         for follower in lost:
             self._forget(follower.folder.run)
             if follower.misread:

@@ -17,9 +17,10 @@ import polars as pl
 from engine.core.files import read_json
 from engine.core.nonfinite import jsonable
 from engine.core.suggest import nearest
-from engine.index import downsample
+from engine.index import draw
 from engine.index.batch import LAST
 from engine.index.connection import looks_damaged
+from engine.index.downsample import POINTS, ROWS
 from engine.index.follower import Row, count, first_row, state_of
 from engine.index.ids import Directory
 from engine.index.transaction import rows_of
@@ -127,7 +128,7 @@ class Store:
         ]
 
     def series(
-        self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, points: int = 1000
+        self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, points: int = POINTS
     ) -> dict[str, Any]:
         """One series between two steps (inclusive), as minimum and maximum of about `points` / 2 buckets.
 
@@ -137,22 +138,22 @@ class Store:
         return self.many([(run, name, layer)], lo=lo, hi=hi, points=points)[0]
 
     def many(
-        self, asked: Sequence[tuple[str, str, str]], *, lo: int | None = None, hi: int | None = None, points: int = 1000
+        self, asked: Sequence[tuple[str, str, str]], *, lo: int | None = None, hi: int | None = None, points: int = POINTS
     ) -> list[dict[str, Any]]:
         """Many series (run, name, layer) for about the price of one: all curves of a page, or one curve of a hundred runs."""
         ids = [(self._id(run), self._directory.ids.get((name, layer), ()) or (-1,)) for run, name, layer in asked]
         if not ids:
             return []
         with self._cursor() as cursor:
-            return downsample.series(cursor, ids, lo, hi, max(2, points))
+            return draw.series(cursor, ids, lo, hi, max(2, points))
 
     def vectors(
-        self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, rows: int = 300
+        self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, rows: int = ROWS
     ) -> dict[str, Any]:
         """{"steps", "t", "v"}: all rows, or of each bucket the row with the largest element, always with the first and the last."""
         asked = (self._id(run), self._directory.ids.get((name, layer), ()) or (-1,))
         with self._cursor() as cursor:
-            return downsample.vectors(cursor, asked, lo, hi, max(1, rows))
+            return draw.vectors(cursor, asked, lo, hi, max(1, rows))
 
     def events(self, run: str) -> list[dict[str, Any]]:
         """Events by step; those of one step in the order in which they were told."""

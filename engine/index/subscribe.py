@@ -8,28 +8,29 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from engine.core.nonfinite import jsonable
 from engine.index.batch import Batch, Block
+from engine.index.downsample import POINTS, ROWS, by_step, thin, thin_rows
 from engine.index.follower import Follower, state_of
 from engine.runs.series import series_key
 
 Message = dict[str, Any]
-POINTS, ROWS = 2000, 100  # at most about this much of one series in one message; a backlog is thinned, never a spike
 
 log = logging.getLogger("faultline")
 
 
 class Listeners:
-    """Who wants to hear of which runs.  Callbacks come from the owner's thread and must be quick."""
+    """Who wants to hear of which runs, and what they have heard of each.  Callbacks come from the owner's thread and must be quick."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callbacks: dict[int, tuple[frozenset[str], Callable[[Message], None]]] = {}
+        self._states: dict[str, dict[str, Any]] = {}  # run -> its state as they have it, while anybody listens
         self._numbers = itertools.count()
 
     def add(self, runs: Iterable[str], callback: Callable[[Message], None]) -> Callable[[], None]:
@@ -39,78 +40,96 @@ class Listeners:
             self._callbacks[number] = (frozenset(runs), callback)
 
         def unsubscribe() -> None:
-            with self._lock:
-                self._callbacks.pop(number, None)
+            self._drop(number)
 
         return unsubscribe
 
     def runs(self) -> frozenset[str]:
         with self._lock:
-            return frozenset().union(*(runs for runs, _ in self._callbacks.values()))
+            return self._wanted()
+
+    def publish(self, follower: Follower, batch: Batch) -> None:
+        """Tell what one committed pass brought of one run, if anybody listens to it and does not have it yet."""
+        run = follower.folder.run
+        with self._lock:
+            wanted, known = run in self._wanted(), self._states.get(run)
+        if wanted and (message := message_of(follower, batch, known)):
+            self.tell(message)
 
     def tell(self, message: Message) -> None:
         """Hand one message round; a listener that fails is dropped, with a line in the log."""
         with self._lock:
+            if "state" in message and message["run"] in self._wanted():
+                self._states[message["run"]] = message["state"]
             concerned = [(n, callback) for n, (runs, callback) in self._callbacks.items() if message["run"] in runs]
         for number, callback in concerned:
             try:
                 callback(message)
             except Exception:
                 log.exception("a listener failed and is dropped")
-                with self._lock:
-                    self._callbacks.pop(number, None)
+                self._drop(number)
+
+    def _wanted(self) -> frozenset[str]:
+        return frozenset().union(*(runs for runs, _ in self._callbacks.values()))
+
+    def _drop(self, number: int) -> None:
+        with self._lock:
+            self._callbacks.pop(number, None)
+            wanted = self._wanted()
+            self._states = {run: state for run, state in self._states.items() if run in wanted}
 
 
-def message_of(follower: Follower, batch: Batch) -> Message | None:
-    """What one pass brought of one run, or None when nothing did."""
-    message: Message = {"run": follower.folder.run, "points": {}, "vectors": {}, "events": []}
-    for block in batch.points.values():
-        if block.run_id == follower.run_id:
-            values = np.array(block.values, np.float64).reshape(len(block.steps), len(block.series))
-            for column, series in enumerate(block.series):
-                _join(message["points"], series_key(series.name, series.layer), "values", _thin(block, values[:, column]))
-    for block in batch.vectors.values():
-        if block.run_id == follower.run_id and len(block.series[0].shape) < 2:  # the others are drawn again from what is stored
-            stride = max(1, len(block.steps) // ROWS)
-            kept = sorted({*range(0, len(block.steps), stride), len(block.steps) - 1})
-            rows = ([block.steps[i] for i in kept], [block.ts[i] for i in kept], [[jsonable(v) for v in block.values[i]] for i in kept])
-            _join(message["vectors"], series_key(block.series[0].name, block.series[0].layer), "v", rows)
+def message_of(follower: Follower, batch: Batch, known: Mapping[str, Any] | None) -> Message | None:
+    """What one pass brought of one run, or None when nothing did.  `known`: its state as subscribers have it."""
+    mine = [block for block in batch.points.values() if block.run_id == follower.run_id]
+    message: Message = {"run": follower.folder.run, "points": _points(mine)}
+    rows = [block for block in batch.vectors.values() if block.run_id == follower.run_id]
+    message["vectors"] = _vectors([block for block in rows if len(block.series[0].shape) < 2])  # the others are drawn from what is stored
     message["events"] = [
         {k: jsonable(v) for k, v in data.items() if k != "t"} for run_id, data in batch.events if run_id == follower.run_id
     ]
     state = state_of(follower.row, follower.state)
-    if state != follower.told:
-        message["state"] = follower.told = state
+    if state != known:
+        message["state"] = state
     if follower.reset is not None:
         message["reset"] = follower.reset
     news = message["points"] or message["vectors"] or message["events"] or "state" in message or "reset" in message
     return message if news else None
 
 
-def _thin(block: Block, values: np.ndarray) -> tuple[list[int], list[float], list[Any]]:
-    """A column of a block, or the extremes of its pieces and everything that is not finite when it is long."""
-    steps, ts = block.steps, block.ts
-    if len(steps) <= POINTS:
-        return steps, ts, [jsonable(v) for v in values.tolist()]
-    kept: set[int] = {0, len(steps) - 1}
-    for piece in np.array_split(np.arange(len(steps)), POINTS // 4):
-        here = values[piece]
-        finite = np.isfinite(here)
-        kept.update(piece[np.flatnonzero(~finite)[:2]].tolist())
-        if finite.any():
-            kept.add(int(piece[np.argmin(np.where(finite, here, np.inf))]))
-            kept.add(int(piece[np.argmax(np.where(finite, here, -np.inf))]))
-    order = sorted(kept)
-    return [steps[i] for i in order], [ts[i] for i in order], [jsonable(v) for v in values[order].tolist()]
+def _points(blocks: list[Block]) -> dict[str, dict[str, list]]:
+    """By key of the series; values that are not finite stand as words at their step."""
+    parts: dict[str, list[tuple[list[int], list[float], np.ndarray]]] = {}
+    for block in blocks:
+        if block.steps:
+            values = np.array(block.values, np.float64).reshape(len(block.steps), len(block.series))
+            for column, series in enumerate(block.series):
+                parts.setdefault(series_key(series.name, series.layer), []).append((block.steps, block.ts, values[:, column]))
+    return {key: _drawn(found) for key, found in parts.items()}
 
 
-def _join(into: dict[str, dict[str, list]], key: str, what: str, columns: tuple[list, list, list]) -> None:
-    """Add columns to a series of a message, in the order of steps when it comes in several schemas."""
-    if not columns[0]:
-        return
-    if key not in into:
-        into[key] = {"steps": list(columns[0]), "t": list(columns[1]), what: list(columns[2])}
-        return
-    known = into[key]
-    rows = sorted(zip(known["steps"] + columns[0], known["t"] + columns[1], known[what] + columns[2], strict=True), key=lambda row: row[:2])
-    known["steps"], known["t"], known[what] = (list(column) for column in zip(*rows, strict=True))
+def _drawn(parts: list[tuple[list[int], list[float], np.ndarray]]) -> dict[str, list]:
+    """One series, in the order of steps when it comes in several schemas, as a snapshot of the same points would draw it."""
+    if len(parts) == 1 and len(parts[0][0]) <= POINTS:  # nearly always
+        steps, ts, values = parts[0]
+        return {"steps": list(steps), "t": list(ts), "values": [jsonable(v) for v in values.tolist()]}
+    at, t, v = (np.concatenate([np.asarray(part[i]) for part in parts]) for i in range(3))
+    order = by_step(at, t)
+    at, t, v = at[order], t[order], v[order]
+    rows = np.sort(np.concatenate(thin(at, v, POINTS, (int(at[0]), int(at[-1])))))
+    return {"steps": at[rows].tolist(), "t": t[rows].tolist(), "values": [jsonable(x) for x in v[rows].tolist()]}
+
+
+def _vectors(blocks: list[Block]) -> dict[str, dict[str, list]]:
+    """The same of vectors."""
+    found: dict[str, list[tuple[int, float, tuple[float, ...]]]] = {}
+    for block in blocks:
+        if block.steps:
+            key = series_key(block.series[0].name, block.series[0].layer)
+            found.setdefault(key, []).extend(zip(block.steps, block.ts, block.values, strict=True))
+    out = {}
+    for key, rows in found.items():
+        rows.sort(key=lambda row: row[:2])
+        kept = [rows[i] for i in thin_rows([row[0] for row in rows], [row[2] for row in rows], ROWS)]
+        out[key] = {"steps": [row[0] for row in kept], "t": [row[1] for row in kept], "v": [[jsonable(x) for x in row[2]] for row in kept]}
+    return out

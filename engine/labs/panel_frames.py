@@ -1,7 +1,7 @@
 """A panel's frames, computed in a child process: in a fork of the zygote, or by `python -m engine.labs.panel_frames` where there is none.
 
 The answer is one JSON document: {"frames": {frame: {column: […]}}}, or {"says": sentence, "trace": text} for
-what could not be computed.  NaN and infinities travel as "NaN", "Infinity" and "-Infinity".
+what could not be computed.  NaN and infinities travel as words (engine/core/nonfinite.py).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sys
 import traceback
 from typing import Any
 
+from engine.core.nonfinite import WORDS, jsonable
 from engine.labs.panel import Frames, panel
 
 LARGEST = 500_000  # values in all frames of one answer: more than any screen can show
-WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 Answer = dict[str, Any]
 
@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
         return value
     if not isinstance(value, float):
         raise TypeError(f"a frame holds numbers, words and None, not {type(value).__name__}")
-    return value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return jsonable(value)
 
 
 def _numbers(values: list[Any]) -> list[Any]:

@@ -1,31 +1,10 @@
-"""How a run ends: statuses, the exit codes of its worker, and the word for one that died without its own."""
+"""How a run ends: its statuses, and the exit codes of its worker and of the command that waits for it.  Nothing else lists them."""
 
 from __future__ import annotations
 
-import signal
+STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost")
+ENDED = frozenset(STATUSES[3:])
 
-from engine.runs.folder import RunFolder
-
-OUT_OF_MEMORY = "; if nobody sent it, the machine ran out of memory and the kernel chose this process"
-STATUS_OF_CODE = {0: "finished", 4: "diverged", 6: "stopped"}
-
-
-def tell_end(folder: RunFolder, code: int) -> None:
-    """Write exit.json for a worker that ended with `code` (negative: a signal) and did not do so itself."""
-    if folder.exit() is not None:
-        return
-    if code < 0:
-        name = signal.Signals(-code).name
-        asked = (folder.path / "STOP").exists()
-        if asked and -code == signal.SIGTERM:
-            folder.write_exit("stopped", by_signal=-code, says="Stopped by signal SIGTERM before it could write a checkpoint.")
-        elif asked:
-            folder.write_exit("killed", by_signal=-code, says=f"It did not answer to stop and was killed by signal {name}.")
-        else:
-            hint = OUT_OF_MEMORY if -code == signal.SIGKILL else ""
-            folder.write_exit("killed", by_signal=-code, says=f"The worker was killed by signal {name}{hint}.")
-        return
-    status = STATUS_OF_CODE.get(code, "failed")
-    last = next((line.strip() for line in reversed(folder.log(50)) if line.strip()), "")
-    says = "" if status != "failed" else f"The worker ended with code {code}" + (f": {last}" if last else " and said nothing.")
-    folder.write_exit(status, code=code, says=says)
+CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}  # a worker that tells its end itself; 2 is a wrong command line
+STATUS_OF_CODE = {code: status for status, code in CODES.items()}  # any other code: failed
+CODE_OF_STATUS = {**CODES, "killed": CODES["failed"], "lost": CODES["failed"]}  # `run`, of the run that it waited for

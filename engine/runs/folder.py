@@ -7,7 +7,7 @@
     claim        locked by whoever starts or minds the run, and its worker   see engine/core/locks.py
     spool.<attempt>.bin, out.log, ckpt/, images/, provenance.json, STOP, HOLD
 
-Every JSON is written beside its place and renamed, so a reader never sees half of one.
+No reader ever sees half of one of the JSON files (engine/core/files.py).
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ import signal
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psutil
 
 from engine.core.files import read_json, write_json
 from engine.core.locks import is_locked
+from engine.runs.ending import ENDED
 
-STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost")
-ENDED = frozenset(STATUSES[3:])
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
 
 
@@ -47,23 +46,34 @@ class Process(NamedTuple):
     def of(cls, pid: int) -> Process:
         return cls(pid, psutil.Process(pid).create_time(), _ticks(pid), _boot())
 
-    def alive(self) -> bool:
-        """Same pid, same creation time, not a zombie."""
+    def state(self) -> Literal["alive", "dead", "unknown"]:
+        """Alive: same pid, same creation time, not a zombie.  Unknown where the system refuses to tell: nobody may call that lost."""
         try:
             found = psutil.Process(self.pid)
             if self.ticks and self.boot:
                 same = (self.ticks, self.boot) == (_ticks(self.pid), _boot())
             else:
                 same = abs(found.create_time() - self.created) < 1e-3
-            return same and found.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
+            return "alive" if same and found.status() != psutil.STATUS_ZOMBIE else "dead"
+        except psutil.NoSuchProcess:
+            return "dead"
+        except (psutil.Error, PermissionError):
+            return "unknown"
+
+    def alive(self) -> bool:
+        """Surely alive: a signal sent to it reaches no other."""
+        return self.state() == "alive"
 
 
 def _ticks(pid: int) -> int:
-    """When a process began, in clock ticks since the machine was started; 0 where the kernel does not tell (proc(5), field 22)."""
+    """When a process began, in clock ticks since the machine was started; 0 where the kernel does not tell (proc(5), field 22).
+
+    PermissionError where it does not tell us.
+    """
     try:
         told = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except PermissionError:
+        raise
     except OSError:
         return 0
     return int(told.rpartition(")")[2].split()[19])
@@ -120,14 +130,14 @@ class RunFolder:
             write_json(self.path / "exit.json", told)
 
     def status(self) -> str:
-        """One of STATUSES.  A worker that is gone without a word is "lost"."""
+        """One of STATUSES (engine/runs/ending.py).  A worker that is gone without a word is "lost"."""
         told = self.exit()
         if told is not None:
             return str(told["status"])
         process = self.process()
         if process is None:
             return "queued"
-        if not process.alive() and not is_locked(self.path / "claim"):  # while locked, its starter is about to tell how it ended
+        if process.state() == "dead" and not is_locked(self.path / "claim"):  # while locked, its starter is about to tell how it ended
             told = self.exit()  # it may have ended between the two looks
             return str(told["status"]) if told else "lost"
         return "held" if (self.path / "HOLD").exists() else "running"

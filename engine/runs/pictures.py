@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine.core.files import replace
 from engine.runs.event import Event
 
 if TYPE_CHECKING:
@@ -126,15 +126,10 @@ def readable(pixels: Any) -> tuple[np.ndarray, list[str]]:
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Beside its place, then renamed: a reader sees the whole picture or none.  OSError when the disk refuses it."""
+    """A reader sees the whole picture or none.  OSError when the disk refuses it."""
     from PIL import Image
 
     held = io.BytesIO()
     Image.fromarray(pixels).save(held, "PNG")
     path.parent.mkdir(exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(held.getvalue())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    replace(path, lambda beside: beside.write_bytes(held.getvalue()))

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from engine.core import locks
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.runs.spool import spools
 from engine.scheduler.executor import Executor
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from engine.core import started
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
-from engine.runs.ending import tell_end
 from engine.runs.folder import RunFolder
+from engine.runs.tell_end import tell_end
 from engine.scheduler.executor import Urgency
 
 

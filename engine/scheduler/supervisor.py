@@ -8,7 +8,6 @@ One process at a time is on duty; the others look at every pass whether it has l
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -16,7 +15,9 @@ from pathlib import Path
 
 from engine.core import device, locks
 from engine.declare.knobs import unnest
-from engine.runs.folder import ENDED, RUN_ID, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
+from engine.runs.watch import RunsWatch
 from engine.scheduler import control
 from engine.scheduler.executor import Executor
 from engine.scheduler.local import Local
@@ -24,7 +25,6 @@ from engine.scheduler.queue import QueueOrder
 from engine.scheduler.slots import Slots
 
 TERMINATE_AFTER, KILL_AFTER = 10.0, 20.0  # seconds since STOP was seen
-SETTLED, SWEEP = 2.0, 5.0  # seconds: a folder's modification time can be trusted; all folders are listed again
 WARMING = "the lab is warming up: torch is being imported, which takes some seconds"
 PAUSED = "it is paused in the queue"
 ELSEWHERE = "another process on this machine starts the runs"
@@ -55,8 +55,7 @@ class Supervisor:
         self._pressed: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
         self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
-        self._ended: dict[str, float] = {}  # ended run -> its folder's modification time then
-        self._listed, self._next_sweep = 0.0, 0.0
+        self._watch = RunsWatch(self.data / "runs")
         self._post: locks.RunLock | None = None
         self._pass = threading.RLock()
         self._awake = threading.Event()
@@ -134,31 +133,17 @@ class Supervisor:
 
     def _scan(self) -> None:
         """Which runs to look at.  Costs one `stat` while nothing happens; whoever resumes a run touches the folder."""
-        runs, now = self.data / "runs", time.monotonic()
-        try:
-            changed = os.stat(runs).st_mtime
-        except FileNotFoundError:
-            return
-        if changed == self._listed and abs(time.time() - changed) > SETTLED and now < self._next_sweep:
-            return
-        self._listed, self._next_sweep = changed, now + SWEEP
-        present: dict[str, float] = {}
-        for entry in os.scandir(runs):
-            if RUN_ID.match(entry.name):
-                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                    present[entry.name] = entry.stat().st_mtime
-        self._ended = {run: then for run, then in self._ended.items() if present.get(run) == then}
-        self._watched = {run for run in present if run not in self._ended}
+        with contextlib.suppress(FileNotFoundError):  # there is no run yet
+            seen = self._watch.look()
+            if seen is not None:
+                self._watched = set(seen.awake)
 
     def _forget(self, folder: RunFolder) -> None:
         """An ended run is looked at again when its folder changes."""
         for known in (self._asked, self._pressed, self._leaving):
             known.pop(folder.run, None)
-        with contextlib.suppress(FileNotFoundError):
-            changed = os.stat(folder.path).st_mtime
-            if abs(time.time() - changed) > SETTLED:  # a younger one may change once more within the same tick
-                self._ended[folder.run] = changed
-                self._watched.discard(folder.run)
+        if self._watch.leave(folder.run):
+            self._watched.discard(folder.run)
 
     def stop(self, run: str) -> str:
         """Ask a run to stop -> its status now: a queued one is stopped at once, a living one has been asked."""

@@ -10,21 +10,22 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.core.files import replace
+
 VERSION = 1
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write beside the place and rename: there is the old checkpoint or the new one, never half of one."""
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".part")
-    try:
+    """There is the old checkpoint or the new one, never half of one, even where the machine goes down."""
+
+    def write(beside: Path) -> None:
         with open(beside, "wb") as file:
             torch.save({"version": VERSION, **state}, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+
+    path.parent.mkdir(exist_ok=True)
+    replace(path, write, alone=True)
 
 
 def load(path: Path) -> dict[str, Any] | None:

@@ -32,8 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.catalog import LABS, module_of
-from engine.runs.ending import tell_end
 from engine.runs.folder import RunFolder
+from engine.runs.tell_end import tell_end
 
 LARGEST = 64 * 1024
 MOST_FILES = 4

@@ -18,11 +18,11 @@ from typing import Any
 
 from engine.core.files import write_json
 from engine.core.started import WORKER
+from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
 
 LONGEST = 300  # characters of an exception that a page shows
 NICE = 10  # a training takes what pages and index leave of the processor: all of it, where nobody looks
-CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}
 
 
 def work(folder: RunFolder, asked: threading.Event) -> tuple[str, str]:

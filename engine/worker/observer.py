@@ -17,7 +17,7 @@ from engine.labs.lab import Lab
 from engine.labs.probe import Probe, Reading, Step, attached
 from engine.runs.event import Event
 from engine.runs.pictures import Picture, Pictures
-from engine.runs.series import Series
+from engine.runs.series import Series, series_key
 from engine.runs.spool import Spool
 from engine.worker.transfer import Arrived, Readings
 
@@ -148,5 +148,5 @@ class Observer:
         name, layer = series
         unit = self._units.get(name, self._units.get(f"{name.partition('/')[0]}/…", ""))
         self._spool.describe(name, unit=unit, layer=layer, shape=shape)
-        self._shapes[series], self._keys[series] = shape, f"{name}@{layer}" if layer else name
+        self._shapes[series], self._keys[series] = shape, series_key(name, layer)
         return self._keys[series]

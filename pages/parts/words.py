@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from engine.core import nonfinite
+
 LONG = {"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SGD", "vit": "ViT", "unet": "UNet"}
 SI = {4: "T", 3: "G", 2: "M", 1: "k", 0: "", -1: "m", -2: "µ", -3: "n"}
 
@@ -36,7 +38,7 @@ def number(value: Any, digits: int = 4) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity"):
+    if isinstance(value, str) and value not in nonfinite.WORDS:
         return value
     value = float(value)
     if not math.isfinite(value):

@@ -92,7 +92,7 @@ def test_a_backlog_reaches_listeners_thinned_but_with_every_extreme(owner: Owner
     owner.catch_up()
     drawn = [p for m in news for p in zip(m["points"]["loss/train"]["steps"], m["points"]["loss/train"]["values"], strict=True)]
     assert {(7_777, 1e9), (8_888, -1e9), (9_999, "NaN"), (0, 0.0), (19_999, math.sin(19_999))} <= set(drawn)
-    assert len(drawn) <= subscribe.POINTS * len(news)
+    assert len(drawn) <= (subscribe.POINTS + 3) * len(news), "with the first, the last and the NaN"
     assert drawn == sorted(drawn, key=lambda p: p[0])
 
 
@@ -108,3 +108,23 @@ def test_the_thread_brings_points_by_itself_and_outlives_a_pass_that_fails(owner
     monkeypatch.undo()
     wait_for(lambda: owner.problem == "" and owner.store.series(folder.run, "loss/train")["count"] == 20)
     assert points_in(owner.store, folder.run) == points_of(folder)
+
+
+def test_a_state_is_told_again_only_to_those_who_come_when_nobody_had_it(owner: Owner) -> None:
+    folder = begin(owner.data)
+    spool = spool_of(folder)
+    first: list[dict] = []
+    second: list[dict] = []
+    leave = owner.subscribe({folder.run}, first.append)
+    owner.step()
+    assert [message["state"]["status"] for message in first] == ["running"]
+    stay = owner.subscribe({folder.run}, second.append)
+    leave()
+    spool.log(0, {("a", ""): 1.0})
+    owner.step()
+    assert ["state" in message for message in second] == [False], "it came with the snapshot, and has not changed since"
+    stay()
+    third: list[dict] = []
+    owner.subscribe({folder.run}, third.append)
+    owner.step()
+    assert [message["state"]["status"] for message in third] == ["running"]

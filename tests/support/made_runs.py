@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.files import write_json
+from engine.runs.ending import CODES
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder, reserve
 from engine.runs.pictures import Picture, Pictures
@@ -77,7 +78,7 @@ class MadeRun:
     def end(self, status: str = "finished", says: str = "") -> MadeRun:
         self.spool.close()
         self._state(phase="saving")
-        self.folder.write_exit(status, code={"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}.get(status), says=says)
+        self.folder.write_exit(status, code=CODES.get(status), says=says)
         return self
 
     def _state(self, phase: str = "training") -> None:

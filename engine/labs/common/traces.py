@@ -1,6 +1,6 @@
 """The traces that charts are made of, each marked with `meta` so that the page can fill it with live points.
 
-    meta = {"run", "metric", "layer", "index", "kind", …}
+    meta = {"run", "metric", "layer", "key", "index", "kind", …}
     kind   line       one scalar series, broken where a value is not finite
            smooth     its running average, drawn when the page's smoothing is above 0
            stack      all elements of a vector series, stacked, as a picture of `rows` heights
@@ -23,18 +23,22 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
+from engine.core import nonfinite
+from engine.core.nonfinite import WORDS
 from engine.labs.chart import Events, Frames, RunLook
+from engine.runs.series import series_key
 
 NEUTRAL = "#8A8A8A"  # readable on white and on near-black
-WORDS = {"NaN": "NaN", "Infinity": "+Inf", "-Infinity": "−Inf"}
-SYMBOLS = {"NaN": "x", "Infinity": "triangle-up", "-Infinity": "triangle-down"}
-EDGES = {"NaN": 0.89, "Infinity": 0.97, "-Infinity": 0.04}  # rows of their own: both often come together
+SHOWN = dict(zip(WORDS, ("NaN", "+Inf", "−Inf"), strict=True))
+SYMBOLS = dict(zip(WORDS, ("x", "triangle-up", "triangle-down"), strict=True))
+EDGES = dict(zip(WORDS, (0.89, 0.97, 0.04), strict=True))  # rows of their own: both often come together
 FLOOR = 0.04
 OVERLAY = "y9"
 
 
 def meta(run: str, metric: str, layer: str, kind: str, index: int | None = None, **more: Any) -> dict[str, Any]:
-    return {"run": run, "metric": metric, "layer": layer, "index": index, "kind": kind, **more}
+    """What a trace shows; `key` is the name under which the snapshot and the live stream send its points."""
+    return {"run": run, "metric": metric, "layer": layer, "key": series_key(metric, layer), "index": index, "kind": kind, **more}
 
 
 def points(frame: pl.DataFrame | None, metric: str, layer: str = "", index: int | None = None) -> tuple[list[int], list[float]]:
@@ -95,12 +99,12 @@ def marks(figure: go.Figure, looks: Sequence[RunLook], frames: Frames, events: E
     figure.layout.yaxis9 = {"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"}
     lines = [t for t in figure.data if (t.meta or {}).get("kind") == "line"]
     by_run = {look.run: look for look in looks}
-    for word, shown in WORDS.items():
+    for word, shown in SHOWN.items():
         found = [
             (step, by_run[t.meta["run"]].colour, f"{shown} at step {step}: {t.name}")
             for t in lines
             for step, value in zip(*points(frames.get(t.meta["run"]), t.meta["metric"], t.meta["layer"]), strict=True)
-            if _word(value) == word
+            if nonfinite.word(value) == word
         ]
         figure.add_trace(_edge(found, "nonfinite", shown, SYMBOLS[word], EDGES[word], value=word))
     figure.add_trace(_edge([], "floor", "0 or less", "line-ew", FLOOR))
@@ -149,7 +153,3 @@ def _diamonds(where: Sequence[tuple[int, float, str, str]], metric: str, kind: s
         hovertemplate="%{customdata}<extra>spike</extra>",
         meta=meta("", metric, "", "spike", event=kind),
     )
-
-
-def _word(value: float) -> str:
-    return "" if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

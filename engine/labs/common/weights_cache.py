@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.core.files import write_json
+from engine.core.files import replace, write_json
 from engine.core.paths import data_folder
 
 if TYPE_CHECKING:
@@ -31,16 +29,11 @@ def place(key: str, name: str) -> Path:
 
 
 def save(path: Path, weights: Mapping[str, Tensor], declaration: Mapping[str, Any]) -> None:
-    """Write the weights beside their place and rename; the declaration lies next to them, for people."""
+    """All of the weights or none; the declaration lies next to them, for people."""
     import torch
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{secrets.token_hex(3)}")
-    try:
-        torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    replace(path, lambda beside: torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, beside))
     write_json(path.with_name("declaration.json"), dict(declaration))
 
 

@@ -3,7 +3,6 @@
 const EDGE_WORDS = { NaN: "NaN", Infinity: "+Inf", "-Infinity": "−Inf" };
 const MOST_MARKS = 200; // per trace; a stretch keeps its two ends
 
-const keyOf = ({ metric, layer }) => (layer ? `${metric}@${layer}` : metric);
 const sum = (row) => row.reduce((a, b) => a + (Number.isFinite(b) ? b : 0), 0) || 1;
 const neat = (number) => (Math.abs(number) >= 1e4 || (number !== 0 && Math.abs(number) < 1e-3) ? number.toExponential(2) : String(+number.toPrecision(4)));
 
@@ -21,7 +20,7 @@ function timeOf(mine, step) {
 }
 
 function raw(meta) {
-  const s = hub.points(meta.run).series.get(keyOf(meta));
+  const s = hub.points(meta.run).series.get(meta.key);
   if (!s) return { x: [], y: [], steps: [], nonfinite: [], nonfiniteCount: 0 };
   const at = xOf(meta.run);
   const x = s.steps.map((step, i) => at(step, s.t[i]));
@@ -68,7 +67,7 @@ function edge(trace, marks, word) {
 
 function busiest(trace) {
   const { run, noun } = trace.meta;
-  const vector = hub.points(run).vectors.get(keyOf(trace.meta));
+  const vector = hub.points(run).vectors.get(trace.meta.key);
   const at = xOf(run);
   trace.x = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
   trace.y = trace.x.map(() => 1);
@@ -83,7 +82,7 @@ function busiest(trace) {
 
 // stacked bands as a picture: which element owns each height at each step (engine/labs/moe/charts/expert_load.py, `owners`)
 function stack(trace) {
-  const vector = hub.points(trace.meta.run).vectors.get(keyOf(trace.meta));
+  const vector = hub.points(trace.meta.run).vectors.get(trace.meta.key);
   const at = xOf(trace.meta.run);
   const given = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
   const many = given.length;
@@ -181,18 +180,18 @@ function fill(traces, { logarithmic, smoothing }) {
   let low = 0;
   for (const [trace, p] of points) {
     Object.assign(trace, broken(p));
-    if (!seen.has(trace.meta.run + keyOf(trace.meta))) {
+    if (!seen.has(trace.meta.run + trace.meta.key)) {
       nonfiniteCount += p.nonfiniteCount;
       low += logarithmic ? p.y.filter((v) => v <= 0).length : 0;
     }
-    seen.add(trace.meta.run + keyOf(trace.meta));
+    seen.add(trace.meta.run + trace.meta.key);
   }
   const ends = [...points.values()].flatMap((p) => [p.x[0], p.x.at(-1)]).filter((x) => x !== undefined);
   for (const trace of drawn) {
     const kind = trace.meta?.kind;
     const shown = [...points].map(([line, p]) => ({ line, p }));
     if (kind === "smooth") {
-      const mine = shown.find(({ line }) => line.meta.run === trace.meta.run && keyOf(line.meta) === keyOf(trace.meta));
+      const mine = shown.find(({ line }) => line.meta.run === trace.meta.run && line.meta.key === trace.meta.key);
       trace.visible = smoothing > 0;
       if (mine) mine.line.opacity = smoothing > 0 ? 0.3 : 1;
       if (mine && smoothing > 0) Object.assign(trace, smoothed(mine.p, smoothing));

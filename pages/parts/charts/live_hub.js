@@ -45,9 +45,8 @@ class Hub {
     const wanted = new Map();
     for (const chart of this.charts) {
       for (const run of chart.spec.runs) if (!wanted.has(run)) wanted.set(run, { series: new Set(), vectors: new Set() });
-      for (const { run, metric, layer, kind } of chart.metas()) {
-        if (!metric || !wanted.has(run)) continue;
-        const key = layer ? `${metric}@${layer}` : metric;
+      for (const { run, key, kind } of chart.metas()) {
+        if (!key || !wanted.has(run)) continue;
         wanted.get(run)[VECTORS.has(kind) ? "vectors" : "series"].add(key);
       }
     }

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 from engine.labs.chart import Chart, Events, Frames, RunLook
+from engine.runs.series import series_key
 from engine.server.service import service
 
 
@@ -18,7 +19,7 @@ def stored(chart: Chart, looks: Sequence[RunLook], layer: str) -> tuple[Frames, 
     frames, events = {}, {}
     for look in looks:
         known = {s["name"] for s in store.names(look.run) if not chart.layered or s["layer"] == layer}
-        names = [f"{need}@{layer}" if chart.layered and layer else need for need in chart.needs if need in known]
+        names = [series_key(need, layer if chart.layered else "") for need in chart.needs if need in known]
         if names:
             frames[look.run] = store.frame(look.run, names, newest=chart.newest)
         events[look.run] = store.events(look.run)

@@ -10,6 +10,7 @@ from engine.core.files import read_json
 from engine.core.nonfinite import number as plain
 from engine.core.paths import ROOT
 from engine.labs.common.noise_floors import with_floors
+from engine.runs.series import split_key
 
 from pages.parts.words import number
 
@@ -25,7 +26,7 @@ def measured(lab: str, presets: Mapping[str, Any], name: str) -> None:
         st.caption("This preset has not been measured yet.")
         return
     shown = with_floors(next(iter(found.values()))["shown"])
-    keys = sorted({key for told in found.values() for key in told["summary"] if key.partition("@")[0] in shown})
+    keys = sorted({key for told in found.values() for key in told["summary"] if split_key(key)[0] in shown})
     lines = [f"| at the end | {' | '.join(f'`{n}`' for n in found)} |", "| --- |" + " --- |" * len(found)]
     lines += [f"| `{key}` | {' | '.join(_range(told, key) for told in found.values())} |" for key in keys]
     speed = _speed(found)

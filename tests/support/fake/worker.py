@@ -22,10 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from engine.core.files import write_json
 from engine.declare.knobs import unnest
+from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
 from engine.runs.spool import Spool, spools
-
-CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}
 
 
 class SlowDisk(Spool):

@@ -8,8 +8,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from engine.core import nonfinite
 from engine.labs.chart import RunLook
-from engine.labs.common.traces import EDGES, NEUTRAL, OVERLAY, SYMBOLS, WORDS, meta
+from engine.labs.common.traces import EDGES, NEUTRAL, OVERLAY, SHOWN, SYMBOLS, meta
 
 
 def profile(look: RunLook, metric: str, x: Sequence[float], y: Sequence[float | None], name: str = "", **style: Any) -> go.Scatter:
@@ -18,7 +19,7 @@ def profile(look: RunLook, metric: str, x: Sequence[float], y: Sequence[float | 
     drawn = go.Scatter(
         x=list(x),
         y=[v if v is not None and math.isfinite(v) else None for v in y],
-        customdata=[_word(v) for v in y],
+        customdata=[nonfinite.word(v) for v in y],
         name=label,
         mode="lines+markers",
         line={"color": look.colour, "width": 1.6, "dash": look.dash},
@@ -33,7 +34,7 @@ def odd_marks(figure: go.Figure) -> None:
     """NaN and infinities of every profile, at the edge of the panel."""
     figure.update_layout(yaxis9={"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"})
     curves: list[Mapping[str, Any]] = [t for t in figure.data if (t.meta or {}).get("kind") == "profile"]
-    for word, shown in WORDS.items():
+    for word, shown in SHOWN.items():
         found = [(x, t.line.color, t.name) for t in curves for x, w in zip(t.x or (), t.customdata or (), strict=True) if w == word]
         figure.add_trace(
             go.Scatter(
@@ -50,9 +51,3 @@ def odd_marks(figure: go.Figure) -> None:
                 meta=meta("", "", "", "odd", value=word),
             )
         )
-
-
-def _word(value: float | None) -> str:
-    if value is None or math.isfinite(value):
-        return ""
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,0 +1,78 @@
+"""One watcher of the folder of runs: cheap while nothing happens, and it misses nothing that does."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.core.paths import ROOT
+from engine.runs import watch as module
+from engine.runs.watch import SETTLED, SWEEP, RunsWatch, Seen, settled
+
+ONE, TWO = "20250101-120000-moe-aaaa", "20250101-120001-moe-bbbb"
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for run in (ONE, TWO):
+        (tmp_path / run).mkdir()
+        os.utime(tmp_path / run, (1000, 1000))
+    (tmp_path / "notes").mkdir()
+    os.utime(tmp_path, (1000, 1000))
+    return tmp_path
+
+
+def test_who_is_new_and_who_is_gone(runs: Path) -> None:
+    watch = RunsWatch(runs)
+    assert watch.look() == Seen(frozenset({ONE, TWO}), frozenset({ONE, TWO}))
+    assert watch.look() is None, "nothing happened"
+    (runs / TWO).rmdir()
+    assert watch.look() == Seen(frozenset({ONE}), frozenset({ONE}))
+    assert watch.look() is not None, "the folder has just changed, and may have changed once more"
+
+
+def test_a_run_that_was_left_alone_awakes_when_its_folder_changes(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = RunsWatch(runs)
+    watch.look()
+    assert watch.leave(ONE)
+    os.utime(runs)
+    assert watch.look() == Seen(frozenset({ONE, TWO}), frozenset({TWO}))
+    (runs / ONE / "HOLD").touch()  # the parent's time stays
+    os.utime(runs, (1000, 1000))
+    watch.look()
+    assert not watch.leave(ONE), "too young to be trusted"
+    os.utime(runs / ONE, (2000, 2000))
+    now = time.monotonic()
+    monkeypatch.setattr(module.time, "monotonic", lambda: now + SWEEP + 1)
+    assert watch.look() == Seen(frozenset({ONE, TWO}), frozenset({ONE, TWO}))
+
+
+def test_while_nothing_happens_a_look_is_one_stat(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = RunsWatch(runs)
+    watch.look()
+    asked: list[str] = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **how: (asked.append(str(path)), stat(path, **how))[1])
+    monkeypatch.setattr(os, "scandir", lambda path: pytest.fail("listed for nothing"))
+    assert watch.look() is None
+    assert asked == [str(runs)]
+
+
+def test_a_run_that_is_gone_cannot_be_left(runs: Path) -> None:
+    assert not RunsWatch(runs).leave("20250101-120002-moe-cccc")
+    with pytest.raises(FileNotFoundError):
+        RunsWatch(runs / "nothing").look()
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_busy() -> None:
+    assert [settled(time.time() + s) for s in (-3600.0, -SETTLED / 2, SETTLED / 2, 3600.0)] == [True, False, False, True]
+
+
+def test_nobody_else_says_when_a_folder_has_settled() -> None:
+    tells = re.compile(r"^(SETTLED|SWEEP)\b.*=", re.MULTILINE)
+    found = [p.relative_to(ROOT).as_posix() for p in (ROOT / "engine").rglob("*.py") if tells.search(p.read_text())]
+    assert found == ["engine/runs/watch.py"]
