@@ -10,7 +10,10 @@ from typing import Any
 from engine.core.nonfinite import jsonable
 
 ANSWERED, BAD_USAGE, FAILED, DIVERGED, NOT_FOUND, STOPPED = 0, 2, 3, 4, 5, 6
-CODE_OF_STATUS = {"finished": ANSWERED, "diverged": DIVERGED, "stopped": STOPPED, "failed": FAILED, "killed": FAILED, "lost": FAILED}
+CODE_OF_STATUS = {
+    **{"finished": ANSWERED, "diverged": DIVERGED, "stopped": STOPPED},
+    **dict.fromkeys(("failed", "killed", "lost", "unreadable"), FAILED),
+}
 
 
 class Refusal(Exception):

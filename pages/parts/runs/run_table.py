@@ -27,6 +27,7 @@ SIGNS = {
     "failed": "✕",
     "killed": "✕",
     "lost": "?",
+    "unreadable": "⊘",
 }
 
 Row = Mapping[str, Any]
