@@ -4,7 +4,8 @@ from typing import Any
 
 import streamlit as st
 from engine.labs.chart import Chart, charts
-from engine.runs.folder import ENDED, run_folder
+from engine.runs.ending import ENDED
+from engine.runs.folder import run_folder
 from engine.runs.series import SeriesInfo, series_key
 from engine.server.service import service
 

@@ -8,11 +8,11 @@ from typing import Any
 from engine.commands._answer import table
 
 
-def lines(document: Mapping[str, Any], says: str = "") -> Iterator[str]:
+def lines(document: Mapping[str, Any]) -> Iterator[str]:
     preset = f" --preset {document['preset']}" if document["preset"] else ""
     yield f"{document['run']}: {document['lab']}{preset}, {document['status']} after {document['steps']} steps"
-    if says:
-        yield f"  {says}"
+    if document["says"]:
+        yield f"  {document['says']}"
     if document["parent"]:
         yield f"  made from {document['parent']}"
     yield f"  knobs: {' '.join(f'{k}={v}' for k, v in document['knobs'].items())}"

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kernels import recorded
-
 from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, Refusal, table, tell
 from engine.core.paths import data_folder
 from engine.core.suggest import nearest
+from kernels import recorded
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             wait(folder, owner)
         owner.catch_up()
         document = owner.store.show(folder.run)
-    tell(args.json, document, lines(document, (folder.exit() or {}).get("says", "")))
+    tell(args.json, document, lines(document))
     return ANSWERED if args.detach else CODE_OF_STATUS[folder.status()]
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from engine.commands._answer import ANSWERED, tell
+from engine.commands._answer import ANSWERED, FAILED, tell
 from engine.commands._document import lines
 from engine.commands._index import check_run, index
-from engine.core.paths import data_folder
-from engine.runs.folder import run_folder
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +17,5 @@ def run(args: argparse.Namespace) -> int:
     check_run(args.id)
     with index() as owner:
         document = owner.store.show(args.id)
-    told = run_folder(data_folder(), args.id).exit() or {}
-    tell(args.json, document, lines(document, told.get("says", "")))
-    return ANSWERED
+    tell(args.json, document, lines(document))
+    return FAILED if document["status"] == "unreadable" else ANSWERED

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from engine.commands._answer import ANSWERED, tell
+from engine.commands._answer import ANSWERED, BAD_USAGE, Refusal, tell
 from engine.commands.logs import existing
 from engine.core.paths import data_folder
 from engine.runs.ending import ENDED
@@ -27,7 +27,10 @@ def run(args: argparse.Namespace) -> int:
     folders = [existing(run) for run in dict.fromkeys(args.ids)]
     executor = Local()
     for folder in folders:
-        control.stop(folder, executor)
+        try:
+            control.stop(folder, executor)
+        except control.Refused as refused:
+            raise Refusal(BAD_USAGE, str(refused)) from None
     supervisor = Supervisor(data_folder(), executor)
     limit = time.monotonic() + PATIENCE
     while any(f.status() not in ENDED for f in folders) and time.monotonic() < limit:

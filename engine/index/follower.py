@@ -12,7 +12,7 @@ from typing import Any
 from engine.core.nonfinite import jsonable
 from engine.declare.knobs import unnest
 from engine.index.batch import LAST, Batch
-from engine.runs.ending import ENDED
+from engine.runs.ending import ENDED, ENDS
 from engine.runs.folder import RunFolder
 from engine.runs.spool import OPEN
 from engine.runs.spool_reader import Frame, Tail
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 def first_row(folder: RunFolder) -> Row | None:
     """The row of a run in `store.run` as its declaration gives it, or None while it has none."""
-    spec = folder.spec()
+    spec, unreadable = folder.spec(), folder.unreadable()
     if spec is None:
         return None
     try:
@@ -36,10 +36,10 @@ def first_row(folder: RunFolder) -> Row | None:
         knobs = {}
     row: Row = {
         "run": folder.run,
-        "status": "queued",
-        "problem": "",
+        "status": "unreadable" if unreadable else "queued",
+        "problem": unreadable,
         "knobs": json.dumps({k: jsonable(v) for k, v in knobs.items()}),
-        "sorted": False,
+        "sorted": bool(unreadable),  # nothing of it is read
     }
     row |= {name: str(spec.get(name) or "") for name in ("lab", "preset", "who", "sweep", "twin")}
     row |= {"target": count(knobs.get("steps")), "seed": count(knobs.get("seed")), "steps": 0, "dropped": 0}
@@ -87,6 +87,9 @@ class Follower:
     def look(self, batch: Batch, reap: Callable[[RunFolder], None]) -> int:
         """Read what is new into `batch` -> how many bytes.  `reap` is called for a worker that died without a word."""
         self.more, self.reset = False, None
+        if self.row["status"] == "unreadable":
+            self.ended = True
+            return 0
         before = sum(self.offsets.values())
         try:
             self._list()
@@ -122,7 +125,7 @@ class Follower:
                 self._list()
         if "exit.json" in self._names:
             told = self.folder.exit() or {}
-            return told["status"] if told.get("status") in ENDED else "lost"
+            return told["status"] if told.get("status") in ENDS else "lost"
         return "held" if "HOLD" in self._names and self._status == "running" else self._status
 
     def _read_state(self) -> None:

@@ -97,6 +97,10 @@ class Indexer:
             self._followers[folder.run] = Follower(folder, self.directory.new_run(), row, {})
             return
         saved = rows_of(self._cursor, run_id)
+        if (saved["status"] == "unreadable") != (row["status"] == "unreadable"):  # another version kept this index: it starts afresh
+            self._forget(folder.run)
+            self._follow(folder)
+            return
         follower = Follower(folder, run_id, {**row, **saved}, offsets_of(self._cursor, run_id))
         follower.saved = saved
         self._followers[folder.run] = follower

@@ -47,7 +47,7 @@ _RUN = {
     "run": "id of the run: date, time, lab and four digits",
     "lab": "name of the lab",
     "preset": "name of the preset, empty where none was named",
-    "status": "queued, running, held, finished, stopped, diverged, failed, killed or lost",
+    "status": "queued, running, held, finished, stopped, diverged, failed, killed, lost or unreadable",
     "steps": "completed optimizer steps",
     "target": "optimizer steps that were asked for",
     "created": "when the run was made, in seconds of unix time",
@@ -59,7 +59,7 @@ _RUN = {
     "loss_train": "last value of loss/train",
     "loss_validation": "last value of loss/validation",
     "dropped": "log calls that the disk refused",
-    "problem": "a sentence when a spool could not be read to its end, otherwise empty",
+    "problem": "a sentence when the declaration could not be read, or a spool not to its end; otherwise empty",
 }
 _WHERE = {
     "run": "id of the run",

@@ -17,6 +17,7 @@ import polars as pl
 from engine.core.files import read_json
 from engine.core.nonfinite import jsonable
 from engine.core.suggest import nearest
+from engine.declare import editions
 from engine.index import draw
 from engine.index.batch import LAST
 from engine.index.connection import looks_damaged
@@ -64,7 +65,8 @@ class Store:
         """The `show` document of one run, and its `twin`."""
         run_id = self._id(run)
         folder = RunFolder(self.data / "runs" / run)
-        spec, provenance = folder.spec() or {}, read_json(folder.path / "provenance.json") or {}
+        spec, unreadable = folder.spec() or {}, folder.unreadable()
+        provenance = {} if unreadable else read_json(folder.path / "provenance.json") or {}
         with self._cursor() as cursor:
             row = rows_of(cursor, run_id)
             metrics = self._scalars(cursor, run_id) | self._vectors(cursor, run_id)
@@ -73,6 +75,7 @@ class Store:
             "lab": row["lab"],
             "preset": row["preset"] or None,
             "status": row["status"],
+            "says": unreadable or " ".join(filter(None, [editions.sentence(spec), str((folder.exit() or {}).get("says") or "")])),
             "steps": row["steps"],
             "knobs": json.loads(row["knobs"]),
             "metrics": dict(sorted(metrics.items())),
@@ -239,6 +242,9 @@ class Store:
                 with self._cursor() as cursor:
                     rows[folder.run] = rows_of(cursor, number)
             elif (row := first_row(folder)) is not None:
+                if row["status"] == "unreadable":
+                    rows[folder.run] = row
+                    continue
                 rows[folder.run] = row | {"status": folder.status(), "steps": count(folder.state().get("step")) or 0}
                 exported.append(str(folder.path / "metrics.parquet"))
         if exported:

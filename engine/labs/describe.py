@@ -73,6 +73,8 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "title": lab.title,
         "icon": lab.icon,
         "papers": list(lab.papers),
+        "edition": lab.edition,
+        "editions": {str(number): says for number, says in lab.editions.items()},
         "story": lab.story,
         "provides": sorted(lab.provides),
         "chart_notes": lab.chart_notes,

@@ -15,10 +15,12 @@ class Detector:
     `watches`: metric names; `update` is called once a step with the readings that arrived, keyed
     NAME or NAME@LAYER.  A rule names itself after its file.  `fatal`: firing means the run diverged.
     All attributes of an instance are plain values and lists: they are its state in a checkpoint.
+    `version` is raised when these attributes change: a state of another version is dropped, and the rule begins afresh.
     """
 
     watches: ClassVar[tuple[str, ...]]
     fatal: ClassVar[bool] = False
+    version: ClassVar[int] = 1
 
     def __init__(self, knobs: Mapping[str, Any] | None = None) -> None:
         """`knobs`: the flat declaration of the run, for rules that wait for the warm-up."""
@@ -33,11 +35,14 @@ class Detector:
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint, so that a resumed run goes on as if it had never stopped."""
-        return copy.deepcopy(vars(self))
+        return {"version": self.version, **copy.deepcopy(vars(self))}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state`."""
-        vars(self).update(copy.deepcopy(dict(state)))
+        """The inverse of `state`.  ValueError, and nothing changes, for a state of another version; one without a version is of 1."""
+        theirs = state.get("version", 1)
+        if theirs != self.version:
+            raise ValueError(f"its state is of version {theirs} and today's rule is of version {self.version}")
+        vars(self).update(copy.deepcopy({name: value for name, value in state.items() if name != "version"}))
 
     @classmethod
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:

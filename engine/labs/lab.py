@@ -26,6 +26,8 @@ class Lab(Knobs):
     `provides` names what probes may rely on ("routing", "attention"): words of engine/labs/capabilities.py; probes attach by need.
     `headline` names the metrics that a table of this lab's runs shows.  `rules` say what one knob asks of another.
     `chart_notes` adds a sentence of this lab to the words under a chart, by the chart's file name.
+    `edition` is raised when the same knobs mean another curve, and `editions` says by number what that raise changed; both are
+    written as literals, for they are read without importing the file.  Runs of an older edition are shown, and not resumed.
     `thresholds`: levels of a metric; `python -m engine.docs.measure` notes at which step each is reached, to compare arms by speed.
     """
 
@@ -34,6 +36,8 @@ class Lab(Knobs):
     papers: ClassVar[tuple[str, ...]] = ()
     story: ClassVar[str]
     presets: ClassVar[dict[str, Preset]]
+    edition: ClassVar[int] = 1
+    editions: ClassVar[dict[int, str]] = {}
     provides: ClassVar[frozenset[str]] = frozenset()
     headline: ClassVar[tuple[str, ...]] = ("loss/validation",)
     rules: ClassVar[tuple[Rule, ...]] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost")
-ENDED = frozenset(STATUSES[3:])
+STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost", "unreadable")
+ENDED = frozenset(STATUSES[3:])  # an unreadable run may still live, but that is the business of the Faultline that made it
+ENDS = ENDED - {"unreadable"}  # what exit.json may say
 
 CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}  # a worker that tells its end itself; 2 is a wrong command line
 STATUS_OF_CODE = {code: status for status, code in CODES.items()}  # any other code: failed
-CODE_OF_STATUS = {**CODES, "killed": CODES["failed"], "lost": CODES["failed"]}  # `run`, of the run that it waited for
+CODE_OF_STATUS = {**CODES, **dict.fromkeys(("killed", "lost", "unreadable"), CODES["failed"])}  # `run`, of the run that it waited for

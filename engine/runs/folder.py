@@ -1,6 +1,7 @@
 """The folder of one run: its files, how they are written, and what they say about its status.
 
-    spec.json    the declaration (nested), who, parent, preset, created      written before anything starts
+    spec.json    format, the declaration (nested), edition of the lab, who,  written before anything starts
+                 parent, preset, created
     proc.json    pid, creation time and boot of the worker, its GPU          written by whoever starts it
     state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
     exit.json    status, code, signal, says, ended                           written by the worker, or for it when it died
@@ -25,7 +26,8 @@ import psutil
 
 from engine.core.files import read_json, write_json
 from engine.core.locks import is_locked
-from engine.runs.ending import ENDED
+from engine.runs import formats
+from engine.runs.ending import ENDS
 
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
 
@@ -79,6 +81,13 @@ def _ticks(pid: int) -> int:
     return int(told.rpartition(")")[2].split()[19])
 
 
+@lru_cache(maxsize=4096)
+def _unreadable(path: Path, _written: int, _inode: int) -> str:
+    """A declaration never changes, and its run's status is asked for ten times a second."""
+    found = read_json(path)
+    return formats.problem(found) if found is not None else ""
+
+
 @lru_cache(maxsize=1)
 def _boot() -> str:
     """The kernel's name for the time since the machine was started."""
@@ -99,10 +108,32 @@ class RunFolder:
         return self.path.name
 
     def spec(self) -> dict[str, Any] | None:
-        return read_json(self.path / "spec.json")
+        """The declaration in the words of today's format; of an unreadable run only what its id says, with empty knobs."""
+        found = read_json(self.path / "spec.json")
+        if found is None:
+            return None
+        return self._of_its_id() if formats.problem(found) else formats.migrated(found)
+
+    def unreadable(self) -> str:
+        """Why the declaration cannot be read by this Faultline, in one sentence; empty for one that can."""
+        try:
+            looks = os.stat(self.path / "spec.json")
+        except OSError:
+            return ""
+        return _unreadable(self.path / "spec.json", looks.st_mtime_ns, looks.st_ino)
+
+    def _of_its_id(self) -> dict[str, Any]:
+        day, second, lab, _ = self.run.split("-")
+        try:
+            created = time.mktime(time.strptime(day + second, "%Y%m%d%H%M%S"))
+        except ValueError:  # digits that are no date
+            created = None
+        unknown = dict.fromkeys(("edition", "preset", "who", "parent", "twin", "sweep"))
+        return {"run": self.run, "lab": lab, "format": formats.FORMAT, "knobs": {}, **unknown, "created": created}
 
     def state(self) -> dict[str, Any]:
-        return read_json(self.path / "state.json") or {}
+        """What the worker said last; nothing of an unreadable run."""
+        return {} if self.unreadable() else read_json(self.path / "state.json") or {}
 
     def exit(self) -> dict[str, Any] | None:
         return read_json(self.path / "exit.json")
@@ -122,8 +153,8 @@ class RunFolder:
 
     def write_exit(self, status: str, *, code: int | None = None, by_signal: int | None = None, says: str = "") -> None:
         """The end of a run, told once: a second telling is ignored, so a worker's own word stands."""
-        if status not in ENDED:
-            raise ValueError(f"{status!r} is no end of a run; allowed are {', '.join(sorted(ENDED))}.")
+        if status not in ENDS:
+            raise ValueError(f"{status!r} is no end of a run; allowed are {', '.join(sorted(ENDS))}.")
         if not (self.path / "exit.json").exists():
             name = signal.Signals(by_signal).name if by_signal else None
             told = {"status": status, "code": code, "signal": name, "says": says, "ended": time.time()}
@@ -131,6 +162,8 @@ class RunFolder:
 
     def status(self) -> str:
         """One of STATUSES (engine/runs/ending.py).  A worker that is gone without a word is "lost"."""
+        if self.unreadable():
+            return "unreadable"
         told = self.exit()
         if told is not None:
             return str(told["status"])
@@ -167,7 +200,7 @@ def reserve(data: Path, lab: str) -> RunFolder:
 def new_run(data: Path, lab: str, spec: dict[str, Any], folder: RunFolder | None = None) -> RunFolder:
     """Write the declaration of a new run (in a reserved folder): complete or not there at all."""
     folder = folder or reserve(data, lab)
-    write_json(folder.path / "spec.json", {"run": folder.run, "lab": lab, **spec, "created": time.time()})
+    write_json(folder.path / "spec.json", {"run": folder.run, "lab": lab, "format": formats.FORMAT, **spec, "created": time.time()})
     return folder
 
 

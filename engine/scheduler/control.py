@@ -17,6 +17,8 @@ from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.runs.spool import spools
 from engine.scheduler.executor import Executor
+from engine.scheduler.goes_on import against
+from engine.scheduler.local import Local
 
 LEAVING = 5.0  # seconds that a worker may take to leave after it has told its end
 
@@ -27,6 +29,7 @@ class Refused(ValueError):
 
 def stop(folder: RunFolder, executor: Executor) -> str:
     """Ask a run to stop -> its status now.  A queued run needs no checkpoint: it is stopped at once."""
+    _readable(folder)
     if folder.status() in ENDED:
         return folder.status()
     executor.stop(folder, "ask")
@@ -40,6 +43,7 @@ def stop(folder: RunFolder, executor: Executor) -> str:
 
 def hold(folder: RunFolder) -> str:
     """Ask a running training to wait between two steps; it keeps its process, its memory and its slot."""
+    _readable(folder)
     status = folder.status()
     if status not in ("running", "held"):
         raise Refused(f"{folder.run} is {status}; only a running run can be held.")
@@ -47,12 +51,13 @@ def hold(folder: RunFolder) -> str:
     return folder.status()
 
 
-def resume(folder: RunFolder) -> str:
+def resume(folder: RunFolder, executor: Executor | None = None) -> str:
     """Let a held run go on, or queue a new attempt of a run that ended before it was finished.
 
     The new attempt begins at the last checkpoint, or at step 0 where there is none, and supersedes
-    what the earlier one told from there on.
+    what the earlier one told from there on.  `executor` says whether the data is still the same.
     """
+    _readable(folder)
     status = folder.status()
     if status == "held":
         (folder.path / "HOLD").unlink(missing_ok=True)
@@ -61,8 +66,12 @@ def resume(folder: RunFolder) -> str:
         raise Refused(f"{folder.run} is finished: all its steps are done; run it again, or with more steps.")
     if status not in ENDED:
         raise Refused(f"{folder.run} is {status}; it goes on by itself.")
+    if says := against(folder, executor or Local()):
+        raise Refused(says)
     mine = _lock_of_an_ended(folder)
     try:
+        if folder.status() not in ENDED:
+            raise Refused(f"{folder.run} is {folder.status()}; somebody has just resumed it.")
         attempt = len(spools(folder.path))
         for name in ("STOP", "HOLD", "proc.json"):
             (folder.path / name).unlink(missing_ok=True)
@@ -88,11 +97,19 @@ def delete(folder: RunFolder) -> None:
     shutil.rmtree(gone)
 
 
+def _readable(folder: RunFolder) -> None:
+    """Refuse orders to a run that only a newer Faultline understands."""
+    if says := folder.unreadable():
+        raise Refused(f"{folder.run} is unreadable ({says}); it can only be deleted.")
+
+
 def _lock_of_an_ended(folder: RunFolder) -> locks.RunLock:
     """The lock of a run; a worker that has told its end holds it until it has left, which takes a moment."""
     until = time.monotonic() + LEAVING
     while (mine := locks.take(folder.path / "claim")) is None:
         if time.monotonic() > until:
+            if folder.unreadable():
+                raise Refused(f"{folder.run} is in use by the Faultline that made it; stop it there first.")
             raise Refused(f"{folder.run} is {folder.status()}, but its worker is still leaving; try again in a moment.")
         time.sleep(0.02)
     return mine

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from engine.core.locks import RunLock
 from engine.runs.folder import RunFolder
 
 Urgency = Literal["ask", "terminate", "kill"]
+
+
+class DataUnknown(RuntimeError):
+    """Nobody can tell what a run would be trained on; the message is a sentence without its full stop."""
 
 
 class Executor(Protocol):
@@ -35,6 +39,12 @@ class Executor(Protocol):
 
     def logs(self, folder: RunFolder, most: int | None = None) -> list[str]:
         """The worker's output, its last `most` lines."""
+
+    def data_today(self, folder: RunFolder) -> dict[str, Any]:
+        """The provenance of the data that a worker of this run would find where workers are started.  DataUnknown.
+
+        Labs hash their data with torch loaded, so a process of its own computes it: the server imports no torch.
+        """
 
     def close(self) -> None:
         """Let go; living workers go on."""

@@ -23,7 +23,7 @@ from engine.core.code_key import key
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
 from engine.runs.folder import RunFolder
-from engine.scheduler.local import Local
+from engine.scheduler.local import Local, data_of, on_cpu
 
 PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
 
@@ -146,6 +146,15 @@ class Zygote(Local):
         """
         on_cpu = {"CUDA_VISIBLE_DEVICES": ""}
         return self._document("panel", seconds + PATIENCE, name=name, knobs=knobs, seconds=seconds, environment=on_cpu)
+
+    def data_today(self, folder: RunFolder) -> dict[str, Any]:
+        """In a fork, or in a plain process where there is none."""
+        if self.current():
+            with contextlib.suppress(FutureTimeout, ConnectionError):
+                _, told = self._document("data", PATIENCE, run=str(folder.path.resolve()), environment=on_cpu(folder))
+                if told is not None:
+                    return data_of(told)
+        return super().data_today(folder)
 
     def _document(self, verb: str, patience: float, **what: Any) -> tuple[int, dict[str, Any] | None]:
         """Ask for a document that a fork writes -> (its exit code, the document when that was 0)."""

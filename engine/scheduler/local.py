@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from engine.core import started
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
 from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
-from engine.scheduler.executor import Urgency
+from engine.scheduler.executor import DataUnknown, Urgency
+
+PATIENCE = 300.0  # seconds for importing torch and reading the data on the slowest machine we serve
 
 
 class Local:
@@ -90,6 +94,15 @@ class Local:
     def logs(self, folder: RunFolder, most: int | None = None) -> list[str]:
         return folder.log(most)
 
+    def data_today(self, folder: RunFolder) -> dict[str, Any]:
+        command = [sys.executable, "-m", started.DATA_TODAY, str(folder.path.resolve())]
+        environment = {**os.environ, **on_cpu(folder), "OMP_NUM_THREADS": "1"}
+        try:
+            told = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
+            return data_of(json.loads(told.stdout.decode().splitlines()[-1]))
+        except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+            raise DataUnknown(f"the process that reads it ended with {type(error).__name__}") from None
+
     def close(self) -> None:
         """Leave the living workers alone; they hold their own locks."""
         with self._lock:
@@ -108,3 +121,15 @@ class Local:
             tell_end(folder, os.waitstatus_to_exitcode(wait))
         del self._children[folder.run]
         lock.release()
+
+
+def on_cpu(folder: RunFolder) -> dict[str, str]:
+    """The environment of a process that reads a run's data: its data folder, and no GPU."""
+    return {"CUDA_VISIBLE_DEVICES": "", "FAULTLINE_DATA": str(folder.path.resolve().parent.parent)}
+
+
+def data_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of an answer (engine/worker/data_today.py)."""
+    if "data" not in told:
+        raise DataUnknown(str(told.get("problem")))
+    return dict(told["data"])

@@ -50,6 +50,7 @@ def submit(
     """Check a declaration and write it as a new, queued run; `parent` is the run it repeats.  KnobError before anything is written."""
     spec = {
         "preset": preset,
+        "edition": lab.get("edition", 1),
         "knobs": nested(lab, complete(lab, preset, given)),
         "who": who or system_user(),
         "parent": parent,

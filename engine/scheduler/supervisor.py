@@ -175,6 +175,8 @@ class Supervisor:
 
     def _lingers(self, folder: RunFolder) -> bool:
         """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
+        if folder.unreadable():
+            return False  # it may well live, and is minded by the Faultline that made it
         if not locks.is_locked(folder.path / "claim"):
             return False
         if time.monotonic() - self._leaving.setdefault(folder.run, time.monotonic()) < self.kill_after:

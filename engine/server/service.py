@@ -101,7 +101,7 @@ class Service:
 
     def resume_run(self, run: str) -> str:
         """Let a held run go on, or queue a new attempt -> its status now.  KeyError, or orders.Refused, in one sentence."""
-        status = control.resume(run_folder(self.data, run))
+        status = control.resume(run_folder(self.data, run), self.executor)
         self.supervisor.wake()
         return status
 

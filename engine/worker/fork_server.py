@@ -10,6 +10,7 @@ A message is one JSON object per packet.  Requests: {"id", "verb", …} with the
     hello                                    -> {"id", "pid"} once everything is imported
     worker {"run": PATH, "environment": {}}  + [log, lock]    -> {"id", "pid"} after proc.json is written
     labs   {"environment": {}}               + [output, log]  -> {"id", "code"} when the child has ended
+    data   {"run": PATH, "environment": {}}  + [output, log]  -> the same
     panel  {"name", "knobs", "seconds"}      + [output, log]  -> the same; code -14 (SIGALRM) when it took longer
 
 The verb of a request is the function `do_<verb>` that runs in the child.
@@ -61,6 +62,17 @@ def do_labs(request: dict[str, Any], files: list[int]) -> int:
     return 0
 
 
+def do_data(request: dict[str, Any], files: list[int]) -> int:
+    """Write what a run would be trained on today to the first file."""
+    os.dup2(files[1], 1)
+    os.dup2(files[1], 2)
+    from engine.worker.data_today import answer
+
+    with open(files[0], "w") as out:
+        json.dump(answer(RunFolder(Path(request["run"]))), out)
+    return 0
+
+
 def do_panel(request: dict[str, Any], files: list[int]) -> int:
     """Write the frames of one panel to the first file, on the CPU."""
     os.dup2(files[1], 1)
@@ -72,7 +84,12 @@ def do_panel(request: dict[str, Any], files: list[int]) -> int:
     return 0
 
 
-VERBS: dict[str, Callable[[dict[str, Any], list[int]], int]] = {"worker": do_worker, "labs": do_labs, "panel": do_panel}
+VERBS: dict[str, Callable[[dict[str, Any], list[int]], int]] = {
+    "worker": do_worker,
+    "labs": do_labs,
+    "data": do_data,
+    "panel": do_panel,
+}
 
 
 @dataclass

@@ -141,4 +141,4 @@ class Training(lightning.LightningModule):
         self.optimizer.load_state_dict(state["optimizer"])
         self.trainer.precision_plugin.load_state_dict(state["scaler"])
         checkpoint.set_generators(state["generators"])
-        self.observer.load(state["observer"])
+        self.observer.load(state["observer"], state["step"])

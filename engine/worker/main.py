@@ -98,6 +98,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"Usage: python -m {WORKER} RUN_FOLDER, a folder that holds a spec.json.\n")
         return 2
     folder = RunFolder(Path(arguments[0]).resolve())
+    if says := folder.unreadable():
+        sys.stderr.write(f"{folder.run}: {says}.\n")
+        return 2
     process = folder.process()
     if process is None or process.pid != os.getpid():  # whoever started us may have been killed before it could write it
         folder.write_process(os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", ""))

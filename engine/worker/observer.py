@@ -117,10 +117,15 @@ class Observer:
             "diverged": self.diverged,
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
-        for mine, theirs in ((self.probes, state["probes"]), (self.detectors, state["detectors"])):
-            for name in mine.keys() & theirs.keys():
-                mine[name].load(theirs[name])
+    def load(self, state: Mapping[str, Any], step: int) -> None:
+        """Take up a checkpoint before `step`.  A detector whose state is of another version begins afresh, and an event says so."""
+        for name in self.probes.keys() & state["probes"].keys():
+            self.probes[name].load(state["probes"][name])
+        for name in sorted(self.detectors.keys() & state["detectors"].keys()):
+            try:
+                self.detectors[name].load(state["detectors"][name])
+            except ValueError as error:
+                self._noted.append(Event(step, "checkpoint", name, says=f"The detector {name} begins afresh: {error}."))
         self._pictures.load(state.get("pictures", {}))
         self.diverged = state["diverged"]
 

@@ -12,7 +12,8 @@ import polars as pl
 import psutil
 import streamlit as st
 from engine.core import device
-from engine.runs.folder import ENDED, RunFolder, all_runs
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder, all_runs
 from engine.scheduler.slots import needs
 from engine.server.service import service
 

@@ -29,6 +29,7 @@ STATUS: dict[str, StatusLook] = {
     "failed": StatusLook("failed", ":material/error:", "red", "The program ended with an error; see the log below."),
     "killed": StatusLook("killed", ":material/cancel:", "red", "The process was ended from outside."),
     "lost": StatusLook("lost", ":material/help:", "red", "The process is gone and left no word."),
+    "unreadable": StatusLook("unreadable", ":material/lock_clock:", "gray", "This Faultline cannot read its declaration; a newer one can."),
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from engine.declare.lab_catalog import labs_document
-from engine.runs.folder import ENDED
+from engine.runs.ending import ENDED
 from engine.scheduler.submit import find_lab, submit_twins
 from tests.browser.conftest import PATIENCE, Server
 from tests.browser.in_chromium import chromium, running

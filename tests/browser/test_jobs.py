@@ -13,7 +13,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from engine.declare.knobs import unnest
 from engine.index.open_run import open_run
-from engine.runs.folder import ENDED, RunFolder, all_runs, run_folder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder, all_runs, run_folder
 from engine.runs.spool import OPEN, spools
 from engine.runs.spool_reader import Tail
 from tests.browser.charts_on_page import chart, until

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine.index.open_run import open_run
-from engine.runs.folder import ENDED, all_runs
+from engine.runs.ending import ENDED
+from engine.runs.folder import all_runs
 from tests.browser.charts_on_page import chart, press_card, until
 from tests.browser.conftest import Server
 from tests.browser.test_jobs import ENDLESS, badge, launched, moving, points, press

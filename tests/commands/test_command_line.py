@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.runs.folder import ENDED, all_runs
+from engine.runs.ending import ENDED
+from engine.runs.folder import all_runs
 from tests.support.toy import DOCUMENT, Answer, refused
 
 

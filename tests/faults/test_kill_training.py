@@ -13,7 +13,8 @@ import pytest
 
 from engine.index.open_run import open_run
 from engine.index.owner import Owner
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.scheduler import control
 from engine.scheduler.forking import Zygote
 from engine.scheduler.supervisor import Supervisor

@@ -15,7 +15,8 @@ import pytest
 
 from engine.core.paths import ROOT
 from engine.index.owner import Owner
-from engine.runs.folder import ENDED, RunFolder, new_run
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder, new_run
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 

@@ -19,7 +19,8 @@ import pytest
 
 from engine.index.open_run import open_run
 from engine.index.owner import Owner
-from engine.runs.folder import ENDED, RunFolder, new_run
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder, new_run
 from engine.scheduler.forking import Zygote
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor

@@ -15,7 +15,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.index.owner import Owner
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 from engine.server.service import Service

@@ -154,7 +154,8 @@ def test_show_is_the_document_of_the_design(owner: Owner, run: RunFolder) -> Non
     write_json(run.path / "provenance.json", {"commit": "0123abc", "python": "3.11", "device": "cpu", "more": "is left out"})
     shown = owner.store.show(run.run)
     json.dumps(shown, allow_nan=False)
-    assert list(shown) == ["run", "lab", "preset", "status", "steps", "knobs", "metrics", "events", "provenance", "parent", "twin"]
+    head = ["run", "lab", "preset", "status", "says", "steps"]
+    assert list(shown) == [*head, "knobs", "metrics", "events", "provenance", "parent", "twin"]
     assert (shown["run"], shown["lab"], shown["preset"], shown["status"], shown["steps"]) == (run.run, "moe", "collapse", "running", 100)
     assert shown["knobs"] == {"seed": 3, "steps": 100, "router": "hash", "router.k": 2}
     assert shown["metrics"]["loss/train"] == {

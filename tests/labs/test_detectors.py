@@ -67,6 +67,17 @@ def test_a_detector_goes_on_from_its_saved_state(name: str) -> None:
         assert before + fired(second, readings[cut:], cut) == whole
 
 
+@EACH
+def test_a_state_of_another_version_changes_nothing(name: str) -> None:
+    detector = DETECTORS[name]()
+    before = detector.state()
+    assert before["version"] == DETECTORS[name].version
+    with pytest.raises(ValueError, match=f"version {DETECTORS[name].version + 1} "):
+        detector.load({**before, "version": DETECTORS[name].version + 1, "unheard_of": 1})
+    assert detector.state() == before
+    detector.load({key: value for key, value in before.items() if key != "version"})  # written before states had one: the first
+
+
 def clean_curves() -> Iterator[tuple[str, list[dict[str, float]]]]:
     """Healthy trainings of many kinds: falling, noisy, flat, grokking, with a falling and rising gradient."""
     for seed in range(8):

@@ -13,7 +13,8 @@ from torch import nn
 
 from engine.core import locks
 from engine.index.owner import Owner
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.scheduler.control import Refused, delete, hold, resume, sweep_deleted
 from engine.worker.fit import train
 from tests.support.tiny_lab import Tiny, new_folder

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.runs.folder import ENDED, RunFolder, new_run
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder, new_run
 from engine.scheduler.local import Local
 from engine.scheduler.queue import QueueOrder
 from engine.scheduler.supervisor import PAUSED, WARMING, Supervisor

@@ -17,7 +17,8 @@ import pytest
 from engine.core import locks
 from engine.core.files import read_json
 from engine.core.paths import ROOT
-from engine.runs.folder import ENDED, RunFolder, new_run
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder, new_run
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 
@@ -207,7 +208,8 @@ def test_many_supervisors_start_each_run_once(tmp_path: Path) -> None:
         "import sys, time; sys.path.insert(0, sys.argv[3])\n"
         "from pathlib import Path\n"
         "from engine.scheduler.local import Local\n"
-        "from engine.runs.folder import ENDED, all_runs\n"
+        "from engine.runs.ending import ENDED\n"
+        "from engine.runs.folder import all_runs\n"
         "from engine.scheduler.supervisor import Supervisor\n"
         "s = Supervisor(Path(sys.argv[1]), Local([sys.executable, sys.argv[2]]), cores=2, gpus=[])\n"
         "while not all(r.status() in ENDED for r in all_runs(Path(sys.argv[1]))): s.step(); time.sleep(0.001)\n"

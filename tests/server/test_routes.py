@@ -25,7 +25,8 @@ from starlette.applications import Starlette
 
 from engine.core import locks
 from engine.core.paths import ROOT
-from engine.runs.folder import ENDED, RunFolder, new_run
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder, new_run
 from engine.scheduler.local import Local
 from engine.server.event_stream import Pending
 from engine.server.routes import routes, streams

@@ -19,6 +19,7 @@ from engine.labs.common.models.initialise import initialise
 from engine.labs.common.probes.loss_train import LossTrain
 from engine.labs.lab import Lab
 from engine.labs.probe import Metric, Probe, Reading, Step
+from engine.runs.folder import RunFolder
 from engine.runs.spool import Spool
 from engine.worker import checkpoint
 from engine.worker.fit import train
@@ -175,20 +176,9 @@ def test_a_parameter_starts_the_same_whatever_stands_beside_it() -> None:
 @pytest.mark.parametrize("at", [1, 40, 77])
 def test_a_stopped_run_resumes_on_the_same_curve(tmp_path: Path, at: int) -> None:
     lab = Tiny(steps=120, noise=0.1, lr=1e-2)
-    whole = new_folder(tmp_path)
+    whole, parted = new_folder(tmp_path), new_folder(tmp_path)
     train(lab, whole)
-
-    class Stopping(Tiny):
-        def after_step(self, model: nn.Module, step: int) -> None:
-            super().after_step(model, step)
-            if step == at - 1:
-                asked.set()
-
-    asked = threading.Event()
-    parted = new_folder(tmp_path)
-    assert train(Stopping(**lab.model_dump(exclude={"optimizer"})), parted, asked) == "stopped"
-    saved = checkpoint.load(parted.path / "ckpt" / "last.ckpt")
-    assert saved is not None
+    saved = stopped_at(at, lab, parted)
     assert at <= saved["step"] < 120
     assert train(lab, parted) == "finished"
     told = Told(parted)
@@ -199,6 +189,36 @@ def test_a_stopped_run_resumes_on_the_same_curve(tmp_path: Path, at: int) -> Non
     for key, values in Told(whole).timeless().items():
         assert {s: v for s, v in ours[key].items() if s in values} == values, key
     assert (saved["step"] - 1, "checkpoint") in told.kinds()
+
+
+def stopped_at(at: int, lab: Tiny, folder: RunFolder) -> dict[str, Any]:
+    """-> the checkpoint of a training that was asked to stop after `at` steps."""
+
+    class Stopping(Tiny):
+        def after_step(self, model: nn.Module, step: int) -> None:
+            super().after_step(model, step)
+            if step == at - 1:
+                asked.set()
+
+    asked = threading.Event()
+    assert train(Stopping(**lab.model_dump(exclude={"optimizer"})), folder, asked) == "stopped"
+    saved = checkpoint.load(folder.path / "ckpt" / "last.ckpt")
+    assert saved is not None
+    return saved
+
+
+@pytest.mark.parametrize("theirs", [None, 2])
+def test_the_state_of_another_version_of_a_detector_is_dropped_with_an_event(tmp_path: Path, theirs: int | None) -> None:
+    lab, folder = Tiny(steps=60), new_folder(tmp_path)
+    saved = stopped_at(30, lab, folder)
+    spikes = saved["observer"]["detectors"]["loss_spike"]
+    assert spikes.pop("version") == 1
+    spikes |= {} if theirs is None else {"version": theirs, "unheard_of": 1}
+    checkpoint.save(folder.path / "ckpt" / "last.ckpt", {k: v for k, v in saved.items() if k != "version"})
+    assert train(lab, folder) == "finished"
+    told = [(e["step"], e["kind"], e["rule"], e["says"]) for e in Told(folder).events if "afresh" in e["says"]]
+    says = "The detector loss_spike begins afresh: its state is of version 2 and today's rule is of version 1."
+    assert told == ([] if theirs is None else [(saved["step"], "checkpoint", "loss_spike", says)]), "without a version it is of the first"
 
 
 def test_a_killed_run_goes_on_from_its_latest_checkpoint_on_the_same_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

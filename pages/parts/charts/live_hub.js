@@ -6,7 +6,7 @@ const SOON = 400; // milliseconds that the first snapshot of a living run waits 
 const AGAIN = 2000; // milliseconds until a question that got no answer is asked again
 const ROWS = 240; // per vector series
 const VECTORS = new Set(["stack", "busiest"]); // kinds of traces that are filled from a vector series
-const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "lost"]);
+const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "lost", "unreadable"]);
 
 class Hub {
   charts = new Set();

@@ -10,7 +10,8 @@ from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError
 from engine.declare.revise import asked, given
 from engine.labs.chart import RunLook
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.server.service import service
 
 from pages.parts.runs.orders import ask_to_delete, order
@@ -25,15 +26,21 @@ def controls(look: RunLook, folder: RunFolder, status: str, page: Sequence[str],
         _hold(look, status, HOLD_KEY if keys else None)
     if status not in ENDED:
         _stop(look, folder, STOP_KEY if keys else None)
-    elif status != "finished":
+    elif status not in ("finished", "unreadable"):
         says = "Goes on from the last checkpoint; what was measured after it is measured again."
         _button("Resume", "resume", f"resume_{run}", service().resume_run, [run], None, help=says)
-    if status in ENDED and st.button("Run again", icon=":material/replay:", key=f"again_{run}", help="The same declaration as a new run."):
+    if status != "unreadable":  # of which no knob is known
+        _repeat(look, folder, status, page)
+    if status in ENDED and st.button("Delete", icon=":material/delete:", key=f"delete_{run}"):
+        ask_to_delete([run])
+
+
+def _repeat(look: RunLook, folder: RunFolder, status: str, page: Sequence[str]) -> None:
+    run, same = look.run, "The same declaration as a new run."
+    if status in ENDED and st.button("Run again", icon=":material/replay:", key=f"again_{run}", help=same):
         _again(folder, page)
     if st.button("Duplicate", icon=":material/content_copy:", key=f"duplicate_{run}", help="Opens the form with this run's knobs."):
         st.switch_page("build.py", query_params={"from": run})
-    if status in ENDED and st.button("Delete", icon=":material/delete:", key=f"delete_{run}"):
-        ask_to_delete([run])
 
 
 def together(standing: Mapping[str, str]) -> None:

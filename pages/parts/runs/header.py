@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 from engine.labs.chart import RunLook
-from engine.runs.folder import ENDED, RunFolder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.server.service import service
 
 from pages.parts.runs.controls import controls

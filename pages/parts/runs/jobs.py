@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from engine.runs.folder import ENDED
+from engine.runs.ending import ENDED
 from engine.server.service import service
 
 from pages.parts.runs.status import inline

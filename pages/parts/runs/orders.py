@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import streamlit as st
-from engine.runs.folder import ENDED, all_runs
+from engine.runs.ending import ENDED
+from engine.runs.folder import all_runs
 from engine.scheduler.control import Refused
 from engine.server.service import service
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
-from engine.runs.folder import ENDED
+from engine.runs.ending import ENDED
 from engine.scheduler import estimate
 from engine.server.service import service
 
@@ -27,6 +27,7 @@ SIGNS = {
     "failed": "✕",
     "killed": "✕",
     "lost": "?",
+    "unreadable": "⊘",
 }
 
 Row = Mapping[str, Any]

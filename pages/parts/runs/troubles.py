@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 from engine.core.stale import changed_since
-from engine.runs.folder import ENDED, RunFolder
+from engine.declare import editions
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder
 from engine.server.service import service
 
 
@@ -37,6 +39,8 @@ def of_run(folder: RunFolder, status: str) -> list[str]:
     if places:
         where = "one place" if places == 1 else f"{places:,} places"
         says.append(f"{lost:,} bytes of what was measured are damaged in {where} and were skipped; everything else was read.")
+    if edition := editions.sentence(folder.spec() or {}):
+        says.append(edition)
     if state.get("problem"):
         says.append(str(state["problem"]))
     return says

@@ -7,7 +7,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from engine.runs.folder import ENDED, RunFolder, run_folder
+from engine.runs.ending import ENDED
+from engine.runs.folder import RunFolder, run_folder
 from engine.runs.spool import POINTS, spools
 from engine.runs.spool_reader import Tail
 from engine.scheduler.forking import Zygote

@@ -1,0 +1,67 @@
+"""Editions of labs: whether a run was made when the same knobs meant another curve.
+
+A lab's edition stands in its file as literals (`edition`, `editions`), and is read from there without importing it:
+whoever shows or resumes a run imports no torch, and needs no labs document.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.core.catalog import LABS, Catalog
+
+
+class Edition(NamedTuple):
+    """The number that a lab has today, and what each raise of it changed."""
+
+    number: int
+    changes: Mapping[int, str]
+
+
+def today(lab: str, labs: Path = LABS) -> Edition | None:
+    """Of the lab as its file is now; None for one that does not exist or cannot be parsed."""
+    catalog = Catalog("", object, labs)
+    try:
+        path = catalog.root / catalog.file(lab)
+        return _read(path, path.stat().st_mtime_ns)
+    except (KeyError, OSError):
+        return None
+
+
+def difference(spec: Mapping[str, Any], labs: Path = LABS) -> str:
+    """What a run's edition has to do with today's, as the end of a sentence that begins with "made"; empty where they are the same."""
+    now, then = today(str(spec.get("lab")), labs), spec.get("edition", 1)
+    if now is None or then == now.number or not isinstance(then, int):
+        return ""
+    if then > now.number:
+        return f"made with edition {then} of the lab {spec['lab']} by a newer Faultline; this one has edition {now.number}"
+    changed = "; ".join(f"edition {n}: {now.changes[n]}" for n in range(then + 1, now.number + 1) if n in now.changes)
+    return f"made with edition {then} of the lab {spec['lab']}; today's is {now.number}" + (f" ({changed})" if changed else "")
+
+
+def sentence(spec: Mapping[str, Any]) -> str:
+    """The same as a whole sentence for whoever looks at the run."""
+    says = difference(spec)
+    return f"{says[0].upper()}{says[1:]}." if says else ""
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _written: int) -> Edition | None:
+    try:
+        tree = ast.parse(path.read_text())
+        found = dict(_assigned(tree))
+        return Edition(int(found.get("edition", 1)), dict(found.get("editions", {})))
+    except (SyntaxError, ValueError, TypeError):  # a lab that nobody can read says so on its own card
+        return None
+
+
+def _assigned(tree: ast.Module) -> list[tuple[str, Any]]:
+    """`edition` and `editions` of the classes of a file."""
+    lines = [line for thing in tree.body if isinstance(thing, ast.ClassDef) for line in thing.body]
+    named = [(line.target, line.value) for line in lines if isinstance(line, ast.AnnAssign) and line.value is not None]
+    named += [(line.targets[0], line.value) for line in lines if isinstance(line, ast.Assign)]
+    return [(t.id, ast.literal_eval(v)) for t, v in named if isinstance(t, ast.Name) and t.id in ("edition", "editions")]

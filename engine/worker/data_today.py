@@ -1,0 +1,27 @@
+"""What a run would be trained on here today: the data's provenance as its lab computes it, as one JSON document.
+
+    {"data": {…}}  or  {"problem": "one sentence without its full stop"}
+
+`python -m engine.worker.data_today RUN_FOLDER` writes it to stdout; a fork server writes it from a fork.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.runs.folder import RunFolder
+from engine.worker.main import load_lab, sentence
+
+
+def answer(folder: RunFolder) -> dict[str, Any]:
+    try:
+        return {"data": load_lab(folder.spec()).provenance()}
+    except Exception as error:  # a newcomer's lab may raise anything
+        return {"problem": sentence(error).rstrip(".")}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"\n{json.dumps(answer(RunFolder(Path(sys.argv[1]))))}\n")
