@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from engine.index.owner import Owner
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
+from engine.runs.spool_reader import Tail
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 from engine.server.service import Service
@@ -79,8 +80,10 @@ def test_a_torn_tail_is_told_and_everything_before_it_is_there(here: Service) ->
 def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(here: Service) -> None:
     made = finished_run(here.data, steps=100)
     path = made.folder.path / "spool.1.bin"
+    reader = Tail(path)
+    start = next(reader.offset for frame in reader.read() if frame.step == 50)  # where the call after the first one of step 50 begins
     whole = bytearray(path.read_bytes())
-    whole[len(whole) // 2 : len(whole) // 2 + 512] = bytes(512)
+    whole[start : start + 512] = bytes(512)
     path.write_bytes(whole)
     here.owner.catch_up()
     steps = here.owner.store.frame(made.run, ["loss/train"])["step"].to_list()
@@ -88,6 +91,7 @@ def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(here:
     assert steps[0] == 0
     assert steps[-1] == 99
     assert 94 <= len(steps) < 100
+    assert {*range(100)} - {*steps} <= {*range(50, 57)}
     places, lost = here.owner.store.damage(made.run)
     assert 1 <= places <= 2, "what is whole inside the first call that was hit may be read between"
     assert 512 <= lost <= 2048
