@@ -11,7 +11,8 @@ from engine.server.service import service
 
 from pages.parts.cards import leave, skeletons, start
 from pages.parts.charts.live_chart import preload
-from pages.parts.knobs.form import NOT_SET, form
+from pages.parts.knobs.field import NOT_SET
+from pages.parts.knobs.form import form
 from pages.parts.words import duration, title
 
 OWN = ""  # the preset of who wants none
