@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.core import device
-from engine.core.suggest import nearest
+from engine.core.suggest import nearest, unknown
 from engine.declare.bounds import allowed, inside
 from engine.declare.knobs import Flat, nest
 from engine.declare.presets import override
@@ -152,10 +152,7 @@ def typed(spec: Mapping[str, Any], name: str, value: Any) -> Any:
     """One value of one knob, converted from text where needed and checked against its bounds."""
     kind = spec["kind"]
     if kind in ("question", "option"):
-        names = [c["name"] for c in spec["choices"]]
-        if value not in names:
-            raise KnobError(nearest(f"answer to {name}" if kind == "question" else f"value of {name}", str(value), names))
-        return value
+        return _choice(spec, name, value)
     if value is None or (value == "" and kind != "str"):
         if spec["default"] is None:
             return None
@@ -170,11 +167,19 @@ def typed(spec: Mapping[str, Any], name: str, value: Any) -> Any:
     return number
 
 
+def _choice(spec: Mapping[str, Any], name: str, value: Any) -> Any:
+    names = [choice["name"] for choice in spec["choices"]]
+    if value not in names:
+        what = f"answer to {name}" if spec["kind"] == "question" else f"value of {name}"
+        raise KnobError(f"{unknown(what, str(value), names)} Give {allowed(spec)}.")
+    return value
+
+
 def _bool(spec: Mapping[str, Any], name: str, value: Any) -> bool:
     words = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
     key = str(value).lower()
     if key not in words:
-        raise KnobError(f"{name}={value} is neither true nor false; give {allowed(spec)}.")
+        raise KnobError(f"{name}={value} is no switch; give {allowed(spec)}.")
     return words[key]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from engine.commands import labs as labs_command
 from engine.declare.bounds import allowed, closed, inside
 from engine.declare.resolve import KnobError, typed
+from engine.declare.revise import described
 from engine.docs.reference import _knob_rows
 from pages.parts.knobs.field import hint, label
 from tests.support.lab_pages import ENTRIES
@@ -44,19 +46,38 @@ def test_ends_are_inside_and_only_two_ends_are_closed() -> None:
 
 @pytest.mark.parametrize("lab", ENTRIES)
 def test_message_tooltip_listing_and_reference_use_the_same_words(lab: str) -> None:
-    knobs = [one for one in ENTRIES[lab]["knobs"] if one["kind"] in ("int", "float")]
-    rows = dict(zip([one["name"] for one in knobs], _knob_rows(knobs), strict=True))
-    for one in knobs:
+    for name, one in applying(ENTRIES[lab]).items():
         words = allowed(one)
-        with pytest.raises(KnobError) as caught:
-            typed(one, one["name"], "many")
-        assert str(caught.value).endswith(f"; give {words}.")
-        assert (hint(one) or "").startswith(words[0].upper() + words[1:])
-        assert f", {words}  " in next(labs_command._knob(one, one["name"]))
-        assert rows[one["name"]][2] == words
+        if one["kind"] != "str":  # any text is text
+            with pytest.raises(KnobError) as caught:
+                typed(one, name, "so many")
+            assert str(caught.value).lower().endswith(f"give {words.lower()}.")
+        if one["kind"] in ("int", "float"):
+            assert (hint(one) or "").startswith(words[0].upper() + words[1:])
+        if one["kind"] != "question":  # its answers stand below it, each in a line
+            assert f", {words}  " in next(labs_command._knob(one, name))
+        assert next(_knob_rows([one]))[2] == words
+
+
+def applying(lab: dict[str, Any]) -> dict[str, Any]:
+    """Flat name -> description of every knob of the lab, those of every answer among them."""
+    out = described(lab, {})
+    for one in lab["knobs"]:
+        for choice in one["choices"] if one["kind"] == "question" else ():
+            out |= described(lab, {one["name"]: choice["name"]})
+    return out
+
+
+@pytest.mark.parametrize("lab", ENTRIES)
+def test_every_bound_is_printed_to_its_last_digit(lab: str) -> None:
+    for name, one in applying(ENTRIES[lab]).items():
+        if one["kind"] in ("int", "float"):
+            printed = re.findall(r"(?:from|to|least|most) (\S+)", allowed(one))
+            assert [float(end) for end in printed] == [end for end in (one["min"], one["max"]) if end is not None], name
 
 
 def test_a_label_says_its_unit_once() -> None:
     assert label(spec("int", unit="s"), "it") == "it: what it is (s)", "a letter within a word says nothing"
     assert label(spec("int", unit="bytes"), "it") == "it: what it is (bytes)"
     assert label(spec("int", unit="it"), "a.it") == "a.it: what it is"
+    assert label(spec("float", unit="%", about="share in %"), "it") == "it: share in %", "a sign is a word too"

@@ -83,8 +83,9 @@ def test_a_misspelt_knob_names_the_nearest() -> None:
 
 def test_a_misspelt_preset_and_answer_name_the_nearest() -> None:
     assert 'No preset of toy "colapse": did you mean "collapse"?' in refusal("colapse")
-    assert 'No answer to router "lossfree": did you mean "loss_free"?' in refusal(router="lossfree")
-    assert "Allowed are bf16, fp32." in refusal(precision="fp64")
+    answers = "Give one of hash, loss_free, softmax_top_k."
+    assert refusal(router="lossfree") == f'No answer to router "lossfree": did you mean "loss_free"? {answers}'
+    assert refusal(precision="twelve") == 'No value of precision "twelve". Give one of fp32, bf16.'
 
 
 def test_values_out_of_bounds_say_what_is_allowed() -> None:
@@ -100,7 +101,7 @@ def test_values_out_of_bounds_say_what_is_allowed() -> None:
         ("lr", "nan", "is not finite"),
         ("lr", "inf", "is not finite"),
         ("steps", "1.5", "is not a whole number"),
-        ("twist", "maybe", "is neither true nor false"),
+        ("twist", "maybe", "is no switch; give true or false."),
         ("lr", "", "received nothing"),
         ("lr", None, "received nothing"),
     ],

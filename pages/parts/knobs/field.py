@@ -47,7 +47,7 @@ def question(spec: Spec, name: str, shown: Any, key: str) -> Mapping[str, Any]:
 def label(spec: Spec, name: str) -> str:
     """Name, sentence, and the unit where neither says it; plain text, for it is also the field's accessible name."""
     unit = spec["unit"]
-    said = not unit or unit == spec["name"] or re.search(rf"\b{re.escape(unit)}\b", spec["about"])
+    said = not unit or unit == spec["name"] or re.search(rf"(?<!\w){re.escape(unit)}(?!\w)", spec["about"])
     return f"{name}: {spec['about']}" + ("" if said else f" ({unit})")
 
 
