@@ -9,6 +9,7 @@ import pytest
 
 from engine.declare.resolve import Declaration, resolve
 from engine.declare.revise import changes, described, request_of
+from engine.declare.rules import broken
 from engine.runs.folder import run_folder
 from engine.scheduler import estimate
 from engine.server.service import Service
@@ -133,23 +134,29 @@ def test_an_estimate_comes_from_runs_of_the_same_size_alone(here: Service) -> No
 def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """The preset alone, the preset with its changes, the twin with the same: three requests, however often the page runs."""
     computed: list[Any] = []
+    checked: list[Any] = []  # every computation ends with the rules between knobs, whoever asked for it and by whatever name
 
     def counting(*request: Any) -> Declaration:
         computed.append(request[1:])
         return resolve(*request)
 
+    def checking(*against: Any) -> list[str]:
+        checked.append(against)
+        return broken(*against)
+
     monkeypatch.setattr("engine.declare.resolve.resolve", counting)
+    monkeypatch.setattr("engine.declare.resolve.broken", checking)
     monkeypatch.setattr("engine.declare.resolve._known", OrderedDict())
     test = opened("build.py", lab="moe", preset="collapse", knobs="lr=3e-3")
     assert computed == [("collapse", {}), ("collapse", {"lr": 0.003}), ("collapse_cured", {"lr": 0.003})]
     test.run()
-    assert len(computed) == 3, "a rerun without change"
+    assert len(computed) == len(checked) == 3, "a rerun without change"
     button(test, "Launch with its cure").click()
     test.run()
     assert len(list((here.data / "runs").iterdir())) == 2
-    assert len(computed) == 3, "the launch of both"
+    assert len(computed) == len(checked) == 3, "the launch of both"
     test = opened("build.py", lab="moe", preset="collapse", knobs="lr=3e-3")
     button(test, "Launch").click()
     test.run()
     assert len(list((here.data / "runs").iterdir())) == 3
-    assert len(computed) == 3, "another person's form, and the launch of one"
+    assert len(computed) == len(checked) == 3, "another person's form, and the launch of one"
