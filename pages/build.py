@@ -3,16 +3,16 @@
 import shlex
 
 import streamlit as st
-from engine.declare.resolve import KnobError, declare
-from engine.declare.revise import asked, command, given, preset_knobs, written
+from engine.declare.resolve import KnobError, declaration
+from engine.declare.revise import changes, command, request_of, written
 from engine.runs.folder import run_folder
 from engine.scheduler import estimate
-from engine.scheduler.submit import complete
 from engine.server.service import service
 
 from pages.parts.cards import leave, skeletons, start
 from pages.parts.charts.live_chart import preload
-from pages.parts.knobs.form import NOT_SET, form
+from pages.parts.knobs.field import NOT_SET
+from pages.parts.knobs.form import form
 from pages.parts.words import duration, title
 
 OWN = ""  # the preset of who wants none
@@ -51,7 +51,7 @@ if source:
         st.error(f"The run `{source}` belongs to the lab {earlier['lab']}, which cannot be read now.", icon=":material/error:")
         earlier = None
 if earlier:
-    preset_of_run, before, lost = asked(labs[earlier["lab"]], earlier)
+    preset_of_run, before, lost = request_of(labs[earlier["lab"]], earlier)
     if lost:
         st.warning(f"The lab has changed since that run; left out: {', '.join(lost)}.", icon=":material/warning:")
 
@@ -87,7 +87,8 @@ st.query_params.from_dict(
     | ({"from": source} if earlier else {})
     | ({"knobs": st.query_params["knobs"]} if "knobs" in st.query_params else {})
 )
-base = before if earlier else preset_knobs(lab, preset)
+alone = declaration(lab, preset, {})  # the preset without a change
+base = before if earlier else alone.shown
 origin = f"the run `{source}`" if earlier else f"the preset {title(chosen)}" if preset else "the lab's defaults"
 key = f"build:{chosen_lab}:{chosen}:{source if earlier else ''}"
 try:  # a link may carry changes; once drawn, the fields themselves know
@@ -100,20 +101,21 @@ except ValueError:
 top = st.container()
 flat, wrong = form(lab, base, linked, key)
 changed = {name: value for name, value in flat.items() if base.get(name) != value}
-over, refused, alone = {}, "", ""
+over = changes(alone, flat)
+declared, refused, no_cure = None, "", ""
 if not wrong:
     try:
-        over = given(lab, preset, flat)
-        complete(lab, preset, over)
+        declared = declaration(lab, preset, over)
+        declared.on_this_machine()
     except KnobError as error:
-        refused = str(error)
+        declared, refused = None, str(error)
 twin = lab["presets"][preset]["twin"] if preset else None
-if twin and not (wrong or refused):
+if twin and declared:
     try:
-        if declare(lab, twin, over) == declare(lab, preset, over):
-            alone = "With these changes the cure would make no difference."
+        if declaration(lab, twin, over).flat == declared.flat:
+            no_cure = "With these changes the cure would make no difference."
     except KnobError as error:
-        alone = f"The cure cannot take these changes: {error}"
+        no_cure = f"The cure cannot take these changes: {error}"
 if changed:
     st.query_params["knobs"] = " ".join(shlex.quote(f"{name}={written(value)}") for name, value in changed.items())
 else:
@@ -134,26 +136,26 @@ with top.container(border=True):
         st.markdown(f"The same as {origin}; change what you like below.")
     for sentence in [*wrong, *([refused] if refused else [])]:
         st.error(sentence, icon=":material/error:")
-    if not (wrong or refused):
-        found = estimate.seconds(service().data, lab, complete(lab, preset, over))
+    if declared:
+        found = estimate.seconds(service().data, declared)
         if found:
             runs = f"{found[1]} earlier runs" if found[1] > 1 else "one earlier run"
             st.markdown(f":material/timer: It will take {duration(found[0])}, as measured in {runs} of this size.")
         else:
             st.markdown(":material/timer: No estimate yet: no run of this size has been measured on this machine.")
     with st.container(horizontal=True):
-        once = st.button("Launch", icon=":material/play_arrow:", type="primary", disabled=bool(wrong or refused), key="launch")
+        once = st.button("Launch", icon=":material/play_arrow:", type="primary", disabled=not declared, key="launch")
         both = twin is not None and st.button(
             "Launch with its cure",
             icon=":material/healing:",
-            disabled=bool(wrong or refused or alone),
-            help=alone or "Two runs from the same start on the same data; only the cure differs.",
+            disabled=not declared or bool(no_cure),
+            help=no_cure or "Two runs from the same start on the same data; only the cure differs.",
             key="launch_cure",
         )
     if once or both:
         started, says = start(chosen_lab, preset, both, over)
         leave(started)
         st.error(says, icon=":material/error:")
-    if not (wrong or refused):
+    if declared:
         st.caption("The same on the command line:")
-        st.code(command(chosen_lab, preset, over), language="bash", wrap_lines=True)
+        st.code(command(declared), language="bash", wrap_lines=True)

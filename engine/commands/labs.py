@@ -9,8 +9,10 @@ from typing import Any
 
 from engine.commands._answer import ANSWERED, FAILED, NOT_FOUND, Refusal, tell
 from engine.core.paths import data_folder
+from engine.declare.bounds import allowed
 from engine.declare.lab_catalog import Document, LabsUnreadable, labs_document
 from engine.declare.resolve import KnobError
+from engine.declare.revise import written
 from engine.scheduler.submit import find_lab
 
 
@@ -56,8 +58,8 @@ def _lines(document: Mapping[str, Any], knobs: bool) -> Iterator[str]:
 
 
 def _knob(spec: Mapping[str, Any], name: str, depth: int = 1) -> Iterator[str]:
-    bounds = "" if spec["min"] is None and spec["max"] is None else f" from {spec['min']} to {spec['max']}"
-    yield f"{'  ' * depth}{name}={spec['default']}{bounds}  {spec['about']}"
+    bounds = "" if spec["kind"] == "question" else f", {allowed(spec)}"  # the answers of a question follow, line by line
+    yield f"{'  ' * depth}{name}={written(spec['default'])}{bounds}  {spec['about']}"
     for choice in spec["choices"]:
         if "knobs" in choice:
             yield f"{'  ' * (depth + 1)}{name}={choice['name']}  {choice['idea']}"

@@ -20,7 +20,7 @@ from engine.commands._index import index
 from engine.commands._progress import Progress
 from engine.commands.labs import catalog
 from engine.core.paths import data_folder
-from engine.declare.resolve import KnobError
+from engine.declare.resolve import KnobError, resolve
 from engine.index.owner import Owner
 from engine.runs.ending import CODE_OF_STATUS, ENDED
 from engine.runs.folder import RunFolder
@@ -41,8 +41,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         given = read_knobs(args.given)
-        lab = find_lab(catalog(), args.lab)
-        folder = submit(data_folder(), lab, args.preset, given)
+        declared = resolve(find_lab(catalog(), args.lab), args.preset, given)
+        folder = submit(data_folder(), declared)
     except KnobError as error:
         raise Refusal(BAD_USAGE, str(error)) from None
     except OSError as error:

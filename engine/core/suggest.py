@@ -9,7 +9,10 @@ from collections.abc import Iterable
 def nearest(what: str, got: str, allowed: Iterable[str]) -> str:
     """-> 'No preset "colapse": did you mean "collapse"? Allowed are collapse, healthy.'"""
     names = sorted(allowed)
-    close = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
-    hint = f' did you mean "{close[0]}"?' if close else ""
-    listed = ", ".join(names) if names else "none"
-    return f'No {what} "{got}"{":" if hint else "."}{hint} Allowed are {listed}.'
+    return f"{unknown(what, got, names)} Allowed are {', '.join(names) or 'none'}."
+
+
+def unknown(what: str, got: str, names: Iterable[str]) -> str:
+    """The same without the list: 'No preset "colapse": did you mean "collapse"?', or 'No preset "x".' where none is near."""
+    close = difflib.get_close_matches(got, sorted(names), n=1, cutoff=0.5)
+    return f'No {what} "{got}": did you mean "{close[0]}"?' if close else f'No {what} "{got}".'

@@ -7,17 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.declare.knobs import Flat, unnest
-from engine.declare.resolve import KnobError, declare, typed
-
-LabJson = Mapping[str, Any]
+from engine.declare.resolve import Declaration, KnobError, LabJson, leaving, typed
 
 
-def preset_knobs(lab: LabJson, preset: str | None) -> Flat:
-    """The complete declaration of a preset as a form shows it: an empty data_seed stays empty."""
-    return _open_seed(declare(lab, preset, {}))
-
-
-def asked(lab: LabJson, spec: Mapping[str, Any]) -> tuple[str | None, Flat, list[str]]:
+def request_of(lab: LabJson, spec: Mapping[str, Any]) -> tuple[str | None, Flat, list[str]]:
     """-> (preset, flat knobs, what could not be kept) of a run's spec.json, in the terms of the lab as it is today.
 
     A preset or knob that the lab no longer has is left out and named; a new knob has its default.
@@ -51,16 +44,15 @@ def described(lab: LabJson, flat: Mapping[str, Any]) -> dict[str, Mapping[str, A
     return out
 
 
-def given(lab: LabJson, preset: str | None, flat: Mapping[str, Any]) -> Flat:
-    """What must be named beside the preset to get `flat`: `declare(lab, preset, given(…))` is `flat` again."""
-    plain = preset_knobs(lab, preset)
-    return {name: value for name, value in flat.items() if name not in plain or plain[name] != value}
+def changes(start: Declaration, shown: Mapping[str, Any]) -> Flat:
+    """What must be named beside the preset of `start`, which is the preset alone, to get what a form shows."""
+    return leaving(start.shown, shown)
 
 
-def command(lab: str, preset: str | None, knobs: Mapping[str, Any]) -> str:
+def command(declared: Declaration) -> str:
     """The same order on the command line."""
-    words = ["python", "-m", "engine", "run", lab, *(["--preset", preset] if preset else [])]
-    return shlex.join([*words, *(f"{name}={written(value)}" for name, value in knobs.items())])
+    words = ["python", "-m", "engine", "run", declared.lab, *(["--preset", declared.preset] if declared.preset else [])]
+    return shlex.join([*words, *(f"{name}={written(value)}" for name, value in declared.changed.items())])
 
 
 def written(value: Any) -> str:

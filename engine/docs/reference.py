@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.catalog import Catalog
+from engine.declare.bounds import allowed
 from engine.labs.common.noise_floors import with_floors
 from engine.labs.describe import entry
 from engine.labs.detector import Detector
@@ -94,14 +95,8 @@ def _figure(value: Any) -> str:
 
 def _knob_rows(specs: Iterable[dict[str, Any]], prefix: str = "") -> Iterator[tuple[str, ...]]:
     for spec in specs:
-        if spec["choices"]:
-            allowed = ", ".join(c["name"] for c in spec["choices"])
-        else:
-            low, high = (("" if spec[end] is None else f"{spec[end]:g}") for end in ("min", "max"))
-            allowed = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else spec["kind"]
         default = "" if spec["default"] is None else str(spec["default"])
-        unit = f" ({spec['unit']})" if spec["unit"] else ""
-        yield (f"`{prefix}{spec['name']}`", default, allowed, spec["about"] + unit, spec["source"])
+        yield (f"`{prefix}{spec['name']}`", default, allowed(spec), spec["about"], spec["source"])
 
 
 def _probes(probes: dict[str, type[Probe]]) -> str:

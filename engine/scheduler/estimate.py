@@ -9,25 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from engine.declare.knobs import Flat, unnest
+from engine.declare.resolve import Declaration
 from engine.runs.folder import RunFolder, all_runs
 
 LOOKED_AT, ENOUGH = 300, 5  # newest runs that are searched; runs whose median is taken
 
 
-def seconds(data: Path, lab: Mapping[str, Any], flat: Mapping[str, Any]) -> tuple[float, int] | None:
-    """-> (seconds for all steps of `flat`, how many runs say so), or None where no run of this size was measured."""
-    size = _size(lab, flat)
+def seconds(data: Path, declaration: Declaration) -> tuple[float, int] | None:
+    """-> (seconds for all steps, how many runs say so), or None where no run of this size was measured on this device.
+
+    KnobError for a device that is not here.
+    """
+    declaration = declaration.on_this_machine()
+    size = _size(declaration, declaration.flat)
     found: list[float] = []
     for folder in reversed(all_runs(data)[-LOOKED_AT:]):
         declared = knobs(folder.path)
-        if declared is None or declared[0] != lab["lab"] or _size(lab, declared[1]) != size:
+        if declared is None or declared[0] != declaration.lab or _size(declaration, declared[1]) != size:
             continue
         measured = folder.state().get("step_seconds")
         if measured:
             found.append(float(measured))
         if len(found) == ENOUGH:
             break
-    return (statistics.median(found) * int(flat["steps"]), len(found)) if found else None
+    return (statistics.median(found) * int(declaration.flat["steps"]), len(found)) if found else None
 
 
 @lru_cache(maxsize=4096)
@@ -37,7 +42,6 @@ def knobs(path: Path) -> tuple[str, Flat] | None:
     return (str(spec["lab"]), unnest(spec["knobs"])) if spec else None
 
 
-def _size(lab: Mapping[str, Any], flat: Mapping[str, Any]) -> dict[str, Any]:
+def _size(declaration: Declaration, flat: Mapping[str, Any]) -> dict[str, Any]:
     """The knobs that decide the price of a step: those of the group "size", the device and how much is measured."""
-    names = [k["name"] for k in lab["knobs"] if k["group"] == "size"]
-    return {name: flat.get(name) for name in (*names, "device", "probes")}
+    return {name: flat.get(name) for name in (*declaration.size, "device", "probes")}

@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.core import device
 from engine.core.suggest import nearest
-from engine.declare.knobs import Flat
-from engine.declare.resolve import KnobError, declare, nested
+from engine.declare.resolve import Declaration, KnobError, LabJson
 from engine.runs.folder import RunFolder, new_run, reserve
-
-LabJson = Mapping[str, Any]
 
 
 def find_lab(document: Mapping[str, Any], name: str) -> LabJson:
@@ -27,53 +23,49 @@ def find_lab(document: Mapping[str, Any], name: str) -> LabJson:
     raise KnobError(nearest("lab", name, [lab["lab"] for lab in document["labs"]]))
 
 
-def complete(lab: LabJson, preset: str | None, given: Mapping[str, Any]) -> Flat:
-    """The complete flat declaration, checked, with `device` resolved to what this machine has."""
-    flat = declare(lab, preset, given)
-    try:
-        return flat | ({"device": device.resolve(flat["device"])} if "device" in flat else {})
-    except ValueError as error:
-        raise KnobError(str(error)) from None
-
-
-def submit(
-    data: Path,
-    lab: LabJson,
-    preset: str | None,
-    given: Mapping[str, Any],
-    *,
-    who: str | None = None,
-    twin: str | None = None,
-    parent: str | None = None,
-    folder: RunFolder | None = None,
-) -> RunFolder:
-    """Check a declaration and write it as a new, queued run; `parent` is the run it repeats.  KnobError before anything is written."""
-    spec = {
-        "preset": preset,
-        "edition": lab.get("edition", 1),
-        "knobs": nested(lab, complete(lab, preset, given)),
-        "who": who or system_user(),
-        "parent": parent,
-        "twin": twin,
-        "sweep": None,
-    }
-    return new_run(data, lab["lab"], spec, folder)
-
-
-def submit_twins(data: Path, lab: LabJson, preset: str, given: Mapping[str, Any], *, who: str | None = None) -> tuple[RunFolder, RunFolder]:
-    """Two queued runs, broken and cured, with the same overrides; each names the other as its twin."""
+def cure_of(lab: LabJson, preset: str) -> str:
+    """The preset that is the cured twin of `preset`.  KnobError for one that does not exist or has none."""
     if preset not in lab["presets"]:
         raise KnobError(nearest(f"preset of {lab['lab']}", preset, lab["presets"]))
     cure = lab["presets"][preset]["twin"]
     if cure is None:
         paired = ", ".join(sorted(name for name, p in lab["presets"].items() if p["twin"])) or "none"
         raise KnobError(f"The preset {preset} of {lab['lab']} has no cured twin; presets that have one: {paired}.")
-    for name in (preset, cure):
-        complete(lab, name, given)
-    broken, cured = reserve(data, lab["lab"]), reserve(data, lab["lab"])
-    submit(data, lab, preset, given, who=who, twin=cured.run, folder=broken)
-    submit(data, lab, cure, given, who=who, twin=broken.run, folder=cured)
-    return broken, cured
+    return cure
+
+
+def submit(
+    data: Path,
+    declaration: Declaration,
+    *,
+    who: str | None = None,
+    twin: str | None = None,
+    parent: str | None = None,
+    folder: RunFolder | None = None,
+) -> RunFolder:
+    """Write a declaration as a new, queued run, with its device resolved; `parent` is the run it repeats.
+
+    KnobError, before anything is written, for a device that is not here.
+    """
+    spec = {
+        "preset": declaration.preset,
+        "edition": declaration.edition,
+        "knobs": declaration.on_this_machine().nested,
+        "who": who or system_user(),
+        "parent": parent,
+        "twin": twin,
+        "sweep": None,
+    }
+    return new_run(data, declaration.lab, spec, folder)
+
+
+def submit_twins(data: Path, broken: Declaration, cured: Declaration, *, who: str | None = None) -> tuple[RunFolder, RunFolder]:
+    """Two queued runs, broken and cured; each names the other as its twin.  KnobError, before anything is written, as `submit`."""
+    broken, cured = broken.on_this_machine(), cured.on_this_machine()
+    one, other = reserve(data, broken.lab), reserve(data, cured.lab)
+    submit(data, broken, who=who, twin=other.run, folder=one)
+    submit(data, cured, who=who, twin=one.run, folder=other)
+    return one, other
 
 
 def system_user() -> str:

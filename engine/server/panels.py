@@ -21,7 +21,7 @@ from engine.core import started
 from engine.core.code_key import key
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
-from engine.declare.resolve import KnobError, declare, nested
+from engine.declare.resolve import KnobError, resolve
 from engine.labs.panel import Frames
 from engine.labs.panel_frames import Answer, decoded
 from engine.scheduler.executor import Executor
@@ -108,7 +108,7 @@ def arguments(labs: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> d
     if name not in known:
         raise KnobError(nearest("panel", name, known))
     like_a_lab = {"lab": name, "presets": {}, "knobs": known[name]["knobs"]}
-    return nested(like_a_lab, declare(like_a_lab, None, given))
+    return resolve(like_a_lab, None, given).nested
 
 
 def in_a_plain_process(name: str, knobs: dict[str, Any], seconds: float = PLAIN_SECONDS) -> Answer:

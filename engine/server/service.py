@@ -13,6 +13,7 @@ from engine.core.code_key import key
 from engine.core.files import write_json
 from engine.core.paths import data_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, labs_document
+from engine.declare.resolve import declaration
 from engine.index.owner import Owner
 from engine.index.store import Store
 from engine.labs.panel import Frames
@@ -20,7 +21,7 @@ from engine.runs.folder import run_folder
 from engine.scheduler import control
 from engine.scheduler.executor import Executor
 from engine.scheduler.forking import Zygote
-from engine.scheduler.submit import find_lab, submit, submit_twins
+from engine.scheduler.submit import cure_of, find_lab, submit, submit_twins
 from engine.scheduler.supervisor import Supervisor
 from engine.server.panels import PanelAnswers
 
@@ -79,13 +80,16 @@ class Service:
         self, lab: str, preset: str | None, given: Mapping[str, Any] | None = None, who: str | None = None, parent: str | None = None
     ) -> str:
         """Queue one run -> its id.  KnobError, in one sentence, for what does not exist or is out of bounds."""
-        folder = submit(self.data, find_lab(self.wait_for_labs(), lab), preset, given or {}, who=who, parent=parent)
+        declared = declaration(find_lab(self.wait_for_labs(), lab), preset, given or {})
+        folder = submit(self.data, declared, who=who, parent=parent)
         self.supervisor.wake()
         return folder.run
 
     def launch_twins(self, lab: str, preset: str, given: Mapping[str, Any] | None = None, who: str | None = None) -> tuple[str, str]:
         """Queue a preset and its cure with the same overrides -> (broken, cured)."""
-        broken, cured = submit_twins(self.data, find_lab(self.wait_for_labs(), lab), preset, given or {}, who=who)
+        entry = find_lab(self.wait_for_labs(), lab)
+        pair = [declaration(entry, name, given or {}) for name in (preset, cure_of(entry, preset))]
+        broken, cured = submit_twins(self.data, *pair, who=who)
         self.supervisor.wake()
         return broken.run, cured.run
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from engine.declare.lab_catalog import labs_document
+from engine.declare.resolve import resolve
 from engine.runs.ending import ENDED
-from engine.scheduler.submit import find_lab, submit_twins
+from engine.scheduler.submit import cure_of, find_lab, submit_twins
 from tests.browser.conftest import PATIENCE, Server
 from tests.browser.in_chromium import chromium, running
 from tests.support.made_runs import MadeRun, non_finite_run, readings, spiky_run
@@ -43,7 +44,9 @@ SETTLED = """drawn => {
 
 def full(data: Path) -> dict[str, str]:
     """Fill the folder -> the addresses of its pages by name."""
-    broken, cured = submit_twins(data, find_lab(labs_document(data), "moe"), "collapse", {"steps": 150}, who="a person")
+    lab = find_lab(labs_document(data), "moe")
+    pair = [resolve(lab, preset, {"steps": 150}) for preset in ("collapse", cure_of(lab, "collapse"))]
+    broken, cured = submit_twins(data, *pair, who="a person")
     odd, spiky = non_finite_run(data), spiky_run(data)
     growing = MadeRun(data, preset="healthy", steps=400).declare()
     for step in range(90):

@@ -78,7 +78,7 @@ def test_labs_lists_the_catalog_and_one_lab(engine: Callable[..., Answer]) -> No
     assert [lab["lab"] for lab in told["labs"]] == ["toy"]
     text = engine("labs", "toy")[1]
     assert "--preset short" in text
-    assert "steps=20 from 1 to 10000000" in text
+    assert "steps=20, a whole number from 1 to 10000000" in text
 
 
 def test_runs_are_listed_and_chosen(engine: Callable[..., Answer]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.declare.editions import Edition, difference, sentence, today
+from engine.declare.resolve import resolve
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
 from engine.scheduler.submit import submit
@@ -56,4 +57,4 @@ def test_nothing_is_said_of_the_same_edition_and_of_what_nobody_knows(planted: P
 
 
 def test_a_declaration_carries_the_edition_of_its_lab(tmp_path: Path) -> None:
-    assert submit(tmp_path, {**TOY, "edition": 4}, None, {}).spec()["edition"] == 4  # type: ignore[index]
+    assert submit(tmp_path, resolve({**TOY, "edition": 4}, None, {})).spec()["edition"] == 4

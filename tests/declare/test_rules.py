@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.commands import labs as labs_command
 from engine.core.catalog import Catalog
-from engine.declare.resolve import KnobError, declare
+from engine.declare.resolve import KnobError, resolve
 from engine.declare.rules import AtMost, Divides, broken
 from engine.labs.lab import Lab
 from engine.server.service import Service
@@ -31,10 +31,10 @@ def test_a_rule_speaks_when_and_only_when_it_is_broken(one: int, other: int) -> 
 
 def test_a_broken_rule_says_what_was_received_and_what_is_allowed() -> None:
     with pytest.raises(KnobError, match=r"heads=3 does not divide d_model=64: .* Give heads as one of 1, 2, 4, 8, 16, 32, 64, or change"):
-        declare(MOE, "collapse", {"heads": "3"})
+        resolve(MOE, "collapse", {"heads": "3"})
     with pytest.raises(KnobError, match=r"router\.k=9 is larger than experts=8: .* Give router\.k as 8 at most"):
-        declare(MOE, "collapse", {"experts": 8, "router.k": 9})
-    assert declare(MOE, "collapse", {"heads": "32"})["heads"] == 32
+        resolve(MOE, "collapse", {"experts": 8, "router.k": 9})
+    assert resolve(MOE, "collapse", {"heads": "32"}).flat["heads"] == 32
 
 
 @pytest.mark.parametrize("lab", ENTRIES)
@@ -44,7 +44,7 @@ def test_every_rule_names_knobs_of_its_lab_and_every_preset_keeps_it(lab: str) -
     known |= {f"{k['name']}.{inner['name']}" for k in entry["knobs"] for choice in k["choices"] for inner in choice.get("knobs", ())}
     assert {name for rule in entry["rules"] for name in rule["knobs"]} <= known
     for preset in entry["presets"]:
-        declare(entry, preset, {})
+        resolve(entry, preset, {})
 
 
 def test_the_worker_refuses_it_too() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.declare.knobs import GROUPS, unnest
-from engine.declare.resolve import KnobError, declare, nested
+from engine.declare.resolve import KnobError, resolve
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
 
@@ -35,8 +35,8 @@ def test_a_lab_tells_its_story_and_its_papers(name: str) -> None:
 
 @pytest.mark.parametrize(("lab", "preset"), PRESETS)
 def test_a_preset_is_a_complete_declaration_that_the_lab_itself_accepts(lab: str, preset: str) -> None:
-    flat = declare(ENTRIES[lab], preset, {})
-    spec = nested(ENTRIES[lab], flat)
+    declared = resolve(ENTRIES[lab], preset, {})
+    flat, spec = declared.flat, declared.nested
     assert unnest(spec) == flat
     assert LABS[lab].model_validate(spec).flat() == flat
 
@@ -52,7 +52,7 @@ def test_a_preset_says_in_one_sentence_what_it_is_and_what_to_see(lab: str, pres
 @pytest.mark.parametrize(("lab", "preset"), [(lab, p) for lab, p in PRESETS if ENTRIES[lab]["presets"][p]["twin"]])
 def test_a_twin_differs_from_its_preset_only_by_the_cure(lab: str, preset: str) -> None:
     twin = ENTRIES[lab]["presets"][preset]["twin"]
-    broken, cured = declare(ENTRIES[lab], preset, {}), declare(ENTRIES[lab], twin, {})
+    broken, cured = resolve(ENTRIES[lab], preset, {}).flat, resolve(ENTRIES[lab], twin, {}).flat
     differing = {key for key in broken.keys() | cured.keys() if broken.get(key) != cured.get(key)}
     source = LABS[lab].presets[preset.removesuffix("_gpu")]
     heads = {key.partition(".")[0] for key in source.cure}
@@ -64,7 +64,7 @@ def test_a_twin_differs_from_its_preset_only_by_the_cure(lab: str, preset: str) 
 @pytest.mark.parametrize("bad", [{"sed": "1"}, {"seed": "-1"}, {"seed": "1.5"}, {"steps": "many"}, {"lr": "nan"}, {"optimizer": "adamm"}])
 def test_a_bad_value_is_answered_in_one_sentence_that_repeats_it(name: str, bad: dict[str, Any]) -> None:
     with pytest.raises(KnobError) as caught:
-        declare(ENTRIES[name], None, bad)
+        resolve(ENTRIES[name], None, bad)
     (key, value), says = next(iter(bad.items())), str(caught.value)
     assert "\n" not in says
     assert (key if key == "sed" else str(value)) in says
@@ -76,6 +76,6 @@ def test_the_lab_refuses_what_the_declaration_refuses(name: str) -> None:
         if spec["kind"] in ("int", "float") and spec["max"] is not None:
             over = spec["max"] * 2 + 1
             with pytest.raises(KnobError):
-                declare(ENTRIES[name], None, {spec["name"]: over})
+                resolve(ENTRIES[name], None, {spec["name"]: over})
             with pytest.raises(ValueError, match=spec["name"]):
                 LABS[name].model_validate({spec["name"]: over})

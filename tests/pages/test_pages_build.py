@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Any
+
 import pytest
 
-from engine.declare.resolve import declare, nested
-from engine.declare.revise import asked, described, given, preset_knobs
+from engine.declare.resolve import Declaration, resolve
+from engine.declare.revise import changes, described, request_of
+from engine.declare.rules import broken
 from engine.runs.folder import run_folder
 from engine.scheduler import estimate
 from engine.server.service import Service
@@ -17,7 +21,7 @@ from tests.support.lab_pages import ENTRIES, button, collapse, fields
 def test_the_form_has_one_field_for_every_knob_of_every_lab(here: Service, lab: str) -> None:
     preset = next(iter(ENTRIES[lab]["presets"]))
     test = opened("build.py", lab=lab, preset=preset)
-    assert set(fields(test)) == set(described(ENTRIES[lab], preset_knobs(ENTRIES[lab], preset)))
+    assert set(fields(test)) == set(described(ENTRIES[lab], resolve(ENTRIES[lab], preset, {}).shown))
     for spec in ENTRIES[lab]["knobs"]:
         for choice in spec["choices"] if spec["kind"] == "question" else ():
             test = opened("build.py", lab=lab, preset=preset, knobs=f"{spec['name']}={choice['name']}")
@@ -97,9 +101,8 @@ def test_duplicating_a_run_that_is_gone_says_so(here: Service) -> None:
 
 def test_what_an_old_run_had_and_the_lab_no_longer_has_is_named() -> None:
     lab = ENTRIES["moe"]
-    flat = declare(lab, "collapse", {})
-    spec = {"preset": "vanished", "knobs": nested(lab, flat) | {"phlogiston": 3, "steps": -4}}
-    preset, knobs, lost = asked(lab, spec)
+    spec = {"preset": "vanished", "knobs": resolve(lab, "collapse", {}).nested | {"phlogiston": 3, "steps": -4}}
+    preset, knobs, lost = request_of(lab, spec)
     assert preset is None
     assert lost == ["preset vanished", "steps=-4", "phlogiston"]
     assert knobs["steps"] == 300
@@ -109,19 +112,51 @@ def test_what_an_old_run_had_and_the_lab_no_longer_has_is_named() -> None:
 def test_preset_and_what_leaves_it_give_the_declaration_again(preset: str) -> None:
     lab = ENTRIES["moe"]
     for over in ({}, {"lr": 0.5}, {"router": "hash"}, {"router": "loss_free", "router.k": 2}, {"data_seed": 7}):
-        flat = declare(lab, preset, over)
-        _, knobs, _ = asked(lab, {"preset": preset, "knobs": nested(lab, flat)})
-        assert declare(lab, preset, given(lab, preset, knobs)) == flat
+        declared = resolve(lab, preset, over)
+        _, knobs, _ = request_of(lab, {"preset": preset, "knobs": declared.nested})
+        assert resolve(lab, preset, changes(resolve(lab, preset, {}), knobs)).flat == declared.flat
+        assert resolve(lab, preset, declared.changed).flat == declared.flat
 
 
 def test_an_estimate_comes_from_runs_of_the_same_size_alone(here: Service) -> None:
     lab = ENTRIES["moe"]
-    flat = declare(lab, "collapse", {"device": "cpu"})
-    assert estimate.seconds(here.data, lab, flat) is None
+    declared = resolve(lab, "collapse", {"device": "cpu"})
+    assert estimate.seconds(here.data, declared) is None
     assert "No estimate yet" in said(opened("build.py", lab="moe", preset="collapse"))
     for _ in range(2):
         folder = run_folder(here.data, collapse(here.data, lr=0.1, steps=7))
         (folder.path / "state.json").write_text('{"step": 7, "step_seconds": 0.5}')
-    assert estimate.seconds(here.data, lab, flat) == (150.0, 2)
-    assert estimate.seconds(here.data, lab, flat | {"d_model": 128}) is None
+    assert estimate.seconds(here.data, declared) == (150.0, 2)
+    assert estimate.seconds(here.data, resolve(lab, "collapse", {"device": "cpu", "d_model": 128})) is None
     assert "about 2 min, as measured in 2 earlier runs" in said(opened("build.py", lab="moe", preset="collapse", knobs="device=cpu"))
+
+
+def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preset alone, the preset with its changes, the twin with the same: three requests, however often the page runs."""
+    computed: list[Any] = []
+    checked: list[Any] = []  # every computation ends with the rules between knobs, whoever asked for it and by whatever name
+
+    def counting(*request: Any) -> Declaration:
+        computed.append(request[1:])
+        return resolve(*request)
+
+    def checking(*against: Any) -> list[str]:
+        checked.append(against)
+        return broken(*against)
+
+    monkeypatch.setattr("engine.declare.resolve.resolve", counting)
+    monkeypatch.setattr("engine.declare.resolve.broken", checking)
+    monkeypatch.setattr("engine.declare.resolve._known", OrderedDict())
+    test = opened("build.py", lab="moe", preset="collapse", knobs="lr=3e-3")
+    assert computed == [("collapse", {}), ("collapse", {"lr": 0.003}), ("collapse_cured", {"lr": 0.003})]
+    test.run()
+    assert len(computed) == len(checked) == 3, "a rerun without change"
+    button(test, "Launch with its cure").click()
+    test.run()
+    assert len(list((here.data / "runs").iterdir())) == 2
+    assert len(computed) == len(checked) == 3, "the launch of both"
+    test = opened("build.py", lab="moe", preset="collapse", knobs="lr=3e-3")
+    button(test, "Launch").click()
+    test.run()
+    assert len(list((here.data / "runs").iterdir())) == 3
+    assert len(computed) == len(checked) == 3, "another person's form, and the launch of one"

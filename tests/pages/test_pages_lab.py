@@ -13,7 +13,7 @@ from engine.labs.panel import Panel
 from engine.server.panels import PanelAnswers, PanelError
 from engine.server.service import Service
 from pages.parts.charts.still_chart import odd_marks
-from pages.parts.knobs.sliders import even_step, geometric
+from pages.parts.knobs.stops import even_step, geometric
 from tests.pages.test_pages import opened, said
 from tests.support.lab_pages import ENTRIES
 

@@ -8,7 +8,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from engine.core.catalog import Catalog
-from engine.declare.resolve import declare, nested
+from engine.declare.resolve import resolve
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
 from engine.runs.folder import new_run
@@ -30,6 +30,6 @@ def button(test: AppTest, label: str) -> Any:
 
 def collapse(data: Path, **knobs: Any) -> str:
     """A declared run of the moe lab with its real knobs; it counts as queued."""
-    flat = declare(ENTRIES["moe"], "collapse", {"device": "cpu", **knobs})
-    spec = {"preset": "collapse", "knobs": nested(ENTRIES["moe"], flat), "who": "a test", "parent": None, "twin": None, "sweep": None}
+    declared = resolve(ENTRIES["moe"], "collapse", {"device": "cpu", **knobs})
+    spec = {"preset": "collapse", "knobs": declared.nested, "who": "a test", "parent": None, "twin": None, "sweep": None}
     return new_run(data, "moe", spec).run

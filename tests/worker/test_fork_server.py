@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from engine.core.catalog import Catalog
-from engine.declare.resolve import declare, nested
+from engine.declare.resolve import resolve
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
 from engine.runs.folder import RunFolder, new_run
@@ -40,8 +40,8 @@ def until(true: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
 
 
 def declared(data: Path, **knobs: Any) -> RunFolder:
-    flat = declare(MOE, "collapse", {**SMALL, **knobs})
-    return new_run(data, "moe", {"preset": "collapse", "knobs": nested(MOE, flat), "who": "test", "parent": None, "twin": None})
+    declaration = resolve(MOE, "collapse", {**SMALL, **knobs})
+    return new_run(data, "moe", {"preset": "collapse", "knobs": declaration.nested, "who": "test", "parent": None, "twin": None})
 
 
 def losses(folder: RunFolder) -> list[float]:

@@ -10,8 +10,8 @@ from engine.declare.knobs import GROUPS, Flat
 from engine.declare.resolve import KnobError, typed
 from engine.declare.revise import described, written
 
+from pages.parts.knobs.field import NOT_SET, field, question
 from pages.parts.knobs.texts import answer_text
-from pages.parts.words import title
 
 Spec = Mapping[str, Any]
 
@@ -22,7 +22,6 @@ HEADINGS = {
     "training": ("Training", "How long, from which seed and by which rule the network learns."),
     "probes": ("Probes", "What is measured while it trains."),
 }
-NOT_SET = "the same as seed"
 
 
 def form(lab: Mapping[str, Any], base: Flat, first: Mapping[str, Any], key: str) -> tuple[Flat, list[str]]:
@@ -54,18 +53,9 @@ def _question(spec: Spec, base: Flat, first: Mapping[str, Any], key: str, values
     """The answers to choose from, what the chosen one says of itself, and its own knobs."""
     name = spec["name"]
     with st.container(border=True):
-        names = [choice["name"] for choice in spec["choices"]]
-        shown = first.get(name, base.get(name, spec["default"]))
-        chosen = st.selectbox(
-            f"{name}: {spec['about']}",
-            names,
-            index=names.index(shown) if shown in names else names.index(spec["default"]),
-            format_func=title,
-            key=f"{key}:{name}",
-        )
-        values[name] = chosen
+        answer = question(spec, name, first.get(name, base.get(name, spec["default"])), f"{key}:{name}")
+        values[name] = chosen = answer["name"]
         _mark(name, chosen, base)
-        answer = next(choice for choice in spec["choices"] if choice["name"] == chosen)
         answer_text(answer)
         if answer["knobs"]:
             with st.grid(min_column_width=230, gap="medium"):
@@ -75,18 +65,8 @@ def _question(spec: Spec, base: Flat, first: Mapping[str, Any], key: str, values
 
 def _field(spec: Spec, name: str, base: Flat, first: Mapping[str, Any], key: str, values: Flat, wrong: list[str]) -> None:
     """One knob: a field by its kind, a mark when it has left `base`, a sentence when its value cannot be."""
-    own, shown = f"{key}:{name}", first.get(name, base.get(name, spec["default"]))
-    unit = spec["unit"] if spec["unit"] and spec["unit"] != spec["name"] else ""
-    label = f"{name}: {spec['about']}" + (f" ({unit})" if unit else "")  # plain text: it is also the field's accessible name
     with st.container(gap="xsmall"):
-        if spec["kind"] == "option":
-            options = [choice["name"] for choice in spec["choices"]]
-            default = shown if shown in options else spec["default"]
-            raw: Any = st.segmented_control(label, options, default=default, required=True, key=own)
-        elif spec["kind"] == "bool":
-            raw = st.toggle(label, value=str(shown).lower() == "true", key=own)
-        else:
-            raw = st.text_input(label, written(shown), key=own, help=_bounds(spec), placeholder=NOT_SET if spec["default"] is None else "")
+        raw = field(spec, name, first.get(name, base.get(name, spec["default"])), f"{key}:{name}")
         try:
             values[name] = typed(spec, name, raw.strip() if isinstance(raw, str) else raw)
         except KnobError as error:
@@ -101,12 +81,3 @@ def _mark(name: str, value: Any, base: Flat) -> None:
     """Beside a field that is no longer what it was."""
     if name in base and base[name] != value:
         st.markdown(f":orange-badge[:material/edit: changed] :small[was {written(base[name]) or NOT_SET}]")
-
-
-def _bounds(spec: Spec) -> str | None:
-    """What may be typed, for the tooltip."""
-    low, high = spec["min"], spec["max"]
-    says = [f"From {written(low)} to {written(high)}"] if low is not None and high is not None else []
-    says += [spec["source"]] if spec["source"] else []
-    says += [f"usually {written(spec['default'])}"] if spec["default"] not in (None, "") else []
-    return "; ".join(says) + "." if says else None

@@ -1,90 +1,30 @@
-"""Sliders and switches for a panel's knobs: a wide range goes in geometric steps, a narrow one in even steps."""
+"""The knobs of a panel: sliders, switches and choices, at the value that the panel declares until somebody moves them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import streamlit as st
 from engine.declare.knobs import Flat
 
+from pages.parts.knobs.field import field, question
 from pages.parts.knobs.texts import answer_text
-from pages.parts.words import number, title
 
 Spec = Mapping[str, Any]
 
-WIDE = 100  # a range of so many octaves' worth goes in geometric steps
-MOST_STEPS = 200  # of a slider in even steps
 
-
-def sliders(specs: list[Spec], key: str) -> Flat:
+def sliders(specs: Sequence[Spec], key: str) -> Flat:
     """Draw a field for each knob -> flat values; the answers of a question bring their own knobs."""
     values: Flat = {}
     for spec in specs:
-        _field(spec, spec["name"], key, values)
-    return values
-
-
-def _field(spec: Spec, name: str, key: str, values: Flat) -> None:
-    own = f"{key}:{name}"
-    unit = spec["unit"] if spec["unit"] and spec["unit"] not in spec["about"] else ""
-    label = f"{name}: {spec['about']}" + (f" ({unit})" if unit else "")
-    help = spec["source"] or None
-    if spec["kind"] == "question":
-        names = [choice["name"] for choice in spec["choices"]]
-        values[name] = chosen = st.selectbox(label, names, index=names.index(spec["default"]), format_func=title, key=own)
-        answer = next(choice for choice in spec["choices"] if choice["name"] == chosen)
+        name, own = spec["name"], f"{key}:{spec['name']}"
+        if spec["kind"] != "question":
+            values[name] = field(spec, name, spec["default"], own, slider=True)
+            continue
+        answer = question(spec, name, spec["default"], own)
+        values[name] = answer["name"]
         answer_text(answer)
         for inner in answer["knobs"]:
-            _field(inner, f"{name}.{inner['name']}", f"{key}:{chosen}", values)
-    elif spec["kind"] == "option":
-        options = [choice["name"] for choice in spec["choices"]]
-        values[name] = st.segmented_control(label, options, default=spec["default"], required=True, key=own, help=help)
-    elif spec["kind"] == "bool":
-        values[name] = st.toggle(label, value=spec["default"], key=own, help=help)
-    elif spec["kind"] == "str" or spec["min"] is None or spec["max"] is None:
-        values[name] = st.text_input(label, value="" if spec["default"] is None else str(spec["default"]), key=own, help=help)
-    else:
-        stops = geometric(spec)
-        if stops:
-            shown = number if spec["kind"] == "float" else "{:,}".format
-            values[name] = st.select_slider(label, stops, value=spec["default"], format_func=shown, key=own, help=help)
-        else:
-            step = even_step(spec)
-            low, high = (type(step)(spec[end]) for end in ("min", "max"))
-            form = None if spec["kind"] == "int" else f"%.{max(0, -math.floor(math.log10(step)))}f"
-            values[name] = st.slider(label, low, high, type(step)(spec["default"]), step, format=form, key=own, help=help)
-
-
-def geometric(spec: Spec) -> list[int] | list[float]:
-    """The stops of a knob whose largest value is far above its smallest, bounds and default among them; none for a narrow range."""
-    low, high = spec["min"], spec["max"]
-    zero = low == 0  # a knob that can be turned off altogether: 0, then the scale
-    whole = spec["kind"] == "int"
-    start = (1 if whole else None) if zero else low
-    if start is None or start <= 0 or high / start <= WIDE:
-        return []
-    if whole:
-        doubled = [factor * 2**power for power in range(64) for factor in (2, 3)]  # 2 3 4 6 8 12 16 24 32 …
-        inside = [value for value in doubled if start <= value <= high]
-    else:
-        powers = range(math.floor(math.log10(start)), math.ceil(math.log10(high)) + 1)
-        digits = [float(f"{digit}e{power}") for power in powers for digit in (1, 1.5, 2, 3, 5, 7)]
-        inside = [value for value in digits if start <= value <= high]
-    kind = int if whole else float
-    return sorted({*inside, kind(low), kind(start), kind(high), kind(spec["default"])})
-
-
-def even_step(spec: Spec) -> int | float:
-    """1 for whole numbers; else 1, 2 or 5 times a power of ten, small enough that the default lies on a stop."""
-    low, high = spec["min"], spec["max"]
-    if spec["kind"] == "int":
-        return 1
-    power = math.floor(math.log10((high - low) / MOST_STEPS)) if high > low else 0
-    fitting = [digit * 10.0**p for p in (power + 1, power, power - 1) for digit in (5, 2, 1)]
-    for step in fitting:
-        even = all(abs(span / step - round(span / step)) < 1e-6 for span in (spec["default"] - low, high - low))
-        if even and (high - low) / step >= MOST_STEPS / 5:
-            return float(f"{step:.6g}")
-    return float(f"{10.0 ** (power - 1):.6g}")
+            inner_name = f"{name}.{inner['name']}"
+            values[inner_name] = field(inner, inner_name, inner["default"], f"{key}:{answer['name']}:{inner_name}", slider=True)
+    return values

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 from engine.core.suggest import nearest
-from engine.declare.resolve import KnobError
-from engine.declare.revise import asked, given
+from engine.declare.resolve import KnobError, declaration
+from engine.declare.revise import changes, request_of
 from engine.labs.chart import RunLook
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
@@ -100,10 +100,11 @@ def _again(folder: RunFolder, page: Sequence[str]) -> None:
     try:
         if spec["lab"] not in labs:
             raise KnobError(nearest("lab", spec["lab"], labs))
-        preset, knobs, lost = asked(labs[spec["lab"]], spec)
+        lab = labs[spec["lab"]]
+        preset, knobs, lost = request_of(lab, spec)
         if lost:
             raise KnobError(f"The lab has changed since that run and no longer knows {', '.join(lost)}; duplicate it instead.")
-        new = service().launch(spec["lab"], preset, given(labs[spec["lab"]], preset, knobs), parent=folder.run)
+        new = service().launch(spec["lab"], preset, changes(declaration(lab, preset, {}), knobs), parent=folder.run)
     except (KnobError, OSError) as error:
         st.toast(f"Nothing was started. {error}", icon=":material/error:", duration="long")
     else:

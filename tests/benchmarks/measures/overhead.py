@@ -12,7 +12,7 @@ from unittest.mock import patch
 import torch
 
 from engine.core.catalog import Catalog
-from engine.declare.resolve import declare, nested
+from engine.declare.resolve import resolve
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
 from engine.labs.probe import PRICES, Probe, attached
@@ -87,7 +87,7 @@ def of_preset(name: str, preset: str, **knobs: Any) -> Lab:
     """The lab as one of its presets declares it, on the CPU."""
     kind = Catalog("", Lab)[name]
     told = entry(name, kind)
-    return kind.model_validate(nested(told, declare(told, preset, {"device": "cpu", **knobs})))
+    return kind.model_validate(resolve(told, preset, {"device": "cpu", **knobs}).nested)
 
 
 def plain_loop(lab: Lab) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.declare.resolve import declare, nested
+from engine.declare.resolve import resolve
 from engine.labs.common.norms import clip, total
 from engine.labs.describe import entry
 from engine.labs.diffusion import _teachers
@@ -34,7 +34,7 @@ SMALL = {"device": "cpu", "width": 8, "blocks": 1, "batch_size": 8, "steps": 3}
 
 
 def lab(preset: str | None = None, **given: Any) -> Consistency:
-    return Consistency.model_validate(nested(LAB, declare(LAB, preset, {"device": "cpu"} | given)))
+    return Consistency.model_validate(resolve(LAB, preset, {"device": "cpu"} | given).nested)
 
 
 @dataclass

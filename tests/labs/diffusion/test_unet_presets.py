@@ -16,7 +16,7 @@ import torch
 from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
 from engine.declare.knobs import Flat
-from engine.declare.resolve import declare, nested
+from engine.declare.resolve import resolve
 from engine.labs.common.norms import clip
 from engine.labs.describe import entry
 from engine.labs.detector import Detector
@@ -46,7 +46,7 @@ class Trained:
 def train(preset: str, **given: Any) -> Trained:
     """A preset in the plainest of loops: no Lightning, no spool, one thread."""
     torch.set_num_threads(1)
-    lab = Unet.model_validate(nested(UNET, declare(UNET, preset, SMALL | given)))
+    lab = Unet.model_validate(resolve(UNET, preset, SMALL | given).nested)
     model, seen, rule = lab.model().train(), Trained(), Catalog("detectors", Detector)["feature_growth"]()
     model.decoder[0].register_forward_hook(
         lambda module, inputs, output: seen.features.append(output.detach().flatten(1).square().sum(1).mean().item())
@@ -91,7 +91,7 @@ def test_the_healthy_preset_learns() -> None:
 
 
 def knobs(preset: str) -> Flat:
-    return declare(UNET, preset, {"device": "cpu"})
+    return dict(resolve(UNET, preset, {"device": "cpu"}).flat)
 
 
 @pytest.mark.parametrize("preset", [name for name in UNET["presets"] if name.endswith("_gpu")])
@@ -99,7 +99,7 @@ def test_a_gpu_variant_is_large_and_its_text_says_that_nobody_measured_it(preset
     large = knobs(preset)
     assert (large["precision"], large["data"]) == ("bf16", "patches_32")
     assert UNET["presets"][preset]["see"].startswith("Not measured on a GPU yet")
-    lab = Unet.model_validate(nested(UNET, large))
+    lab = Unet.model_validate(resolve(UNET, preset, {"device": "cpu"}).nested)
     with torch.device("meta"):
         network = lab.backbone.build(3, 32, lab.width, lab.skips, lab.skip_scaling, lab.residual_scaling)
     millions = sum(p.numel() for p in network.parameters()) / 1e6

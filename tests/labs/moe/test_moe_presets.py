@@ -17,7 +17,7 @@ from torch import nn
 
 from engine.core.catalog import Catalog
 from engine.declare.knobs import Flat
-from engine.declare.resolve import declare, nested
+from engine.declare.resolve import resolve
 from engine.labs.common.norms import clip
 from engine.labs.describe import entry
 from engine.labs.moe.moe import Moe
@@ -39,7 +39,7 @@ class Trained:
 def train(preset: str, **given: Any) -> Trained:
     """A preset in the plainest of loops: no Lightning, no spool, one thread."""
     torch.set_num_threads(1)
-    lab = Moe.model_validate(nested(MOE, declare(MOE, preset, {"device": "cpu"} | given)))
+    lab = Moe.model_validate(resolve(MOE, preset, {"device": "cpu"} | given).nested)
     model, seen = lab.model().train(), Trained()
     optimizer, probe = lab.optimizer.build(model.named_parameters(), lab.lr), DEAD(lab, nn.Module())
     for number in range(lab.steps):
@@ -61,7 +61,7 @@ def train(preset: str, **given: Any) -> Trained:
 
 
 def knobs(preset: str) -> Flat:
-    return declare(MOE, preset, {"device": "cpu"})
+    return dict(resolve(MOE, preset, {"device": "cpu"}).flat)
 
 
 def test_without_balancing_experts_die_within_sixty_steps_and_with_the_cure_none_does() -> None:
@@ -88,7 +88,7 @@ def test_a_burst_raises_the_loss_where_the_run_without_it_goes_on_falling() -> N
     burst = train("lr_burst", steps=50, burst_start=40)
     assert max(burst.losses[41:46]) > 1.25 * min(burst.losses[35:41])
     assert all(math.isfinite(loss) for loss in burst.losses)
-    lab = Moe.model_validate(nested(MOE, knobs("lr_burst")))
+    lab = Moe.model_validate(resolve(MOE, "lr_burst", {"device": "cpu"}).nested)
     rates = [lab.learning_rate(step) for step in range(lab.steps)]
     assert [step for step, rate in enumerate(rates) if rate > lab.lr] == list(range(150, 155))
     assert max(rates) == pytest.approx(30 * lab.lr)
