@@ -3,12 +3,12 @@
 import shlex
 
 import streamlit as st
+
 from engine.declare.resolve import KnobError, declaration
 from engine.declare.revise import changes, command, request_of, written
 from engine.runs.folder import run_folder
 from engine.scheduler import estimate
 from engine.server.service import service
-
 from pages.parts.cards import leave, skeletons, start
 from pages.parts.charts.live_chart import preload
 from pages.parts.knobs.field import NOT_SET

@@ -1,9 +1,9 @@
 """CUDA kernels: what each computes and why so, what it compiles to, how it is proven, how fast it was measured to be."""
 
 import streamlit as st
+
 from engine.core import device
 from kernels import recorded
-
 from pages.parts.kernels import one_kernel, standing
 
 st.title("CUDA kernels")

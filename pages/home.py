@@ -3,10 +3,10 @@
 import re
 
 import streamlit as st
+
 from engine.core.catalog import LABS
 from engine.core.paths import ROOT
 from engine.server.service import service
-
 from pages.parts.cards import broken_card, card, leave, skeletons
 from pages.parts.charts.live_chart import preload
 from pages.parts.runs.jobs import jobs

@@ -3,9 +3,9 @@
 import re
 
 import streamlit as st
+
 from engine.core.suggest import nearest
 from engine.server.service import service
-
 from pages.parts.cards import broken_card, card, skeletons
 from pages.parts.charts.live_chart import preload
 from pages.parts.knobs.texts import answer_text

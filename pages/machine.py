@@ -4,8 +4,8 @@ import time
 
 import polars as pl
 import streamlit as st
-from engine.server.doctor import examine
 
+from engine.server.doctor import examine
 from pages.parts.machine import memory, slots, waiting
 
 st.title("Machine")

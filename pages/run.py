@@ -3,12 +3,12 @@
 from typing import Any
 
 import streamlit as st
+
 from engine.labs.chart import Chart, charts
 from engine.runs.ending import ENDED
 from engine.runs.folder import run_folder
 from engine.runs.series import SeriesInfo, series_key
 from engine.server.service import service
-
 from pages.parts.charts.live_chart import live_chart
 from pages.parts.charts.looks import looks as looks_of
 from pages.parts.charts.looks import ordered, twins

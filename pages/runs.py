@@ -1,9 +1,9 @@
 """The table of runs: find, open, lay side by side, stop and delete.  `?lab=`, `?status=` and `?text=` filter it."""
 
 import streamlit as st
+
 from engine.runs.ending import ENDED, STATUSES
 from engine.server.service import service
-
 from pages.parts.runs.orders import ask_to_delete, asking, order
 from pages.parts.runs.run_table import matching, table
 from pages.parts.words import STATUS

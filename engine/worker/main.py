@@ -53,10 +53,9 @@ def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:
     torch.set_num_interop_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
-    from kernels.launch import CHOICE
-
     from engine.worker.fit import train
     from engine.worker.provenance import add, provenance
+    from kernels.launch import CHOICE
 
     def note(paths: dict[str, str]) -> None:
         """Which path a kernel takes is known when it is first asked for."""

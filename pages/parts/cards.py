@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import streamlit as st
+
 from engine.core.device import gpus
 from engine.declare.resolve import KnobError
 from engine.server.service import service
-
 from pages.parts.words import title
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
+
 from engine.core.paths import ROOT
 from kernels import recorded
-
 from pages.parts.charts.looks import COLOURS
 from pages.parts.knobs.texts import formula
 

@@ -11,12 +11,12 @@ from typing import Any
 import polars as pl
 import psutil
 import streamlit as st
+
 from engine.core import device
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, all_runs
 from engine.scheduler.slots import needs
 from engine.server.service import service
-
 from pages.parts.runs.status import inline
 from pages.parts.words import ago, progress, title
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+
 from engine.core.catalog import Catalog
 from engine.declare.knobs import Flat, nest
 from engine.declare.resolve import KnobError
@@ -14,7 +15,6 @@ from engine.labs.panel import Frames, Panel, panel
 from engine.labs.panel_frames import odd_values
 from engine.server.panels import PanelError
 from engine.server.service import service
-
 from pages.parts.charts.still_chart import still_chart
 from pages.parts.knobs.sliders import sliders
 from pages.parts.knobs.texts import formula, reading

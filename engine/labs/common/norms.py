@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+
 from kernels.launch import CHOICE
 from kernels.tensor_stats import tensor_stats
 

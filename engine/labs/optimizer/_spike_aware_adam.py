@@ -7,8 +7,9 @@ from math import cos, pi
 from typing import Any
 
 import torch
-from kernels.spam_adam.spam_adam import Hyper, spam_adam
 from torch import Tensor, nn
+
+from kernels.spam_adam.spam_adam import Hyper, spam_adam
 
 
 class SpikeAwareAdam(torch.optim.Optimizer):

@@ -7,7 +7,6 @@ from typing import Any
 
 from engine.labs.chart import RunLook
 from engine.runs.series import SeriesInfo
-
 from pages.parts.words import title
 
 COLOURS = {  # Okabe and Ito, each at least 3:1 on its background

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
+
 from engine.labs.chart import RunLook
 from engine.server.service import service
-
 from pages.parts.runs.header import DASHES
 from pages.parts.words import title
 

@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
+
 from engine.labs.chart import Chart, Events, Frames, RunLook
 from engine.runs.series import series_key
 from engine.server.service import service

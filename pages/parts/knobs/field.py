@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+
 from engine.declare.bounds import allowed, closed
 from engine.declare.revise import written
-
 from pages.parts.knobs.stops import even_step, geometric
 from pages.parts.words import number, title
 

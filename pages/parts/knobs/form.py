@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+
 from engine.declare.knobs import GROUPS, Flat
 from engine.declare.resolve import KnobError, typed
 from engine.declare.revise import described, written
-
 from pages.parts.knobs.field import NOT_SET, field, question
 from pages.parts.knobs.texts import answer_text
 

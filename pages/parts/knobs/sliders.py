@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.declare.knobs import Flat
-
 from pages.parts.knobs.field import field, question
 from pages.parts.knobs.texts import answer_text
 

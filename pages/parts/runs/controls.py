@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+
 from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError, declaration
 from engine.declare.revise import changes, request_of
@@ -13,7 +14,6 @@ from engine.labs.chart import RunLook
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
-
 from pages.parts.runs.orders import ask_to_delete, order
 
 STOP_KEY, HOLD_KEY = "S", "H"

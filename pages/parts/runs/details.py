@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
+
 from engine.core.files import read_json
 from engine.declare.knobs import Flat, unnest
 from engine.labs.chart import RunLook
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
-
 from pages.parts.words import knob_value
 
 LAST_LINES = 50

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+
 from engine.labs.chart import RunLook
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
-
 from pages.parts.runs.controls import controls
 from pages.parts.runs.status import badge
 from pages.parts.runs.troubles import of_run

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+
 from engine.runs.ending import ENDED
 from engine.server.service import service
-
 from pages.parts.runs.status import inline
 from pages.parts.words import ago, progress, title
 

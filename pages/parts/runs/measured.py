@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+
 from engine.core.files import read_json
 from engine.core.nonfinite import number as plain
 from engine.core.paths import ROOT
 from engine.labs.common.noise_floors import with_floors
 from engine.runs.series import split_key
-
 from pages.parts.words import number
 
 MEASURED = ROOT / "docs" / "measured"

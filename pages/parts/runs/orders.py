@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import streamlit as st
+
 from engine.runs.ending import ENDED
 from engine.runs.folder import all_runs
 from engine.scheduler.control import Refused
 from engine.server.service import service
-
 from pages.parts.words import STATUS
 
 ASKED = "runs_to_delete"

@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
+
 from engine.runs.ending import ENDED
 from engine.scheduler import estimate
 from engine.server.service import service
-
 from pages.parts.words import STATUS, knob_value, title
 
 CURVE_POINTS = 40

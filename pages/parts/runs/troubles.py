@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+
 from engine.core.stale import changed_since
 from engine.declare import editions
 from engine.runs.ending import ENDED

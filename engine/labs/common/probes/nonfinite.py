@@ -13,10 +13,10 @@ from engine.labs.common.probes.activation_rms import first_tensor
 from engine.labs.probe import Metric, Probe, Reading, Step
 
 if TYPE_CHECKING:
-    from kernels.tensor_stats.tensor_stats import Stats
     from torch import Tensor, nn
 
     from engine.labs.lab import Lab
+    from kernels.tensor_stats.tensor_stats import Stats
 
 
 class NonFinite(Probe):

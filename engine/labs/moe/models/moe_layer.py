@@ -9,12 +9,12 @@ Shapes: T tokens, d width, E experts, n hidden units of an expert, k experts per
 from __future__ import annotations
 
 import torch
-from kernels.moe_route.sort import moe_sort, permute, restore
 from torch import Tensor, nn
 
 from engine.labs.moe.models.experts import experts
 from engine.labs.moe.models.router_scores import Router
 from engine.labs.moe.models.routing import RoutingRecord
+from kernels.moe_route.sort import moe_sort, permute, restore
 
 
 class MoELayer(nn.Module):

@@ -6,10 +6,10 @@ Shapes: T tokens, d width, E experts, k experts per token, K iterations.
 from __future__ import annotations
 
 import torch
-from kernels.moe_route.moe_route import moe_route, runner_for
 from torch import Tensor, nn
 
 from engine.labs.moe.models.routing import RoutingRecord
+from kernels.moe_route.moe_route import moe_route, runner_for
 
 
 class Router(nn.Module):
