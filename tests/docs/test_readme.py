@@ -22,7 +22,8 @@ def test_the_notebook_line_gives_every_point_also_the_second_time(before: str, t
     line = re.search(r"`(import engine; engine\.open_run\(.*?\))`", README)
     assert line
     asking = line[1].replace("data/runs/<id>", str(made.folder.path)).removeprefix("import engine; ")
-    program = f"{before}\nimport engine\n{asking}\nframe = {asking}\nprint(type(frame).__module__, len(frame), 'loss/train' in set(frame['metric']))"
+    answer = "print(type(frame).__module__, len(frame), 'loss/train' in set(frame['metric']))"
+    program = "\n".join([before, "import engine", asking, f"frame = {asking}", answer])
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     kind, height, holds = done.stdout.split()
