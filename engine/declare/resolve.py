@@ -1,7 +1,7 @@
 """From a request (lab, preset, knobs that leave it) to a complete declaration: typed values, every default filled in.
 
-Works on the JSON of `labs --json`, so that the server and the command line check a declaration
-without importing torch.  Every complaint is one sentence: what was received, what is allowed.
+engine/scheduler/submit.py makes a run of it.  Works on the JSON of `labs --json`, so that the server and the command
+line check a declaration without importing torch.  Every complaint is one sentence: what was received, what is allowed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One pass of the owner in memory: what was read from all spools, then written in one transaction with the offsets."""
+"""One pass of the owner in memory: what was read from all spools, then written in one transaction with the offsets (by indexer.py)."""
 
 from __future__ import annotations
 

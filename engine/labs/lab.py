@@ -1,7 +1,7 @@
 """A lab: one experiment family as a declaration of model, data, loss, knobs, presets and story.
 
-A new lab is one file in a topic, `engine/labs/<topic>/`, with one subclass of `Lab`.  Lightning is only the carrier:
-a reader of a lab never needs its manual.
+A new lab is one file in a topic, `engine/labs/<topic>/`, with one subclass of `Lab`, such as engine/labs/moe/moe.py.
+Lightning is only the carrier: a reader of a lab never needs its manual.
 """
 
 from __future__ import annotations

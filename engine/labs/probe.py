@@ -1,7 +1,7 @@
 """A probe: what is measured in a running training, when, and at what price.
 
 A new probe is one file in `engine/labs/<topic>/probes/` with one subclass of `Probe`; it attaches to every lab
-that provides what it `needs`.  Probes are pure observers: with or without them the loss is the same
+that provides what it `needs`, and engine/worker/observer.py asks it.  Probes are pure observers: with or without them the loss is the same
 bit for bit (a contract test).
 """
 

@@ -1,5 +1,7 @@
 """The folder of one run: its files, how they are written, and what they say about its status.
 
+A folder with a declaration is a queued run, which engine/scheduler/supervisor.py starts.
+
     spec.json    format, the declaration (nested), edition of the lab, who,  written before anything starts
                  parent, preset, created
     proc.json    pid, creation time and boot of the worker, its GPU          written by whoever starts it

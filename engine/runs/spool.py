@@ -3,6 +3,7 @@
 One `os.write` and one outermost frame per log call; frames carry length and CRC, so a reader sees a
 call as a whole or not at all, stops before a torn tail, and a kill -9 loses nothing that `log`
 acknowledged.  What a disk damages later is skipped up to the next whole frame (engine/runs/spool_repair.py).
+The reading side is engine/runs/spool_reader.py.
 Each attempt of a run writes its own file.
 
     file   = MAGIC frame*

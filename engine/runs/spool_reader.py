@@ -1,6 +1,6 @@
 """The tail: the reading side of a spool, which follows a file while it is written.
 
-The format is told in engine/runs/spool.py.
+The format stands in engine/runs/spool.py; engine/index/follower.py keeps a reader for every run that has not ended.
 """
 
 from __future__ import annotations

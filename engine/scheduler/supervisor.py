@@ -1,5 +1,6 @@
 """The supervisor: starts queued runs as slots become free, tells how workers ended, and presses those that were asked to stop.
 
+How a worker is started is an executor's business: a fork (engine/scheduler/forking.py) or a plain process.
 The queue is the folder itself: a run with a declaration and no worker yet, in the order of engine/scheduler/queue.py.
 Nothing is kept in memory that the folder does not say, so a new supervisor takes over where a dead one left off.
 One process at a time is on duty; the others look at every pass whether it has left.

@@ -3,7 +3,9 @@
     event: delta    data: one message of the owner (several of the same run merged into one)
     event: resync   data: {"runs": […]}   the browser was too slow and must fetch /snapshot again
 
-A line beginning with a colon is a heartbeat.  A stream ends when the browser leaves or when the
+engine/server/routes.py answers /live with one.  A line beginning with a colon is a heartbeat.
+
+A stream ends when the browser leaves or when the
 server begins to shut down: uvicorn waits for open responses before it runs the lifespan's end, so
 streams that waited for the lifespan would hold up the shutdown for ever.
 """

@@ -1,4 +1,7 @@
-"""The lab's own addresses beside the pages: /live, /snapshot, /image, /export, /plotly.js and /healthz."""
+"""The lab's own addresses beside the pages: /live, /snapshot, /image, /export, /plotly.js and /healthz.
+
+In the browser pages/parts/charts/live_hub.js asks the first two.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Readings on their way from the device to the spool: one copy per step, and on a GPU no waiting.
 
+What arrives is written to the spool (engine/runs/spool.py).
 On the CPU they become numbers at once.  On a GPU a step's tensors are joined into one on the
 device, copied to pinned memory behind the step's own work, and picked up when the copy has
 arrived, with the step they belong to, at most `LAG` steps late.

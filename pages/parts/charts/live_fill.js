@@ -1,4 +1,4 @@
-// Filling: from raw points to the traces of one figure.  What a trace shows is said by its `meta` (engine/labs/common/traces.py).
+// Filling: from raw points to the traces of one figure, for live_chart.js.  What a trace shows is said by its `meta` (engine/labs/common/traces.py).
 
 const EDGE_WORDS = { NaN: "NaN", Infinity: "+Inf", "-Infinity": "−Inf" };
 const MOST_MARKS = 200; // per trace; a stretch keeps its two ends

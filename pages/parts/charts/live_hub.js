@@ -1,5 +1,6 @@
 // The hub: one per page.  It holds the points of the runs on screen, fetched from /snapshot and grown
-// from one /live stream that all charts share, and the range and the hover position they have in common.
+// from one /live stream that all charts share (live_points.js: those of one run), and the range and the hover position
+// they have in common.
 
 const POINTS = 1000; // per series and snapshot; a series that has doubled is fetched again, thinned by the server
 const SOON = 400; // milliseconds that the first snapshot of a living run waits for its stream, after which it belongs

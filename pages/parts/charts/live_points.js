@@ -1,4 +1,4 @@
-// The points of one run as the hub holds them: what a snapshot brought, grown by what the stream adds.
+// The points of one run as the hub holds them: what a snapshot brought, grown by what the stream adds; live_fill.js draws from them.
 
 const emptyPoints = () => ({ series: new Map(), vectors: new Map() });
 

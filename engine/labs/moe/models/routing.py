@@ -1,4 +1,6 @@
-"""RoutingRecord: a router's answer for the tokens of one batch.  The layer computes with it and keeps it, detached, for the probes.
+"""RoutingRecord: a router's answer for the tokens of one batch.
+
+The layer computes with it and keeps it, detached, for the probes (such as probes/router_entropy.py).
 
 Shapes: T tokens of the batch, E experts, k experts per token, K iterations.
 """

@@ -1,4 +1,4 @@
-"""Question `router`: which expert does a token go to, and what keeps the experts busy?"""
+"""Question `router`: which expert does a token go to, and what keeps the experts busy?  An answer is a file here, such as loss_free.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Router(Choice):
-    """Which expert does a token go to, and what keeps the experts busy?"""
+    """Which expert does a token go to, and what keeps the experts busy?  An answer is a file here, such as loss_free.py."""
 
     def build(self, d: int, experts: int, init_factor: float) -> RouterModule:
         """-> the router of one layer for tokens of width `d`; `init_factor` scales the usual starting weights."""
