@@ -110,9 +110,9 @@ def as_table(targets: dict[int, dict[str, Entry]]) -> dict[str, dict[str, Any]]:
 
 def words(kernel: Kernel) -> dict[str, Any]:
     """What the page says of a kernel, so that it needs no torch to say it."""
-    said = ("title", "formula", "legend", "floor", "used_by")
     about = kernel.about()
-    return {name: getattr(about, name) for name in said} | {"budgets": dict(kernel.entries), "aims": dict(about.targets)}
+    plain = {name: getattr(about, name) for name in ("title", "legend", "floor", "used_by")}
+    return plain | {"formula": r",\quad ".join(about.formula), "budgets": dict(kernel.entries), "aims": dict(about.targets)}
 
 
 def balance(kernel: Kernel) -> dict[str, Any]:

@@ -60,10 +60,13 @@ class Case:
 
 @dataclass(frozen=True)
 class About:
-    """The words of a kernel for the page; `formula` in LaTeX.  `targets`: share of the floor or speed-up asked for, by peer."""
+    """The words of a kernel for the page.
+
+    `formula`: its parts in LaTeX, a line each.  `targets`: share of the floor or speed-up that is aimed at, by peer.
+    """
 
     title: str
-    formula: str
+    formula: Sequence[str]
     legend: str
     floor: str
     used_by: str

@@ -17,16 +17,15 @@ answer = service().labs()
 
 st.title("Break a training, watch it, cure it")
 st.markdown(
-    "Each card is one way in which the training of a neural network goes wrong. Press **Break it** to see it happen live on this "
-    "machine, or **Break it and cure it** to train a second network beside it with the published remedy, "
-    "from the same start on the same data."
+    "Each card is a way in which a training goes wrong. **Break it** shows it live on this machine; "
+    "**Break it and cure it** trains a twin beside it, from the same start on the same data, with the remedy."
 )
 st.fragment(jobs, run_every=1)()
 
 if answer["state"] == "computing":
     skeletons()
 elif answer["state"] == "failed":
-    st.error(f"{answer['says']} Mend the cause and press the button below.", icon=":material/error:")
+    st.error(f"{answer['says']} Remove the cause and press the button below.", icon=":material/error:")
     if st.button("Read the labs again", icon=":material/refresh:"):
         st.rerun()
 

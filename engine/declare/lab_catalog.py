@@ -1,5 +1,6 @@
 """What the labs are, as JSON: computed in a child process that imports torch, cached by the content of the code.
 
+The cache keeps the placeholders of the texts; they are filled from docs/measured/ when the document is read.
 The server and the command line read labs, knobs and presets from here and never import torch.
 """
 
@@ -18,6 +19,7 @@ from engine.core import started
 from engine.core.code_key import key
 from engine.core.files import read_json
 from engine.core.paths import ROOT
+from engine.declare.measured import fill
 
 KEEP = 3  # cached documents of other versions of the code
 
@@ -32,10 +34,25 @@ class LabsUnreadable(RuntimeError):
 
 def cached(data: Path, root: Path = ROOT) -> Document | None:
     """The document of exactly this code, if it was computed before."""
+    raw = _cached(data, root)
+    return None if raw is None else fill(raw, measured_folder(root))
+
+
+def labs_document(data: Path, *, fresh: bool = False, progress: Progress = lambda says: None, root: Path = ROOT) -> Document:
+    """The document of `labs --json`, its texts filled with what is measured.  Raises LabsUnreadable."""
+    return fill(raw_document(data, fresh=fresh, progress=progress, root=root), measured_folder(root))
+
+
+def measured_folder(root: Path = ROOT) -> Path:
+    """Where the records lie from which the texts are filled."""
+    return root / "docs" / "measured"
+
+
+def _cached(data: Path, root: Path) -> Document | None:
     return read_json(data / "cache" / f"labs-{key(root)}.json")
 
 
-def labs_document(
+def raw_document(
     data: Path,
     *,
     fresh: bool = False,
@@ -43,18 +60,18 @@ def labs_document(
     root: Path = ROOT,
     compute: Compute | None = None,
 ) -> Document:
-    """The document of `labs --json`; computes it when the cache does not have it.  One computation at a time.
+    """The document before its texts are filled; computes it when the cache does not have it.  One computation at a time.
 
     `compute` writes it to a file, by default in a child process of its own.
     `progress` hears what the child does, sentence by sentence.  Raises LabsUnreadable.
     """
-    found = None if fresh else cached(data, root)
+    found = None if fresh else _cached(data, root)
     if found is not None:
         return found
     cache = data / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     with _alone(cache / "labs.lock"):
-        found = None if fresh else cached(data, root)  # another process may have computed it while we waited
+        found = None if fresh else _cached(data, root)  # another process may have computed it while we waited
         if found is not None:
             return found
         place = cache / f"labs-{key(root)}.json"

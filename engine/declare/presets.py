@@ -12,11 +12,9 @@ from engine.declare.knobs import Flat
 class Preset:
     """Knob values that show one thing.  `cure` makes the twin, `gpu` the larger variant, `grid` a ladder.
 
-    `see` says what to look at, and only what was measured over at least three seeds.
+    What it shows and what to see stand in the Markdown beside the lab, under a heading with the preset's name.
     """
 
-    story: str
-    see: str
     knobs: Flat
     cure: Flat = field(default_factory=dict)
     gpu: Flat = field(default_factory=dict)

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.core.catalog import Catalog
 from engine.declare.bounds import allowed
+from engine.declare.measured import fill
 from engine.labs.common.noise_floors import with_floors
 from engine.labs.describe import entry
 from engine.labs.detector import Detector
@@ -35,13 +36,13 @@ def pages(measured: Path) -> dict[str, str]:
         raise ImportError(f"{bad.file}: {bad.says}")
     out = {"probes.md": _probes(probes), "detectors.md": _detectors(detectors), "store.md": _store()}
     for name, lab in labs.items():
-        out[f"lab_{name}.md"] = _lab(name, lab, measured / name)
+        out[f"lab_{name}.md"] = _lab(name, lab, measured)
     return {name: f"{HEAD}\n{text.strip()}\n" for name, text in out.items()}
 
 
 def _lab(name: str, lab: type[Lab], measured: Path) -> str:
-    told = entry(name, lab)
-    parts = [f"# Lab `{name}`: {lab.title}", lab.story, "Papers: " + "; ".join(lab.papers) + ".", "## Presets"]
+    told = fill({"labs": [entry(name, lab)]}, measured)["labs"][0]
+    parts = [f"# Lab `{name}`: {lab.title}", told["story"], "Papers: " + "; ".join(lab.papers) + ".", "## Presets"]
     for preset, p in told["presets"].items():
         over = " ".join(f"{k}={v}" for k, v in p["knobs"].items()) or "defaults"
         parts.append(f"### `{preset}`")
@@ -51,7 +52,7 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
             parts.append(f"The cured twin of `{p['broken']}`.")
         else:
             parts += [p["story"], f"*See:* {p['see']}"]
-        parts += [f"`{over}`", *_measurement(measured / f"{preset}.json")]
+        parts += [f"`{over}`", *_measurement(measured / name / f"{preset}.json")]
     parts += ["## Knobs", _table(("knob", "default", "allowed", "about", "source"), _knob_rows(told["knobs"]))]
     parts += [f"* `{rule['knobs'][0]}` {RULES[rule['rule']]} `{rule['knobs'][1]}`: {rule['says']}" for rule in told["rules"]]
     for spec in told["knobs"]:

@@ -5,15 +5,19 @@ Run as a process of its own by whoever wants the document without importing torc
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.core.catalog import Catalog
+from engine.core.catalog import Broken, Catalog
 from engine.core.files import write_json
+from engine.core.paths import ROOT
 from engine.declare.knobs import Flat, Problems, describe
+from engine.declare.placeholders import Known, PlaceholderError, check
 from engine.declare.presets import Preset, override
+from engine.declare.texts import PresetText, TextError, Texts, read
 from engine.labs.detector import Detector
 from engine.labs.lab import Lab
 from engine.labs.panel import TEXTS, Panel
@@ -24,7 +28,10 @@ Progress = Callable[[str], None]
 
 
 def document(progress: Progress = lambda says: None) -> Document:
-    """Read every lab, probe and detector; a file that cannot be read becomes an entry of `errors` and hides nothing else."""
+    """Read every lab, probe and detector; a file that cannot be read becomes an entry of `errors` and hides nothing else.
+
+    Texts keep their placeholders: the document is filled when it is read (`engine.declare.measured`).
+    """
     progress("importing torch")
     import torch  # noqa: F401  -- labs import it anyway; here it has its own sentence
 
@@ -36,6 +43,8 @@ def document(progress: Progress = lambda says: None) -> Document:
         problems: Problems = []
         try:
             labs.append(entry(name, catalog[name], problems))
+        except TextError as error:
+            problems.append(Broken(error.file, error.complaint, "lab", name))
         except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
             problems.append(catalog.broken(name, error))
         broken += problems
@@ -60,56 +69,94 @@ def _about(kind: type) -> str:
     return " ".join((kind.__doc__ or "").split())
 
 
-def _preset(p: Preset, knobs: Flat, **links: str | None) -> dict[str, Any]:
-    see = f"Not measured on a GPU yet; these are the numbers of the CPU preset. {p.see}" if links.get("small") else p.see
-    out: dict[str, Any] = {"story": p.story, "see": see, "twin": None, "gpu": None, "grid": p.grid or None, "knobs": knobs}
+def _preset(p: Preset, text: PresetText, knobs: Flat, **links: str | None) -> dict[str, Any]:
+    see = f"Not measured on a GPU yet; these are the numbers of the CPU preset. {text.see}" if links.get("small") else text.see
+    out: dict[str, Any] = {"story": text.story, "see": see, "twin": None, "gpu": None, "grid": p.grid or None, "knobs": knobs}
     return out | links
 
 
 def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[str, Any]:
-    """One lab in the shape of `labs --json`; answers that cannot be read are told in `problems`."""
-    return {
+    """One lab in the shape of `labs --json`; answers that cannot be read are told in `problems`.
+
+    TextError, in one sentence, for a Markdown file that is missing or does not fit the lab.
+    """
+    texts = texts_of(name, lab)
+    panels = describe_panels(name, problems, texts.panels)
+    out = {
         "lab": name,
         "title": lab.title,
         "icon": lab.icon,
         "papers": list(lab.papers),
         "edition": lab.edition,
         "editions": {str(number): says for number, says in lab.editions.items()},
-        "story": lab.story,
+        "story": texts.story,
         "provides": sorted(lab.provides),
-        "chart_notes": lab.chart_notes,
-        "presets": expand_presets(lab),
+        "chart_notes": texts.charts,
+        "presets": expand_presets(lab, texts.presets),
         "knobs": describe(lab, problems),
         "rules": [rule.json() for rule in lab.rules],
-        "panels": describe_panels(name, problems),
+        "panels": panels,
     }
-
-
-def expand_presets(lab: type[Lab]) -> dict[str, dict[str, Any]]:
-    """Every preset with its derived twins (`_cured`, `_gpu`, `_cured_gpu`) and ladder arms, as in `labs --json`.
-
-    `knobs` holds the flat overrides of that preset only.  `broken` of a twin names the preset it cures.
-    """
-    out: dict[str, dict[str, Any]] = {}
-    for name, p in lab.presets.items():
-        out[name] = _preset(p, p.knobs, twin=f"{name}_cured" if p.cure else None, gpu=f"{name}_gpu" if p.gpu else None)
-        if p.cure:
-            cured = override(p.knobs, p.cure)
-            out[f"{name}_cured"] = _preset(p, cured, broken=name, gpu=f"{name}_cured_gpu" if p.gpu else None)
-        if p.gpu:
-            large = override(p.knobs, p.gpu)
-            out[f"{name}_gpu"] = _preset(p, large, twin=f"{name}_cured_gpu" if p.cure else None, small=name)
-        if p.gpu and p.cure:
-            large = override(override(p.knobs, p.cure), p.gpu)
-            out[f"{name}_cured_gpu"] = _preset(p, large, broken=f"{name}_gpu", small=f"{name}_cured")
-        for knob_name, values in p.grid.items():
-            for value in values:
-                out[f"{name}_{value}"] = _preset(p, override(p.knobs, {knob_name: value}), arm=name)
+    _check_texts(texts, lab, out)
     return out
 
 
-def describe_panels(lab: str, problems: Problems | None = None) -> list[dict[str, Any]]:
-    """The panels of a lab, in the order of its page and in the shape of `labs --json`.
+def texts_of(name: str, lab: type[Lab]) -> Texts:
+    """What the Markdown beside the lab's file says, with raw placeholders."""
+    path = Path(inspect.getfile(lab)).with_suffix(".md")
+    return read(path, name, path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name)
+
+
+def _check_texts(texts: Texts, lab: type[Lab], told: Document) -> None:
+    """TextError for a heading or a placeholder that names what does not exist.  Charts are listed, not imported: they draw with Plotly."""
+    charts = Catalog("charts", object).names()
+    panels = [panel["name"] for panel in told["panels"]]
+    texts.check_names(lab.presets, charts, panels)
+    probes, broken = Catalog("probes", Probe).load()
+    metrics: dict[str, set[bool]] = {}
+    for metric in (m for probe in probes.values() for m in probe.metrics if m.kind == "scalar"):
+        metrics.setdefault(metric.name, set()).add(metric.layered)
+    known = Known(frozenset(told["presets"]), frozenset(_knob_names(told["knobs"])), None if broken else metrics, lab.thresholds)
+    for text in texts.every():
+        try:
+            check(text, known)
+        except PlaceholderError as error:
+            raise TextError(texts.file, str(error)) from None
+
+
+def _knob_names(specs: list[Document]) -> list[str]:
+    """The flat names of all knobs, those of every answer included."""
+    inner = [(s["name"], one["name"]) for s in specs for choice in s["choices"] for one in choice.get("knobs", [])]
+    return [spec["name"] for spec in specs] + [f"{question}.{name}" for question, name in inner]
+
+
+def expand_presets(lab: type[Lab], texts: Mapping[str, PresetText] | None = None) -> dict[str, dict[str, Any]]:
+    """Every preset with its derived twins (`_cured`, `_gpu`, `_cured_gpu`) and ladder arms, as in `labs --json`.
+
+    `knobs` holds the flat overrides of that preset only.  `broken` of a twin names the preset it cures.
+    Twins and arms have the texts of the preset they are derived from.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    for name, p in lab.presets.items():
+        text = (texts or {}).get(name, PresetText())
+        out[name] = _preset(p, text, p.knobs, twin=f"{name}_cured" if p.cure else None, gpu=f"{name}_gpu" if p.gpu else None)
+        if p.cure:
+            cured = override(p.knobs, p.cure)
+            out[f"{name}_cured"] = _preset(p, text, cured, broken=name, gpu=f"{name}_cured_gpu" if p.gpu else None)
+        if p.gpu:
+            large = override(p.knobs, p.gpu)
+            out[f"{name}_gpu"] = _preset(p, text, large, twin=f"{name}_cured_gpu" if p.cure else None, small=name)
+        if p.gpu and p.cure:
+            large = override(override(p.knobs, p.cure), p.gpu)
+            out[f"{name}_cured_gpu"] = _preset(p, text, large, broken=f"{name}_gpu", small=f"{name}_cured")
+        for knob_name, values in p.grid.items():
+            for value in values:
+                out[f"{name}_{value}"] = _preset(p, text, override(p.knobs, {knob_name: value}), arm=name)
+    return out
+
+
+def describe_panels(lab: str, problems: Problems | None = None, more: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """The panels of a lab, in the order of its page and in the shape of `labs --json`.  `more`: what its Markdown adds to their `about`.
 
     A file that cannot be read is told in `problems` of every lab, for nobody knows whose it is; without that list it raises.
     """
@@ -119,6 +166,7 @@ def describe_panels(lab: str, problems: Problems | None = None) -> list[dict[str
         try:
             kind = catalog[name]
             one = {"name": name, **{text: getattr(kind, text) for text in TEXTS}, "knobs": describe(kind, problems)}
+            one["about"] = " ".join(filter(None, [kind.about, (more or {}).get(name)]))
             if lab in kind.labs:
                 found.append((kind.place, name, one))
         except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card

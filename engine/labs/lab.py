@@ -1,6 +1,7 @@
-"""A lab: one experiment family as a declaration of model, data, loss, knobs, presets and story.
+"""A lab: one experiment family as a declaration of model, data, loss, knobs and presets.
 
-A new lab is one file in a topic, `engine/labs/<topic>/`, with one subclass of `Lab`, such as engine/labs/moe/moe.py.
+A new lab is one file in a topic, `engine/labs/<topic>/<lab>.py`, with one subclass of `Lab`, such as engine/labs/moe/moe.py, and
+`<lab>.md` beside it with its story and a heading per preset (engine/declare/texts.py).
 Lightning is only the carrier: a reader of a lab never needs its manual.
 """
 
@@ -25,7 +26,6 @@ class Lab(Knobs):
 
     `provides` names what probes may rely on ("routing", "attention"): words of engine/labs/capabilities.py; probes attach by need.
     `headline` names the metrics that a table of this lab's runs shows.  `rules` say what one knob asks of another.
-    `chart_notes` adds a sentence of this lab to the words under a chart, by the chart's file name.
     `edition` is raised when the same knobs mean another curve, and `editions` says by number what that raise changed; both are
     written as literals, for they are read without importing the file.  Runs of an older edition are shown, and not resumed.
     `thresholds`: levels of a metric; `python -m engine.docs.measure` notes at which step each is reached, to compare arms by speed.
@@ -34,14 +34,12 @@ class Lab(Knobs):
     title: ClassVar[str]
     icon: ClassVar[str] = ""
     papers: ClassVar[tuple[str, ...]] = ()
-    story: ClassVar[str]
     presets: ClassVar[dict[str, Preset]]
     edition: ClassVar[int] = 1
     editions: ClassVar[dict[int, str]] = {}
     provides: ClassVar[frozenset[str]] = frozenset()
     headline: ClassVar[tuple[str, ...]] = ("loss/validation",)
     rules: ClassVar[tuple[Rule, ...]] = ()
-    chart_notes: ClassVar[dict[str, str]] = {}
     thresholds: ClassVar[dict[str, tuple[float, ...]]] = {}
 
     seed: int = knob(0, "seed of initialisation and noise", ge=0, le=2**31 - 1)

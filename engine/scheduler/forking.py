@@ -133,7 +133,7 @@ class Zygote(Local):
         super().submit(folder, lock, environment)
 
     def labs(self, seconds: float = 300.0) -> dict[str, Any]:
-        """The document of `labs --json`, computed in a fork.  ConnectionError when the zygote is gone or fails."""
+        """The document of `labs --json` before its texts are filled, computed in a fork.  ConnectionError when that fails."""
         code, told = self._document("labs", seconds)
         if told is None:
             raise ConnectionError(f"computing the catalog of labs ended with code {code}; see {self.data / 'zygote.log'}")

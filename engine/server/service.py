@@ -12,7 +12,8 @@ from typing import Any
 from engine.core.code_key import key
 from engine.core.files import write_json
 from engine.core.paths import data_folder
-from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, labs_document
+from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, raw_document
+from engine.declare.measured import Filled
 from engine.declare.resolve import declaration
 from engine.index.owner import Owner
 from engine.index.store import Store
@@ -115,14 +116,17 @@ class Service:
 
 
 class _Catalog:
-    """The labs document, computed in the background, and again when the code has changed; the old one stays until then."""
+    """The labs document, computed in the background, and again when the code has changed; the old one stays until then.
+
+    Its texts follow docs/measured/ at every reading.
+    """
 
     def __init__(self, data: Path, executor: Executor) -> None:
         self._data, self._executor = data, executor
         self._lock = threading.Lock()
         self._ready = threading.Event()  # the first computation has ended, well or badly
         self._thread: threading.Thread | None = None
-        self._document: Document | None = None
+        self._document: Filled | None = None
         self._of, self._failed_of = "", ""
         self._says, self._seconds, self._checked = "", 0.0, 0.0
         self._failure = ""
@@ -140,7 +144,7 @@ class _Catalog:
             if key() not in (self._of, self._failed_of):
                 self.refresh()
         empty: Document = {"labs": [], "probes": [], "detectors": [], "errors": []}
-        document = self._document
+        document = self._document.now() if self._document else None
         state = "ready" if document else "failed" if self._failure else "computing"
         return {"state": state, **empty, **(document or {}), "seconds": self._seconds, "says": self._failure or self._says}
 
@@ -148,7 +152,7 @@ class _Catalog:
         self._ready.wait(seconds)
         if self._document is None:
             raise LabsUnreadable(self._failure or f"The labs were not computed within {seconds:.0f} s.")
-        return self._document
+        return self._document.now()
 
     def _compute(self) -> None:
         began, of = time.monotonic(), key()
@@ -158,7 +162,8 @@ class _Catalog:
 
         self._executor.current()  # a warm process may have older code in memory
         try:
-            self._document, self._failure = labs_document(self._data, progress=progress, compute=self._in_a_fork), ""
+            self._document = Filled(raw_document(self._data, progress=progress, compute=self._in_a_fork))
+            self._failure = ""
             self._of, self._says = of, ""
         except (LabsUnreadable, OSError) as error:
             self._failure, self._failed_of = str(error), of

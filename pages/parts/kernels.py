@@ -94,8 +94,8 @@ def _registers(rows: Sequence[Mapping[str, Any]], budgets: Mapping[str, int]) ->
 def _load(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """How evenly each strategy cuts the edges of two graphs: counted from its tiles, without a GPU."""
     st.markdown(
-        "The warp with the longest tile ends last. A tile's work is its edges and the rows it touches: below, the longest tile over the "
-        "mean one. A row per warp (`node`) is even where the graph is, and `merge`, which counts rows and edges alike, is even always."
+        "The warp with the longest tile ends last. The chart shows that tile over the mean one; "
+        "a tile's work is its edges and its rows. `node` is even where the graph is, `merge` always."
     )
     st.plotly_chart(evenness(rows), key=f"evenness-{name}")
     graph = st.segmented_control("Graph", list(dict.fromkeys(row["graph"] for row in rows)), default=rows[0]["graph"], key=f"graph-{name}")

@@ -45,9 +45,9 @@ def test_naming_another_answer_drops_the_nested_knobs_of_the_old_one() -> None:
 def test_a_preset_yields_its_twins_and_its_ladder() -> None:
     class Tiny:
         presets = {
-            "broken": Preset("s.", "s.", {"lr": 1.0}, cure={"lr": 0.1}, gpu={"steps": 9}),
-            "plain": Preset("s.", "s.", {}),
-            "ladder": Preset("s.", "s.", {}, grid={"lr": [1, 2]}),
+            "broken": Preset({"lr": 1.0}, cure={"lr": 0.1}, gpu={"steps": 9}),
+            "plain": Preset({}),
+            "ladder": Preset({}, grid={"lr": [1, 2]}),
         }
 
     out = expand_presets(Tiny)  # type: ignore[arg-type]

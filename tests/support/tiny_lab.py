@@ -38,7 +38,6 @@ class TinyModel(nn.Module):
 
 class Tiny(Lab):
     title = "Tiny"
-    story = "A test."
     presets = {}
     provides = frozenset({"attention"})
 

@@ -34,20 +34,6 @@ class Consistency(Lab):
     title = "Consistency models"
     icon = ":material/fast_forward:"
     papers = ("arXiv 2410.11081", "FACM (ICLR 2026)", "arXiv 2505.13447", "arXiv 2303.01469")
-    story = (
-        "A consistency model jumps from noise to data in one step instead of forty. It is trained to give the same answer everywhere on "
-        "a flow line, so its target contains its own derivative in time, and where that derivative is large the training chases itself. "
-        "The stressor here is the scale of the Fourier time embedding: one slider from a calm training to one that runs away. "
-        "Do not look at the loss. In the loss of these models the network minus itself is zero, so its value is the length of the "
-        "tangent, which is normalised or clipped, and an adaptive weight flattens the rest: the curve is as good as constant in a training "
-        "that succeeds and in one that diverges. Look at the samples, at their distance from the data, at the raw tangent and at the "
-        "gradient. All distributions in the plane are mixtures of Gaussians, so that the true flow is known exactly. Distances are in "
-        "data units (standard deviation 0.5)."
-    )
-    chart_notes = {
-        "losses": "Here the curve says nothing about quality: its value is the length of the shaped tangent, whatever the model does.",
-        "tangent": "In preset calm the raw one ends at 2.0, with velocity=exact, which has no such scatter, at 0.7 to 0.9 (three seeds).",
-    }
     provides = frozenset({"consistency", "drawn_pictures"})
     headline = ("energy_distance/one_step", "energy_distance/two_steps", "fd_small/one_step", "fd_small/two_steps", "tangent/raw")
 

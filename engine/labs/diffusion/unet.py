@@ -32,26 +32,7 @@ class Unet(Lab):
     title = "Long skip connections"
     icon = ":material/u_turn_right:"
     papers = ("arXiv 2310.13545", "arXiv 2006.11239", "arXiv 2206.00364", "arXiv 2209.12152", "arXiv 2010.12859")
-    story = (
-        "A network that removes noise from small pictures has a way down, a way up, and long connections that skip from the one to the "
-        "other. Each of them adds its energy to the features on the way up, so with twelve the last block's features are many times "
-        "larger than with four, and normalisation inside the blocks hides that from the loss. What these runs do not show: that the "
-        "scaled network learns faster. On digits the paper's acceleration of about 1.5 times did not appear in the convolutional "
-        "network, and the swing of the features, taken relative to their size, is hardly above what the change of batch alone gives. "
-        "Networks are far smaller than the paper's and runs are 100 to 250 steps. With probes=dear the drawn pictures get a score, "
-        "FD-small, the Fréchet distance in the features of a small network trained on the same data; it is no FID and compares with no "
-        "number of the paper. All numbers are from the CPU presets. Half precision does not "
-        "unsettle the training: with the knobs of the preset skips in bf16 the features average 86,000 to 170,000 against 84,000 to "
-        "169,000 in fp32, and the loss ends at 0.54 in both (three seeds)."
-    )
     provides = frozenset({"long_skips", "pictures", "drawn_pictures"})
-    chart_notes = {
-        "losses": (
-            "The validation loss is the mean of 96 pictures: on digits its standard error over them is about 0.02, that of a batch of 16 "
-            "about 0.05. All runs share these pictures, so a difference between runs is surer than that."
-        ),
-        "time_to_loss": "The fixed batch has 32 pictures, a standard error of about 0.03 on digits, and is the same for all runs.",
-    }
     headline = ("loss/validation", "feature_norm/late", "oscillation/train", "gain/feature", "fd_small/samples")
     rules = (
         Divides("backbone.heads", "width", "each attention head takes an equal part of the width."),

@@ -41,15 +41,6 @@ class Moe(Lab):
     title = "Mixture of Experts"
     icon = ":material/account_tree:"
     papers = ("arXiv 2101.03961", "arXiv 2006.16668", "arXiv 2408.15664", "arXiv 2106.04426", "arXiv 2202.01169")
-    story = (
-        "A small language model reads the source of Python's standard library byte by byte. In each of its two layers a router sends "
-        "every byte to one of 32 small networks, the experts, and unless something keeps the load even, most experts soon get next to "
-        "no work. Three things these runs do not show. Collapse costs hardly any loss at this size: watch the experts, not the loss. "
-        "It is not all the router's own doing: a router frozen at its random start ends with 12 to 21 dead experts of 32 per layer, for "
-        "training makes the tokens themselves alike (their mean cosine rises from 0.1 to between 0.5 and 0.9 in 50 steps). And it does "
-        "not begin at zero: an untrained model already leaves 4 to 9 of 32 experts (nearly) idle on its first batch. All numbers are "
-        "from the CPU presets; the GPU variants are larger and not measured yet."
-    )
     provides = frozenset({"routing", "byte_routing", "attention"})
     headline = ("loss/validation", "router/dead_experts", "router/max_violation")
 
@@ -75,74 +66,29 @@ class Moe(Lab):
 
     presets = {
         "collapse": Preset(
-            story="Nothing balances the router: within 100 steps most experts of each layer get next to no bytes.",
-            see=(
-                "Dead experts. After 300 steps 16 to 21 of 32 in the first layer and 25 to 29 in the second (five seeds); with the "
-                "loss-free bias of the twin, none in either. The bias evens out the average, not every batch: MaxVio averages 3 to 7 at "
-                "the end, where chance alone gives 0.5, and on fixed validation text up to 4 experts of a layer are still dead. The "
-                "loss hardly tells: 2.32 nats per byte on validation against 2.31 with the bias, lower on each seed by less than 1 %."
-            ),
             knobs={**UNBALANCED, "lr": 1e-3, "steps": 300},
             cure=LOSS_FREE,
             gpu=GPU,
         ),
         "even_batches": Preset(
-            story="The same collapse, against a router that shares out every batch evenly instead of correcting an average.",
-            see=(
-                "Without balancing 16 to 20 of 32 experts are dead in the first layer and 25 to 29 in the second (three seeds); with "
-                "Sinkhorn none is, at any step. Every batch is even, not only the average: over the last 50 steps MaxVio averages 0.4 to "
-                "0.7 and 0.3, where chance alone gives 0.5. Evaluation gives part of it back, for it routes greedily: on fixed validation "
-                "text MaxVio is 2.5 to 6.6, up to 3 experts of the first layer and 3 to 6 of the second are dead, and 28 to 53 % of a "
-                "batch's bytes would go elsewhere than in training. Validation: 2.30 to 2.31 nats per byte against 2.32 to 2.33."
-            ),
             knobs={**UNBALANCED, "lr": 1e-3, "steps": 300},
             cure=SINKHORN,
             gpu=GPU,
         ),
         "sharper_plan": Preset(
-            story="Sinkhorn's plan is even at every temperature; whether the experts chosen from it are depends on how sharp it is.",
-            see=(
-                "At temperature 1 the plan is even to six digits and the choice is not: over the last 50 steps MaxVio averages 2.7 to "
-                "5.4, and 2 to 6 experts of a layer are dead at some step (three seeds). At 0.1 no expert is ever dead and MaxVio averages "
-                "0.3, below the 0.5 of chance. At 0.03 sixty iterations are too few: the plan itself is off by 15 to 58 % in the end, and "
-                "MaxVio averages 0.3 to 0.9. Little of it outlives training: greedy on fixed validation text, 7 to 9 experts of the second "
-                "layer are dead at 1, 5 or 6 at 0.1 and 4 to 8 at 0.03; and the loss does not mind: 2.30 to 2.32 nats per byte in all "
-                "nine runs, on each seed a little lower at 1 than at 0.1."
-            ),
             knobs={"router": "sinkhorn", "router.iterations": 60, "lr": 1e-3, "steps": 300},
             grid={"router.temperature": [1.0, 0.1, 0.03]},
         ),
         "healthy": Preset(
-            story="A balance loss keeps every expert of every layer at work: what a training without trouble looks like.",
-            see=(
-                "Nothing happens, and that is what to compare the others with: no expert is dead from step 50 on (five seeds), the "
-                "load ends with an entropy of 0.94 or more, MaxVio at 1.1 to 1.4, and no detector fires. With the published weight of "
-                "the balance loss, 0.01, it takes longer: up to 7 dead at step 100, none at 300. The weight 0.1 costs no visible loss: "
-                "2.31 nats per byte on validation."
-            ),
             knobs={**BALANCED, "lr": 1e-3, "steps": 300},
             gpu=GPU,
         ),
         "lr_burst": Preset(
-            story="For five steps the learning rate is thirty times too large, and the training pays for it long afterwards.",
-            see=(
-                "The training loss jumps at step 150 from about 2.35 to between 3.7 and 4.4 nats and is back where it was only at step "
-                "280 to 326 (five seeds; the spike detector fires on four of them). Clipping is on and does not prevent it: Adam divides "
-                "by the gradient's size anyway. No remedy here cures it; the twin is the yardstick, the same run without the burst, and "
-                "after 400 steps it is 0.14 to 0.23 nats per byte ahead on validation."
-            ),
             knobs={**BALANCED, "lr": 3e-3, "steps": 400, "burst_factor": 30.0},
             cure={"burst_factor": 1.0},
             gpu=GPU,
         ),
         "non_finite": Preset(
-            story="Plain gradient descent with a learning rate of 10 and no clipping leaves the finite numbers within a dozen steps.",
-            see=(
-                "The first number that is not finite comes at step 10 or 11 (five seeds), in the loss or in the gradient; the run never "
-                "comes back and ends as diverged. The twin clips the gradient to a norm of 0.05 and learns: 2.88 to 2.94 nats per byte "
-                "on validation. Clipping to a norm of 1 also keeps every number finite, but its loss climbs to between 62 and 89: "
-                "finite is not the same as cured."
-            ),
             knobs={**UNBALANCED, "optimizer": "sgd", "lr": 10.0, "clip": 0.0, "steps": 80, "on_divergence": "continue"},
             cure={"clip": 0.05},
             gpu=GPU,

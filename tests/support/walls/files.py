@@ -15,44 +15,6 @@ STARTED = "engine/core/started.py"
 ADDRESS = re.compile(r"\bengine(\.[a-z_]+)+\b|\bengine/[a-z_]+")
 SQL = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE|CREATE|COPY)\b")
 
-# Texts that still stand in Python.  They move to the Markdown of their topic; the list only shrinks, and a test strikes what is gone.
-LONG_TEXTS_TODAY = frozenset(
-    {
-        "engine/labs/common/charts/adam_staleness.py",
-        "engine/labs/common/charts/losses.py",
-        "engine/labs/diffusion/_consistency_presets.py",
-        "engine/labs/diffusion/_unet_presets.py",
-        "engine/labs/diffusion/charts/derivative_norms.py",
-        "engine/labs/diffusion/charts/energy_distance.py",
-        "engine/labs/diffusion/charts/fd_small.py",
-        "engine/labs/diffusion/charts/feature_by_block.py",
-        "engine/labs/diffusion/charts/feature_norm.py",
-        "engine/labs/diffusion/charts/gradient_tail.py",
-        "engine/labs/diffusion/charts/kernel_mmd.py",
-        "engine/labs/diffusion/charts/loss_by_level.py",
-        "engine/labs/diffusion/charts/skip_gates.py",
-        "engine/labs/diffusion/charts/tangent.py",
-        "engine/labs/diffusion/consistency.py",
-        "engine/labs/diffusion/panels/diagnosis.py",
-        "engine/labs/diffusion/panels/skip_energy.py",
-        "engine/labs/diffusion/unet.py",
-        "engine/labs/moe/charts/bytes_per_expert.py",
-        "engine/labs/moe/charts/column_error.py",
-        "engine/labs/moe/charts/expert_load.py",
-        "engine/labs/moe/charts/router_certainty.py",
-        "engine/labs/moe/moe.py",
-        "engine/labs/moe/panels/expert_capacity.py",
-        "engine/labs/moe/panels/router_noise.py",
-        "engine/labs/moe/probes/router_bytes.py",
-        "kernels/csr_spmm/about.py",
-        "kernels/moe_route/about.py",
-        "kernels/spam_adam/about.py",
-        "pages/cuda.py",
-        "pages/home.py",
-        "pages/parts/kernels.py",
-    }
-)
-
 
 def flat_modules(root: Path) -> Iterator[str]:
     for file in sorted((root / "engine").glob("*.py")):

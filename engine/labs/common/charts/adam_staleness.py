@@ -15,9 +15,8 @@ class AdamStaleness(Chart):
 
     title = "Does Adam's memory fit?"
     about = (
-        "The gradient over Adam's memory of its size (thick): 1 fits, a peak towards the thin line, which one step cannot pass, is a "
-        "gradient that outgrew its past, and far below 1 a remembered spike holds the weights still; dots are the largest step of any "
-        "weight in units of the learning rate."
+        "The gradient over Adam's memory of its size (thick): 1 fits, a peak towards the thin line is a gradient that outgrew "
+        "its past; dots are the largest step of any weight in units of the learning rate."
     )
     needs = ("adam/staleness", "adam/ceiling", "adam/largest_update")
     log = True

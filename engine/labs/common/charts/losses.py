@@ -15,9 +15,8 @@ class Losses(Chart):
 
     title = "Loss"
     about = (
-        "How wrong the model is, batch by batch (line) and on data it never trains on (open circles); "
-        "a diamond is a spike, × and ▲ at the edge are values that are not finite. The swing of the line from batch to batch is chance, "
-        "and so is a difference of two runs below it."
+        "How wrong the model is, batch by batch (line) and on data it never trains on (open circles); a diamond is a spike, × "
+        "and ▲ at the edge are values that are not finite."
     )
     needs = ("loss/train",)
     log = True

@@ -19,8 +19,8 @@ class DerivativeNorms(Chart):
 
     title = "Where the instability lives"
     about = (
-        "Length of the network's derivative at the latest reading, from the data (0) to pure noise (1): the part in time (filled) grows "
-        "with the frequency of the time embedding, the part in space (open) is benign."
+        "Length of the network's derivative at the latest reading, from the data (0) to pure noise (1): the part in time "
+        "(filled) and the part in space (open), which is benign."
     )
     needs = ("derivative/time_by_noise", "derivative/space_by_noise")
     live = "redraw"

@@ -16,9 +16,8 @@ class EnergyDistance(Chart):
 
     title = "Distance of the samples from the data"
     about = (
-        "Energy distance between samples and unseen data, after one jump (filled circles), after two (open triangles) and after 40 steps "
-        "of the network's own velocity, where it learns one (open squares). As many real points score the dashed line in the mean and "
-        "up to the dotted one by chance; the line of dashes and dots is what 40 steps of the true flow score, where it is known."
+        "Energy distance between samples and unseen data, after one jump (filled circles), two (open triangles) and 40 steps "
+        "of the network's own velocity, where it learns one (open squares)."
     )
     needs = ("energy_distance/one_step", "energy_distance/two_steps", "energy_distance/floor")
     log = True

@@ -16,9 +16,8 @@ class FdSmall(Chart):
 
     title = "FD-small of the drawn pictures"
     about = (
-        "Fréchet distance between 400 drawn pictures and real ones, in 32 features of a small network trained here on the same data; it is "
-        "no FID, and the numbers compare only within one data set. At the dashed line they score as 400 real pictures do, and below it a "
-        "difference is chance."
+        "Fréchet distance between 400 drawn pictures and real ones, in 32 features of a small network trained on the same "
+        "data; 400 real ones score the dashed line, and below it a difference is chance."
     )
     needs = ("fd_small/floor",)
     log = True

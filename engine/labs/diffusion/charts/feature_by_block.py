@@ -18,8 +18,8 @@ class FeatureByBlock(Chart):
 
     title = "Size of the features, block by block"
     about = (
-        "The squared length of what each decoder block puts out, from the deepest on the left to the outermost on the right, averaged "
-        "over the newest quarter of the steps: without scaling every skip adds its part."
+        "The squared length of what each decoder block puts out, from the deepest on the left to the outermost on the right: "
+        "without scaling every skip adds its part."
     )
     needs = (METRIC,)
     live = "redraw"

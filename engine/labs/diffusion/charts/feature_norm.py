@@ -16,7 +16,7 @@ class FeatureNorm(Chart):
     title = "Size of the features"
     about = (
         "The squared length of what the last decoder block puts out, batch by batch (line) and on pictures that never change "
-        "(open circles): what the circles swing is the weights' doing, the rest is the change of batch."
+        "(open circles)."
     )
     needs = ("feature_norm/train",)
     log = True

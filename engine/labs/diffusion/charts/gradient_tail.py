@@ -15,9 +15,8 @@ class GradientTail(Chart):
 
     title = "Spikes or drift?"
     about = (
-        "The largest gradients over the usual one (99th percentile over median of 200 steps, thick) and the usual one itself (thin): "
-        "spikes raise the first, a drift without spikes only the second. In a sound training the change of batches alone makes the ratio "
-        "about 2."
+        "The largest gradients over the usual one (99th percentile over median of 200 steps, thick) and the usual one itself "
+        "(thin): spikes raise the first, a drift without spikes only the second."
     )
     needs = ("gradient_tail/p99_over_median", "gradient_tail/median")
     log = True

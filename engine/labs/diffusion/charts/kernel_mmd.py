@@ -16,8 +16,8 @@ class KernelMmd(Chart):
 
     title = "Kernel distance of the drawn pictures"
     about = (
-        "The same pictures and features as FD-small under a measure that has no bias: 0 in the mean for pictures like the real ones, and "
-        "then below 0 as often as above; under the dashed line, the largest of 16 sets of real pictures, a difference is chance."
+        "Pictures and features of FD-small under a measure without bias: 0 in the mean for pictures like the real ones; below "
+        "the dashed line, the largest of 16 sets of real ones, a difference is chance."
     )
     needs = ("kernel_mmd/floor",)
     log = True

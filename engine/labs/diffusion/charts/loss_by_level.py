@@ -16,8 +16,8 @@ class LossByLevel(Chart):
 
     title = "Loss by noise level"
     about = (
-        "The loss for each eighth of the trained noise levels, least noise on the left, at the newest reading; the bars are its "
-        "standard error over the few pictures of the bin, and an untrained network that answers 0 stands at about 1."
+        "The loss for each eighth of the trained noise levels, least noise on the left, at the newest reading; the bars are "
+        "its standard error over the few pictures of the bin."
     )
     needs = ("loss_by_level", "loss_by_level/error")
     live = "redraw"

@@ -16,8 +16,8 @@ class SkipGates(Chart):
 
     title = "Gates and shares of the skips"
     about = (
-        "What multiplies each long skip (line; bars reach from its smallest to its largest gate) and how the skip's part compares with "
-        "that of the main path (open circles; at 1 both are equal), at the newest reading."
+        "What multiplies each long skip (line) and how the skip's part compares with that of the main path (open circles; at 1 "
+        "both are equal), at the newest reading."
     )
     needs = ("skip_gate/mean", "skip_gate/min", "skip_gate/max", "skip_share")
     live = "redraw"

@@ -15,9 +15,8 @@ class Tangent(Chart):
 
     title = "Tangent"
     about = (
-        "How far the network is asked to move: the raw tangent (thick) tells whether training is sound; the loss sees only the shaped "
-        "one (thin), which stays small whatever happens. Neither falls to 0 for a perfect model while the velocity is that of single pairs "
-        "of data and noise (knob velocity): their scatter around the flow remains, so a level is no error, a rise is."
+        "How far the network is asked to move: the raw tangent (thick) shows whether training is sound; the loss sees only the "
+        "shaped one (thin), which stays small whatever happens."
     )
     needs = ("tangent/raw", "tangent/shaped")
     log = True

@@ -24,9 +24,8 @@ class Diagnosis(Panel):
         r"\partial_t F=\frac{\partial c}{\partial t}\;\frac{\partial\,\mathrm{emb}}{\partial c}\;\frac{\partial F}{\partial\,\mathrm{emb}}"
     )
     about = (
-        "Both parts of a network's time derivative, from the data (0) to pure noise (1): as it is initialised, or once it has been trained "
-        "as a plain diffusion model, which is no consistency model yet. A consistency model follows this derivative: the part in space is "
-        "benign, the part in time grows with the frequency of the embedding."
+        "Both parts of a network's time derivative, from the data (0) to pure noise (1): as it is initialised, or once it has "
+        "been trained as a plain diffusion model, which is no consistency model yet."
     )
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), eq. 7 and Figure 4"
     reading = "paper"

@@ -46,9 +46,8 @@ class SkipEnergy(Panel):
         r"\|f(x+\delta)-f(x)\|\le\|\delta\|\Big[\sum_{i=1}^{N}\kappa_iM_0^i+c_0\Big]"
     )
     about = (
-        "Networks of ReLU layers with N added skips, as they begin: how much larger the last features are than the input (above), and how "
-        "many times longer a small push has become (below). Marks are measured on five random networks, lines are what infinitely wide "
-        "ones would give; with constant scaling both stop growing."
+        "Networks of ReLU layers with N added skips, as they begin: how much larger the last features are than the input "
+        "(above), and how many times longer a small push has become (below)."
     )
     paper = "ScaleLong (Huang, Zhou, Yan, Lin, NeurIPS 2023, arXiv 2310.13545), theorems 1 and 3"
     reading = "our reading of the abstract"

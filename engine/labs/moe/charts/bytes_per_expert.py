@@ -25,10 +25,7 @@ class BytesPerExpert(Chart):
     """Experts by bytes: which share of each byte's occurrences goes to which expert."""
 
     title = "Which bytes each expert gets"
-    about = (
-        "Each column is a byte of the validation text, the most frequent one first; the stronger, the more of it goes to that expert. "
-        "If experts did not look at bytes, every column would be like the one at the left, which is all bytes together."
-    )
+    about = "Each column is a byte of the validation text, the most frequent one first; the stronger, the more of it goes to that expert."
     needs = (METRIC,)
     layered = True
     live = "redraw"

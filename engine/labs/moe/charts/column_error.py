@@ -19,8 +19,7 @@ class ColumnError(Chart):
 
     title = "Balancing a batch, iteration by iteration"
     about = (
-        "How far the expert with the worst soft share is from an equal one, before each of Sinkhorn's iterations on the newest batch read; "
-        "iteration 1 is the plain softmax, and an exact 0 is drawn at 3e-8, the rounding of fp32."
+        "How far the expert with the worst soft share is from an equal one, before each of Sinkhorn's iterations on the newest batch read."
     )
     needs = (METRIC,)
     layered = True

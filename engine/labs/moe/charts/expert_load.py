@@ -20,8 +20,8 @@ class ExpertLoad(Chart):
 
     title = "Who gets the tokens"
     about = (
-        "Each band is one expert and its height the share of tokens it receives; the white line is the evenness of the "
-        "load (its entropy over the entropy of equal shares), so 1, the dashed line, is perfectly even."
+        "Each band is one expert and its height the share of tokens it receives; the white line is the evenness of the load: "
+        "1, the dashed line, is perfectly even."
     )
     needs = ("router/load",)
     layered = True

@@ -15,8 +15,8 @@ class RouterCertainty(Chart):
 
     title = "How sure the router is"
     about = (
-        "The entropy of the router's opinion on one byte (thick; 1 means no opinion) and the median margin by which the best expert "
-        "beats the second (thin): a small margin is a choice that the next step may turn round."
+        "The entropy of the router's opinion on one byte (thick; 1 means no opinion) and the median margin by which the best "
+        "expert beats the second (thin)."
     )
     needs = ("router/token_entropy",)
     layered = True

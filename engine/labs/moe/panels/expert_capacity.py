@@ -22,13 +22,12 @@ class ExpertCapacity(Panel):
     title = "What a capacity limit drops, and what it costs"
     labs = ("moe",)
     formula = (
-        r"C=\left\lceil\phi\,\frac{Tk}{E}\right\rceil,\quad \text{dropped}=\frac{1}{Tk}\sum_e\mathbb{E}\,(c_e-C)^+,"
+        r"C=\Big\lceil\phi\frac{Tk}E\Big\rceil,\quad \text{dropped}=\sum_e\frac{\mathbb E\,(c_e-C)^+}{Tk},"
         r"\quad c_e\sim\mathrm{Bin}(T,\pi_e),\quad \pi_e\propto e^{-s},\quad \text{empty}=1-\frac{\text{kept}}{EC}"
     )
     about = (
-        "On accelerators an expert often gets a buffer of fixed size: C slots, the capacity factor φ times the fair share. Tokens that "
-        "find it full skip the layer, slots that nobody fills are computed all the same. The experts are ranked by load, which falls with "
-        "rank to the power of −s; at s = 0 the router is balanced and only chance drops tokens. (This lab's own layers are dropless.)"
+        "An expert's buffer often has a fixed size: C slots, φ times the fair share. Tokens that find it full skip the layer, "
+        "slots that nobody fills are computed all the same."
     )
     paper = "Switch Transformers (Fedus et al. 2021, arXiv 2101.03961), eq. 3; GShard (Lepikhin et al. 2020, arXiv 2006.16668), section 2.2"
     reading = "capacity as in the papers; drops, FLOPs and bytes derived here from the shapes of the tensors"
@@ -156,12 +155,16 @@ class ExpertCapacity(Panel):
     def says(self, frames: Frames) -> str:
         here = {name: values[0] for name, values in frames["here"].items()}
         weights, buffers, mask, _ = frames["cost"]["bytes"]
-        return (
+        load = (
             f"{here['capacity']:,} slots per expert. The busiest expert wants {here['max_violation'] + 1:.3g} times its fair share, "
             f"{here['dropped']:.1%} of all choices are dropped (chance alone would drop {here['dropped_balanced']:.1%}) and "
-            f"{here['empty']:.1%} of the slots stay empty. One layer keeps {_bytes(weights)} of expert weights and {_bytes(buffers)} of "
-            f"buffers; the one-hot mask that Switch and GShard dispatch with would be {_bytes(mask)}."
+            f"{here['empty']:.1%} of the slots stay empty."
         )
+        memory = (
+            f"One layer keeps {_bytes(weights)} of expert weights and {_bytes(buffers)} of buffers; "
+            f"the one-hot mask that Switch and GShard dispatch with would be {_bytes(mask)}."
+        )
+        return f"{load} {memory}"
 
 
 def _overflow(counts: NDArray, chance: NDArray, capacities: NDArray) -> NDArray:

@@ -31,9 +31,8 @@ class RouterNoise(Panel):
         r"\quad H=-\frac{1}{\ln E}\sum_e\frac{c_e}{Tk}\ln\frac{c_e}{Tk}"
     )
     about = (
-        "Every token goes to k different experts drawn by lot: no router is fairer, and still the experts' loads differ. What a run shows "
-        "inside the band differs from perfect balance by nothing but luck. Tokens count as independent here; in a text, equal bytes go to "
-        "the same expert, so that a fair router strays farther than this."
+        "Every token goes to k different experts drawn by lot: no router is fairer, and still their loads differ. What a run "
+        "shows inside the band differs from perfect balance by nothing but luck."
     )
     paper = "MaxVio: Auxiliary-Loss-Free Load Balancing (Wang et al. 2024, arXiv 2408.15664); the rest is balls thrown into bins"
     reading = "definitions as in the paper, probabilities derived here"
@@ -157,12 +156,14 @@ class RouterNoise(Panel):
         if self.k == self.experts:
             return "With as many choices as experts every expert gets every token: nothing is left to chance."
         span = f"{here['max_violation_low']:.2g} to {here['max_violation_high']:.2g}"
-        return (
+        batch = (
             f"With {self.tokens:,} tokens, {self.experts} experts and k = {self.k}, chance alone gives a MaxVio of "
             f"{here['max_violation_mean']:.2g} ({span} in nine batches of ten), an entropy of {here['entropy_mean']:.4f} and "
-            f"{_few(here['dead_mean'])} in a single batch. The run page averages dead experts over about {MEMORY} batches (decay 0.95): "
-            f"there chance gives {_few(here['dead_averaged'])}."
+            f"{_few(here['dead_mean'])} in a single batch."
         )
+        averaged = _few(here["dead_averaged"])
+        page = f"The run page averages dead experts over about {MEMORY} batches (decay 0.95): there chance gives {averaged}."
+        return f"{batch} {page}"
 
 
 def _few(dead: float) -> str:

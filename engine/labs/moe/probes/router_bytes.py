@@ -25,9 +25,8 @@ BYTES = 256
 FEW = 30  # tokens, below which an expert's diet says little: a share of 0.25 is then uncertain by 0.08
 MOST_LAYERS = 6  # in one picture, evenly spaced
 SAYS = (
-    "Each column is an expert, and its colours say which kinds of bytes it received on the validation text; "
-    "the column on the left is the whole text, which every expert would get by chance. "
-    f"Faded experts got fewer than {FEW} tokens, and where there is no column none."
+    "A column is an expert, its colours the kinds of bytes it received; at the left the whole validation text. "
+    f"Faded: fewer than {FEW} tokens; no column: none."
 )
 
 
