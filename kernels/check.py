@@ -68,9 +68,9 @@ def emulated(kernel: Kernel, folder: Path | None = None, source: str | None = No
     return disagreements(kernel, runners)
 
 
-def _differences(sample: Sample, found: Tensors, told: Tensors) -> Iterator[str]:
-    for name, expected in told.items():
-        got = found[name]
+def _differences(sample: Sample, results: Tensors, answers: Tensors) -> Iterator[str]:
+    for name, expected in answers.items():
+        got = results[name]
         if got.shape != expected.shape:
             yield f"{sample.name}: {name} has shape {tuple(got.shape)}, expected {tuple(expected.shape)}."
             continue
@@ -144,7 +144,7 @@ def examine(kernel: Kernel, folder: Path | None = None) -> Report:
         wrong += emulated(kernel, folder)
         if torch.cuda.is_available():
             gpu = Gpu(torch.device("cuda"), folder)
-            wrong += [f"on the GPU: {says}" for says in disagreements(kernel, [gpu, gpu])]
+            wrong += [f"on the GPU: {message}" for message in disagreements(kernel, [gpu, gpu])]
     except (NoHostCompiler, NoCompiler, CompileError, RuntimeError) as error:
         wrong.append(str(error))
     report.parity = "failed" if wrong else "passed"

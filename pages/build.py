@@ -153,9 +153,9 @@ with top.container(border=True):
             key="launch_cure",
         )
     if once or both:
-        started, says = start(chosen_lab, preset, both, over)
+        started, message = start(chosen_lab, preset, both, over)
         leave(started)
-        st.error(says, icon=":material/error:")
+        st.error(message, icon=":material/error:")
     if declared:
         st.caption("The same on the command line:")
         st.code(command(declared), language="bash", wrap_lines=True)

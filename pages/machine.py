@@ -19,7 +19,7 @@ st.header("Checks", anchor="checks")
 st.caption("What `python -m engine doctor` says on this machine.")
 with st.spinner("Looking at the machine"):
     checks = list(examine())
-rows = [{"check": name, "state": "✓ ok" if ok else "✕ lacks something", "what it says": says} for name, ok, says in checks]
+rows = [{"check": name, "state": "✓ ok" if ok else "✕ lacks something", "what it says": message} for name, ok, message in checks]
 st.table(pl.DataFrame(rows), hide_index=True, border="horizontal")
 lacking = sum(not ok for _, ok, _ in checks)
 st.caption(f"{len(checks)} checks, {lacking} of them not met, at {time.strftime('%H:%M')}.")

@@ -10,10 +10,10 @@ from engine.runs.folder import run_folder
 from engine.runs.series import SeriesInfo, series_key
 from engine.server.service import service
 from pages.parts.charts.live_chart import live_chart
-from pages.parts.charts.looks import looks as looks_of
-from pages.parts.charts.looks import ordered, twins
 from pages.parts.charts.pictures import pictures_now, strips
 from pages.parts.charts.redraw import redrawn, tables
+from pages.parts.charts.run_styles import ordered, twins
+from pages.parts.charts.run_styles import run_styles as looks_of
 from pages.parts.charts.toolbar import toolbar
 from pages.parts.runs import details
 from pages.parts.runs.controls import together
@@ -93,7 +93,7 @@ def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str], frozenset[s
 drawn = shape_now()
 living = len(drawn[1]) < len(folders)
 unread = len(drawn[2]) < len(folders)  # ended, but the index has not caught up
-looks = looks_of(specs, series_now(), theme)
+run_styles = looks_of(specs, series_now(), theme)
 
 # -- head --------------------------------------------------------------------------------------------
 
@@ -112,8 +112,8 @@ with st.container():  # there from the start: an element that came in later woul
 def heads() -> None:
     standing = {folder.run: folder.status() for folder in folders}
     alone = sum(status not in ENDED for status in standing.values()) == 1
-    for look, folder in zip(looks, folders, strict=True):
-        head(look, folder, list(standing), keys=alone)
+    for run_style, folder in zip(run_styles, folders, strict=True):
+        head(run_style, folder, list(standing), keys=alone)
     together(standing)
     said = overhead(folders[0].state())
     if said:
@@ -139,9 +139,11 @@ asking(gone)
 # -- charts ------------------------------------------------------------------------------------------
 
 catalog, unreadable = charts()
-fitting = {name: chart for name, chart in catalog.items() if chart.fits(looks)}
+fitting = {name: chart for name, chart in catalog.items() if chart.fits(run_styles)}
 layers = list(
-    dict.fromkeys(layer for c in fitting.values() if c.layered for need in c.needs for look in looks for layer in look.layers(need))
+    dict.fromkeys(
+        layer for c in fitting.values() if c.layered for need in c.needs for run_style in run_styles for layer in run_style.layers(need)
+    )
 )
 zoom = [float(end) for end in st.query_params.get("zoom", "").split(",") if end.replace(".", "", 1).replace("-", "", 1).isdigit()]
 
@@ -157,13 +159,15 @@ def zoomed(range: list[float] | None) -> None:
 def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
     """One chart: a skeleton that the browser fills, or a whole figure, made again once a second while a run goes on."""
     whole = chart.live == "redraw"
-    figure, frames = redrawn(name, chart, looks, modes["layer"], theme) if whole else (chart.figure(looks, {}, {}, modes["layer"]), {})
+    figure, frames = (
+        redrawn(name, chart, run_styles, modes["layer"], theme) if whole else (chart.figure(run_styles, {}, {}, modes["layer"]), {})
+    )
     live_chart(
         name,
         figure,
-        [look.run for look in looks],
+        [run_style.run for run_style in run_styles],
         modes,
-        living=[look.run for look in looks if look.run not in drawn[1]],
+        living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]],
         log=chart.log,
         redraw=whole,
         range=zoom if len(zoom) == 2 else None,
@@ -171,7 +175,7 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
         on_zoom=zoomed,
     )
     if whole:
-        tables(chart, looks, frames, modes["layer"])
+        tables(chart, run_styles, frames, modes["layer"])
 
 
 @st.fragment
@@ -188,8 +192,8 @@ def board() -> None:
 
 
 board()
-strips(looks, pictures_now(looks), living=[look.run for look in looks if look.run not in drawn[1]])
+strips(run_styles, pictures_now(run_styles), living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]])
 for error in unreadable:
-    st.error(f"The chart in `{error.file}` could not be read: {error.says}", icon=":material/error:")
+    st.error(f"The chart in `{error.file}` could not be read: {error.message}", icon=":material/error:")
 
-st.fragment(details.below)(looks, specs, folders, lab)
+st.fragment(details.below)(run_styles, specs, folders, lab)

@@ -101,7 +101,7 @@ def lived(owner: Owner) -> list[RunFolder]:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def lab_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service over an empty folder that knows every lab at once and starts no run and no zygote."""
     from tests.support.lab_pages import ENTRIES  # torch and streamlit, which few tests need
 

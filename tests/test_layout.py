@@ -48,7 +48,7 @@ def test_no_page_shares_its_name_with_a_package_or_a_standard_library_module() -
 
 ROOMS = sorted(folder.name for folder in (ROOT / "engine").iterdir() if (folder / "__init__.py").exists())
 STATIC = [
-    *(directions.upward, directions.rings, directions.across_topics),
+    *(directions.upward, directions.sparse_line, directions.across_topics),
     *(files.flat_modules, files.long_files, files.same_names, files.doors_with_code, files.module_strings),
 ]
 

@@ -17,8 +17,8 @@ FAILED, STOPPED = CODES["failed"], CODES["stopped"]
 class Refusal(Exception):
     """What was asked cannot be done: an exit code and one sentence for stderr."""
 
-    def __init__(self, code: int, says: str) -> None:
-        super().__init__(says)
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
         self.code = code
 
 

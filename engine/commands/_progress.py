@@ -18,11 +18,11 @@ class Progress:
     def __init__(self, folder: RunFolder, owner: Owner) -> None:
         self.folder, self.active = folder, sys.stderr.isatty()
         self._loss: Any = None
-        self._says, self._next = "", 0.0
+        self._message, self._next = "", 0.0
         self._unsubscribe = owner.subscribe({folder.run}, self._hear) if self.active else lambda: None
 
-    def say(self, says: str) -> None:
-        self._says, self._next = says, 0.0
+    def say(self, message: str) -> None:
+        self._message, self._next = message, 0.0
 
     def show(self) -> None:
         if self.active and time.monotonic() >= self._next:
@@ -43,9 +43,9 @@ class Progress:
     def _line(self) -> str:
         status, state = self.folder.status(), self.folder.state()
         if status == "queued":
-            return f"{self.folder.run}: queued {self._says}"
+            return f"{self.folder.run}: queued {self._message}"
         step, steps, seconds = state.get("step") or 0, state.get("steps") or 0, state.get("step_seconds")
-        parts = [f"{self.folder.run}: {self._says or state.get('phase') or status}", f"step {step}/{steps}"]
+        parts = [f"{self.folder.run}: {self._message or state.get('phase') or status}", f"step {step}/{steps}"]
         if self._loss is not None:
             parts.append(f"loss {self._loss:.4f}" if isinstance(self._loss, float) else f"loss {self._loss}")
         if seconds and steps > step:

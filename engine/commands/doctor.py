@@ -14,6 +14,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     checks = list(examine())
-    document = {"checks": [{"name": name, "ok": ok, "says": says} for name, ok, says in checks]}
-    tell(args.json, document, [f"{'ok ' if ok else 'no '} {name:<12}{says}" for name, ok, says in checks])
+    document = {"checks": [{"name": name, "ok": ok, "says": message} for name, ok, message in checks]}
+    tell(args.json, document, [f"{'ok ' if ok else 'no '} {name:<12}{message}" for name, ok, message in checks])
     return ANSWERED

@@ -77,9 +77,9 @@ def _bench(chosen: list[Any], args: argparse.Namespace) -> dict[str, Any]:
     return document
 
 
-def _progress(args: argparse.Namespace, says: str) -> None:
+def _progress(args: argparse.Namespace, message: str) -> None:
     if not args.json:
-        sys.stderr.write(f"… {says}\n")
+        sys.stderr.write(f"… {message}\n")
 
 
 def _lines(rows: list[dict[str, Any]]) -> list[str]:
@@ -98,7 +98,7 @@ def _lines(rows: list[dict[str, Any]]) -> list[str]:
             for row in rows
         ],
     )
-    out += [f"! {row['kernel']}: {says}" for row in rows for says in row.get("problems", ())]
+    out += [f"! {row['kernel']}: {message}" for row in rows for message in row.get("problems", ())]
     for row in rows:
         for size in (row["bench"] or {}).get("sizes", ()):
             ours = size["runs"]["ours"]["cold"]["median"]

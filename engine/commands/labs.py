@@ -35,9 +35,9 @@ def run(args: argparse.Namespace) -> int:
 def catalog(fresh: bool = False) -> Document:
     """The labs document; its first computation takes seconds and says so on stderr."""
 
-    def progress(says: str) -> None:
+    def progress(message: str) -> None:
         if sys.stderr.isatty():
-            print(f"… {says}", file=sys.stderr)
+            print(f"… {message}", file=sys.stderr)
 
     try:
         return labs_document(data_folder(), fresh=fresh, progress=progress)

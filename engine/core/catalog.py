@@ -44,9 +44,13 @@ class Broken:
     """A file of a catalog that could not be read, and why, in one sentence.  `kind`: "lab", "probe", …; `name`: of the entry."""
 
     file: str
-    says: str
+    message: str
     kind: str = ""
     name: str = ""
+
+    def json(self) -> dict[str, str]:
+        """An entry of `errors` in `labs --json`."""
+        return {"file": self.file, "says": self.message, "kind": self.kind, "name": self.name}
 
 
 class Catalog(Generic[T]):

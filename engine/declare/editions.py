@@ -45,8 +45,8 @@ def difference(spec: Mapping[str, Any], labs: Path = LABS) -> str:
 
 def sentence(spec: Mapping[str, Any]) -> str:
     """The same as a whole sentence for whoever looks at the run."""
-    says = difference(spec)
-    return f"{says[0].upper()}{says[1:]}." if says else ""
+    message = difference(spec)
+    return f"{message[0].upper()}{message[1:]}." if message else ""
 
 
 @lru_cache(maxsize=64)

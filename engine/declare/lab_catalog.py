@@ -38,7 +38,7 @@ def cached(data: Path, root: Path = ROOT) -> Document | None:
     return None if raw is None else fill(raw, measured_folder(root))
 
 
-def labs_document(data: Path, *, fresh: bool = False, progress: Progress = lambda says: None, root: Path = ROOT) -> Document:
+def labs_document(data: Path, *, fresh: bool = False, progress: Progress = lambda message: None, root: Path = ROOT) -> Document:
     """The document of `labs --json`, its texts filled with what is measured.  Raises LabsUnreadable."""
     return fill(raw_document(data, fresh=fresh, progress=progress, root=root), measured_folder(root))
 
@@ -56,7 +56,7 @@ def raw_document(
     data: Path,
     *,
     fresh: bool = False,
-    progress: Progress = lambda says: None,
+    progress: Progress = lambda message: None,
     root: Path = ROOT,
     compute: Compute | None = None,
 ) -> Document:
@@ -74,18 +74,18 @@ def raw_document(
         found = None if fresh else _cached(data, root)  # another process may have computed it while we waited
         if found is not None:
             return found
-        place = cache / f"labs-{key(root)}.json"
-        (compute or compute_in_child)(place, progress, root)
-        _forget_old(cache, place)
-    found = read_json(place)
+        file = cache / f"labs-{key(root)}.json"
+        (compute or compute_in_child)(file, progress, root)
+        _forget_old(cache, file)
+    found = read_json(file)
     if found is None:
         raise LabsUnreadable("The labs were computed, but their document could not be read back.")
     return found
 
 
-def compute_in_child(place: Path, progress: Progress, root: Path = ROOT) -> None:
+def compute_in_child(file: Path, progress: Progress, root: Path = ROOT) -> None:
     """Write the document to `place` from a fresh interpreter."""
-    command = [sys.executable, "-m", started.DESCRIBE, str(place.resolve())]
+    command = [sys.executable, "-m", started.DESCRIBE, str(file.resolve())]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -142,10 +142,10 @@ def _record(path: Path, _written: int, _size: int) -> Document | None:
     return read_json(path)
 
 
-def statistic(found: Document, one: Placeholder) -> dict[Any, float | None]:
+def statistic(document: Document, one: Placeholder) -> dict[Any, float | None]:
     """Seed -> value; None where a level was never reached.  {} when the record does not hold this statistic for every seed."""
     out: dict[Any, float | None] = {}
-    for run in found.get("runs", []):
+    for run in document.get("runs", []):
         if one.stat == "below":
             levels, key = run.get("first_at_or_below", {}).get(one.metric, {}), f"{one.level:g}"
         else:

@@ -62,16 +62,16 @@ class Known:
 
 def replace(text: str, value: Callable[[Placeholder], str]) -> str:
     """`text` with the value of each placeholder in its place."""
-    return _BRACES.sub(lambda found: value(parse(found[0])), text) if "{" in text else text
+    return _BRACES.sub(lambda match: value(parse(match[0])), text) if "{" in text else text
 
 
 def check(text: str, known: Known) -> None:
     """PlaceholderError for the first placeholder that names what does not exist, or a brace without its other half."""
-    for found in _BRACES.finditer(text):
+    for match in _BRACES.finditer(text):
         try:
-            _check(parse(found[0]), known)
+            _check(parse(match[0]), known)
         except PlaceholderError as error:
-            raise PlaceholderError(f"{found[0]} cannot be filled: {error}") from None
+            raise PlaceholderError(f"{match[0]} cannot be filled: {error}") from None
     if set("{}") & set(_BRACES.sub("", text)):
         raise PlaceholderError(f"a brace stands alone; a placeholder is one of {', '.join(USAGE.values())}.")
 

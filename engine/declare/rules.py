@@ -18,11 +18,11 @@ class Rule:
 
     one: str
     other: str
-    says: str
+    message: str
     word: ClassVar[str] = ""
 
     def json(self) -> dict[str, Any]:
-        return {"rule": self.word, "knobs": [self.one, self.other], "says": self.says}
+        return {"rule": self.word, "knobs": [self.one, self.other], "says": self.message}
 
 
 @dataclass(frozen=True)

@@ -115,8 +115,8 @@ def _add(out: Texts, heading: str, paragraphs: list[str]) -> None:
     words = heading.split()[1:]
     if len(words) == 1:
         if len(paragraphs) != 2:
-            says = f'under "{heading}" there are {len(paragraphs)} paragraphs; a preset has two, its story and what to see.'
-            raise TextError(out.file, says)
+            message = f'under "{heading}" there are {len(paragraphs)} paragraphs; a preset has two, its story and what to see.'
+            raise TextError(out.file, message)
         out.presets[words[0]] = PresetText(*paragraphs)
     elif len(words) == 2 and words[0] in ("chart", "panel"):
         if len(paragraphs) != 1:

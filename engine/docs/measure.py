@@ -89,21 +89,21 @@ def first_at_or_below(run: Path, thresholds: Thresholds) -> dict[str, dict[str, 
     return out
 
 
-def kept(told: Mapping[str, Any], state: Mapping[str, Any], shown: Sequence[str]) -> Run:
+def kept(document: Mapping[str, Any], state: Mapping[str, Any], shown: Sequence[str]) -> Run:
     """Of one `show` document: the end of every global metric and of the lab's own, the largest value of the global ones, the events."""
-    scalars = {k: m for k, m in told["metrics"].items() if m["kind"] == "scalar" and not k.startswith("time/")}
+    scalars = {k: m for k, m in document["metrics"].items() if m["kind"] == "scalar" and not k.startswith("time/")}
     events: dict[str, dict[str, int]] = {}
-    for event in told["events"]:
+    for event in document["events"]:
         seen = events.setdefault(event["kind"], {"count": 0, "first": event["step"]})
         seen["count"] += 1
     return {
-        "status": told["status"],
-        "steps": told["steps"],
+        "status": document["status"],
+        "steps": document["steps"],
         "cpu_seconds": round(float(state.get("cpu_seconds") or 0.0), 1),
         "metrics": {k: m["last"] for k, m in scalars.items() if not split_key(k)[1] or split_key(k)[0] in shown},
         "largest": {k: m["max"] for k, m in scalars.items() if not split_key(k)[1]},
         "events": events,
-        "provenance": told["provenance"],
+        "provenance": document["provenance"],
     }
 
 
@@ -166,7 +166,7 @@ def measure(
     work: Sequence[tuple[str, str, list[int]]], labs: Mapping[str, type[Lab]], docs: Path, scratch: Path, at_a_time: int = AT_A_TIME
 ) -> int:
     """Run everything, two at a time by default, and write a file per preset as soon as its last seed is in -> how many runs failed."""
-    labs_document(scratch, progress=lambda says: say(says))
+    labs_document(scratch, progress=lambda message: say(message))
     failed = 0
     with ThreadPoolExecutor(at_a_time) as pool:
         waiting = [
@@ -207,7 +207,7 @@ def main(given: Sequence[str]) -> int:
         parser.error("name a lab, or give --all")
     labs, broken = Catalog("", Lab).load()
     for bad in broken:
-        say(f"{bad.file}: {bad.says}")
+        say(f"{bad.file}: {bad.message}")
     docs = ROOT / "docs" / "measured"
     work = chosen(arguments, labs, docs)
     with tempfile.TemporaryDirectory(prefix="faultline-measure-") as temporary:

@@ -33,7 +33,7 @@ def pages(measured: Path) -> dict[str, str]:
     probes, broken_probes = Catalog("probes", Probe).load()
     detectors, broken_detectors = Catalog("detectors", Detector).load()
     for bad in [*broken, *broken_probes, *broken_detectors]:
-        raise ImportError(f"{bad.file}: {bad.says}")
+        raise ImportError(f"{bad.file}: {bad.message}")
     out = {"probes.md": _probes(probes), "detectors.md": _detectors(detectors), "store.md": _store()}
     for name, lab in labs.items():
         out[f"lab_{name}.md"] = _lab(name, lab, measured)

@@ -18,30 +18,30 @@ from engine.index.downsample import View, by_step, thin
 Asked = tuple[int, tuple[int, ...]]  # a run and the metric ids that make up one series
 
 
-def series(cursor: duckdb.DuckDBPyConnection, asked: Sequence[Asked], lo: int | None, hi: int | None, points: int) -> list[dict[str, Any]]:
+def series(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[Asked], lo: int | None, hi: int | None, points: int) -> list[dict[str, Any]]:
     """One answer per asked series, in one query; the buckets of all are those of their common range of steps."""
-    found = cursor.execute(f"SELECT run_id, metric_id, step, t, value FROM store.metric_point WHERE {_where(asked, lo, hi)}").fetchnumpy()
+    found = cursor.execute(f"SELECT run_id, metric_id, step, t, value FROM store.metric_point WHERE {_where(wanted, lo, hi)}").fetchnumpy()
     steps = found["step"]
     if not len(steps):
-        return [_answer(found, np.arange(0), points, (0, 0)) for _ in asked]
+        return [_answer(found, np.arange(0), points, (0, 0)) for _ in wanted]
     view = (int(steps.min()), int(steps.max()))
-    if len(asked) == 1:
+    if len(wanted) == 1:
         return [_answer(found, by_step(steps, found["t"]), points, view)]
     rows_of = _by_series(found["run_id"], found["metric_id"])
     answers = []
-    for run, metrics in asked:
+    for run, metrics in wanted:
         parts = [rows_of[run, metric] for metric in metrics if (run, metric) in rows_of]
         rows = np.concatenate(parts) if parts else np.arange(0)
         answers.append(_answer(found, rows[by_step(steps[rows], found["t"][rows])], points, view))
     return answers
 
 
-def vectors(cursor: duckdb.DuckDBPyConnection, asked: Asked, lo: int | None, hi: int | None, rows: int) -> dict[str, Any]:
+def vectors(cursor: duckdb.DuckDBPyConnection, wanted: Asked, lo: int | None, hi: int | None, rows: int) -> dict[str, Any]:
     """At most about `rows` rows: of each bucket the one with the largest element (a NaN counts as largest), the first and the last.
 
     The same rows as `thin_rows` keeps.
     """
-    which = _where([asked], lo, hi)
+    which = _where([wanted], lo, hi)
     count, first, last = cursor.execute(f"SELECT count(*), min(step), max(step) FROM store.vector_point WHERE {which}").fetchall()[0]
     if count > rows:
         width = max(1, -(-(last - first + 1) // rows))
@@ -57,10 +57,10 @@ def vectors(cursor: duckdb.DuckDBPyConnection, asked: Asked, lo: int | None, hi:
     }
 
 
-def _where(asked: Sequence[Asked], lo: int | None, hi: int | None) -> str:
+def _where(wanted: Sequence[Asked], lo: int | None, hi: int | None) -> str:
     """The rows of all asked series and perhaps a few others; ids and steps are our own integers."""
-    runs = sorted({run for run, _ in asked})
-    metrics = sorted({metric for _, metrics in asked for metric in metrics})
+    runs = sorted({run for run, _ in wanted})
+    metrics = sorted({metric for _, metrics in wanted for metric in metrics})
     parts = [_among("run_id", runs), _among("metric_id", metrics)]
     parts += [f"step >= {int(lo)}"] if lo is not None else []
     parts += [f"step <= {int(hi)}"] if hi is not None else []
@@ -81,8 +81,8 @@ def _by_series(runs: np.ndarray, metrics: np.ndarray) -> dict[tuple[int, int], n
     return {(int(keys[s]) >> 32, int(keys[s]) & 0xFFFFFFFF): rows for s, rows in zip(starts, parts, strict=True)}
 
 
-def _answer(found: dict[str, np.ndarray], rows: np.ndarray, points: int, view: View) -> dict[str, Any]:
-    steps, ts, values = (found[name][rows] for name in ("step", "t", "value"))
+def _answer(columns: dict[str, np.ndarray], rows: np.ndarray, points: int, view: View) -> dict[str, Any]:
+    steps, ts, values = (columns[name][rows] for name in ("step", "t", "value"))
     kept, marks = thin(steps, values, points, view)
     nonfinite = zip(steps[marks].tolist(), ts[marks].tolist(), values[marks].tolist(), strict=True)
     return {

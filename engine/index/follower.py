@@ -84,7 +84,7 @@ class Follower:
         self._pulse, self._status = float("-inf"), "running"
         self._torn = ("", 0.0)
 
-    def look(self, batch: Batch, reap: Callable[[RunFolder], None]) -> int:
+    def advance(self, batch: Batch, reap: Callable[[RunFolder], None]) -> int:
         """Read what is new into `batch` -> how many bytes.  `reap` is called for a worker that died without a word."""
         self.more, self.reset = False, None
         if self.row["status"] == "unreadable":

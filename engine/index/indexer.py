@@ -78,7 +78,7 @@ class Indexer:
 
     def _scan(self) -> None:
         """New, changed and deleted run folders.  Costs one `stat` while nothing happens."""
-        seen = self._watch.look()
+        seen = self._watch.scan()
         if seen is None:
             return
         known = set(self.directory.runs)
@@ -133,7 +133,7 @@ class Indexer:
         for follower in followers:
             if read >= ALLOWANCE:
                 break
-            read += follower.look(batch, self._reap)
+            read += follower.advance(batch, self._reap)
             looked.append(follower)
         lost = [f for f in looked if f.gone or f.misread]
         kept = [f for f in looked if not f.gone and not f.misread]

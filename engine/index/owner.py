@@ -80,9 +80,9 @@ class Owner:
                 self.problem = f"{error} The index is kept in memory until the lab is started again."
         self._serve(in_memory())
 
-    def _serve(self, connection: duckdb.DuckDBPyConnection, says: str = "") -> None:
+    def _serve(self, connection: duckdb.DuckDBPyConnection, message: str = "") -> None:
         """What keeps an index up to date, and who answers from it."""
-        self.problem = says or self.problem
+        self.problem = message or self.problem
         self._indexer = Indexer(self.runs, connection, self._listeners, lazy=self.lazy, reap=self._reap)
         self.store = Store(connection, self._indexer.directory, self.data, self.lazy, need=self.ensure, suspect=self._suspect)
 
@@ -182,7 +182,7 @@ class Owner:
     def _reap(self, folder: RunFolder) -> None:
         if self.role == "owner" and not (self.reaper is not None and self.reaper(folder)):
             with contextlib.suppress(OSError):  # a full disk: it is lost all the same, and told at a later pass
-                folder.write_exit("lost", says=GONE)
+                folder.write_exit("lost", message=GONE)
 
     def _suspect(self) -> None:
         """A question failed in a way that a damaged file would explain: the next pass looks."""

@@ -141,10 +141,10 @@ class Store:
         return self.many([(run, name, layer)], lo=lo, hi=hi, points=points)[0]
 
     def many(
-        self, asked: Sequence[tuple[str, str, str]], *, lo: int | None = None, hi: int | None = None, points: int = POINTS
+        self, wanted: Sequence[tuple[str, str, str]], *, lo: int | None = None, hi: int | None = None, points: int = POINTS
     ) -> list[dict[str, Any]]:
         """Many series (run, name, layer) for about the price of one: all curves of a page, or one curve of a hundred runs."""
-        ids = [(self._id(run), self._directory.ids.get((name, layer), ()) or (-1,)) for run, name, layer in asked]
+        ids = [(self._id(run), self._directory.ids.get((name, layer), ()) or (-1,)) for run, name, layer in wanted]
         if not ids:
             return []
         with self._cursor() as cursor:
@@ -173,8 +173,8 @@ class Store:
                 f"SELECT rule, step, says FROM store.event WHERE run_id = {run_id} AND kind = 'image' ORDER BY rule, step, rowid"
             ).fetchall()
         out: dict[str, dict[int, str]] = {}
-        for name, step, says in found:
-            out.setdefault(name, {})[step] = says
+        for name, step, message in found:
+            out.setdefault(name, {})[step] = message
         return out
 
     def frame(self, run: str, names: Iterable[str] | None = None, *, newest: bool = False) -> pl.DataFrame:

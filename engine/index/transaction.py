@@ -82,7 +82,7 @@ def totals(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "SELECT run, problem FROM store.run WHERE problem <> '' UNION ALL "
         "SELECT run, says FROM store.event JOIN store.run USING (run_id) WHERE kind = 'damage' ORDER BY ALL"
     ).fetchall()
-    return {"runs": runs, "points": scalars + vectors, "problems": [f"{run}: {says}" for run, says in found]}
+    return {"runs": runs, "points": scalars + vectors, "problems": [f"{run}: {message}" for run, message in found]}
 
 
 def _save_rows(cursor: duckdb.DuckDBPyConnection, followers: list[Follower]) -> None:

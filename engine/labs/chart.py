@@ -23,7 +23,7 @@ Events = Mapping[str, Sequence[Mapping[str, Any]]]  # run id -> events as in `sh
 
 
 @dataclass(frozen=True)
-class RunLook:
+class RunStyle:
     """One run as every chart draws it: a fixed colour and dash, a short label, and the series it has."""
 
     run: str
@@ -66,17 +66,17 @@ class Chart:
     log: ClassVar[bool] = False
     live: ClassVar[Literal["extend", "redraw"]] = "extend"
     newest: ClassVar[bool] = False
-    place: ClassVar[int] = 50  # order on the page, small first
+    order: ClassVar[int] = 50  # order on the page, small first
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         """-> the figure of `runs`; a run without a frame gets its traces with no points."""
         raise TypeError(f"{type(self).__name__} must define figure(runs, frames, events, layer)")
 
-    def table(self, run: RunLook, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
+    def table(self, run: RunStyle, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
         """What a redrawn figure shows of one run in numbers and words, for those who would rather read; None for a chart without."""
         return None
 
-    def fits(self, runs: Sequence[RunLook]) -> bool:
+    def fits(self, runs: Sequence[RunStyle]) -> bool:
         """True when at least one run has everything that the chart needs."""
         return any(all(run.has(metric) for metric in self.needs) for run in runs)
 
@@ -84,7 +84,7 @@ class Chart:
 def charts() -> tuple[dict[str, Chart], list[Broken]]:
     """Every chart of the catalog in the order of the page, and the files that could not be read."""
     good, bad = Catalog("charts", Chart).load()
-    return {name: good[name]() for name in sorted(good, key=lambda n: (good[n].place, n))}, bad
+    return {name: good[name]() for name in sorted(good, key=lambda n: (good[n].order, n))}, bad
 
 
 def blank(*, y_title: str = "", height: int = 300) -> go.Figure:

@@ -27,7 +27,7 @@ Document = dict[str, Any]
 Progress = Callable[[str], None]
 
 
-def document(progress: Progress = lambda says: None) -> Document:
+def document(progress: Progress = lambda message: None) -> Document:
     """Read every lab, probe and detector; a file that cannot be read becomes an entry of `errors` and hides nothing else.
 
     Texts keep their placeholders: the document is filled when it is read (`engine.declare.measured`).
@@ -56,7 +56,7 @@ def document(progress: Progress = lambda says: None) -> Document:
         "labs": labs,
         "probes": [_probe(n, k) for n, k in probes.items()],
         "detectors": [{"name": n, "watches": list(k.watches), "fatal": k.fatal, "about": _about(k)} for n, k in detectors.items()],
-        "errors": [vars(one) for one in dict.fromkeys(broken)],
+        "errors": [one.json() for one in dict.fromkeys(broken)],
     }
 
 
@@ -88,7 +88,7 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "icon": lab.icon,
         "papers": list(lab.papers),
         "edition": lab.edition,
-        "editions": {str(number): says for number, says in lab.editions.items()},
+        "editions": {str(number): message for number, message in lab.editions.items()},
         "story": texts.story,
         "provides": sorted(lab.provides),
         "chart_notes": texts.charts,
@@ -107,16 +107,16 @@ def texts_of(name: str, lab: type[Lab]) -> Texts:
     return read(path, name, path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name)
 
 
-def _check_texts(texts: Texts, lab: type[Lab], told: Document) -> None:
+def _check_texts(texts: Texts, lab: type[Lab], json_: Document) -> None:
     """TextError for a heading or a placeholder that names what does not exist.  Charts are listed, not imported: they draw with Plotly."""
     charts = Catalog("charts", object).names()
-    panels = [panel["name"] for panel in told["panels"]]
+    panels = [panel["name"] for panel in json_["panels"]]
     texts.check_names(lab.presets, charts, panels)
     probes, broken = Catalog("probes", Probe).load()
     metrics: dict[str, set[bool]] = {}
     for metric in (m for probe in probes.values() for m in probe.metrics if m.kind == "scalar"):
         metrics.setdefault(metric.name, set()).add(metric.layered)
-    known = Known(frozenset(told["presets"]), frozenset(_knob_names(told["knobs"])), None if broken else metrics, lab.thresholds)
+    known = Known(frozenset(json_["presets"]), frozenset(_knob_names(json_["knobs"])), None if broken else metrics, lab.thresholds)
     for text in texts.every():
         try:
             check(text, known)
@@ -168,7 +168,7 @@ def describe_panels(lab: str, problems: Problems | None = None, more: Mapping[st
             one = {"name": name, **{text: getattr(kind, text) for text in TEXTS}, "knobs": describe(kind, problems)}
             one["about"] = " ".join(filter(None, [kind.about, (more or {}).get(name)]))
             if lab in kind.labs:
-                found.append((kind.place, name, one))
+                found.append((kind.order, name, one))
         except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
             if problems is None:
                 raise
@@ -177,4 +177,4 @@ def describe_panels(lab: str, problems: Problems | None = None, more: Mapping[st
 
 
 if __name__ == "__main__":
-    write_json(Path(sys.argv[1]), document(lambda says: print(f"… {says}", flush=True)))  # noqa: T201
+    write_json(Path(sys.argv[1]), document(lambda message: print(f"… {message}", flush=True)))  # noqa: T201

@@ -60,9 +60,9 @@ class Lab(Knobs):
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Lab:
-        says = broken([rule.json() for rule in self.rules], self.flat())
-        if says:
-            raise ValueError(" ".join(says))
+        message = broken([rule.json() for rule in self.rules], self.flat())
+        if message:
+            raise ValueError(" ".join(message))
         return self
 
     # -- what a lab defines ------------------------------------------------------------------------

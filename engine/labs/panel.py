@@ -34,7 +34,7 @@ class Panel(Knobs):
     about: ClassVar[str]
     paper: ClassVar[str] = ""
     reading: ClassVar[str] = ""
-    place: ClassVar[int] = 50  # order on the page
+    order: ClassVar[int] = 50  # order on the page
 
     def compute(self) -> Frames:
         """-> named frames, a pure function of the panel's fields; ValueError, in one sentence, for fields that do not go together.
@@ -47,7 +47,7 @@ class Panel(Knobs):
         """-> the figure of the frames, with NaN and infinities where `compute` had them; only this method imports plotly."""
         raise TypeError(f"{type(self).__name__} must define figure(frames)")
 
-    def says(self, frames: Frames) -> str:
+    def sentence(self, frames: Frames) -> str:
         """-> one sentence with the numbers that matter, shown under the figure; "" for none."""
         return ""
 

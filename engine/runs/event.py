@@ -18,8 +18,10 @@ class Event:
     layer: str = ""
     value: float | None = None
     threshold: float | None = None
-    says: str = ""
+    message: str = ""
 
     def json(self) -> dict[str, Any]:
-        """A dict for JSON; NaN and infinities become their names."""
-        return {k: jsonable(v) for k, v in asdict(self).items()}
+        """A dict for JSON; NaN and infinities become their names, and `message` is called "says" there, as in every stored event."""
+        fields = asdict(self)
+        fields["says"] = fields.pop("message")
+        return {name: jsonable(value) for name, value in fields.items()}

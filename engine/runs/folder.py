@@ -153,13 +153,13 @@ class RunFolder:
         """The CUDA_VISIBLE_DEVICES its worker was started with."""
         return str((read_json(self.path / "proc.json") or {}).get("gpu", ""))
 
-    def write_exit(self, status: str, *, code: int | None = None, by_signal: int | None = None, says: str = "") -> None:
+    def write_exit(self, status: str, *, code: int | None = None, by_signal: int | None = None, message: str = "") -> None:
         """The end of a run, told once: a second telling is ignored, so a worker's own word stands."""
         if status not in ENDS:
             raise ValueError(f"{status!r} is no end of a run; allowed are {', '.join(sorted(ENDS))}.")
         if not (self.path / "exit.json").exists():
             name = signal.Signals(by_signal).name if by_signal else None
-            told = {"status": status, "code": code, "signal": name, "says": says, "ended": time.time()}
+            told = {"status": status, "code": code, "signal": name, "says": message, "ended": time.time()}
             write_json(self.path / "exit.json", told)
 
     def status(self) -> str:

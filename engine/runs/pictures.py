@@ -47,7 +47,7 @@ class Picture(NamedTuple):
 
     name: str
     pixels: Any
-    says: str = ""
+    message: str = ""
 
 
 class Pictures:
@@ -56,7 +56,7 @@ class Pictures:
     def __init__(self, run: Path) -> None:
         self.run, self.dropped = run, 0
         self._kept: dict[str, list[int]] = {}  # name -> how many, and the step of the last one
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def take(self, step: int, picture: Picture, *, last: bool = False) -> Event | None:
         """Write one picture -> the event that announces it; None, after a line in the log, when there is nothing to announce.
@@ -82,7 +82,7 @@ class Pictures:
             self._tell("disk", f"The picture {path.name} could not be written ({error.strerror or error}); the training goes on.")
             return None
         self._kept[name] = [count + 1, step]
-        return Event(step, "image", rule=name, says=" ".join([str(picture.says), *notes]).strip())
+        return Event(step, "image", rule=name, message=" ".join([str(picture.message), *notes]).strip())
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint: a resumed run keeps the pictures that an uninterrupted one would keep."""
@@ -91,11 +91,11 @@ class Pictures:
     def load(self, state: Mapping[str, Any]) -> None:
         self._kept = {name: list(kept) for name, kept in state.items()}
 
-    def _tell(self, what: str, says: str) -> None:
+    def _tell(self, what: str, message: str) -> None:
         """One line in the run's log for each kind of trouble."""
-        if what not in self._told:
-            self._told.add(what)
-            log.warning("%s", says)
+        if what not in self._warned:
+            self._warned.add(what)
+            log.warning("%s", message)
 
 
 def readable(pixels: Any) -> tuple[np.ndarray, list[str]]:

@@ -37,14 +37,14 @@ def find_frame(data: bytes, at: int, decodes: Callable[[int, bytes], bool], *, c
 
 def damage(file: str, at: int, size: int, step: int, t: float) -> dict[str, Any]:
     """The event that tells of a gap of `size` bytes, at the step that was read next."""
-    says = f"{size:,} bytes of {file} at byte {at:,} are damaged and were skipped; what was measured there is lost, the rest was read."
-    return {"step": step, "t": t, "kind": "damage", "rule": "", "layer": "", "value": float(size), "threshold": None, "says": says}
+    message = f"{size:,} bytes of {file} at byte {at:,} are damaged and were skipped; what was measured there is lost, the rest was read."
+    return {"step": step, "t": t, "kind": "damage", "rule": "", "layer": "", "value": float(size), "threshold": None, "says": message}
 
 
 def nameless(file: str, size: int, step: int, t: float) -> dict[str, Any]:
     """The event that tells of whole frames whose series were described in a part that is damaged."""
-    says = f"{size:,} bytes of {file} hold values whose names were lost in damage before them; they were skipped."
-    return {**damage(file, 0, size, step, t), "says": says}
+    message = f"{size:,} bytes of {file} hold values whose names were lost in damage before them; they were skipped."
+    return {**damage(file, 0, size, step, t), "says": message}
 
 
 def _plausible(kind: int, body: memoryview) -> bool:

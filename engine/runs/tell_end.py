@@ -18,14 +18,14 @@ def tell_end(folder: RunFolder, code: int) -> None:
         name = signal.Signals(-code).name
         asked = (folder.path / "STOP").exists()
         if asked and -code == signal.SIGTERM:
-            folder.write_exit("stopped", by_signal=-code, says="Stopped by signal SIGTERM before it could write a checkpoint.")
+            folder.write_exit("stopped", by_signal=-code, message="Stopped by signal SIGTERM before it could write a checkpoint.")
         elif asked:
-            folder.write_exit("killed", by_signal=-code, says=f"It did not answer to stop and was killed by signal {name}.")
+            folder.write_exit("killed", by_signal=-code, message=f"It did not answer to stop and was killed by signal {name}.")
         else:
             hint = OUT_OF_MEMORY if -code == signal.SIGKILL else ""
-            folder.write_exit("killed", by_signal=-code, says=f"The worker was killed by signal {name}{hint}.")
+            folder.write_exit("killed", by_signal=-code, message=f"The worker was killed by signal {name}{hint}.")
         return
     status = STATUS_OF_CODE.get(code, "failed")
     last = next((line.strip() for line in reversed(folder.log(50)) if line.strip()), "")
-    says = "" if status != "failed" else f"The worker ended with code {code}" + (f": {last}" if last else " and said nothing.")
-    folder.write_exit(status, code=code, says=says)
+    message = "" if status != "failed" else f"The worker ended with code {code}" + (f": {last}" if last else " and said nothing.")
+    folder.write_exit(status, code=code, message=message)

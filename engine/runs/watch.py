@@ -36,7 +36,7 @@ class RunsWatch:
         self._left: dict[str, float] = {}  # run -> its folder's modification time when it was left alone
         self._changed, self._next_sweep = 0.0, 0.0
 
-    def look(self) -> Seen | None:
+    def scan(self) -> Seen | None:
         """What there is now; None, for the price of one `stat`, while nothing can have happened.  FileNotFoundError without a folder."""
         changed, now = os.stat(self.runs).st_mtime, time.monotonic()
         if changed == self._changed and settled(changed) and now < self._next_sweep:

@@ -36,7 +36,7 @@ def stop(folder: RunFolder, executor: Executor) -> str:
     mine = locks.take(folder.path / "claim")
     if mine is not None:
         if folder.status() == "queued":
-            folder.write_exit("stopped", says="Stopped before it began.")
+            folder.write_exit("stopped", message="Stopped before it began.")
         mine.release()
     return folder.status()
 
@@ -66,8 +66,8 @@ def resume(folder: RunFolder, executor: Executor | None = None) -> str:
         raise Refused(f"{folder.run} is finished: all its steps are done; run it again, or with more steps.")
     if status not in ENDED:
         raise Refused(f"{folder.run} is {status}; it goes on by itself.")
-    if says := against(folder, executor or Local()):
-        raise Refused(says)
+    if message := against(folder, executor or Local()):
+        raise Refused(message)
     mine = _lock_of_an_ended(folder)
     try:
         if folder.status() not in ENDED:
@@ -99,8 +99,8 @@ def delete(folder: RunFolder) -> None:
 
 def _readable(folder: RunFolder) -> None:
     """Refuse orders to a run that only a newer Faultline understands."""
-    if says := folder.unreadable():
-        raise Refused(f"{folder.run} is unreadable ({says}); it can only be deleted.")
+    if message := folder.unreadable():
+        raise Refused(f"{folder.run} is unreadable ({message}); it can only be deleted.")
 
 
 def _lock_of_an_ended(folder: RunFolder) -> locks.RunLock:

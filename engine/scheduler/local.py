@@ -54,7 +54,7 @@ class Local:
                     pass_fds=(lock.fd,),
                 )
         except OSError as error:
-            folder.write_exit("failed", says=f"The worker could not be started: {error}.")
+            folder.write_exit("failed", message=f"The worker could not be started: {error}.")
             lock.release()
             return
         child.returncode = 0  # reaped by pid in `status`; Popen must neither wait for it nor warn about it
@@ -70,7 +70,7 @@ class Local:
         if status == "lost" and folder.exit() is None:
             if folder.run in self._sent:
                 tell_end(folder, -self._sent[folder.run])
-            folder.write_exit("lost", says="The worker is gone and left no word: it was killed, or the machine went down.")
+            folder.write_exit("lost", message="The worker is gone and left no word: it was killed, or the machine went down.")
             return folder.status()
         return status
 
@@ -128,8 +128,8 @@ def on_cpu(folder: RunFolder) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": "", "FAULTLINE_DATA": str(folder.path.resolve().parent.parent)}
 
 
-def data_of(told: Mapping[str, Any]) -> dict[str, Any]:
+def data_of(answer: Mapping[str, Any]) -> dict[str, Any]:
     """The data of an answer (engine/worker/data_today.py)."""
-    if "data" not in told:
-        raise DataUnknown(str(told.get("problem")))
-    return dict(told["data"])
+    if "data" not in answer:
+        raise DataUnknown(str(answer.get("problem")))
+    return dict(answer["data"])

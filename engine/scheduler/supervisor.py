@@ -52,7 +52,7 @@ class Supervisor:
         self.problem = ""  # why the last pass failed, in one sentence
         self.order = QueueOrder(self.data)
         self.blocked_by: dict[str, str] = {}  # queued run -> why it has not been started
-        self._asked: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
+        self._stop_requested: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
         self._pressed: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
         self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
@@ -135,13 +135,13 @@ class Supervisor:
     def _scan(self) -> None:
         """Which runs to look at.  Costs one `stat` while nothing happens; whoever resumes a run touches the folder."""
         with contextlib.suppress(FileNotFoundError):  # there is no run yet
-            seen = self._watch.look()
+            seen = self._watch.scan()
             if seen is not None:
                 self._watched = set(seen.awake)
 
     def _forget(self, folder: RunFolder) -> None:
         """An ended run is looked at again when its folder changes."""
-        for known in (self._asked, self._pressed, self._leaving):
+        for known in (self._stop_requested, self._pressed, self._leaving):
             known.pop(folder.run, None)
         if self._watch.leave(folder.run):
             self._watched.discard(folder.run)
@@ -160,7 +160,7 @@ class Supervisor:
                 mine.release()
                 return False
             if (folder.path / "STOP").exists():
-                folder.write_exit("stopped", says="Stopped before it began.")
+                folder.write_exit("stopped", message="Stopped before it began.")
                 mine.release()
                 return False
             knobs = unnest((folder.spec() or {}).get("knobs", {}))
@@ -208,10 +208,10 @@ class Supervisor:
             written = (folder.path / "STOP").stat().st_mtime
         except FileNotFoundError:
             return None
-        if self._asked.get(folder.run, (None, 0.0))[0] != written:
-            self._asked[folder.run] = (written, time.monotonic())
+        if self._stop_requested.get(folder.run, (None, 0.0))[0] != written:
+            self._stop_requested[folder.run] = (written, time.monotonic())
             self._pressed.pop(folder.run, None)
-        return time.monotonic() - self._asked[folder.run][1]
+        return time.monotonic() - self._stop_requested[folder.run][1]
 
     def _start(self, living: list[RunFolder], queued: list[RunFolder]) -> None:
         """In the order of the queue on each device; a run that waits for a GPU holds up no CPU run, and a paused one nobody."""

@@ -37,8 +37,8 @@ Question = tuple[str, str, str]  # code, panel, arguments
 class PanelError(RuntimeError):
     """No frames: one sentence for the person; `trace` is the traceback of a panel that broke, else empty."""
 
-    def __init__(self, says: str, trace: str = "") -> None:
-        super().__init__(says)
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
         self.trace = trace
 
 
@@ -50,7 +50,7 @@ class PanelAnswers:
         self._lock = threading.Lock()
         self._known: OrderedDict[Question, str] = OrderedDict()  # the newest last
         self._size = 0
-        self._asked: dict[Question, Future[Frames]] = {}
+        self._pending: dict[Question, Future[Frames]] = {}
         self._slots = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
 
     def frames(self, labs: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> Frames:
@@ -62,18 +62,18 @@ class PanelAnswers:
             if text is not None:
                 self._known.move_to_end(question)
                 return decoded(json.loads(text))
-            asked = self._asked.get(question)
-            mine = asked is None
-            if asked is None:
-                asked = self._asked[question] = Future()
+            pending = self._pending.get(question)
+            mine = pending is None
+            if pending is None:
+                pending = self._pending[question] = Future()
         if mine:
             try:
-                asked.set_result(self._ask(question, knobs))
+                pending.set_result(self._ask(question, knobs))
             except BaseException as error:
-                asked.set_exception(error)
+                pending.set_exception(error)
             with self._lock:
-                del self._asked[question]
-        return asked.result()
+                del self._pending[question]
+        return pending.result()
 
     def _ask(self, question: Question, knobs: dict[str, Any]) -> Frames:
         with self._slots:

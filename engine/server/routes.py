@@ -55,7 +55,7 @@ class BadRequest(ValueError):
     """What a browser asked for cannot be answered; the message is one sentence."""
 
 
-def routes(here: Callable[[], Service] = service) -> list[Route]:
+def routes(find_service: Callable[[], Service] = service) -> list[Route]:
     """The routes for `st.App`; `here` finds the service (another one in tests)."""
 
     async def live(request: Request) -> Response:
@@ -63,28 +63,30 @@ def routes(here: Callable[[], Service] = service) -> list[Route]:
         if not 1 <= len(runs) <= MOST_RUNS:
             raise BadRequest(f"/live received {len(runs)} runs; give one to {MOST_RUNS} as run=ID.")
         for run in runs:
-            run_folder(here().data, run)
-        return EventStream(here().owner.subscribe, set(runs), streams)
+            run_folder(find_service().data, run)
+        return EventStream(find_service().owner.subscribe, set(runs), streams)
 
     def snapshot(request: Request) -> Response:
-        return JSONResponse(take_snapshot(here(), request.query_params))
+        return JSONResponse(take_snapshot(find_service(), request.query_params))
 
     def image(request: Request) -> Response:
-        return picture(_run(here(), request.query_params), request)
+        return picture(_run(find_service(), request.query_params), request)
 
     def export(request: Request) -> Response:
-        folder, form = _run(here(), request.query_params), request.query_params.get("format", "csv")
+        folder, form = _run(find_service(), request.query_params), request.query_params.get("format", "csv")
         if form not in FORMATS:
             raise BadRequest(f'/export received format="{form}"; allowed are {", ".join(FORMATS)}.')
-        cache = here().data / "cache"
+        cache = find_service().data / "cache"
         cache.mkdir(parents=True, exist_ok=True)
         path = cache / f"export-{folder.run}-{os.getpid()}-{secrets.token_hex(3)}.{form}"
-        write(here().store.frame(folder.run), path, form)
+        write(find_service().store.frame(folder.run), path, form)
         kind = "text/csv" if form == "csv" else "application/vnd.apache.parquet"
         return FileResponse(path, media_type=kind, filename=f"{folder.run}.{form}", background=BackgroundTask(path.unlink))
 
     def healthz(_request: Request) -> Response:
-        return JSONResponse({"ok": True, "role": here().owner.role, "labs": here().labs()["state"], "streams": len(streams)})
+        return JSONResponse(
+            {"ok": True, "role": find_service().owner.role, "labs": find_service().labs()["state"], "streams": len(streams)}
+        )
 
     return [
         Route("/live", _answered_async(live)),
@@ -96,13 +98,13 @@ def routes(here: Callable[[], Service] = service) -> list[Route]:
     ]
 
 
-def take_snapshot(here: Service, query: QueryParams) -> dict[str, Any]:
+def take_snapshot(lab: Service, query: QueryParams) -> dict[str, Any]:
     """What a chart draws first: series and vectors of one run, its events, its state.
 
     `upto` is read before the series: a delta at a later step may already be among them, one at an
     earlier step never needs to be drawn again.
     """
-    folder = _run(here, query)
+    folder = _run(lab, query)
     lo, hi = _whole(query, "lo"), _whole(query, "hi")
     points = _whole(query, "points") or 1000
     wanted, vectors = query.getlist("series"), query.getlist("vector")
@@ -110,7 +112,7 @@ def take_snapshot(here: Service, query: QueryParams) -> dict[str, Any]:
         raise BadRequest(f"points={points} is out of bounds; give 2 to {MOST_POINTS}.")
     if len(wanted) + len(vectors) > MOST_SERIES:
         raise BadRequest(f"/snapshot received {len(wanted) + len(vectors)} series; give at most {MOST_SERIES}.")
-    store, run = here.store, folder.run
+    store, run = lab.store, folder.run
     upto = store.upto(run)
     series = store.many([(run, *split_key(key)) for key in wanted], lo=lo, hi=hi, points=points)
     return {
@@ -133,7 +135,7 @@ def picture(folder: RunFolder, request: Request) -> Response:
     except ValueError as error:
         raise BadRequest(str(error)) from None
     try:
-        with open(path, "rb", opener=lambda place, flags: os.open(place, flags | os.O_NOFOLLOW)) as file:
+        with open(path, "rb", opener=lambda file_path, flags: os.open(file_path, flags | os.O_NOFOLLOW)) as file:
             found, content = os.fstat(file.fileno()), file.read()
     except OSError:  # not there, a link, a folder
         raise KeyError(f'Run {folder.run} has no picture "{name}" of step {step}.') from None
@@ -144,11 +146,11 @@ def picture(folder: RunFolder, request: Request) -> Response:
     return Response(content, media_type="image/png", headers=headers)
 
 
-def _run(here: Service, query: QueryParams) -> RunFolder:
+def _run(lab: Service, query: QueryParams) -> RunFolder:
     run = query.get("run")
     if run is None:
         raise BadRequest("No run was given; give one as run=ID.")
-    return run_folder(here.data, run)
+    return run_folder(lab.data, run)
 
 
 def _whole(query: QueryParams, name: str) -> int | None:

@@ -128,7 +128,7 @@ class _Catalog:
         self._thread: threading.Thread | None = None
         self._document: Filled | None = None
         self._of, self._failed_of = "", ""
-        self._says, self._seconds, self._checked = "", 0.0, 0.0
+        self._message, self._seconds, self._checked = "", 0.0, 0.0
         self._failure = ""
 
     def refresh(self) -> None:
@@ -146,7 +146,7 @@ class _Catalog:
         empty: Document = {"labs": [], "probes": [], "detectors": [], "errors": []}
         document = self._document.now() if self._document else None
         state = "ready" if document else "failed" if self._failure else "computing"
-        return {"state": state, **empty, **(document or {}), "seconds": self._seconds, "says": self._failure or self._says}
+        return {"state": state, **empty, **(document or {}), "seconds": self._seconds, "says": self._failure or self._message}
 
     def wait(self, seconds: float) -> Document:
         self._ready.wait(seconds)
@@ -157,27 +157,27 @@ class _Catalog:
     def _compute(self) -> None:
         began, of = time.monotonic(), key()
 
-        def progress(says: str) -> None:
-            self._says, self._seconds = says, time.monotonic() - began
+        def progress(message: str) -> None:
+            self._message, self._seconds = message, time.monotonic() - began
 
         self._executor.current()  # a warm process may have older code in memory
         try:
             self._document = Filled(raw_document(self._data, progress=progress, compute=self._in_a_fork))
             self._failure = ""
-            self._of, self._says = of, ""
+            self._of, self._message = of, ""
         except (LabsUnreadable, OSError) as error:
             self._failure, self._failed_of = str(error), of
         self._seconds = time.monotonic() - began
         self._ready.set()
 
-    def _in_a_fork(self, place: Path, progress: Progress, root: Path) -> None:
+    def _in_a_fork(self, file: Path, progress: Progress, root: Path) -> None:
         """From the process that has imported torch anyway, or from a fresh one where there is none."""
         progress("importing torch and Lightning")
         if isinstance(self._executor, Zygote) and self._executor.wait(WARM_WITHIN) and self._executor.warm:
             progress("reading the labs")
-            write_json(place, self._executor.labs())
+            write_json(file, self._executor.labs())
         else:
-            compute_in_child(place, progress, root)
+            compute_in_child(file, progress, root)
 
 
 _here: Service | None = None

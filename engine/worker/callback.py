@@ -35,15 +35,15 @@ class Stopped(Exception):
 class Control(lightning.Callback):
     """state.json, STOP, HOLD, checkpoints, and how the run ends."""
 
-    def __init__(self, folder: RunFolder, progress: Progress, asked: threading.Event, attempt: int) -> None:
-        self.folder, self.progress, self.asked, self.attempt = folder, progress, asked, attempt
+    def __init__(self, folder: RunFolder, progress: Progress, stop_requested: threading.Event, attempt: int) -> None:
+        self.folder, self.progress, self.stop_requested, self.attempt = folder, progress, stop_requested, attempt
         self.ending = "finished"
-        self._told = 0.0
+        self._written_at = 0.0
         self._save_at = time.monotonic() + SAVE_SECONDS
 
     def tell(self, phase: str, training: Training | None = None) -> None:
         """Write state.json."""
-        self._told = time.monotonic()
+        self._written_at = time.monotonic()
         seconds = self.progress.seconds
         observer = None if training is None else training.observer
         told = {
@@ -62,7 +62,7 @@ class Control(lightning.Callback):
 
     def report(self, phase: str) -> None:
         """Called again and again by work before the training: tells the phase, stays while the run is held, raises Stopped."""
-        if time.monotonic() - self._told >= STATE_SECONDS:
+        if time.monotonic() - self._written_at >= STATE_SECONDS:
             self.tell(phase)
         self.stay_while_held()
         if self.asked_to_stop():
@@ -70,7 +70,7 @@ class Control(lightning.Callback):
 
     def stay_while_held(self) -> None:
         while (self.folder.path / "HOLD").exists() and not self.asked_to_stop():
-            self.asked.wait(0.1)
+            self.stop_requested.wait(0.1)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.tell("training")
@@ -78,7 +78,7 @@ class Control(lightning.Callback):
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
         """After every stride: tell where we are, and look whether anybody wants something."""
         self.stay_while_held()
-        if time.monotonic() - self._told >= STATE_SECONDS:
+        if time.monotonic() - self._written_at >= STATE_SECONDS:
             self.tell("training", pl_module)
         if time.monotonic() >= self._save_at and self.progress.done < self.progress.steps:
             self.try_to_save(pl_module)
@@ -126,8 +126,8 @@ class Control(lightning.Callback):
         started = time.monotonic()
         checkpoint.save(self.folder.path / "ckpt" / "last.ckpt", training.state())
         at = max(0, self.progress.done - 1)
-        training.observer.add(at, events=[Event(at, "checkpoint", says=f"Saved after {self.progress.done} steps.")])
+        training.observer.add(at, events=[Event(at, "checkpoint", message=f"Saved after {self.progress.done} steps.")])
         self._save_at = time.monotonic() + max(SAVE_SECONDS, (time.monotonic() - started) / SAVE_SHARE)
 
     def asked_to_stop(self) -> bool:
-        return self.asked.is_set() or (self.folder.path / "STOP").exists()
+        return self.stop_requested.is_set() or (self.folder.path / "STOP").exists()

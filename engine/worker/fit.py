@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> str:
+def train(lab: Lab, folder: RunFolder, stop_requested: threading.Event | None = None) -> str:
     """Train the lab in the run's folder -> "finished", "stopped" or "diverged".  Exceptions of the lab pass through.
 
     `asked`: set it to stop the training from outside.  A later attempt takes up the checkpoint of the earlier one.
     """
     attempt = len(spools(folder.path)) + 1
     progress = Progress(lab.steps)
-    control = Control(folder, progress, asked or threading.Event(), attempt)
+    control = Control(folder, progress, stop_requested or threading.Event(), attempt)
     if control.asked_to_stop():
         return "stopped"
     control.tell("loading data")
@@ -55,7 +55,7 @@ def train(lab: Lab, folder: RunFolder, asked: threading.Event | None = None) -> 
     model = lab.model()
     detectors, broken_detectors = Catalog("detectors", Detector).load()
     for broken in [*broken_probes, *broken_detectors]:
-        log.warning("%s is left out: %s", broken.file, broken.says)
+        log.warning("%s is left out: %s", broken.file, broken.message)
     spool = Spool(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt, start=progress.start)
     training = Training(lab, model, progress, lambda device: Observer(lab, model, spool, device, probes, detectors), resume)
     loader = DataLoader(Batches(lab, progress), batch_size=None, pin_memory=lab.device.startswith("cuda"))

@@ -25,11 +25,11 @@ LONGEST = 300  # characters of an exception that a page shows
 NICE = 10  # a training takes what pages and index leave of the processor: all of it, where nobody looks
 
 
-def work(folder: RunFolder, asked: threading.Event) -> tuple[str, str]:
+def work(folder: RunFolder, stop_requested: threading.Event) -> tuple[str, str]:
     """Train the run -> (status, what to say of it).  Nothing of a failure passes through but its sentence."""
     try:
         lab = load_lab(folder.spec())
-        return train_lab(lab, folder, asked), ""
+        return train_lab(lab, folder, stop_requested), ""
     except Exception as error:
         traceback.print_exc()
         return "failed", sentence(error)
@@ -45,7 +45,7 @@ def load_lab(spec: dict[str, Any] | None) -> Any:
     return Catalog("", Lab)[spec["lab"]].model_validate(spec["knobs"])
 
 
-def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:
+def train_lab(lab: Any, folder: RunFolder, stop_requested: threading.Event) -> str:
     """Set the process up for reproducible work, then train."""
     import torch
 
@@ -65,7 +65,7 @@ def train_lab(lab: Any, folder: RunFolder, asked: threading.Event) -> str:
     os.environ.setdefault("FAULTLINE_KERNELS", str(folder.path.parent.parent / "cache" / "kernels"))
     CHOICE.prefer(lab.kernels)
     CHOICE.listeners[:] = [note]
-    return train(lab, folder, asked)
+    return train(lab, folder, stop_requested)
 
 
 def sentence(error: BaseException) -> str:
@@ -97,22 +97,22 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"Usage: python -m {WORKER} RUN_FOLDER, a folder that holds a spec.json.\n")
         return 2
     folder = RunFolder(Path(arguments[0]).resolve())
-    if says := folder.unreadable():
-        sys.stderr.write(f"{folder.run}: {says}.\n")
+    if message := folder.unreadable():
+        sys.stderr.write(f"{folder.run}: {message}.\n")
         return 2
     process = folder.process()
     if process is None or process.pid != os.getpid():  # whoever started us may have been killed before it could write it
         folder.write_process(os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     give_way()
-    asked = threading.Event()
+    stop_requested = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
+        signal.signal(number, lambda *_: stop_requested.set())
     spec = folder.spec() or {}
     knobs = spec.get("knobs", {})
     os.environ["OMP_NUM_THREADS"] = str(knobs.get("threads", 1))  # read by torch when it is imported
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     starting = {"step": 0, "steps": knobs.get("steps"), "phase": "starting", "step_seconds": None, "dropped": 0}
     write_json(folder.path / "state.json", {**starting, "attempt": None, "updated": time.time(), "probe_share": 0.0})
-    status, says = work(folder, asked)
-    folder.write_exit(status, code=CODES[status], says=says)
+    status, message = work(folder, stop_requested)
+    folder.write_exit(status, code=CODES[status], message=message)
     return CODES[status]

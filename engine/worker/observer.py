@@ -47,7 +47,7 @@ class Observer:
         self._keys: dict[Series, str] = {}  # series already described in the spool -> NAME or NAME@LAYER
         self._shapes: dict[Series, tuple[int, ...]] = {}  # and with which shape
         self._due: list[Probe] = []
-        self._found: list[Reading] = []
+        self._new: list[Reading] = []
         self._noted: list[Event] = []
 
     @property
@@ -73,7 +73,7 @@ class Observer:
         """After the backward pass, before clipping."""
         started = perf_counter()
         for probe in self._due:
-            self._found.extend(probe.gradients(step))
+            self._new.extend(probe.gradients(step))
         self.seconds += perf_counter() - started
 
     @torch.no_grad()
@@ -86,16 +86,16 @@ class Observer:
         for probes in (always, seldom):  # what is read at every step does not wait for pictures and passes of their own
             for probe in probes:
                 self._take(step, probe)
-            if self._found or self._noted:
-                self._readings.put(step.number, self._found)
-                self._found = []
+            if self._new or self._noted:
+                self._readings.put(step.number, self._new)
+                self._new = []
             self._write(self._readings.arrived())
         self.seconds += perf_counter() - started
 
     def _take(self, step: Step, probe: Probe) -> None:
         for found in probe.after(step):
             if not isinstance(found, Picture):
-                self._found.append(found)
+                self._new.append(found)
             elif (event := self._pictures.take(step.number, found, last=step.last)) is not None:
                 self._noted.append(event)
 
@@ -125,7 +125,7 @@ class Observer:
             try:
                 self.detectors[name].load(state["detectors"][name])
             except ValueError as error:
-                self._noted.append(Event(step, "checkpoint", name, says=f"The detector {name} begins afresh: {error}."))
+                self._noted.append(Event(step, "checkpoint", name, message=f"The detector {name} begins afresh: {error}."))
         self._pictures.load(state.get("pictures", {}))
         self.diverged = state["diverged"]
 

@@ -69,8 +69,8 @@ def _sample(
         kind = MAX if reduce == "max" else SUM
         out, winner = gather(runner, kind, rows, slots, moved, weight=weight, mean=reduce == "mean", work=work)
         dx, dw = gradients(runner, gradient, moved, weight, winner, rows, transpose, back_slots, reduce)
-        told = {"out": out, "dx": dx, "dw": dw, "winner": winner, "work": work if out.numel() else work[:0]}
-        return {name: value.cpu() for name, value in told.items()}
+        outputs = {"out": out, "dx": dx, "dw": dw, "winner": winner, "work": work if out.numel() else work[:0]}
+        return {name: value.cpu() for name, value in outputs.items()}
 
     def expected() -> Tensors:
         graph, x, weight, gradient = data()

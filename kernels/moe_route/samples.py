@@ -41,7 +41,7 @@ def _sample(name: str, tokens: int, experts: int, k: int, *, planted: bool = Fal
         made = torch.Generator().manual_seed(2)
         return [torch.randn(shape, generator=made) for shape in ((tokens, experts), (tokens, k), (tokens,))]
 
-    def told(out: Many, d_logits: Tensor, order: Order) -> Tensors:
+    def outputs(out: Many, d_logits: Tensor, order: Order) -> Tensors:
         found = dict(zip(Routed._fields, out, strict=True)) | {"d_logits": d_logits} | order._asdict()
         return {key: value.cpu() for key, value in found.items()}
 
@@ -49,13 +49,13 @@ def _sample(name: str, tokens: int, experts: int, k: int, *, planted: bool = Fal
         moved = [x.to(runner.device) if isinstance(x, Tensor) else x for x in given()]
         out = on(runner, *moved, sigmoid, renormalise)
         d = backward_on(runner, moved[0], out[1], *(g.to(runner.device) for g in gradients()), sigmoid, renormalise)
-        return told(out, d, sort_on(runner, out[1], experts))
+        return outputs(out, d, sort_on(runner, out[1], experts))
 
     def expected() -> Tensors:
         wide = [x.double() if isinstance(x, Tensor) and x.is_floating_point() else x for x in given()]
         out = reference(*wide, sigmoid, renormalise)
         d = backward_reference(wide[0], out[1], *(g.double() for g in gradients()), sigmoid, renormalise)
-        return told(out, d, sort_reference(out[1], experts))
+        return outputs(out, d, sort_reference(out[1], experts))
 
     return Sample(name, run, expected, 1e-5, 2e-6, exact=("chosen_Tk", "counts_E", "changed", *Order._fields))
 

@@ -30,13 +30,13 @@ def _sample(name: str, T: int, E: int, iterations: int, *, scale: float = 1.0, p
         d = backward_on(runner, scores, f, g, *(x.to(runner.device) for x in gradients()))
         return {"f": f.cpu(), "g": g.cpu(), "errors": errors.cpu(), "d_scores": d.cpu()}
 
-    def told() -> Tensors:
+    def outputs() -> Tensors:
         scores = given().double()
         f, g, errors = reference(scores, iterations)
         return {"f": f, "g": g, "errors": errors, "d_scores": backward_reference(scores, f, g, *(x.double() for x in gradients()))}
 
     assert streamed == (4 * (T * E + T + E + WARPS) > ON_CHIP)
-    return Sample(name, run, told, rtol=1e-4 * max(1.0, scale / 10), atol=2e-5 * max(1.0, scale))
+    return Sample(name, run, outputs, rtol=1e-4 * max(1.0, scale / 10), atol=2e-5 * max(1.0, scale))
 
 
 def samples() -> Iterator[Sample]:

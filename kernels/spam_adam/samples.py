@@ -52,11 +52,11 @@ def _sample(
         groups = [[moved(t, runner.device) for t in group] for group in state()]
         return result(groups, [on(runner, *groups[:4], groups[4:], h) for h in each_step()])
 
-    def told() -> Tensors:
+    def outputs() -> Tensors:
         groups = [[t.double() for t in group] for group in state()]
         return result(groups, [reference(*groups[:4], groups[4:], _as_fp32(h)) for h in each_step()])
 
-    return Sample(name, run, told, rtol=2e-5, atol=2e-6, exact=("gradient", "clipped"))
+    return Sample(name, run, outputs, rtol=2e-5, atol=2e-6, exact=("gradient", "clipped"))
 
 
 def _as_fp32(hyper: Hyper) -> Hyper:

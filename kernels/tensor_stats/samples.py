@@ -12,16 +12,16 @@ from kernels.tensor_stats.tensor_stats import CHUNK, FORMATS, Stats, on, referen
 
 
 def _sample(name: str, make: Callable[[], list[Tensor]], *, histogram: bool = True, rtol: float = 2e-6) -> Sample:
-    def told(stats: Stats) -> Tensors:
+    def outputs(stats: Stats) -> Tensors:
         sums, squares, largest, nonfinite, zeros = stats.values_P5.cpu().unbind(1)
         out = {"sum": sums, "squares": squares, "largest": largest, "nonfinite": nonfinite, "zeros": zeros}
         return out | ({} if stats.bins_PB is None else {"bins": stats.bins_PB.cpu()})
 
     def run(runner: Runner) -> Tensors:
-        return told(on(runner, [moved(t, runner.device) for t in make()], histogram=histogram))
+        return outputs(on(runner, [moved(t, runner.device) for t in make()], histogram=histogram))
 
     return Sample(
-        name, run, lambda: told(reference(make(), histogram=histogram)), rtol, 1e-4, exact=("largest", "nonfinite", "zeros", "bins")
+        name, run, lambda: outputs(reference(make(), histogram=histogram)), rtol, 1e-4, exact=("largest", "nonfinite", "zeros", "bins")
     )
 
 

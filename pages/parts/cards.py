@@ -35,7 +35,7 @@ def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
             st.error(refused, icon=":material/error:")
 
 
-def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[str, Any], name: str, **look: Any) -> None:
+def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[str, Any], name: str, **options: Any) -> None:
     """A press is answered before the page would be made again, since the person is about to leave it (`leave`)."""
     key = f"{lab['lab']}_{name}"
 
@@ -43,7 +43,7 @@ def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[
         preset = lab["presets"][name]["gpu"] if st.session_state.get(f"gpu_{key}") else name
         st.session_state["started"], st.session_state[f"refused_{key}"] = start(lab["lab"], preset, what == "cure")
 
-    st.button(label, icon=f":material/{icon}:", key=f"{what}_{key}", on_click=pressed, **look)
+    st.button(label, icon=f":material/{icon}:", key=f"{what}_{key}", on_click=pressed, **options)
 
 
 def start(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> tuple[list[str], str]:

@@ -41,15 +41,15 @@ def standing(gpus: Sequence[str], gpu_names: Sequence[str]) -> None:
     st.caption("Each run's provenance, on its page, names the path that every kernel took and the reason where it was the reference.")
 
 
-def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str, Any]], gpu: bool) -> None:
+def one_kernel(name: str, record: Mapping[str, Any], benches: Sequence[Mapping[str, Any]], gpu: bool) -> None:
     """A section: formula and words, badges, then source, registers, proof and speed in tabs."""
-    words = told["words"]
-    rows = recorded.worst(told["targets"])
+    words = record["words"]
+    rows = recorded.worst(record["targets"])
     bench = next((one for one in benches if name in one["kernels"]), None)
     st.header(words["title"], anchor=name.replace("_", "-"))
     with st.container(horizontal=True, gap="small"):
         st.badge(name, color="gray")
-        st.badge(f"agrees with float64 on {len(told['samples'])} samples", icon=":material/check:", color="green")
+        st.badge(f"agrees with float64 on {len(record['samples'])} samples", icon=":material/check:", color="green")
         spills = sum(row["spills"] for row in rows)
         st.badge(f"{spills} bytes spilled on {len(rows)} architectures", icon=":material/check:", color="red" if spills else "green")
         st.badge(
@@ -57,7 +57,7 @@ def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str
         )
     formula(words["formula"])
     st.markdown(f"{words['legend']}  \n**Least that must move.** {words['floor']}  \n**Used by.** {words['used_by']}")
-    even = ["Load"] if "balance" in told else []
+    even = ["Load"] if "balance" in record else []
     registers, proof, speed, *load, source = st.tabs(["Registers", "Proof", "Speed", *even, "Source and reasoning"])
     with source:
         text = (recorded.FOLDER / name / f"{name}.cu").read_text()
@@ -67,12 +67,12 @@ def one_kernel(name: str, told: Mapping[str, Any], benches: Sequence[Mapping[str
         _registers(rows, words["budgets"])
     with proof:
         st.markdown("Compared with float64, threads and blocks forward and in reverse:")
-        st.markdown("\n".join(f"- {sample}" for sample in told["samples"]))
+        st.markdown("\n".join(f"- {sample}" for sample in record["samples"]))
     with speed:
         _speed(name, words["aims"], bench, gpu)
     for tab in load:
         with tab:
-            _load(name, told["balance"])
+            _load(name, record["balance"])
 
 
 def _registers(rows: Sequence[Mapping[str, Any]], budgets: Mapping[str, int]) -> None:
@@ -153,8 +153,8 @@ def _speed(name: str, aims: Mapping[str, str], bench: Mapping[str, Any] | None, 
         if told["sizes"]:
             st.plotly_chart(roofline(told["sizes"]), key=f"roofline-{name}")
             st.dataframe(pl.DataFrame(against(told["sizes"])), hide_index=True, width="stretch")
-        for says in told["problems"]:
-            st.error(says)
+        for message in told["problems"]:
+            st.error(message)
     st.markdown("\n".join(f"- Aim, {what}: {much}." for what, much in aims.items()))
     why = None if gpu else "This machine has no CUDA device, so there is nothing to compare: only the reference can run."
     if st.button("Compare kernel and reference here", key=f"bench-{name}", icon=":material/compare_arrows:", disabled=not gpu, help=why):
@@ -175,8 +175,8 @@ def _measure(name: str) -> None:
         return
     if told["parity"] == "passed":
         st.success("On this GPU the kernel agrees with float64 on every sample.", icon=":material/check:")
-    for says in told["problems"]:
-        st.error(says)
+    for message in told["problems"]:
+        st.error(message)
     if told["sizes"]:
         st.dataframe(pl.DataFrame(against(told["sizes"])), hide_index=True, width="stretch")
 

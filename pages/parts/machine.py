@@ -49,14 +49,14 @@ def slots() -> None:
     for folder in busy:
         kind, n = wants[folder.run]
         status = folder.status()
-        says = [
+        message = [
             progress(folder.state(), status)[1],
             _place(kind, n) if kind == "cpu" else f"GPU {folder.gpu() or kind}",
         ]
         process = folder.process()
         if process is not None:
-            says += [f"process {process.pid}", _resident(process.pid)]
-        _line(folder, status, " · ".join(filter(None, says)))
+            message += [f"process {process.pid}", _resident(process.pid)]
+        _line(folder, status, " · ".join(filter(None, message)))
 
 
 def waiting() -> None:
@@ -112,7 +112,7 @@ def memory() -> None:
     st.table(pl.DataFrame({"what": list(rows), "state": list(rows.values())}), hide_index=True, hide_header=True, border="horizontal")
 
 
-def _line(folder: RunFolder, status: str, says: str) -> None:
+def _line(folder: RunFolder, status: str, message: str) -> None:
     spec = folder.spec() or {}
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
@@ -122,7 +122,7 @@ def _line(folder: RunFolder, status: str, says: str) -> None:
             query_params={"run": folder.run},
             width="content",
         )
-        st.markdown(f"{inline(status)} :small[{says}]", width="content")
+        st.markdown(f"{inline(status)} :small[{message}]", width="content")
         st.caption(f"by {spec.get('who') or 'unknown'}", width="content")
 
 

@@ -19,31 +19,31 @@ from pages.parts.charts.still_chart import still_chart
 from pages.parts.knobs.sliders import sliders
 from pages.parts.knobs.texts import formula, reading
 
-Told = Mapping[str, Any]
+PanelJson = Mapping[str, Any]
 
 
 @st.fragment
-def panel_card(told: Told) -> None:
+def panel_card(panel_json: PanelJson) -> None:
     """One panel: its text, a slider for each knob, and the figure of where they stand."""
-    name = told["name"]
+    name = panel_json["name"]
     with st.container(border=True):
-        st.markdown(f"### {told['title']}")
-        st.markdown(told["about"], width=900)
+        st.markdown(f"### {panel_json['title']}")
+        st.markdown(panel_json["about"], width=900)
         with st.container(key=f"panel_{name}"):
             side, place = st.columns([1, 2], gap="large")
             with side:
-                flat = sliders(told["knobs"], f"panel:{name}")
+                flat = sliders(panel_json["knobs"], f"panel:{name}")
             with place:
-                _figure(told, flat)
+                _figure(panel_json, flat)
         with st.expander("Formula and source", icon=":material/function:"):
-            formula(told["formula"])
-            if told["paper"]:
-                st.caption(f"**Paper.** {told['paper']}")
-            st.markdown(f":small[**Formula from.** {reading(told['reading'])}]")
+            formula(panel_json["formula"])
+            if panel_json["paper"]:
+                st.caption(f"**Paper.** {panel_json['paper']}")
+            st.markdown(f":small[**Formula from.** {reading(panel_json['reading'])}]")
 
 
-def _figure(told: Told, flat: Flat) -> None:
-    name = told["name"]
+def _figure(panel_json: PanelJson, flat: Flat) -> None:
+    name = panel_json["name"]
     try:
         frames = service().panel(name, flat)
     except KnobError as error:
@@ -52,23 +52,23 @@ def _figure(told: Told, flat: Flat) -> None:
         (st.error if error.trace else st.warning)(str(error), icon=":material/error:" if error.trace else ":material/tune:")
         _trace(error.trace)
     else:
-        _draw(told, flat, frames)
+        _draw(panel_json, flat, frames)
 
 
-def _draw(told: Told, flat: Flat, frames: Frames) -> None:
-    name = told["name"]
-    questions = {spec["name"] for spec in told["knobs"] if spec["kind"] == "question"}
+def _draw(panel_json: PanelJson, flat: Flat, frames: Frames) -> None:
+    name = panel_json["name"]
+    questions = {spec["name"] for spec in panel_json["knobs"] if spec["kind"] == "question"}
     try:
         made = panel(name).model_validate(nest(flat, questions))
-        says, figure = made.says(frames), made.figure(frames)
+        message, figure = made.sentence(frames), made.figure(frames)
     except Exception as error:  # a newcomer's figure may raise anything; the other panels stay
         file = Catalog("panels", Panel).file(name)
         st.error(f"The figure of `{file}` could not be drawn: {type(error).__name__}: {error}", icon=":material/error:")
         _trace(traceback.format_exc())
         return
-    still_chart(f"chart_{name}", figure, f"{told['title']}. {says}")
-    if says:
-        st.markdown(says)
+    still_chart(f"chart_{name}", figure, f"{panel_json['title']}. {message}")
+    if message:
+        st.markdown(message)
     odd = odd_values(frames)
     if odd:
         counted = ", ".join(f"{count} of `{where}`" for where, count in odd.items())

@@ -12,24 +12,26 @@ LONG = {"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SG
 SI = {4: "T", 3: "G", 2: "M", 1: "k", 0: "", -1: "m", -2: "µ", -3: "n"}
 
 
-class StatusLook(NamedTuple):
+class StatusStyle(NamedTuple):
     word: str
     icon: str
     colour: str  # a Streamlit colour name; the theme gives it an Okabe-Ito hue
-    says: str
+    message: str
 
 
-STATUS: dict[str, StatusLook] = {
-    "queued": StatusLook("queued", ":material/schedule:", "gray", "Waits for a free slot on this machine."),
-    "running": StatusLook("running", ":material/play_circle:", "blue", "Is training now."),
-    "held": StatusLook("held", ":material/pause_circle:", "orange", "Paused; it keeps its place in memory."),
-    "finished": StatusLook("finished", ":material/check_circle:", "green", "Came to its last step."),
-    "stopped": StatusLook("stopped", ":material/stop_circle:", "orange", "Was stopped by hand; what it measured is kept."),
-    "diverged": StatusLook("diverged", ":material/trending_up:", "red", "The loss or the gradient left every sensible range."),
-    "failed": StatusLook("failed", ":material/error:", "red", "The program ended with an error; see the log below."),
-    "killed": StatusLook("killed", ":material/cancel:", "red", "The process was ended from outside."),
-    "lost": StatusLook("lost", ":material/help:", "red", "The process is gone and left no word."),
-    "unreadable": StatusLook("unreadable", ":material/lock_clock:", "gray", "This Faultline cannot read its declaration; a newer one can."),
+STATUS: dict[str, StatusStyle] = {
+    "queued": StatusStyle("queued", ":material/schedule:", "gray", "Waits for a free slot on this machine."),
+    "running": StatusStyle("running", ":material/play_circle:", "blue", "Is training now."),
+    "held": StatusStyle("held", ":material/pause_circle:", "orange", "Paused; it keeps its place in memory."),
+    "finished": StatusStyle("finished", ":material/check_circle:", "green", "Came to its last step."),
+    "stopped": StatusStyle("stopped", ":material/stop_circle:", "orange", "Was stopped by hand; what it measured is kept."),
+    "diverged": StatusStyle("diverged", ":material/trending_up:", "red", "The loss or the gradient left every sensible range."),
+    "failed": StatusStyle("failed", ":material/error:", "red", "The program ended with an error; see the log below."),
+    "killed": StatusStyle("killed", ":material/cancel:", "red", "The process was ended from outside."),
+    "lost": StatusStyle("lost", ":material/help:", "red", "The process is gone and left no word."),
+    "unreadable": StatusStyle(
+        "unreadable", ":material/lock_clock:", "gray", "This Faultline cannot read its declaration; a newer one can."
+    ),
 }
 
 

@@ -34,7 +34,7 @@ Measured = dict[str, dict[str, Any]]  # by name
 def main(given: Sequence[str]) -> int:
     """0 when everything was measured, whether or not its budget was met; 3 when a benchmark failed; 130 when stopped."""
     known, broken = Catalog("tests.benchmarks.measures", Benchmark).load()
-    order = sorted(known, key=lambda name: (known[name].place, name))
+    order = sorted(known, key=lambda name: (known[name].order, name))
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure every budget.", epilog=", ".join(order))
     parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks; none means all but those on request")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; figures are not kept")
@@ -45,7 +45,7 @@ def main(given: Sequence[str]) -> int:
         if name not in known:
             sys.exit(nearest("benchmark", name, known))
     for bad in broken:
-        say(f"{bad.file}: {bad.says}")
+        say(f"{bad.file}: {bad.message}")
     if arguments.table:
         table.write(ROOT / "README.md", json.loads(STORED.read_text()))
         return 0
@@ -91,12 +91,12 @@ def measure(names: Sequence[str], *, quick: bool) -> tuple[Measured, int]:
     return measured, 3 if failed else 0
 
 
-def kept(here: dict[str, Any]) -> Measured:
+def kept(machine: dict[str, Any]) -> Measured:
     """Stored figures that were not measured now; those of another machine are not worth keeping beside ours."""
     if not STORED.exists():
         return {}
     stored = json.loads(STORED.read_text())
-    return stored["benchmarks"] if stored["machine"] == here else {}
+    return stored["benchmarks"] if stored["machine"] == machine else {}
 
 
 def ordered(measured: Measured, order: Sequence[str]) -> Measured:

@@ -48,7 +48,7 @@ class Benchmark:
     """
 
     title: ClassVar[str]
-    place: ClassVar[int] = 50  # order in the table, small first
+    order: ClassVar[int] = 50  # order in the table, small first
     on_request: ClassVar[bool] = False
 
     def __init__(self, say: Say = lambda _: None, *, quick: bool = False) -> None:

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from engine.labs.chart import RunLook, blank
+from engine.labs.chart import RunStyle, blank
 from engine.labs.common.traces import line, marks
 from pages.parts.charts.live_chart import live_chart
 
 st.set_page_config(layout="wide")
 run, many = st.query_params["run"], int(st.query_params["charts"])
-look = RunLook(run)
+look = RunStyle(run)
 columns = st.columns(min(4, many))
 for n in range(many):
     figure = blank(y_title=f"metric {n}", height=280)

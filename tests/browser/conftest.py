@@ -80,10 +80,10 @@ def chromium_here() -> str | None:
 def browser() -> Iterator[Browser]:
     found = chromium_here()
     if found is None:
-        says = "No Chromium on this machine; install the package `chromium` to run the browser tests."
+        message = "No Chromium on this machine; install the package `chromium` to run the browser tests."
         if os.environ.get("CI") == "true":
-            pytest.fail(says)
-        pytest.skip(says)
+            pytest.fail(message)
+        pytest.skip(message)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield chromium

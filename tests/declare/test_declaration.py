@@ -51,10 +51,10 @@ LAB: dict[str, Any] = {
 def refusal(preset: str | None = None, **given: Any) -> str:
     with pytest.raises(KnobError) as caught:
         resolve(LAB, preset, {name.replace("__", "."): value for name, value in given.items()})
-    says = str(caught.value)
-    assert "\n" not in says
-    assert says.endswith(".")
-    return says
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
 
 
 def test_defaults_preset_and_given_fill_a_declaration_in_this_order() -> None:
@@ -118,8 +118,8 @@ def test_naming_another_answer_drops_what_the_preset_set_for_the_old_one() -> No
 
 
 def test_a_nested_knob_of_an_answer_not_chosen_is_an_error_that_says_whose_it_is() -> None:
-    says = refusal("collapse", router__update_rate=0.1)
-    assert says == (
+    message = refusal("collapse", router__update_rate=0.1)
+    assert message == (
         "router.update_rate belongs to router=loss_free, but router is softmax_top_k; "
         "choose router=loss_free or leave router.update_rate out."
     )

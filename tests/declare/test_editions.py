@@ -22,9 +22,9 @@ def test_what_is_read_from_the_file_is_what_the_class_says(name: str) -> None:
     lab = LABS[name]
     assert today(name) == Edition(lab.edition, lab.editions)
     assert sorted(lab.editions) == list(range(2, lab.edition + 1)), "every raise says what it changed"
-    assert all(says and not says.endswith(".") and "\n" not in says for says in lab.editions.values())
+    assert all(message and not message.endswith(".") and "\n" not in message for message in lab.editions.values())
     told = entry(name, lab)
-    assert (told["edition"], told["editions"]) == (lab.edition, {str(number): says for number, says in lab.editions.items()})
+    assert (told["edition"], told["editions"]) == (lab.edition, {str(number): message for number, message in lab.editions.items()})
 
 
 @pytest.fixture

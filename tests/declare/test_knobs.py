@@ -90,7 +90,7 @@ def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_one_broken_file_hides_no_other(labs: Path) -> None:
     good, bad = Catalog("probes", dict, labs).load()
     assert list(good) == ["good"]
-    assert {b.file: b.says.partition(":")[0] for b in bad} == {
+    assert {b.file: b.message.partition(":")[0] for b in bad} == {
         "made_up/labs/moe/probes/syntax.py": "SyntaxError",
         "made_up/labs/gnn/probes/two.py": "TypeError",
     }
@@ -111,8 +111,8 @@ def test_a_name_that_two_topics_use_is_broken_and_names_both_files(labs: Path) -
     (labs / "gnn/probes/good.py").write_text("class Good(dict): pass\n")
     good, bad = Catalog("probes", dict, labs).load()
     assert not good
-    says = next(b.says for b in bad if b.name == "good")
-    assert "made_up/labs/gnn/probes/good.py and made_up/labs/moe/probes/good.py bear the same name" in says
+    message = next(b.message for b in bad if b.name == "good")
+    assert "made_up/labs/gnn/probes/good.py and made_up/labs/moe/probes/good.py bear the same name" in message
 
 
 def test_labs_lie_in_the_topics_themselves_and_nowhere_else(labs: Path) -> None:

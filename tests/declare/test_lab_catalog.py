@@ -141,7 +141,7 @@ def test_a_broken_file_appears_in_errors_and_hides_nothing_else(with_broken_file
     }
     assert told["engine/labs/moe/broken_lab.py"].startswith("SyntaxError")
     assert "not today" in told["engine/labs/common/probes/broken_probe.py"]
-    assert all("\n" not in says for says in told.values())
+    assert all("\n" not in message for message in told.values())
     assert "moe" in {lab["lab"] for lab in with_broken_files["labs"]}
     moe = next(lab for lab in with_broken_files["labs"] if lab["lab"] == "moe")
     router = next(spec for spec in moe["knobs"] if spec["name"] == "router")

@@ -59,7 +59,7 @@ def test_the_command_line_refuses_before_it_makes_a_run(engine: Any, toy_data: A
     assert not list(toy_data.glob("runs/*"))
 
 
-def test_the_form_says_it_and_cannot_be_launched(here: Service) -> None:
+def test_the_form_says_it_and_cannot_be_launched(lab_service: Service) -> None:
     test = opened("build.py", lab="moe", preset="collapse")
     fields(test)["heads"].set_value("3")
     test.run()

@@ -32,13 +32,13 @@ def imported(file: Path) -> set[str]:
     return out
 
 
-def leads(here: str, there: str) -> bool:
+def leads(file: str, there: str) -> bool:
     """Whether `here` imports `there`, or names it: by its path, by its module, or by its file's name in a neighbouring folder."""
-    text = (ROOT / here).read_text()
-    if here.endswith(".py") and there in imported(ROOT / here):
+    text = (ROOT / file).read_text()
+    if file.endswith(".py") and there in imported(ROOT / file):
         return True
     module = there.removesuffix(".py").replace("/", ".")
-    near = Path(there).is_relative_to(Path(here).parent) or Path(there).parent.parent == Path(here).parent.parent
+    near = Path(there).is_relative_to(Path(file).parent) or Path(there).parent.parent == Path(file).parent.parent
     return there in text or f'"{module}"' in text or (near and re.search(rf"(?<!\w){re.escape(Path(there).name)}", text) is not None)
 
 
@@ -52,12 +52,12 @@ def test_each_file_of_a_trip_leads_to_the_next(name: str, steps: str) -> None:
     assert len(files) == len(steps.splitlines()) <= MOST
     assert len(set(files)) == len(files)
     assert [file for file in files if not (ROOT / file).is_file()] == []
-    broken = [f"{here} neither imports nor names {there}" for here, there in pairwise(files) if not leads(here, there)]
+    broken = [f"{file} neither imports nor names {there}" for file, there in pairwise(files) if not leads(file, there)]
     assert broken == []
 
 
 def test_a_file_that_is_left_out_breaks_a_trip() -> None:
     """The check can fail: without their middle, neighbours do not lead to each other."""
     files = files_of(TRIPS[0][1])
-    skipping = [leads(here, there) for here, there in zip(files, files[2:], strict=False)]
+    skipping = [leads(file, there) for file, there in zip(files, files[2:], strict=False)]
     assert sum(skipping) < len(skipping) / 2

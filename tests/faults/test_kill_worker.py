@@ -46,13 +46,13 @@ def acknowledged(data: Path) -> list[int]:
         return []
 
 
-def assert_exactly_once(owner: Owner, run: RunFolder, told: list[int]) -> None:
+def assert_exactly_once(owner: Owner, run: RunFolder, known: list[int]) -> None:
     """All that was acknowledged is stored once, in order; at most one more point was written and not yet acknowledged."""
     frame = owner.store.frame(run.run, ["loss/train"])
     steps = frame["step"].to_list()
     assert steps == list(range(len(steps)))
-    assert told == list(range(len(told)))
-    assert 0 <= len(steps) - len(told) <= 1
+    assert known == list(range(len(known)))
+    assert 0 <= len(steps) - len(known) <= 1
     assert frame["value"].to_list() == [1.0 / (n + 1) for n in steps]
     assert owner.store.frame(run.run, ["load@a"]).height == 2 * len(steps)
 

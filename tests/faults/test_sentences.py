@@ -48,57 +48,57 @@ def sentences(run: str) -> str:
     return said(opened("run.py", run=run))
 
 
-def worked(here: Service, executor: Local, run: RunFolder) -> None:
+def worked(lab_service: Service, executor: Local, run: RunFolder) -> None:
     """Start what waits and let it come to its end."""
-    supervisor = Supervisor(here.data, executor, cores=1, gpus=[])
+    supervisor = Supervisor(lab_service.data, executor, cores=1, gpus=[])
     until(lambda: run.status() in ENDED, supervisor.step)
     supervisor.close()
-    here.owner.catch_up()
+    lab_service.owner.catch_up()
 
 
-def test_a_full_disk_costs_log_calls_that_are_counted_and_nothing_of_the_training(here: Service) -> None:
-    run = queue(here.data, behave="finish", steps=3000)
-    worked(here, limited("-f 40"), run)  # blocks of 1024 bytes
-    told = acknowledged(here.data)
+def test_a_full_disk_costs_log_calls_that_are_counted_and_nothing_of_the_training(lab_service: Service) -> None:
+    run = queue(lab_service.data, behave="finish", steps=3000)
+    worked(lab_service, limited("-f 40"), run)  # blocks of 1024 bytes
+    told = acknowledged(lab_service.data)
     assert run.status() == "finished"
     assert 0 < len(told) < 3000
-    assert here.owner.store.frame(run.run, ["loss/train"])["step"].to_list() == told
+    assert lab_service.owner.store.frame(run.run, ["loss/train"])["step"].to_list() == told
     dropped = 3000 - len(told)
-    assert here.owner.store.state(run.run)["dropped"] == dropped
+    assert lab_service.owner.store.state(run.run)["dropped"] == dropped
     assert f"The disk refused what was measured in {dropped:,} log calls; the training itself lost nothing." in sentences(run.run)
 
 
-def test_a_torn_tail_is_told_and_everything_before_it_is_there(here: Service) -> None:
-    made = finished_run(here.data, steps=30)
+def test_a_torn_tail_is_told_and_everything_before_it_is_there(lab_service: Service) -> None:
+    made = finished_run(lab_service.data, steps=30)
     with open(made.folder.path / "spool.1.bin", "ab") as file:
         file.write(b"\x05\x00\x00\x00\x90")
-    here.owner.catch_up()
-    assert here.owner.store.frame(made.run, ["loss/train"]).height == 30
+    lab_service.owner.catch_up()
+    assert lab_service.owner.store.frame(made.run, ["loss/train"]).height == 30
     assert "ends in a torn frame of 5 bytes" in sentences(made.run)
 
 
-def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(here: Service) -> None:
-    made = finished_run(here.data, steps=100)
+def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(lab_service: Service) -> None:
+    made = finished_run(lab_service.data, steps=100)
     path = made.folder.path / "spool.1.bin"
     reader = Tail(path)
     start = next(reader.offset for frame in reader.read() if frame.step == 50)  # where the call after the first one of step 50 begins
     whole = bytearray(path.read_bytes())
     whole[start : start + 512] = bytes(512)
     path.write_bytes(whole)
-    here.owner.catch_up()
-    steps = here.owner.store.frame(made.run, ["loss/train"])["step"].to_list()
+    lab_service.owner.catch_up()
+    steps = lab_service.owner.store.frame(made.run, ["loss/train"])["step"].to_list()
     assert len(steps) == len(set(steps))
     assert steps[0] == 0
     assert steps[-1] == 99
     assert 94 <= len(steps) < 100
     assert {*range(100)} - {*steps} <= {*range(50, 57)}
-    places, lost = here.owner.store.damage(made.run)
+    places, lost = lab_service.owner.store.damage(made.run)
     assert 1 <= places <= 2, "what is whole inside the first call that was hit may be read between"
     assert 512 <= lost <= 2048
     assert f"{lost:,} bytes of what was measured are damaged" in sentences(made.run)
-    again = here.owner.rebuild()
+    again = lab_service.owner.rebuild()
     assert any("are damaged and were skipped" in problem for problem in again["problems"])
-    assert here.owner.store.frame(made.run, ["loss/train"])["step"].to_list() == steps
+    assert lab_service.owner.store.frame(made.run, ["loss/train"])["step"].to_list() == steps
 
 
 def test_a_damaged_index_is_moved_aside_made_again_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any) -> None:
@@ -108,9 +108,9 @@ def test_a_damaged_index_is_moved_aside_made_again_and_told(tmp_path: Path, monk
     owner.stop()
     file = tmp_path / "faultline.duckdb"
     file.write_bytes(b"\0" * file.stat().st_size)
-    here: Service = request.getfixturevalue("here")
-    here.owner.catch_up()
-    assert here.owner.store.frame(made.run, ["loss/train"]).height == 30
+    lab_service: Service = request.getfixturevalue("lab_service")
+    lab_service.owner.catch_up()
+    assert lab_service.owner.store.frame(made.run, ["loss/train"]).height == 30
     assert list(tmp_path.glob("faultline.duckdb.damaged-*"))
     for page in ("", "runs.py"):
         assert "it was moved aside as faultline.duckdb.damaged-" in said(opened(page))
@@ -120,7 +120,7 @@ def test_the_second_server_on_a_folder_says_that_it_reads_and_launches_for_the_f
     data: Path, request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = serve(data)
-    second: Service = request.getfixturevalue("here")
+    second: Service = request.getfixturevalue("lab_service")
     assert second.data == data
     assert f"Another process ({first.pid}) keeps this data folder" in said(opened())
     run = queue(data, behave="finish", steps=50)
@@ -133,20 +133,20 @@ def test_the_second_server_on_a_folder_says_that_it_reads_and_launches_for_the_f
     assert second.owner.rebuild()["points"] == 3 * 50
 
 
-def test_a_clock_that_goes_back_loses_nothing_and_nobody(here: Service) -> None:
-    made = MadeRun(here.data, began=4e9).declare()  # in the far future
+def test_a_clock_that_goes_back_loses_nothing_and_nobody(lab_service: Service) -> None:
+    made = MadeRun(lab_service.data, began=4e9).declare()  # in the far future
     for step in range(20):
         assert made.spool.log(step, {("loss/train", ""): 1.0}, t=4e9 - 60 * step)
-    made.end("killed", says="")
-    finished_run(here.data, steps=5)
-    here.owner.catch_up()
-    frame = here.owner.store.frame(made.run, ["loss/train"])
+    made.end("killed", message="")
+    finished_run(lab_service.data, steps=5)
+    lab_service.owner.catch_up()
+    frame = lab_service.owner.store.frame(made.run, ["loss/train"])
     assert frame["step"].to_list() == list(range(20))
     assert frame["t"].is_sorted(descending=True)
     for page, query in (("", {}), ("runs.py", {}), ("run.py", {"run": made.run}), ("machine.py", {})):
         text = said(opened(page, **query))
         assert not re.search(r"-\d+ (s|min|h|days)\b", text), f"no negative duration on {page or 'home'}"
-    assert here.store.runs()[-1]["run"] == made.run
+    assert lab_service.store.runs()[-1]["run"] == made.run
 
 
 def test_the_clock_does_not_decide_who_is_alive(data: Path) -> None:
@@ -161,13 +161,13 @@ def test_the_clock_does_not_decide_who_is_alive(data: Path) -> None:
     supervisor.close()
 
 
-def test_a_worker_that_hangs_is_pressed_and_every_stage_is_told(here: Service) -> None:
-    run = queue(here.data, behave="deaf", pace=0.005)
-    supervisor = here.supervisor
+def test_a_worker_that_hangs_is_pressed_and_every_stage_is_told(lab_service: Service) -> None:
+    run = queue(lab_service.data, behave="deaf", pace=0.005)
+    supervisor = lab_service.supervisor
     supervisor.executor, supervisor.cores = Local(WORKER), 1
     supervisor.terminate_after, supervisor.kill_after = 3600.0, 7200.0
-    until(lambda: len(acknowledged(here.data)) > 3, supervisor.step)
-    here.stop_run(run.run)
+    until(lambda: len(acknowledged(lab_service.data)) > 3, supervisor.step)
+    lab_service.stop_run(run.run)
     assert "Asked to stop; it saves and ends." in sentences(run.run)
     supervisor.terminate_after = 0.0
     supervisor.step()
@@ -177,26 +177,26 @@ def test_a_worker_that_hangs_is_pressed_and_every_stage_is_told(here: Service) -
     assert "is being killed (SIGKILL)" in sentences(run.run)
     until(lambda: run.status() in ENDED, supervisor.step)
     assert "It did not answer to stop and was killed by signal SIGKILL." in sentences(run.run)
-    here.owner.catch_up()
-    assert_exactly_once(here.owner, run, acknowledged(here.data))
+    lab_service.owner.catch_up()
+    assert_exactly_once(lab_service.owner, run, acknowledged(lab_service.data))
 
 
-def test_a_worker_that_the_kernel_killed_says_what_likely_happened(here: Service) -> None:
-    run = queue(here.data, pace=0.001)
-    supervisor = Supervisor(here.data, Local(WORKER), cores=1, gpus=[])
-    until(lambda: len(acknowledged(here.data)) > 100, supervisor.step)
+def test_a_worker_that_the_kernel_killed_says_what_likely_happened(lab_service: Service) -> None:
+    run = queue(lab_service.data, pace=0.001)
+    supervisor = Supervisor(lab_service.data, Local(WORKER), cores=1, gpus=[])
+    until(lambda: len(acknowledged(lab_service.data)) > 100, supervisor.step)
     os.kill(run.process().pid, signal.SIGKILL)
     until(lambda: run.exit() is not None, supervisor.step)
     supervisor.close()
-    here.owner.catch_up()
+    lab_service.owner.catch_up()
     assert "if nobody sent it, the machine ran out of memory" in sentences(run.run)
-    assert_exactly_once(here.owner, run, acknowledged(here.data))
+    assert_exactly_once(lab_service.owner, run, acknowledged(lab_service.data))
 
 
-def test_a_training_that_asks_for_more_memory_than_there_is_says_so(here: Service) -> None:
+def test_a_training_that_asks_for_more_memory_than_there_is_says_so(lab_service: Service) -> None:
     huge = {"experts": 256, "d_model": 4096, "expert_width": 8192, "steps": 3}
-    run = RunFolder(here.data / "runs" / collapse(here.data, **huge))
-    worked(here, limited("-v 12000000", [sys.executable, "-m", "engine.worker"]), run)
+    run = RunFolder(lab_service.data / "runs" / collapse(lab_service.data, **huge))
+    worked(lab_service, limited("-v 12000000", [sys.executable, "-m", "engine.worker"]), run)
     assert run.status() == "failed", run.log()
     assert "Memory ran out: the run asked for more than there was. Make the model, the context or the batch smaller." in sentences(run.run)
 

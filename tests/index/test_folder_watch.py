@@ -52,16 +52,16 @@ def test_a_worker_gone_without_a_word_is_told_lost_unless_somebody_knows_better(
         folder.write_process(child.pid)
         log(spool_of(folder), range(5))
     child.wait()
-    asked: list[str] = []
+    stat_calls: list[str] = []
 
     def reaper(folder: RunFolder) -> bool:
-        asked.append(folder.run)
+        stat_calls.append(folder.run)
         return folder.run == other.run
 
     owner.reaper = reaper
     owner.catch_up()
     owner.catch_up()
-    assert sorted(set(asked)) == sorted([one.run, other.run])
+    assert sorted(set(stat_calls)) == sorted([one.run, other.run])
     assert one.exit()["status"] == "lost"
     assert other.exit() is None
     assert {row["run"]: row["status"] for row in owner.store.runs()}[one.run] == "lost"
@@ -122,7 +122,7 @@ def test_nonsense_in_a_run_folder_is_not_fatal_for_the_others(owner: Owner) -> N
 def test_a_frame_that_no_table_can_hold_is_a_problem_of_its_run(owner: Owner) -> None:
     folder = begin(owner.data)
     spool = spool_of(folder)
-    spool.log(0, {("half \ud800 pair", ""): 1.0}, events=[Event(0, "spike", says="\udcff and a nul \x00")])
+    spool.log(0, {("half \ud800 pair", ""): 1.0}, events=[Event(0, "spike", message="\udcff and a nul \x00")])
     spool.log(2**62, {("loss/train", ""): 1.0}, events=[Event(2**70, "spike")])
     owner.catch_up()
     folder.write_exit("finished")

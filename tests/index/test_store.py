@@ -97,16 +97,16 @@ def test_a_spike_of_one_step_survives_every_zoom(owner: Owner, data: st.DataObje
         values[random.integers(size)] = random.choice([1e6, -1e6])
         values[random.random(size) < random.choice([0, 0.01, 0.9])] = random.choice([math.nan, math.inf, -math.inf])
         columns.append((steps, values))
-    asked = fill(owner, columns)
+    names = fill(owner, columns)
     last = int(max(steps.max() for steps, _ in columns))
     for _ in range(3):
         lo, hi = sorted(random.integers(-5, last + 5, 2).tolist())
         view = data.draw(st.sampled_from([(None, None), (lo, None), (None, hi), (lo, hi)]))
         points = data.draw(st.sampled_from([2, 10, 300, 5000]))
-        for (run, name, layer), (steps, values) in zip(asked, columns, strict=True):
+        for (run, name, layer), (steps, values) in zip(names, columns, strict=True):
             answer = owner.store.series(run, name, layer, lo=view[0], hi=view[1], points=points)
             check(answer, *oracle(steps, values, *view), points)
-        together = owner.store.many(asked, lo=view[0], hi=view[1], points=points)
+        together = owner.store.many(names, lo=view[0], hi=view[1], points=points)
         for answer, (steps, values) in zip(together, columns, strict=True):
             kept_steps, kept_values = oracle(steps, values, *view)
             finite = kept_values[np.isfinite(kept_values)]
@@ -118,11 +118,11 @@ def test_a_spike_of_one_step_survives_every_zoom(owner: Owner, data: st.DataObje
 def test_the_one_spike_of_a_million_steps_is_drawn(owner: Owner) -> None:
     values = np.zeros(1_000_000)
     values[654_321], values[123_456], values[777_777] = 1e9, -1e9, math.nan
-    [asked] = fill(owner, [(np.arange(1_000_000), values)])
+    [names] = fill(owner, [(np.arange(1_000_000), values)])
     for lo, hi in ((None, None), (600_000, 700_000), (654_300, 654_400)):
-        answer = owner.store.series(*asked, lo=lo, hi=hi, points=500)
+        answer = owner.store.series(*names, lo=lo, hi=hi, points=500)
         assert (654_321, 1e9) in zip(answer["steps"], answer["values"], strict=True)
-    whole = owner.store.series(*asked, points=500)
+    whole = owner.store.series(*names, points=500)
     assert (123_456, -1e9) in zip(whole["steps"], whole["values"], strict=True)
     assert whole["nonfinite"] == [[777_777, 777_777 * 0.5, "NaN"]]
 
@@ -132,8 +132,8 @@ def test_of_very_many_values_that_are_not_finite_each_kind_stays_marked_in_every
     values = np.full(10_000, math.nan)
     values[5_000:5_010] = math.inf
     values[7_000] = -math.inf
-    [asked] = fill(owner, [(steps, values)])
-    answer = owner.store.series(*asked, points=100)
+    [names] = fill(owner, [(steps, values)])
+    answer = owner.store.series(*names, points=100)
     assert answer["nonfinite_count"] == 10_000
     assert len(answer["nonfinite"]) <= 200
     assert [5_000, 2_500.0, "Infinity"] in answer["nonfinite"]
@@ -235,7 +235,7 @@ def test_a_frame_holds_every_stored_point_in_a_fixed_order(owner: Owner, run: Ru
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("names", "expected"),
     [
         (["loss/train"], {"loss/train"}),
         (["grad_norm"], {"grad_norm", f"grad_norm@{LAYER}"}),
@@ -243,8 +243,8 @@ def test_a_frame_holds_every_stored_point_in_a_fixed_order(owner: Owner, run: Ru
         (["loss", "router"], {"loss/train", "loss/validation", f"router/load@{LAYER}"}),
     ],
 )
-def test_a_frame_is_asked_for_by_name_by_layer_or_by_family(owner: Owner, run: RunFolder, asked: list[str], expected: set[str]) -> None:
-    frame = owner.store.frame(run.run, asked)
+def test_a_frame_is_asked_for_by_name_by_layer_or_by_family(owner: Owner, run: RunFolder, names: list[str], expected: set[str]) -> None:
+    frame = owner.store.frame(run.run, names)
     assert {f"{m}@{layer}" if layer else m for m, layer in frame.select("metric", "layer").unique().iter_rows()} == expected
 
 

@@ -12,7 +12,7 @@ import torch
 
 from engine.core.catalog import Catalog
 from engine.labs.common.probes import adam_moments
-from engine.labs.common.probes.adam_moments import look
+from engine.labs.common.probes.adam_moments import moment_statistics
 from engine.labs.optimizer.adamw import AdamW
 from engine.labs.optimizer.sgd import SGD
 from engine.labs.optimizer.spam import Spam
@@ -102,9 +102,9 @@ def test_one_launch_of_the_emulated_kernel_tells_what_torch_tells(monkeypatch: p
     g, m, v = ([torch.randn(n, generator=draw) for n in (7, 33, 129)] for _ in range(3))
     v = [x.square() * 1e-3 for x in v]
     v[1][3], m[2][0] = 0.0, torch.inf
-    plain = look(g, m, v, (0.5, 0.2, 1e-2))
+    plain = moment_statistics(g, m, v, (0.5, 0.2, 1e-2))
     monkeypatch.setattr(adam_moments, "statistics", lambda tensors: tensor_stats.on(emulator, tensors))
-    ours = look(g, m, v, (0.5, 0.2, 1e-2))
+    ours = moment_statistics(g, m, v, (0.5, 0.2, 1e-2))
     for name in ("ratio_P", "largest", "tiny", "nonfinite"):
         torch.testing.assert_close(getattr(ours, name).double(), getattr(plain, name).double(), rtol=1e-5, atol=0)
     assert int(plain.tiny) > 1

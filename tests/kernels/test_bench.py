@@ -61,7 +61,7 @@ def test_a_kernel_that_breaks_leaves_the_others_their_turn(monkeypatch: pytest.M
             self.name = name
 
     monkeypatch.setattr(bench, "measured", measured)
-    told = dict(bench._each([Named("first"), Named("second")], torch.device("cpu"), 1.0, lambda says: None))
+    told = dict(bench._each([Named("first"), Named("second")], torch.device("cpu"), 1.0, lambda message: None))
     assert told["first"]["problems"] == ["RuntimeError: CUDA_ERROR_ILLEGAL_ADDRESS"]
     assert told["second"]["parity"] == "passed"
 

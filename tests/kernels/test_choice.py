@@ -17,7 +17,7 @@ from kernels import launch
 from kernels.launch import CHOICE, Choice
 from kernels.tensor_stats.tensor_stats import KERNEL, reference, tensor_stats
 from tests.support.small_labs import SMALL
-from tests.support.tiny_lab import Tiny, Told, new_folder
+from tests.support.tiny_lab import Recorded, Tiny, new_folder
 
 
 def test_a_cpu_takes_the_reference_and_tells_why() -> None:
@@ -64,7 +64,7 @@ def curves(lab: Lab, mode: str, data: Path) -> dict[str, dict[int, str]]:
         train(lab, folder)
     finally:
         CHOICE.prefer("auto")
-    return Told(folder).timeless()
+    return Recorded(folder).timeless()
 
 
 def test_auto_and_reference_give_the_same_bytes_on_a_cpu(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_edges_in_any_order_make_the_same_graph() -> None:
 
 def test_what_does_not_fit_is_refused_with_what_was_given() -> None:
     graph, x = graph_of(1), torch.zeros(43, 2)
-    for call, says in (
+    for call, message in (
         (lambda: csr_spmm(graph, x, reduce="median"), "median"),
         (lambda: csr_spmm(graph, x, strategy="thread"), "thread"),
         (lambda: csr_spmm(graph, x[:5]), "43 rows"),
@@ -206,7 +206,7 @@ def test_what_does_not_fit_is_refused_with_what_was_given() -> None:
         (lambda: Graph(Rows(graph.rows.ptr_N1[:-3], graph.rows.col_E), 43), "rise from 0"),
         (lambda: Graph.from_edges(torch.tensor([5]), torch.tensor([0]), 3, 3), "0 … 2"),
     ):
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises(ValueError, match=message):
             call()
 
 

@@ -80,7 +80,7 @@ def test_the_layer_on_the_emulated_kernel_gives_the_values_and_gradients_of_plai
     assert torch.equal(got["chosen"], expected["chosen"])
     assert torch.equal(got["counts"], expected["counts"])
     for one in expected:
-        torch.testing.assert_close(got[one], expected[one], rtol=2e-5, atol=2e-6, msg=lambda says, one=one: f"{one}: {says}")
+        torch.testing.assert_close(got[one], expected[one], rtol=2e-5, atol=2e-6, msg=lambda message, one=one: f"{one}: {message}")
     assert (ours.record.margin_T is not None) == (name != "shared out"), "the kernel chose"
     assert readings(ours) == pytest.approx(told, rel=1e-4, abs=1e-6)
 
@@ -139,7 +139,7 @@ def test_the_whole_lab_trains_on_the_emulated_kernel_as_on_plain_torch(router: d
         found.append({name: p.grad for name, p in model.named_parameters()} | biases | losses)
         assert all((m.record.entropy_T is None) == (path == "plain torch" or router["is"] == "sinkhorn") for m in routed(model).values())
     for name, expected in found[0].items():
-        torch.testing.assert_close(found[1][name], expected, rtol=1e-4, atol=1e-6, msg=lambda says, name=name: f"{name}: {says}")
+        torch.testing.assert_close(found[1][name], expected, rtol=1e-4, atol=1e-6, msg=lambda message, name=name: f"{name}: {message}")
 
 
 def test_rows_go_to_their_experts_and_back_and_their_gradients_with_them() -> None:

@@ -14,7 +14,7 @@ from pages.parts.kernels import evenness, tiles_by_work
 from tests.pages.test_pages import opened, said
 
 
-def test_every_kernel_shows_its_source_its_registers_and_its_proof(here: Service) -> None:
+def test_every_kernel_shows_its_source_its_registers_and_its_proof(lab_service: Service) -> None:
     test = opened("cuda.py")
     text = said(test)
     assert [h.value for h in test.header][:-1] == [kernel(name).about().title for name in names()]
@@ -31,7 +31,7 @@ def test_every_kernel_shows_its_source_its_registers_and_its_proof(here: Service
     assert "No GPU has measured this kernel yet" in text or recorded.benches()
 
 
-def test_without_a_gpu_the_comparison_is_disabled_and_says_why(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_the_comparison_is_disabled_and_says_why(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "gpus", lambda: ())
     monkeypatch.setattr(device, "gpu_names", lambda: ())
     test = opened("cuda.py")
@@ -42,7 +42,7 @@ def test_without_a_gpu_the_comparison_is_disabled_and_says_why(here: Service, mo
     assert "only the reference can run" in said(test)
 
 
-def test_recorded_measurements_are_shown_with_device_and_date(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_measurements_are_shown_with_device_and_date(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def timed(seconds: float, launches: int) -> dict[str, Any]:
         spread = {"median": seconds, "lower": seconds, "upper": seconds}
         return {"cold": spread, "warm": spread, "host": 1e-5, "launches": launches}

@@ -69,9 +69,9 @@ def test_a_kernel_agrees_with_float64_on_the_gpu(name: str, cache: Path) -> None
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        pytest.param(name, old, new, id=f"{name}: {says}", marks=[pytest.mark.slow] if i > 1 else [])
+        pytest.param(name, old, new, id=f"{name}: {message}", marks=[pytest.mark.slow] if i > 1 else [])
         for name, mistakes in MISTAKES.items()
-        for i, (says, old, new) in enumerate(mistakes)
+        for i, (message, old, new) in enumerate(mistakes)
     ],
 )
 def test_a_mistake_in_the_source_is_found(name: str, old: str, new: str, cache: Path, host_compiler: str) -> None:

@@ -14,7 +14,7 @@ from engine.labs.optimizer.spam import Spam
 from engine.worker.fit import train
 from kernels.emulator.emulator import Emulator
 from kernels.launch import CHOICE
-from tests.support.tiny_lab import Tiny, Told, new_folder
+from tests.support.tiny_lab import Recorded, Tiny, new_folder
 
 N = 11
 
@@ -120,7 +120,7 @@ def test_a_lab_trains_with_it_and_tells_the_clipped_coordinates(tmp_path: Path) 
     folder = new_folder(tmp_path)
     lab = Tiny.model_validate({"steps": 40, "optimizer": {"is": "spam", "quiet": 5, "theta": 3.0}, "probes": "free"})
     train(lab, folder)
-    told = Told(folder).values("optimizer/clipped")
+    told = Recorded(folder).values("optimizer/clipped")
     assert len(told) == 40
     assert told[:5] == [0.0] * 5
     assert max(told) > 0
@@ -136,11 +136,11 @@ def test_probes_and_optimizer_tell_the_same_through_the_kernels(
         monkeypatch.setattr(CHOICE, "runner", lambda kernel, device, runner=runner: runner)
         folder = new_folder(tmp_path)
         train(Tiny.model_validate(knobs), folder)
-        told = Told(folder)
+        told = Recorded(folder)
         curves.append({key: torch.tensor(told.values(key)) for key in told.points if not key.startswith("time/")})
     assert curves[0].keys() == curves[1].keys()
     assert {"weight_norm", "grad_norm", "nonfinite/gradient", "update_ratio", "optimizer/clipped"} <= curves[0].keys()
     for key, expected in curves[0].items():
         torch.testing.assert_close(
-            curves[1][key], expected, rtol=2e-3, atol=1e-5, equal_nan=True, msg=lambda says, key=key: f"{key}: {says}"
+            curves[1][key], expected, rtol=2e-3, atol=1e-5, equal_nan=True, msg=lambda message, key=key: f"{key}: {message}"
         )

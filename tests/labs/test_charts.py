@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.labs.chart import Chart, RunLook, charts
+from engine.labs.chart import Chart, RunStyle, charts
 from engine.labs.moe.charts.bytes_per_expert import TOP
 from engine.labs.moe.charts.expert_load import ROWS, owners
 from engine.runs.series import SeriesInfo
@@ -36,8 +36,8 @@ SERIES = (
     SeriesInfo("router/bytes", LAYER, kind="vector", shape=(EXPERTS, 256)),
     *(SeriesInfo(name, kind="vector", shape=(size,)) for name, size in PROFILES.items()),
 )
-BROKEN_TWIN = RunLook("20260101-000000-moe-aaaa", "broken", "#0072B2", "dot", SERIES)
-CURED_TWIN = RunLook("20260101-000000-moe-bbbb", "cured", "#0072B2", "solid", SERIES)
+BROKEN_TWIN = RunStyle("20260101-000000-moe-aaaa", "broken", "#0072B2", "dot", SERIES)
+CURED_TWIN = RunStyle("20260101-000000-moe-bbbb", "cured", "#0072B2", "solid", SERIES)
 
 
 def frame(value: float = 1.5, odd: dict[int, float] | None = None) -> pl.DataFrame:
@@ -51,7 +51,7 @@ def frame(value: float = 1.5, odd: dict[int, float] | None = None) -> pl.DataFra
     return pl.DataFrame(rows, schema={"metric": str, "layer": str, "index": int, "step": int, "t": float, "value": float})
 
 
-def drawn(chart: Chart, looks: list[RunLook], frames: dict[str, pl.DataFrame], events: dict[str, list[dict]] | None = None):
+def drawn(chart: Chart, looks: list[RunStyle], frames: dict[str, pl.DataFrame], events: dict[str, list[dict]] | None = None):
     return chart.figure(looks, frames, events or {}, LAYER)
 
 
@@ -124,7 +124,7 @@ def test_twins_share_a_hue_and_differ_in_dash() -> None:
 
 
 def test_charts_attach_to_runs_that_have_what_they_need() -> None:
-    plain = RunLook("r", "plain", series=(SeriesInfo("loss/train"),))
+    plain = RunStyle("r", "plain", series=(SeriesInfo("loss/train"),))
     fitting = {name for name, chart in CATALOG.items() if chart.fits([plain])}
     assert fitting == {"losses", "event_lane"}
     assert all(chart.fits([plain, CURED_TWIN]) for chart in CATALOG.values())
@@ -151,7 +151,7 @@ def diets() -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"metric": str, "layer": str, "index": int, "step": int, "t": float, "value": float}, strict=False)
 
 
-DIETS = RunLook("r", "diets", series=(SeriesInfo("router/bytes", LAYER, kind="vector", shape=(4, 256)),))
+DIETS = RunStyle("r", "diets", series=(SeriesInfo("router/bytes", LAYER, kind="vector", shape=(4, 256)),))
 
 
 def test_the_map_of_bytes_shows_shares_and_what_chance_would_give() -> None:

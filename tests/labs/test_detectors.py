@@ -44,7 +44,7 @@ def test_a_detector_fires_exactly_where_its_example_says(name: str) -> None:
     for event in events:
         assert event.rule == name
         assert event.kind
-        assert event.says.endswith(".")
+        assert event.message.endswith(".")
 
 
 @EACH
@@ -103,10 +103,10 @@ def both(loss: list[float], norm: list[float]) -> list[dict[str, float]]:
 
 @EACH
 def test_a_clean_curve_is_left_alone(name: str) -> None:
-    for told, readings in clean_curves():
-        if (name, told.split()[0]) == ("loss_spike", "noisy"):
+    for fired, readings in clean_curves():
+        if (name, fired.split()[0]) == ("loss_spike", "noisy"):
             continue  # one value in 400 of an exponential noise is a spike by any rule
-        assert not fired(DETECTORS[name]({"warmup": 20}), readings), told
+        assert not fired(DETECTORS[name]({"warmup": 20}), readings), fired
 
 
 @EACH
@@ -134,8 +134,8 @@ def test_a_plateau_is_one_spike_told_at_its_onset() -> None:
     assert events[0].value == 3.0
     assert events[0].threshold is not None
     assert 1.0 < events[0].threshold < 1.6
-    assert "z = " in events[0].says
-    assert "z > 6" in events[0].says
+    assert "z = " in events[0].message
+    assert "z > 6" in events[0].message
 
 
 def test_the_z_of_a_spike_is_the_median_and_mad_of_the_64_values_before_it() -> None:
@@ -147,7 +147,7 @@ def test_the_z_of_a_spike_is_the_median_and_mad_of_the_64_values_before_it() -> 
     before = np.log(curve[36:100])
     scale = 1.4826 * np.median(np.abs(before - np.median(before))) + 1e-3
     z = (math.log(9.0) - np.median(before)) / scale
-    assert f"z = {z:.1f} " in event.says
+    assert f"z = {z:.1f} " in event.message
     assert event.threshold == pytest.approx(math.exp(np.median(before) + 6 * scale))
 
 
@@ -171,7 +171,7 @@ def test_a_value_that_is_non_finite_from_the_first_step_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "curve", "steps"),
+    ("fired", "curve", "steps"),
     [
         ("not a number from the start", [math.nan] * 120, [49]),
         ("alternating", [1.0] * 100 + [math.nan, 50.0] * 60, [149]),
@@ -181,7 +181,7 @@ def test_a_value_that_is_non_finite_from_the_first_step_is_told() -> None:
         ("back to where it began, which is no divergence", [5.5] + [2.0] * 100 + [5.4] * 300, []),
     ],
 )
-def test_the_divergence_rule(told: str, curve: list[float], steps: list[int]) -> None:
+def test_the_divergence_rule(fired: str, curve: list[float], steps: list[int]) -> None:
     assert [e.step for e in fired(Divergence(), losses(curve))] == steps
 
 
@@ -189,7 +189,7 @@ def test_a_gradient_norm_that_leaves_for_good_is_a_divergence() -> None:
     norms = [1.0 + 0.5 * (n % 3) for n in range(200)] + [1e3] * 100
     events = fired(Divergence(), [{"loss/train": 1.0, "grad_norm": norm} for norm in norms])
     assert [(e.step, e.threshold) for e in events] == [(249, 20.0)]
-    assert "grad_norm" in events[0].says
+    assert "grad_norm" in events[0].message
 
 
 def test_a_new_episode_is_told_again_after_the_level_came_back() -> None:

@@ -65,9 +65,9 @@ def test_a_twin_differs_from_its_preset_only_by_the_cure(lab: str, preset: str) 
 def test_a_bad_value_is_answered_in_one_sentence_that_repeats_it(name: str, bad: dict[str, Any]) -> None:
     with pytest.raises(KnobError) as caught:
         resolve(ENTRIES[name], None, bad)
-    (key, value), says = next(iter(bad.items())), str(caught.value)
-    assert "\n" not in says
-    assert (key if key == "sed" else str(value)) in says
+    (key, value), message = next(iter(bad.items())), str(caught.value)
+    assert "\n" not in message
+    assert (key if key == "sed" else str(value)) in message
 
 
 @pytest.mark.parametrize("name", LABS)

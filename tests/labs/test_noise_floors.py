@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.labs.chart import RunLook, charts
+from engine.labs.chart import RunStyle, charts
 from engine.labs.common.models.initialise import named_generator
 from engine.labs.common.noise_floors import with_floors
 from engine.labs.diffusion._sampling import SAMPLES, against
@@ -36,7 +36,7 @@ def test_the_floor_of_the_energy_distance_is_what_its_formula_says(name: str) ->
 @pytest.mark.parametrize("name", FLOORS)
 def test_a_chart_draws_the_floors_of_its_metrics_once_for_all_runs(name: str) -> None:
     known = tuple(SeriesInfo(metric, "", "", "scalar") for metric in {*FLOORS[name], *CATALOG[name].needs, "fd_small/samples"})
-    looks = [RunLook("a", "broken", "#0072B2", "dot", known), RunLook("b", "cured", "#0072B2", "solid", known)]
+    looks = [RunStyle("a", "broken", "#0072B2", "dot", known), RunStyle("b", "cured", "#0072B2", "solid", known)]
     drawn = [t for t in CATALOG[name].figure(looks, {}, {}).data if t.meta["kind"] == "line"]
     floors = [t for t in drawn if t.meta["metric"] in FLOORS[name]]
     assert [t.meta["metric"] for t in floors] == list(FLOORS[name])
@@ -46,13 +46,13 @@ def test_a_chart_draws_the_floors_of_its_metrics_once_for_all_runs(name: str) ->
 
 @pytest.mark.parametrize("name", ["fd_small", "kernel_mmd"])
 def test_the_image_score_is_drawn_for_whatever_a_run_has(name: str) -> None:
-    sampler = RunLook("a", series=(SeriesInfo(f"{name}/floor", "", "", "scalar"), SeriesInfo(f"{name}/samples", "", "", "scalar")))
-    jumps = RunLook(
+    sampler = RunStyle("a", series=(SeriesInfo(f"{name}/floor", "", "", "scalar"), SeriesInfo(f"{name}/samples", "", "", "scalar")))
+    jumps = RunStyle(
         "b", series=tuple(SeriesInfo(f"{name}/{way}", "", "", "scalar") for way in ("floor", "one_step", "two_steps", "own_flow"))
     )
     assert CATALOG[name].fits([sampler])
     assert CATALOG[name].fits([jumps])
-    assert not CATALOG[name].fits([RunLook("c")])
+    assert not CATALOG[name].fits([RunStyle("c")])
     drawn = [t.meta["metric"] for t in CATALOG[name].figure([sampler, jumps], {}, {}).data if t.meta["kind"] == "line"]
     assert drawn == [f"{name}/{way}" for way in ("floor", "samples", "one_step", "two_steps", "own_flow")]
 

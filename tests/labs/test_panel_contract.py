@@ -78,9 +78,9 @@ def test_a_panel_answers_within_its_budget_at_every_end_of_every_slider(name: st
         try:
             frames = panel.compute()
         except ValueError as refused:
-            says = str(refused)
-            assert "\n" not in says
-            assert says.endswith("."), "a refusal is one sentence"
+            message = str(refused)
+            assert "\n" not in message
+            assert message.endswith("."), "a refusal is one sentence"
             assert given, "the defaults go together"
             return
         spent.append(time.process_time() - began)
@@ -95,7 +95,7 @@ def test_a_panel_answers_within_its_budget_at_every_end_of_every_slider(name: st
     figure = panel.figure(travelled)
     assert isinstance(figure, go.Figure)
     assert len(figure.data)
-    assert "\n" not in panel.says(travelled)
+    assert "\n" not in panel.sentence(travelled)
 
 
 @pytest.mark.parametrize("name", PANELS)

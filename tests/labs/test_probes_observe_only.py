@@ -13,7 +13,7 @@ from engine.labs.lab import Lab
 from engine.labs.probe import PRICES
 from engine.worker.fit import train
 from tests.support.small_labs import SMALL
-from tests.support.tiny_lab import Tiny, Told, new_folder
+from tests.support.tiny_lab import Recorded, Tiny, new_folder
 
 OBSERVED = {"loss/validation", "loss/fixed", "loss/ema"}  # losses that a probe asks for, on batches of its own
 
@@ -22,7 +22,7 @@ def curves(lab: Lab, data: Path) -> dict[str, list[str]]:
     """Every loss as its bits, and the weights at the end by way of the final validation."""
     folder = new_folder(data)
     train(lab, folder)
-    told = Told(folder)
+    told = Recorded(folder)
     last = lab.steps - 1
     return {key: [repr(v) for v in told.values(key)] for key in told.points if key.startswith("loss/") and key not in OBSERVED} | {
         "final": [repr(told.points["loss/validation"][last])]

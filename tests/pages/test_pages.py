@@ -35,7 +35,7 @@ LAB: dict[str, Any] = {
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def lab_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service over an empty folder whose labs are known at once, and which starts nothing."""
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
     monkeypatch.setattr(
@@ -65,22 +65,22 @@ def said(test: AppTest) -> str:
     return "\n".join(part.value for part in parts)
 
 
-def taken_in(here: Service, *runs: MadeRun) -> None:
+def taken_in(lab_service: Service, *runs: MadeRun) -> None:
     """Let the owner read what was written."""
     for made in runs:
         for _ in range(200):
-            here.owner.step()
-            if here.store.names(made.run):
+            lab_service.owner.step()
+            if lab_service.store.names(made.run):
                 break
 
 
-def test_the_gallery_shows_one_card_for_each_preset_and_none_for_a_twin(here: Service) -> None:
+def test_the_gallery_shows_one_card_for_each_preset_and_none_for_a_twin(lab_service: Service) -> None:
     test = opened()
     assert [b.label for b in test.button] == ["Break it", "Break it and cure it", "Run it"]
     assert "Most experts end up idle." in said(test)
 
 
-def test_the_gallery_holds_places_while_the_labs_are_read(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gallery_holds_places_while_the_labs_are_read(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = {"labs": [], "probes": [], "errors": []}
     monkeypatch.setattr(Service, "labs", lambda self: {**nothing, "state": "computing", "seconds": 3.0, "says": "importing torch"})
     test = opened()
@@ -89,7 +89,7 @@ def test_the_gallery_holds_places_while_the_labs_are_read(here: Service, monkeyp
     assert "importing torch" in progress[0].proto.text
 
 
-def test_a_lab_that_cannot_be_read_has_its_own_card(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lab_that_cannot_be_read_has_its_own_card(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     error = {"file": "engine/labs/moe/odd.py", "says": "SyntaxError: invalid syntax", "kind": "lab", "name": "odd"}
     monkeypatch.setattr(
         Service, "labs", lambda self: {"state": "ready", "labs": [LAB], "probes": [], "errors": [error], "seconds": 0.0, "says": ""}
@@ -99,7 +99,7 @@ def test_a_lab_that_cannot_be_read_has_its_own_card(here: Service, monkeypatch: 
     assert len(test.button) == 3, "the good cards are still there"
 
 
-def test_labs_that_failed_say_why_and_offer_to_try_again(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labs_that_failed_say_why_and_offer_to_try_again(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = {"labs": [], "probes": [], "errors": []}
     monkeypatch.setattr(Service, "labs", lambda self: {**nothing, "state": "failed", "seconds": 1.0, "says": "torch cannot be imported."})
     test = opened()
@@ -107,9 +107,9 @@ def test_labs_that_failed_say_why_and_offer_to_try_again(here: Service, monkeypa
     assert [b.label for b in test.button] == ["Read the labs again"]
 
 
-def test_a_press_launches_the_twins_and_opens_their_page(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken, cured = finished_twins(here.data)
-    taken_in(here, broken, cured)
+def test_a_press_launches_the_twins_and_opens_their_page(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, cured = finished_twins(lab_service.data)
+    taken_in(lab_service, broken, cured)
     monkeypatch.setattr(Service, "launch_twins", lambda self, lab, preset, given=None, who=None: (broken.run, cured.run))
     test = opened()
     next(b for b in test.button if b.label == "Break it and cure it").click()
@@ -118,7 +118,7 @@ def test_a_press_launches_the_twins_and_opens_their_page(here: Service, monkeypa
     assert test.query_params["run"] == f"{broken.run},{cured.run}"
 
 
-def test_a_refused_launch_is_one_sentence(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_launch_is_one_sentence(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Service, *_args: Any, **_more: Any) -> str:
         raise OSError("No space left on device.")
 
@@ -129,21 +129,21 @@ def test_a_refused_launch_is_one_sentence(here: Service, monkeypatch: pytest.Mon
     assert "Nothing was started. No space left on device." in said(test)
 
 
-def test_the_run_page_without_a_run_says_where_to_start(here: Service) -> None:
+def test_the_run_page_without_a_run_says_where_to_start(lab_service: Service) -> None:
     test = opened("run.py")
     assert "No run chosen" in said(test)
     assert "gallery" in said(test)
 
 
 @pytest.mark.parametrize("run", ["20260101-000000-moe-beef", "../../etc/passwd", "<b>x</b>"])
-def test_an_unknown_run_is_an_answer_and_no_exception(here: Service, run: str) -> None:
+def test_an_unknown_run_is_an_answer_and_no_exception(lab_service: Service, run: str) -> None:
     test = opened("run.py", run=run)
     assert "There is no run" in said(test)
 
 
-def test_the_run_page_shows_twins_with_what_differs(here: Service) -> None:
-    broken, cured = finished_twins(here.data, steps=40)
-    taken_in(here, broken, cured)
+def test_the_run_page_shows_twins_with_what_differs(lab_service: Service) -> None:
+    broken, cured = finished_twins(lab_service.data, steps=40)
+    taken_in(lab_service, broken, cured)
     test = opened("run.py", run=f"{cured.run},{broken.run}")
     text = said(test)
     assert "Mixture of Experts: Collapse" in text
@@ -155,25 +155,25 @@ def test_the_run_page_shows_twins_with_what_differs(here: Service) -> None:
     assert not [b for b in test.button if b.label == "Stop"], "nothing to stop"
 
 
-def test_a_young_run_already_has_its_charts(here: Service) -> None:
-    made = MadeRun(here.data).declare()
+def test_a_young_run_already_has_its_charts(lab_service: Service) -> None:
+    made = MadeRun(lab_service.data).declare()
     test = opened("run.py", run=made.run)
     assert "##### Loss" in said(test)
     assert [b.label for b in test.button] == ["Hold", "Stop", "Duplicate"]
     made.end("stopped")
 
 
-def test_a_failed_run_says_what_happened_and_where_to_look(here: Service) -> None:
-    made = MadeRun(here.data).declare().end("failed", says="RuntimeError: the data folder is full.")
-    taken_in(here)
+def test_a_failed_run_says_what_happened_and_where_to_look(lab_service: Service) -> None:
+    made = MadeRun(lab_service.data).declare().end("failed", message="RuntimeError: the data folder is full.")
+    taken_in(lab_service)
     test = opened("run.py", run=made.run)
     assert "the data folder is full" in said(test)
     assert "**Log**" in said(test)
 
 
-def test_the_gallery_lists_what_ran_last(here: Service) -> None:
-    made = finished_run(here.data, steps=20)
-    taken_in(here, made)
+def test_the_gallery_lists_what_ran_last(lab_service: Service) -> None:
+    made = finished_run(lab_service.data, steps=20)
+    taken_in(lab_service, made)
     test = opened()
     assert "Latest runs" in said(test)
     assert "finished" in said(test)
@@ -186,7 +186,7 @@ def test_no_page_hides_a_package_or_a_module_of_python() -> None:
             assert page.stem not in ours | set(sys.stdlib_module_names), f"pages/{page.name} would hide a module of that name"
 
 
-def test_the_shell_takes_its_own_folder_off_the_path(here: Service) -> None:
+def test_the_shell_takes_its_own_folder_off_the_path(lab_service: Service) -> None:
     before = list(sys.path)
     try:
         opened()

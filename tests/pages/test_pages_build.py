@@ -18,7 +18,7 @@ from tests.support.lab_pages import ENTRIES, button, collapse, fields
 
 
 @pytest.mark.parametrize("lab", ENTRIES)
-def test_the_form_has_one_field_for_every_knob_of_every_lab(here: Service, lab: str) -> None:
+def test_the_form_has_one_field_for_every_knob_of_every_lab(lab_service: Service, lab: str) -> None:
     preset = next(iter(ENTRIES[lab]["presets"]))
     test = opened("build.py", lab=lab, preset=preset)
     assert set(fields(test)) == set(described(ENTRIES[lab], resolve(ENTRIES[lab], preset, {}).shown))
@@ -41,7 +41,7 @@ def test_the_form_has_one_field_for_every_knob_of_every_lab(here: Service, lab: 
         ("device", "abacus", "device=abacus is no device"),
     ],
 )
-def test_a_bad_value_is_answered_in_one_sentence_and_cannot_be_launched(here: Service, name: str, value: str, sentence: str) -> None:
+def test_a_bad_value_is_answered_in_one_sentence_and_cannot_be_launched(lab_service: Service, name: str, value: str, sentence: str) -> None:
     test = opened("build.py", lab="moe", preset="collapse")
     fields(test)[name].set_value(value)
     test.run()
@@ -53,7 +53,7 @@ def test_a_bad_value_is_answered_in_one_sentence_and_cannot_be_launched(here: Se
     assert not test.code, "no command line for what cannot be run"
 
 
-def test_a_changed_field_is_marked_shown_as_a_command_and_launched(here: Service) -> None:
+def test_a_changed_field_is_marked_shown_as_a_command_and_launched(lab_service: Service) -> None:
     test = opened("build.py", lab="moe", preset="collapse")
     assert "The same as the preset Collapse" in said(test)
     assert test.code[0].value == "python -m engine run moe --preset collapse"
@@ -66,11 +66,11 @@ def test_a_changed_field_is_marked_shown_as_a_command_and_launched(here: Service
     button(test, "Launch").click()
     test.run()
     run = test.query_params["run"]
-    spec = run_folder(here.data, run if isinstance(run, str) else run[0]).spec() or {}
+    spec = run_folder(lab_service.data, run if isinstance(run, str) else run[0]).spec() or {}
     assert (spec["preset"], spec["knobs"]["lr"]) == ("collapse", 0.003)
 
 
-def test_another_answer_brings_its_own_knobs_and_may_leave_the_cure_nothing_to_do(here: Service) -> None:
+def test_another_answer_brings_its_own_knobs_and_may_leave_the_cure_nothing_to_do(lab_service: Service) -> None:
     test = opened("build.py", lab="moe", preset="collapse")
     fields(test)["router"].set_value("hash")
     test.run()
@@ -80,8 +80,8 @@ def test_another_answer_brings_its_own_knobs_and_may_leave_the_cure_nothing_to_d
     assert test.code[0].value.endswith("--preset collapse router=hash")
 
 
-def test_duplicate_fills_the_form_from_the_run_and_marks_what_leaves_it(here: Service) -> None:
-    run = collapse(here.data, lr=0.02, seed=3)
+def test_duplicate_fills_the_form_from_the_run_and_marks_what_leaves_it(lab_service: Service) -> None:
+    run = collapse(lab_service.data, lr=0.02, seed=3)
     test = opened("build.py", **{"from": run})
     assert f"The same as the run `{run}`" in said(test)
     assert (fields(test)["lr"].value, fields(test)["seed"].value, fields(test)["data_seed"].value) == ("0.02", "3", "")
@@ -93,7 +93,7 @@ def test_duplicate_fills_the_form_from_the_run_and_marks_what_leaves_it(here: Se
     assert test.code[0].value == "python -m engine run moe --preset collapse seed=4 device=cpu lr=0.02"
 
 
-def test_duplicating_a_run_that_is_gone_says_so(here: Service) -> None:
+def test_duplicating_a_run_that_is_gone_says_so(lab_service: Service) -> None:
     test = opened("build.py", **{"from": "20260101-000000-moe-beef"})
     assert "There is no run `20260101-000000-moe-beef` to duplicate" in said(test)
     assert fields(test)
@@ -118,20 +118,22 @@ def test_preset_and_what_leaves_it_give_the_declaration_again(preset: str) -> No
         assert resolve(lab, preset, declared.changed).flat == declared.flat
 
 
-def test_an_estimate_comes_from_runs_of_the_same_size_alone(here: Service) -> None:
+def test_an_estimate_comes_from_runs_of_the_same_size_alone(lab_service: Service) -> None:
     lab = ENTRIES["moe"]
     declared = resolve(lab, "collapse", {"device": "cpu"})
-    assert estimate.seconds(here.data, declared) is None
+    assert estimate.seconds(lab_service.data, declared) is None
     assert "No estimate yet" in said(opened("build.py", lab="moe", preset="collapse"))
     for _ in range(2):
-        folder = run_folder(here.data, collapse(here.data, lr=0.1, steps=7))
+        folder = run_folder(lab_service.data, collapse(lab_service.data, lr=0.1, steps=7))
         (folder.path / "state.json").write_text('{"step": 7, "step_seconds": 0.5}')
-    assert estimate.seconds(here.data, declared) == (150.0, 2)
-    assert estimate.seconds(here.data, resolve(lab, "collapse", {"device": "cpu", "d_model": 128})) is None
+    assert estimate.seconds(lab_service.data, declared) == (150.0, 2)
+    assert estimate.seconds(lab_service.data, resolve(lab, "collapse", {"device": "cpu", "d_model": 128})) is None
     assert "about 2 min, as measured in 2 earlier runs" in said(opened("build.py", lab="moe", preset="collapse", knobs="device=cpu"))
 
 
-def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(
+    lab_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The preset alone, the preset with its changes, the twin with the same: three requests, however often the page runs."""
     computed: list[Any] = []
     checked: list[Any] = []  # every computation ends with the rules between knobs, whoever asked for it and by whatever name
@@ -153,10 +155,10 @@ def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(he
     assert len(computed) == len(checked) == 3, "a rerun without change"
     button(test, "Launch with its cure").click()
     test.run()
-    assert len(list((here.data / "runs").iterdir())) == 2
+    assert len(list((lab_service.data / "runs").iterdir())) == 2
     assert len(computed) == len(checked) == 3, "the launch of both"
     test = opened("build.py", lab="moe", preset="collapse", knobs="lr=3e-3")
     button(test, "Launch").click()
     test.run()
-    assert len(list((here.data / "runs").iterdir())) == 3
+    assert len(list((lab_service.data / "runs").iterdir())) == 3
     assert len(computed) == len(checked) == 3, "another person's form, and the launch of one"

@@ -23,7 +23,7 @@ def shown(test: AppTest) -> list[str]:
     return list(test.dataframe[0].value["run"]) if test.dataframe else []
 
 
-def ticked(here: Service, monkeypatch: pytest.MonkeyPatch, *runs: str) -> AppTest:
+def ticked(lab_service: Service, monkeypatch: pytest.MonkeyPatch, *runs: str) -> AppTest:
     """The table with these rows ticked, which an AppTest cannot do by hand."""
     real = st.dataframe
 
@@ -35,16 +35,16 @@ def ticked(here: Service, monkeypatch: pytest.MonkeyPatch, *runs: str) -> AppTes
     return opened("runs.py")
 
 
-def test_without_runs_the_table_says_which_button_to_press(here: Service) -> None:
+def test_without_runs_the_table_says_which_button_to_press(lab_service: Service) -> None:
     assert "Press **Break it** on a card of the gallery" in said(opened("runs.py"))
 
 
-def test_the_table_shows_runs_with_their_curves_and_filters_them_by_the_address(here: Service) -> None:
-    broken, cured = finished_twins(here.data, steps=30)
-    healthy = finished_run(here.data, preset="healthy", healthy=True, steps=30)
-    failed = MadeRun(here.data, preset="lr_burst").declare().end("failed", says="no")
-    taken_in(here, broken, cured, healthy)
-    here.owner.step()
+def test_the_table_shows_runs_with_their_curves_and_filters_them_by_the_address(lab_service: Service) -> None:
+    broken, cured = finished_twins(lab_service.data, steps=30)
+    healthy = finished_run(lab_service.data, preset="healthy", healthy=True, steps=30)
+    failed = MadeRun(lab_service.data, preset="lr_burst").declare().end("failed", message="no")
+    taken_in(lab_service, broken, cured, healthy)
+    lab_service.owner.step()
     test = opened("runs.py")
     assert set(shown(test)) == {broken.run, cured.run, healthy.run, failed.run}
     frame = test.dataframe[0].value.set_index("run")
@@ -59,10 +59,10 @@ def test_the_table_shows_runs_with_their_curves_and_filters_them_by_the_address(
     assert "No run fits" in said(nothing)
 
 
-def test_whoever_comes_back_to_the_table_finds_it_as_it_was_left(here: Service) -> None:
-    healthy = finished_run(here.data, preset="healthy", steps=20)
-    other = finished_run(here.data, preset="lr_burst", steps=20)
-    taken_in(here, healthy, other)
+def test_whoever_comes_back_to_the_table_finds_it_as_it_was_left(lab_service: Service) -> None:
+    healthy = finished_run(lab_service.data, preset="healthy", steps=20)
+    other = finished_run(lab_service.data, preset="lr_burst", steps=20)
+    taken_in(lab_service, healthy, other)
     test = opened("runs.py", text="healthy")
     assert shown(test) == [healthy.run]
     test.switch_page("run.py")
@@ -78,19 +78,19 @@ def test_whoever_comes_back_to_the_table_finds_it_as_it_was_left(here: Service) 
     assert set(shown(test)) == {healthy.run, other.run}
 
 
-def test_only_columns_that_differ_shows_the_knobs_that_differ(here: Service) -> None:
-    collapse(here.data, lr=0.1)
-    collapse(here.data, lr=0.2, seed=5)
-    here.owner.step()
+def test_only_columns_that_differ_shows_the_knobs_that_differ(lab_service: Service) -> None:
+    collapse(lab_service.data, lr=0.1)
+    collapse(lab_service.data, lr=0.2, seed=5)
+    lab_service.owner.step()
     frame = opened("runs.py", differing="true").dataframe[0].value
     assert set(frame.columns) == {"status", "lr", "seed", "data_seed", "run"}
     assert set(frame["lr"]) == {"0.1", "0.2"}
 
 
-def test_ticked_rows_are_compared_on_the_run_page(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken, cured = finished_twins(here.data, steps=20)
-    taken_in(here, broken, cured)
-    test = ticked(here, monkeypatch, broken.run, cured.run)
+def test_ticked_rows_are_compared_on_the_run_page(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, cured = finished_twins(lab_service.data, steps=20)
+    taken_in(lab_service, broken, cured)
+    test = ticked(lab_service, monkeypatch, broken.run, cured.run)
     button(test, "Compare").click()
     test.run()
     assert not test.exception
@@ -99,11 +99,11 @@ def test_ticked_rows_are_compared_on_the_run_page(here: Service, monkeypatch: py
     ) == sorted([broken.run, cured.run])
 
 
-def test_delete_asks_first_and_deletes_what_has_ended(here: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = finished_run(here.data, steps=20)
-    living = MadeRun(here.data).declare()
-    taken_in(here, made)
-    test = ticked(here, monkeypatch, made.run, living.run)
+def test_delete_asks_first_and_deletes_what_has_ended(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = finished_run(lab_service.data, steps=20)
+    living = MadeRun(lab_service.data).declare()
+    taken_in(lab_service, made)
+    test = ticked(lab_service, monkeypatch, made.run, living.run)
     button(test, "Delete").click()
     test.run()
     assert made.folder.path.exists(), "only asked"
@@ -125,8 +125,8 @@ def labels(test: AppTest) -> list[str]:
     return [b.label for b in test.button]
 
 
-def test_each_status_has_the_buttons_that_make_sense(here: Service) -> None:
-    made = MadeRun(here.data).declare()
+def test_each_status_has_the_buttons_that_make_sense(lab_service: Service) -> None:
+    made = MadeRun(lab_service.data).declare()
     test = opened("run.py", run=made.run)
     assert labels(test) == ["Hold", "Stop", "Duplicate"]
     button(test, "Hold").click()
@@ -139,13 +139,13 @@ def test_each_status_has_the_buttons_that_make_sense(here: Service) -> None:
     assert not (made.folder.path / "HOLD").exists()
     made.end("stopped")
     assert labels(opened("run.py", run=made.run)) == ["Resume", "Run again", "Duplicate", "Delete"]
-    finished = finished_run(here.data, steps=10)
+    finished = finished_run(lab_service.data, steps=10)
     assert labels(opened("run.py", run=finished.run)) == ["Run again", "Duplicate", "Delete"]
-    assert labels(opened("run.py", run=collapse(here.data))) == ["Stop", "Duplicate"]
+    assert labels(opened("run.py", run=collapse(lab_service.data))) == ["Stop", "Duplicate"]
 
 
-def test_several_living_runs_are_stopped_and_held_together(here: Service) -> None:
-    one, two = MadeRun(here.data).declare(), MadeRun(here.data).declare()
+def test_several_living_runs_are_stopped_and_held_together(lab_service: Service) -> None:
+    one, two = MadeRun(lab_service.data).declare(), MadeRun(lab_service.data).declare()
     test = opened("run.py", run=f"{one.run},{two.run}")
     button(test, "Hold all").click()
     test.run()
@@ -157,8 +157,8 @@ def test_several_living_runs_are_stopped_and_held_together(here: Service) -> Non
         made.end("stopped")
 
 
-def test_a_refused_order_is_one_sentence(here: Service) -> None:
-    made = MadeRun(here.data).declare().end("stopped")
+def test_a_refused_order_is_one_sentence(lab_service: Service) -> None:
+    made = MadeRun(lab_service.data).declare().end("stopped")
     test = opened("run.py", run=made.run)
     made.folder.path.joinpath("exit.json").unlink()  # somebody else has resumed it meanwhile
     button(test, "Resume").click()
@@ -168,8 +168,8 @@ def test_a_refused_order_is_one_sentence(here: Service) -> None:
     made.end("stopped")
 
 
-def test_run_again_is_the_same_declaration_over_the_first(here: Service) -> None:
-    first = run_folder(here.data, collapse(here.data, lr=0.02, seed=3))
+def test_run_again_is_the_same_declaration_over_the_first(lab_service: Service) -> None:
+    first = run_folder(lab_service.data, collapse(lab_service.data, lr=0.02, seed=3))
     first.write_exit("finished", code=0)
     test = opened("run.py", run=first.run)
     button(test, "Run again").click()
@@ -177,7 +177,7 @@ def test_run_again_is_the_same_declaration_over_the_first(here: Service) -> None
     assert not test.exception
     old, new = test.query_params["run"].split(",") if isinstance(test.query_params["run"], str) else test.query_params["run"][0].split(",")
     assert old == first.run
-    specs = [run_folder(here.data, run).spec() or {} for run in (old, new)]
+    specs = [run_folder(lab_service.data, run).spec() or {} for run in (old, new)]
     assert unnest(specs[0]["knobs"]) == unnest(specs[1]["knobs"])
     assert specs[0]["preset"] == specs[1]["preset"]
 
@@ -185,7 +185,7 @@ def test_run_again_is_the_same_declaration_over_the_first(here: Service) -> None
 # -- machine -----------------------------------------------------------------------------------------
 
 
-def test_the_machine_page_says_what_doctor_says(here: Service) -> None:
+def test_the_machine_page_says_what_doctor_says(lab_service: Service) -> None:
     test = opened("machine.py")
     tables = [table.value for table in test.table]
     assert [name for name, _, _ in examine()] == list(tables[-1]["check"])
@@ -193,14 +193,14 @@ def test_the_machine_page_says_what_doctor_says(here: Service) -> None:
     assert "warming up" in tables[0].to_string()
 
 
-def test_the_machine_page_shows_slots_and_queue_in_their_order(here: Service) -> None:
-    made = MadeRun(here.data).declare()
-    first, second = collapse(here.data), collapse(here.data, seed=1)
-    here.owner.step()
+def test_the_machine_page_shows_slots_and_queue_in_their_order(lab_service: Service) -> None:
+    made = MadeRun(lab_service.data).declare()
+    first, second = collapse(lab_service.data), collapse(lab_service.data, seed=1)
+    lab_service.owner.step()
     text = said(opened("machine.py"))
     assert "place 1 · 1 CPU thread" in text
     assert "place 2 · 1 CPU thread" in text
     assert "process " in text
     assert {m.label: m.value for m in opened("machine.py").metric}["Waiting"] == "2"
-    assert first < second or run_folder(here.data, first).spec()["created"] <= run_folder(here.data, second).spec()["created"]  # type: ignore[index]
+    assert first < second or run_folder(lab_service.data, first).spec()["created"] <= run_folder(lab_service.data, second).spec()["created"]  # type: ignore[index]
     made.end("stopped")

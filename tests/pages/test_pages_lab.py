@@ -19,26 +19,26 @@ from tests.support.lab_pages import ENTRIES
 
 
 @pytest.fixture
-def quick(here: Service, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def quick(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Panels are computed in this process; -> what was asked."""
     from engine.labs.panel_frames import answer, encoded
 
-    asked: list[dict[str, Any]] = []
+    questions: list[dict[str, Any]] = []
     kinds, _ = Catalog("panels", Panel).load()
 
     def compute(self: PanelAnswers, name: str, knobs: dict[str, Any]) -> dict[str, Any]:
-        asked.append({"panel": name, **knobs})
+        questions.append({"panel": name, **knobs})
         try:
             return {"frames": encoded(kinds[name](**knobs).compute())}
         except ValueError as error:
             return {"says": str(error)}
 
     assert callable(answer)
-    monkeypatch.setattr(here._panels, "_compute", lambda name, knobs: compute(here._panels, name, knobs))
-    return asked
+    monkeypatch.setattr(lab_service._panels, "_compute", lambda name, knobs: compute(lab_service._panels, name, knobs))
+    return questions
 
 
-def test_the_page_tells_everything_about_a_lab(here: Service, quick: list[dict[str, Any]]) -> None:
+def test_the_page_tells_everything_about_a_lab(lab_service: Service, quick: list[dict[str, Any]]) -> None:
     test = opened("lab.py", lab="moe")
     text = said(test)
     lab = ENTRIES["moe"]
@@ -54,10 +54,10 @@ def test_the_page_tells_everything_about_a_lab(here: Service, quick: list[dict[s
         assert panel["about"] in text
     pairs = [name for name, preset in lab["presets"].items() if preset["twin"] and not preset.get("small")]
     assert [b.label for b in test.button].count("Break it and cure it") == len(pairs) >= 3
-    assert RouterNoise().says(RouterNoise().compute()) in text
+    assert RouterNoise().sentence(RouterNoise().compute()) in text
 
 
-def test_a_slider_moves_its_own_figure_and_nothing_else(here: Service, quick: list[dict[str, Any]]) -> None:
+def test_a_slider_moves_its_own_figure_and_nothing_else(lab_service: Service, quick: list[dict[str, Any]]) -> None:
     test = opened("lab.py", lab="moe")
     before = len(quick)
     tokens = next(s for s in test.select_slider if s.label.startswith("tokens: tokens routed"))
@@ -65,10 +65,12 @@ def test_a_slider_moves_its_own_figure_and_nothing_else(here: Service, quick: li
     assert not test.exception
     assert [q for q in quick[before:] if q["panel"] == "router_noise"] == [{"panel": "router_noise", "tokens": 64, "experts": 32, "k": 1}]
     assert "With 64 tokens, 32 experts" in said(test)
-    assert not list((here.data / "runs").glob("*")), "no run was made"
+    assert not list((lab_service.data / "runs").glob("*")), "no run was made"
 
 
-def test_settings_that_do_not_go_together_are_one_sentence_in_place_of_the_figure(here: Service, quick: list[dict[str, Any]]) -> None:
+def test_settings_that_do_not_go_together_are_one_sentence_in_place_of_the_figure(
+    lab_service: Service, quick: list[dict[str, Any]]
+) -> None:
     test = opened("lab.py", lab="moe")
     experts = next(s for s in test.select_slider if s.label == "experts: experts of the layer")
     k = next(s for s in test.slider if s.label.startswith("k: "))
@@ -80,7 +82,7 @@ def test_settings_that_do_not_go_together_are_one_sentence_in_place_of_the_figur
 
 
 def test_a_panel_that_broke_says_so_with_the_traceback_folded_below(
-    here: Service, quick: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    lab_service: Service, quick: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: Service, name: str, given: Any = None) -> Any:
         raise PanelError(f"The panel `{name}` broke: TypeError: no", "Traceback: here")
@@ -91,7 +93,7 @@ def test_a_panel_that_broke_says_so_with_the_traceback_folded_below(
     assert "Traceback: here" in [c.value for c in test.code]
 
 
-def test_a_figure_that_cannot_be_drawn_says_so(here: Service, quick: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_that_cannot_be_drawn_says_so(lab_service: Service, quick: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RouterNoise, "figure", lambda self, frames: frames["nowhere"])
     test = opened("lab.py", lab="moe")
     assert any("`engine/labs/moe/panels/router_noise.py` could not be drawn: KeyError" in e.value for e in test.error)
@@ -99,14 +101,14 @@ def test_a_figure_that_cannot_be_drawn_says_so(here: Service, quick: list[dict[s
 
 
 @pytest.mark.parametrize("lab", ["mo", "../../etc", "<b>x</b>"])
-def test_an_unknown_lab_is_one_sentence(here: Service, lab: str) -> None:
+def test_an_unknown_lab_is_one_sentence(lab_service: Service, lab: str) -> None:
     test = opened("lab.py", lab=lab)
     assert "No such lab" in said(test)
     assert len(test.error) == 1
     assert "Allowed are" in test.error[0].value
 
 
-def test_without_a_name_the_first_lab_is_shown(here: Service, quick: list[dict[str, Any]]) -> None:
+def test_without_a_name_the_first_lab_is_shown(lab_service: Service, quick: list[dict[str, Any]]) -> None:
     test = opened("lab.py")
     first = next(iter(ENTRIES))
     assert ENTRIES[first]["story"] in said(test)
@@ -114,7 +116,7 @@ def test_without_a_name_the_first_lab_is_shown(here: Service, quick: list[dict[s
 
 
 @pytest.mark.parametrize("state", ["computing", "failed"])
-def test_the_page_answers_while_there_are_no_labs(here: Service, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+def test_the_page_answers_while_there_are_no_labs(lab_service: Service, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
     nothing = {"labs": [], "probes": [], "errors": [], "seconds": 2.0, "says": "torch cannot be imported."}
     monkeypatch.setattr(Service, "labs", lambda self: {**nothing, "state": state})
     test = opened("lab.py", lab="moe")
@@ -124,7 +126,7 @@ def test_the_page_answers_while_there_are_no_labs(here: Service, monkeypatch: py
 
 
 def test_a_lab_or_a_panel_that_cannot_be_read_has_its_own_card(
-    here: Service, quick: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    lab_service: Service, quick: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = [
         {"file": "engine/labs/moe/odd.py", "says": "SyntaxError", "kind": "lab", "name": "odd"},

@@ -19,8 +19,8 @@ def parts(test: AppTest, name: str) -> list[dict[str, Any]]:
     return [json.loads(proto.json) for proto in found if proto.component_name.endswith(name)]
 
 
-def run_with(here: Service, steps: int, counts: np.ndarray | None = None, pictures: int = 0) -> MadeRun:
-    made = MadeRun(here.data, steps=steps).declare()
+def run_with(lab_service: Service, steps: int, counts: np.ndarray | None = None, pictures: int = 0) -> MadeRun:
+    made = MadeRun(lab_service.data, steps=steps).declare()
     for step in range(steps):
         scalars, load = readings(step, healthy=True)
         made.log(scalars, load=load)
@@ -29,31 +29,31 @@ def run_with(here: Service, steps: int, counts: np.ndarray | None = None, pictur
     if counts is not None:
         made.count_bytes(counts)
     made.end()
-    taken_in(here, made)
+    taken_in(lab_service, made)
     return made
 
 
-def test_a_run_without_pictures_has_no_place_for_them(here: Service) -> None:
-    made = finished_run(here.data, steps=10)
-    taken_in(here, made)
+def test_a_run_without_pictures_has_no_place_for_them(lab_service: Service) -> None:
+    made = finished_run(lab_service.data, steps=10)
+    taken_in(lab_service, made)
     test = opened("run.py", run=made.run)
     assert not parts(test, "pictures")
     assert "As a table" not in [e.label for e in test.expander]
 
 
-def test_twins_stand_side_by_side_whatever_they_drew(here: Service) -> None:
-    first, second = run_with(here, 5, pictures=3), run_with(here, 5)
+def test_twins_stand_side_by_side_whatever_they_drew(lab_service: Service) -> None:
+    first, second = run_with(lab_service, 5, pictures=3), run_with(lab_service, 5)
     test = opened("run.py", run=f"{first.run},{second.run}")
     assert "##### Cells" in said(test)
     (strip,) = parts(test, "pictures")
     assert [(one["run"], [step for step, _ in one["pictures"]]) for one in strip["shown"]] == [(first.run, [0, 1, 2]), (second.run, [])]
-    assert {says for one in strip["shown"] for _, says in one["pictures"]} == {"Cells."}
+    assert {message for one in strip["shown"] for _, message in one["pictures"]} == {"Cells."}
 
 
-def test_a_redrawn_chart_holds_what_is_stored_and_says_it_in_a_table(here: Service) -> None:
+def test_a_redrawn_chart_holds_what_is_stored_and_says_it_in_a_table(lab_service: Service) -> None:
     counts = np.zeros((8, 256))
     counts[3, 32], counts[5, 101] = 30, 10
-    made, bare = run_with(here, 5, counts), run_with(here, 5)
+    made, bare = run_with(lab_service, 5, counts), run_with(lab_service, 5)
     test = opened("run.py", run=f"{made.run},{bare.run}")
     chart = next(one for one in parts(test, "live_chart") if one["name"] == "bytes_per_expert")
     assert chart["redraw"]

@@ -22,7 +22,7 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 from engine.runs.pictures import MANY, ODD, Picture, Pictures, picture_file, readable
 from engine.worker import fit
 from engine.worker.fit import train
-from tests.support.tiny_lab import Tiny, Told, new_folder
+from tests.support.tiny_lab import Recorded, Tiny, new_folder
 
 GREY = torch.linspace(0, 1, 12).reshape(3, 4)
 
@@ -68,7 +68,7 @@ def test_grey_and_colour_floats_and_bytes_arrive_as_they_were(tmp_path: Path) ->
     given = {"grey": GREY, "colour": colour, "whole": whole, "half": GREY.to(torch.bfloat16), "numpy": GREY.double().numpy()}
     for name, pixels in given.items():
         event = pictures.take(7, Picture(name, pixels, "What one sees."))
-        assert (event.step, event.kind, event.rule, event.says) == (7, "image", name, "What one sees.")
+        assert (event.step, event.kind, event.rule, event.message) == (7, "image", name, "What one sees.")
     for name, pixels in given.items():
         raw = np.asarray(pixels.float() if isinstance(pixels, torch.Tensor) else pixels, np.float64)
         expected = raw if name == "whole" else np.round(255 * raw)
@@ -77,7 +77,7 @@ def test_grey_and_colour_floats_and_bytes_arrive_as_they_were(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "pixels", "says"),
+    ("name", "pixels", "message"),
     [
         ("../up", GREY, "'../up' is no name of a picture"),
         ("a/b", GREY, "is no name"),
@@ -95,11 +95,11 @@ def test_grey_and_colour_floats_and_bytes_arrive_as_they_were(tmp_path: Path) ->
     ],
 )
 def test_what_is_no_picture_is_one_line_in_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: Any, pixels: Any, says: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: Any, pixels: Any, message: str
 ) -> None:
     pictures = Pictures(tmp_path)
     assert [pictures.take(step, Picture(name, pixels)) for step in range(3)] == [None] * 3
-    assert [says in record.message for record in caplog.records] == [True], "told once"
+    assert [message in record.message for record in caplog.records] == [True], "told once"
     assert pictures.dropped == 0, "the disk had nothing to do with it"
     assert not list(tmp_path.rglob("*.png"))
 
@@ -150,7 +150,7 @@ def test_many_pictures_are_thinned_and_the_last_one_is_kept(tmp_path: Path, capl
 def test_a_picture_of_a_training_is_announced_once_it_lies_there(tmp_path: Path, drawing: None) -> None:
     folder = new_folder(tmp_path)
     assert train(Tiny(steps=25), folder) == "finished"
-    told = Told(folder)
+    told = Recorded(folder)
     images = [(e["step"], e["rule"], e["says"]) for e in told.events if e["kind"] == "image"]
     assert images == [(step, "head", f"The head after step {step}.") for step in (0, 10, 20, 24)]
     for step, name, _ in images:
@@ -202,4 +202,4 @@ def test_a_training_goes_on_over_a_full_disk_and_counts_it(tmp_path: Path, drawi
     (folder.path / "images").write_text("in the way")
     assert train(Tiny(steps=25), folder) == "finished"
     assert folder.state()["dropped"] == 4
-    assert not [e for e in Told(folder).events if e["kind"] == "image"]
+    assert not [e for e in Recorded(folder).events if e["kind"] == "image"]

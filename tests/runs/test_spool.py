@@ -25,7 +25,7 @@ RUN = "20250101-120000-moe-0001"
 names = st.sampled_from(["loss/train", "grad_norm", "router/load", "é\u2028"])
 series = st.tuples(names, st.sampled_from(["", "blocks.0.moe", "blocks.1"]))
 floats = st.floats(allow_nan=True, allow_infinity=True)
-events = st.builds(Event, st.integers(0, 9), st.sampled_from(["spike", "nonfinite"]), value=st.none() | floats, says=st.text(max_size=9))
+events = st.builds(Event, st.integers(0, 9), st.sampled_from(["spike", "nonfinite"]), value=st.none() | floats, message=st.text(max_size=9))
 calls = st.lists(
     st.tuples(
         st.dictionaries(series, floats, max_size=4),
@@ -46,7 +46,7 @@ def read(path: Path) -> tuple[list[Frame], Tail]:
     return list(tail.read()), tail
 
 
-def told(frames: list[Frame]) -> list[tuple]:
+def recorded(frames: list[Frame]) -> list[tuple]:
     """What frames say, in a form that compares."""
     out = []
     for f in frames:
@@ -85,7 +85,7 @@ def test_what_is_logged_is_read_back_exactly_in_one_go_or_from_anywhere(tmp_path
         for event in happened:
             frame = next(rest)
             assert (frame.kind, frame.step) == (EVENT, event.step)
-            assert frame.data["says"] == event.says.encode(errors="replace").decode()
+            assert frame.data["says"] == event.message.encode(errors="replace").decode()
             assert repr(frame.data["value"]) == repr(event.value)
     assert next(rest, None) is None
 
@@ -96,7 +96,7 @@ def test_what_is_logged_is_read_back_exactly_in_one_go_or_from_anywhere(tmp_path
         if until.offset > offset:
             break
         before.append(frame)
-    assert told(before) + told(list(after.read())) == told(frames)
+    assert recorded(before) + recorded(list(after.read())) == recorded(frames)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_file_torn_at_any_byte_reads_up_to_the_last_whole_call_and_goes_on_whe
     small: tuple[Path, list[int]], tmp_path: Path
 ) -> None:
     path, ends = small
-    whole, everything = path.read_bytes(), told(read(path)[0])
+    whole, everything = path.read_bytes(), recorded(read(path)[0])
     torn = tmp_path / "torn.bin"
     for length in range(len(whole) + 1):
         torn.write_bytes(whole[:length])
@@ -133,7 +133,7 @@ def test_a_file_torn_at_any_byte_reads_up_to_the_last_whole_call_and_goes_on_whe
         assert tail.offset == safe
         assert bool(tail.problem) == (length not in (0, len(MAGIC), *ends)), f"at byte {length}: {tail.problem!r}"
         torn.write_bytes(whole)
-        assert told(first) + told(list(tail.read())) == everything
+        assert recorded(first) + recorded(list(tail.read())) == everything
         assert tail.problem == ""
 
 

@@ -28,44 +28,44 @@ def runs(tmp_path: Path) -> Path:
 
 def test_who_is_new_and_who_is_gone(runs: Path) -> None:
     watch = RunsWatch(runs)
-    assert watch.look() == Seen(frozenset({ONE, TWO}), frozenset({ONE, TWO}))
-    assert watch.look() is None, "nothing happened"
+    assert watch.scan() == Seen(frozenset({ONE, TWO}), frozenset({ONE, TWO}))
+    assert watch.scan() is None, "nothing happened"
     (runs / TWO).rmdir()
-    assert watch.look() == Seen(frozenset({ONE}), frozenset({ONE}))
-    assert watch.look() is not None, "the folder has just changed, and may have changed once more"
+    assert watch.scan() == Seen(frozenset({ONE}), frozenset({ONE}))
+    assert watch.scan() is not None, "the folder has just changed, and may have changed once more"
 
 
 def test_a_run_that_was_left_alone_awakes_when_its_folder_changes(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = RunsWatch(runs)
-    watch.look()
+    watch.scan()
     assert watch.leave(ONE)
     os.utime(runs)
-    assert watch.look() == Seen(frozenset({ONE, TWO}), frozenset({TWO}))
+    assert watch.scan() == Seen(frozenset({ONE, TWO}), frozenset({TWO}))
     (runs / ONE / "HOLD").touch()  # the parent's time stays
     os.utime(runs, (1000, 1000))
-    watch.look()
+    watch.scan()
     assert not watch.leave(ONE), "too young to be trusted"
     os.utime(runs / ONE, (2000, 2000))
     now = time.monotonic()
     monkeypatch.setattr(module.time, "monotonic", lambda: now + SWEEP + 1)
-    assert watch.look() == Seen(frozenset({ONE, TWO}), frozenset({ONE, TWO}))
+    assert watch.scan() == Seen(frozenset({ONE, TWO}), frozenset({ONE, TWO}))
 
 
 def test_while_nothing_happens_a_look_is_one_stat(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = RunsWatch(runs)
-    watch.look()
-    asked: list[str] = []
+    watch.scan()
+    stat_calls: list[str] = []
     stat = os.stat
-    monkeypatch.setattr(os, "stat", lambda path, **how: (asked.append(str(path)), stat(path, **how))[1])
+    monkeypatch.setattr(os, "stat", lambda path, **how: (stat_calls.append(str(path)), stat(path, **how))[1])
     monkeypatch.setattr(os, "scandir", lambda path: pytest.fail("listed for nothing"))
-    assert watch.look() is None
-    assert asked == [str(runs)]
+    assert watch.scan() is None
+    assert stat_calls == [str(runs)]
 
 
 def test_a_run_that_is_gone_cannot_be_left(runs: Path) -> None:
     assert not RunsWatch(runs).leave("20250101-120002-moe-cccc")
     with pytest.raises(FileNotFoundError):
-        RunsWatch(runs / "nothing").look()
+        RunsWatch(runs / "nothing").scan()
 
 
 def test_a_clock_that_was_set_back_keeps_nobody_busy() -> None:

@@ -116,10 +116,10 @@ def test_setting_the_clock_hurries_and_delays_nobody(data: Path) -> None:
     calm.close()
 
 
-def test_the_pages_show_the_place_of_a_queued_run_and_change_the_order(here: Service) -> None:
-    here.executor._warm.clear()  # nothing starts while torch is imported
-    first, second = collapse(here.data), collapse(here.data, seed=1)
-    here.owner.step()
+def test_the_pages_show_the_place_of_a_queued_run_and_change_the_order(lab_service: Service) -> None:
+    lab_service.executor._warm.clear()  # nothing starts while torch is imported
+    first, second = collapse(lab_service.data), collapse(lab_service.data, seed=1)
+    lab_service.owner.step()
     assert "place 1" in said(opened("machine.py"))
     test = opened("run.py", run=second)
     assert "place 2 of 2 in the queue" in test.get("progress")[0].proto.text
@@ -127,9 +127,9 @@ def test_the_pages_show_the_place_of_a_queued_run_and_change_the_order(here: Ser
     machine.button(key=f"up_{second}").click()
     machine.run()
     assert not machine.exception
-    assert list(here.supervisor.order._listed("order")) == [second, first]
+    assert list(lab_service.supervisor.order._listed("order")) == [second, first]
     machine.button(key=f"pause_{first}").click()
     machine.run()
-    assert here.supervisor.order.paused() == {first}
+    assert lab_service.supervisor.order.paused() == {first}
     assert PAUSED in said(opened("machine.py"))
     assert "next in line" in opened("run.py", run=second).get("progress")[0].proto.text

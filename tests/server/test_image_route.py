@@ -72,7 +72,7 @@ def test_a_picture_comes_with_its_type_and_is_asked_for_once(ask: Ask, drawn: Ru
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "says"),
+    ("query", "status", "message"),
     [
         ({}, 400, "No run was given"),
         ({"run": "20260101-000000-moe-beef", "name": "cells", "step": 20}, 404, "No run"),
@@ -91,11 +91,11 @@ def test_a_picture_comes_with_its_type_and_is_asked_for_once(ask: Ask, drawn: Ru
         ({"step": 20}, 400, "is no name"),
     ],
 )
-def test_anything_else_is_answered_in_one_sentence(ask: Ask, drawn: RunFolder, query: dict[str, Any], status: int, says: str) -> None:
+def test_anything_else_is_answered_in_one_sentence(ask: Ask, drawn: RunFolder, query: dict[str, Any], status: int, message: str) -> None:
     answer = ask(**({"run": drawn.run} if query and "run" not in query else {}), **query)
     assert answer.status_code == status
     told = json.loads(answer.body)["error"]
-    assert says in told
+    assert message in told
     assert "\n" not in told
 
 

@@ -53,15 +53,15 @@ class Counting:
     """Answers at once and counts how often it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.told: dict[str, Any] | None = None
+        self.questions: list[dict[str, Any]] = []
+        self.answers: dict[str, Any] | None = None
         self.go = threading.Event()
         self.go.set()
 
     def __call__(self, name: str, knobs: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(knobs)
+        self.questions.append(knobs)
         self.go.wait(60)
-        return self.told or {"frames": {"frame": {"tokens": [knobs["tokens"]]}}}
+        return self.answers or {"frames": {"frame": {"tokens": [knobs["tokens"]]}}}
 
 
 # -- what travels ------------------------------------------------------------------------------------
@@ -83,11 +83,11 @@ def test_arrays_and_tensors_travel_as_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "says"),
+    ("frames", "message"),
     [({"a": {"x": [1], "y": []}}, "unequal lengths"), ({"a": {"x": [{}]}}, "not dict"), ({"a": {"x": range(10**6)}}, "at most 500,000")],
 )
-def test_what_is_no_frame_is_refused(frames: Any, says: str) -> None:
-    with pytest.raises(TypeError, match=says):
+def test_what_is_no_frame_is_refused(frames: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         encoded(frames)
 
 
@@ -99,7 +99,7 @@ def test_the_same_question_is_computed_once() -> None:
     answers = PanelAnswers(Local(), child)
     first = answers.frames(LABS, "router_noise", {"tokens": 64})
     assert first == answers.frames(LABS, "router_noise", {"tokens": "64", "experts": 32}) == {"frame": {"tokens": [64]}}
-    assert len(child.asked) == 1, "defaults and text count as what they stand for"
+    assert len(child.questions) == 1, "defaults and text count as what they stand for"
     assert answers.frames(LABS, "router_noise", {"tokens": 65}) == {"frame": {"tokens": [65]}}
     first["frame"]["tokens"].append(0)
     assert answers.frames(LABS, "router_noise", {"tokens": 64}) == {"frame": {"tokens": [64]}}, "nobody can spoil what is remembered"
@@ -109,15 +109,15 @@ def test_a_class_that_opens_the_page_at_once_asks_once() -> None:
     child = Counting()
     child.go.clear()
     answers = PanelAnswers(Local(), child)
-    told: list[Any] = []
-    class_ = [threading.Thread(target=lambda: told.append(answers.frames(LABS, "router_noise", {}))) for _ in range(30)]
+    answers: list[Any] = []
+    class_ = [threading.Thread(target=lambda: answers.append(answers.frames(LABS, "router_noise", {}))) for _ in range(30)]
     for one in class_:
         one.start()
     child.go.set()
     for one in class_:
         one.join(60)
-    assert len(told) == 30
-    assert len(child.asked) == 1
+    assert len(answers) == 30
+    assert len(child.questions) == 1
 
 
 def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,9 +128,9 @@ def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
         answers.frames(LABS, "router_noise", {"tokens": tokens})
     assert sum(len(text) for text in answers._known.values()) <= 100
     answers.frames(LABS, "router_noise", {"tokens": 119})
-    assert len(child.asked) == 20, "the newest is still there"
+    assert len(child.questions) == 20, "the newest is still there"
     answers.frames(LABS, "router_noise", {"tokens": 100})
-    assert len(child.asked) == 21
+    assert len(child.questions) == 21
 
 
 def test_other_code_is_another_question(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,21 +139,21 @@ def test_other_code_is_another_question(monkeypatch: pytest.MonkeyPatch) -> None
     for code in ("before", "after"):
         monkeypatch.setattr("engine.server.panels.key", lambda code=code: code)
         answers.frames(LABS, "router_noise", {})
-    assert len(child.asked) == 2
+    assert len(child.questions) == 2
 
 
 def test_a_refusal_is_not_remembered() -> None:
     child = Counting()
-    child.told = {"says": "There is no teacher yet; train it first."}
+    child.answers = {"says": "There is no teacher yet; train it first."}
     answers = PanelAnswers(Local(), child)
     with pytest.raises(PanelError, match="no teacher yet"):
         answers.frames(LABS, "router_noise", {})
-    child.told = None
+    child.answers = None
     assert answers.frames(LABS, "router_noise", {}) == {"frame": {"tokens": [1024]}}
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "says"),
+    ("name", "given", "message"),
     [
         ("router_nose", {}, 'No panel "router_nose": did you mean "router_noise"'),
         ("../etc", {}, "No panel"),
@@ -161,11 +161,11 @@ def test_a_refusal_is_not_remembered() -> None:
         ("router_noise", {"token": 1}, "No knob of router_noise"),
     ],
 )
-def test_a_question_that_cannot_be_is_answered_in_one_sentence(name: str, given: dict[str, Any], says: str) -> None:
+def test_a_question_that_cannot_be_is_answered_in_one_sentence(name: str, given: dict[str, Any], message: str) -> None:
     child = Counting()
-    with pytest.raises(KnobError, match=says):
+    with pytest.raises(KnobError, match=message):
         PanelAnswers(Local(), child).frames(LABS, name, given)
-    assert not child.asked
+    assert not child.questions
 
 
 # -- children ----------------------------------------------------------------------------------------
@@ -188,16 +188,16 @@ def plain(monkeypatch: pytest.MonkeyPatch, code: Path, how: str, seconds: float 
 
 
 def test_a_plain_process_answers_where_there_is_no_zygote(monkeypatch: pytest.MonkeyPatch, code: Path) -> None:
-    told = plain(monkeypatch, code, "well")["frames"]["frame"]
-    assert told == {"x": [1, 2, 3, 4], "y": ["NaN", "Infinity", "-Infinity", 0.5], "word": ["NaN", "is", "a", "word"]}
+    answers = plain(monkeypatch, code, "well")["frames"]["frame"]
+    assert answers == {"x": [1, 2, 3, 4], "y": ["NaN", "Infinity", "-Infinity", 0.5], "word": ["NaN", "is", "a", "word"]}
 
 
 def test_every_way_to_fail_is_one_sentence(monkeypatch: pytest.MonkeyPatch, code: Path) -> None:
-    told = {how: plain(monkeypatch, code, how) for how in ("break", "refuse", "leave")}
-    assert told["break"]["says"].startswith("The panel `odd` broke: TypeError: the columns of frame 'frame' have unequal lengths")
-    assert "Traceback" in told["break"]["trace"]
-    assert told["refuse"] == {"says": "There is no teacher yet; train it first.", "trace": ""}
-    assert "ended with code 9" in told["leave"]["says"]
+    answers = {how: plain(monkeypatch, code, how) for how in ("break", "refuse", "leave")}
+    assert answers["break"]["says"].startswith("The panel `odd` broke: TypeError: the columns of frame 'frame' have unequal lengths")
+    assert "Traceback" in answers["break"]["trace"]
+    assert answers["refuse"] == {"says": "There is no teacher yet; train it first.", "trace": ""}
+    assert "ended with code 9" in answers["leave"]["says"]
 
 
 @pytest.mark.parametrize("how", ["hang", "deaf"])
@@ -222,10 +222,10 @@ def warm(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[Zygot
 
 
 def test_a_fork_computes_on_the_cpu_and_leaves(warm: Zygote) -> None:
-    code, told = warm.panel("odd", {"how": "cuda"}, 60.0)
+    code, answers = warm.panel("odd", {"how": "cuda"}, 60.0)
     assert code == 0
-    assert told is not None
-    frame = told["frames"]["frame"]
+    assert answers is not None
+    frame = answers["frames"]["frame"]
     assert (frame["touched"], frame["visible"]) == ([False], [""])
     assert frame["pid"] != [warm.pid]
     assert subprocess.run(["ps", "-p", str(frame["pid"][0])], capture_output=True).returncode, "it is gone"
@@ -248,15 +248,15 @@ def test_a_fork_and_a_plain_process_give_the_same_frames(warm: Zygote) -> None:
 
 def test_without_a_zygote_the_answer_comes_all_the_same(tmp_path: Path) -> None:
     nobody = Zygote(tmp_path)
-    told = PanelAnswers(nobody).frames(LABS, "router_noise", {"experts": 4})
-    assert told == RouterNoise(experts=4).compute()
+    answers = PanelAnswers(nobody).frames(LABS, "router_noise", {"experts": 4})
+    assert answers == RouterNoise(experts=4).compute()
 
 
 def test_a_time_limit_is_set_before_anything_is_computed() -> None:
-    asked = (
+    questions = (
         "import signal; from engine.labs.panel_frames import answer;"
         "told = answer('router_noise', {}, 50.0); assert told['frames'];"
         "print(0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 50)"
     )
-    assert subprocess.check_output([sys.executable, "-c", asked], cwd=ROOT, text=True).strip() == "True"
+    assert subprocess.check_output([sys.executable, "-c", questions], cwd=ROOT, text=True).strip() == "True"
     assert answer.__doc__

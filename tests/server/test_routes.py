@@ -48,7 +48,7 @@ def queue(data: Path, **knobs: Any) -> RunFolder:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Service]:
+def lab_service(tmp_path: Path) -> Iterator[Service]:
     found = Service(tmp_path, Local([sys.executable, str(FAKE / "worker.py")]))
     found.owner.start()
     found.supervisor.start()
@@ -62,10 +62,10 @@ def here(tmp_path: Path) -> Iterator[Service]:
 
 
 @pytest.fixture
-def port(here: Service) -> Iterator[int]:
+def port(lab_service: Service) -> Iterator[int]:
     streams.ending = False
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes(lambda: here)), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes(lambda: lab_service)), log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     until(lambda: server.started)
@@ -95,8 +95,8 @@ def events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
             yield name, json.loads(text.removeprefix("data: "))
 
 
-def test_live_deltas_carry_every_point_once_and_in_order(here: Service, port: int) -> None:
-    run = queue(here.data, steps=190, pace=0.005)  # so few that no pass has so much to tell that it is thinned
+def test_live_deltas_carry_every_point_once_and_in_order(lab_service: Service, port: int) -> None:
+    run = queue(lab_service.data, steps=190, pace=0.005)  # so few that no pass has so much to tell that it is thinned
     mine = locks.take(run.path / "claim")  # it starts when somebody listens
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
         connection.request("GET", f"/live?run={run.run}")
@@ -126,31 +126,31 @@ def test_live_deltas_carry_every_point_once_and_in_order(here: Service, port: in
     assert frames > 1, "they came while the run went on"
 
 
-def test_a_stream_that_is_left_leaves_no_subscription(here: Service, port: int) -> None:
-    run = queue(here.data, steps=1)
+def test_a_stream_that_is_left_leaves_no_subscription(lab_service: Service, port: int) -> None:
+    run = queue(lab_service.data, steps=1)
     opened = [http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE) for _ in range(3)]
     for connection in opened:
         connection.request("GET", f"/live?run={run.run}")
         assert connection.getresponse().readline() == b"retry: 1000\n"
     assert len(streams) == 3
-    assert here.owner._listeners.runs() == {run.run}
+    assert lab_service.owner._listeners.runs() == {run.run}
     for connection in opened:
         connection.sock.close() if connection.sock else None
         connection.close()
-    until(lambda: len(streams) == 0 and not here.owner._listeners.runs())
+    until(lambda: len(streams) == 0 and not lab_service.owner._listeners.runs())
 
 
-def test_a_snapshot_agrees_with_the_store(here: Service, port: int) -> None:
-    run = queue(here.data, steps=500)
-    until(lambda: here.store.show(run.run)["status"] == "finished")
+def test_a_snapshot_agrees_with_the_store(lab_service: Service, port: int) -> None:
+    run = queue(lab_service.data, steps=500)
+    until(lambda: lab_service.store.show(run.run)["status"] == "finished")
     status, _, body = get(port, f"/snapshot?run={run.run}&series=loss/train&series=grad_norm@a&vector=load@a&points=100")
     told = json.loads(body)
     assert status == 200
     assert told["series"] == {
-        "loss/train": here.store.series(run.run, "loss/train", points=100),
-        "grad_norm@a": here.store.series(run.run, "grad_norm", "a", points=100),
+        "loss/train": lab_service.store.series(run.run, "loss/train", points=100),
+        "grad_norm@a": lab_service.store.series(run.run, "grad_norm", "a", points=100),
     }
-    assert told["vectors"]["load@a"] == here.store.vectors(run.run, "load", "a", rows=100)
+    assert told["vectors"]["load@a"] == lab_service.store.vectors(run.run, "load", "a", rows=100)
     assert told["upto"] == 499
     assert told["state"]["status"] == "finished"
     zoomed = json.loads(get(port, f"/snapshot?run={run.run}&series=grad_norm@a&lo=10.4&hi=12&points=100")[2])
@@ -158,8 +158,8 @@ def test_a_snapshot_agrees_with_the_store(here: Service, port: int) -> None:
     assert zoomed["series"]["grad_norm@a"]["exact"]
 
 
-def test_a_series_that_is_not_there_yet_is_empty_and_no_error(here: Service, port: int) -> None:
-    run = queue(here.data, steps=1, threads=1)
+def test_a_series_that_is_not_there_yet_is_empty_and_no_error(lab_service: Service, port: int) -> None:
+    run = queue(lab_service.data, steps=1, threads=1)
     told = json.loads(get(port, f"/snapshot?run={run.run}&series=not/yet&vector=not/yet@a")[2])
     assert told["series"]["not/yet"]["steps"] == told["vectors"]["not/yet@a"]["steps"] == []
 
@@ -178,24 +178,24 @@ def test_a_series_that_is_not_there_yet_is_empty_and_no_error(here: Service, por
         ("/export?run={run}&format=xls", 400, 'format="xls"'),
     ],
 )
-def test_bad_input_is_answered_in_one_sentence(here: Service, port: int, path: str, status: int, part: str) -> None:
-    found, _, body = get(port, path.format(run=queue(here.data).run))
-    says = json.loads(body)["error"]
+def test_bad_input_is_answered_in_one_sentence(lab_service: Service, port: int, path: str, status: int, part: str) -> None:
+    found, _, body = get(port, path.format(run=queue(lab_service.data).run))
+    message = json.loads(body)["error"]
     assert found == status
-    assert part in says
-    assert "\n" not in says
+    assert part in message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_an_export_holds_every_point(here: Service, port: int, form: str) -> None:
-    run = queue(here.data, steps=20)
-    until(lambda: here.store.show(run.run)["status"] == "finished")
+def test_an_export_holds_every_point(lab_service: Service, port: int, form: str) -> None:
+    run = queue(lab_service.data, steps=20)
+    until(lambda: lab_service.store.show(run.run)["status"] == "finished")
     _, headers, body = get(port, f"/export?run={run.run}&format={form}")
     assert f'filename="{run.run}.{form}"' in headers["content-disposition"]
     frame = pl.read_csv(io.BytesIO(body)) if form == "csv" else pl.read_parquet(io.BytesIO(body))
     assert frame.columns == ["metric", "layer", "index", "step", "t", "value"]
     assert frame.height == 20 * 4
-    until(lambda: not list((here.data / "cache").glob("export-*")))
+    until(lambda: not list((lab_service.data / "cache").glob("export-*")))
 
 
 def test_plotly_comes_from_the_wheel_and_is_kept_by_the_browser(port: int) -> None:

@@ -111,7 +111,7 @@ def measured(owner: Owner) -> RunFolder:
         load = [step / 100, 9.0 if step == 33 else 0.5, math.inf if step == 77 else 0.0]
         happened = [Event(step, "spike", "loss_spike", "", math.inf, 2.5, "The loss jumped.")] if step == 21 else []
         spool.log(step, scalars, {("router/load", LAYER): load} if step % 3 == 0 or step == 77 else None, happened, t=1000.0 + step)
-    spool.log(99, {("loss/validation", ""): 4.25}, events=[Event(5, "checkpoint", says="Saved.")], t=1100.0)
+    spool.log(99, {("loss/validation", ""): 4.25}, events=[Event(5, "checkpoint", message="Saved.")], t=1100.0)
     told_step(folder, 100)
     owner.catch_up()
     return folder

@@ -64,9 +64,9 @@ class MadeRun:
         assert self.spool.log(step, named, vectors, list(events), t=self.began + step)
         self.step = step + 1
 
-    def draw(self, name: str, pixels: np.ndarray, says: str = "", step: int | None = None) -> None:
+    def draw(self, name: str, pixels: np.ndarray, message: str = "", step: int | None = None) -> None:
         """A picture, and the event that announces it."""
-        event = self.pictures.take(self.step if step is None else step, Picture(name, pixels, says))
+        event = self.pictures.take(self.step if step is None else step, Picture(name, pixels, message))
         assert event is not None
         assert self.spool.log(event.step, events=[event])
 
@@ -75,10 +75,10 @@ class MadeRun:
         self.spool.describe("router/bytes", unit="assignments", layer=LAYER, shape=counts.shape)
         assert self.spool.log(self.step, vectors={("router/bytes", LAYER): counts.ravel().tolist()}, t=self.began + self.step)
 
-    def end(self, status: str = "finished", says: str = "") -> MadeRun:
+    def end(self, status: str = "finished", message: str = "") -> MadeRun:
         self.spool.close()
         self._state(phase="saving")
-        self.folder.write_exit(status, code=CODES.get(status), says=says)
+        self.folder.write_exit(status, code=CODES.get(status), message=message)
         return self
 
     def _state(self, phase: str = "training") -> None:
@@ -146,7 +146,7 @@ def non_finite_run(data: Path, *, steps: int = 100) -> MadeRun:
         scalars, load = readings(step, healthy=True)
         scalars["loss/train"] = {37: math.nan, 53: math.inf}.get(step, scalars["loss/train"])
         odd = not math.isfinite(scalars["loss/train"])
-        event = Event(step, "nonfinite", "nonfinite", value=scalars["loss/train"], says=f"loss/train was not finite at step {step}.")
+        event = Event(step, "nonfinite", "nonfinite", value=scalars["loss/train"], message=f"loss/train was not finite at step {step}.")
         made.log(scalars, load=load, events=[event] if odd else [])
     return made.end()
 
@@ -157,7 +157,7 @@ def spiky_run(data: Path, *, steps: int = 100, at: int = 60, height: float = 40.
     for step in range(steps):
         scalars, _ = readings(step, healthy=True)
         plain = {"loss/train": scalars["loss/train"], "grad_norm": scalars["grad_norm"]}
-        event = Event(step, "spike", "loss_spike", value=height, threshold=6.0, says="The loss stands far above its recent course.")
+        event = Event(step, "spike", "loss_spike", value=height, threshold=6.0, message="The loss stands far above its recent course.")
         plain["loss/train"] = height if step == at else 0.0 if step in low else plain["loss/train"]
         made.log(plain, events=[event] if step == at else [])
     return made.end()

@@ -76,7 +76,7 @@ def new_folder(data: Path) -> RunFolder:
     return new_run(data, "tiny", {"preset": None, "knobs": {}, "who": "test", "parent": None, "twin": None, "sweep": None})
 
 
-class Told:
+class Recorded:
     """Everything that the spools of a run tell; a later attempt replaces what an earlier one says of its steps."""
 
     def __init__(self, folder: RunFolder) -> None:
@@ -110,10 +110,10 @@ class Told:
         return [(event["step"], event["kind"]) for event in self.events]
 
 
-def run_tiny(data: Path, **knobs: Any) -> tuple[str, Told, RunFolder]:
+def run_tiny(data: Path, **knobs: Any) -> tuple[str, Recorded, RunFolder]:
     """Train the tiny lab in this process."""
     from engine.worker.fit import train
 
     folder = new_folder(data)
     status = train(Tiny(**knobs), folder)
-    return status, Told(folder), folder
+    return status, Recorded(folder), folder

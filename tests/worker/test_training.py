@@ -24,7 +24,7 @@ from engine.runs.spool import Spool
 from engine.worker import checkpoint
 from engine.worker.fit import train
 from engine.worker.observer import Observer
-from tests.support.tiny_lab import Tiny, TinyModel, Told, new_folder, run_tiny
+from tests.support.tiny_lab import Recorded, Tiny, TinyModel, new_folder, run_tiny
 
 # -- the arithmetic ------------------------------------------------------------------------------------
 
@@ -59,7 +59,7 @@ def test_the_worker_computes_what_a_plain_float64_loop_computes(tmp_path: Path, 
     losses, norms = plain_adamw(lab)
     folder = new_folder(tmp_path)
     assert train(lab, folder) == "finished"
-    told = Told(folder)
+    told = Recorded(folder)
     np.testing.assert_allclose(told.values("loss/train"), losses, rtol=2e-5)
     np.testing.assert_allclose(told.values("grad_norm"), norms, rtol=2e-4)
     np.testing.assert_allclose(told.values("lr"), [1e-2 * min(1, (n + 1) / 20) for n in range(60)])
@@ -81,7 +81,7 @@ def test_sgd_with_momentum_is_the_textbook_formula(tmp_path: Path) -> None:
                 w.sub_(0.05 * b)
     folder = new_folder(tmp_path)
     train(lab, folder)
-    np.testing.assert_allclose(Told(folder).values("loss/train"), expected, rtol=2e-5)
+    np.testing.assert_allclose(Recorded(folder).values("loss/train"), expected, rtol=2e-5)
 
 
 def test_every_step_is_told_once_and_the_first_is_step_zero(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_is_read_at_every_step_is_told_before_rarer_probes_are_asked(tmp_pa
         metrics = (Metric("slow", "steps told so far"),)
 
         def after(self, step: Step) -> Iterable[Reading]:
-            seen.append((step.number, sorted(Told(folder).points["loss/train"])))
+            seen.append((step.number, sorted(Recorded(folder).points["loss/train"])))
             yield Reading("slow", float(step.number))
 
     class Silent(Probe):
@@ -133,7 +133,7 @@ def test_what_is_read_at_every_step_is_told_before_rarer_probes_are_asked(tmp_pa
         observer.gradients(step)
         observer.after(step)
     assert seen == [(n, list(range(n + 1))) for n in (0, 5, 6)]
-    assert list(Told(folder).points["slow"]) == [0, 5, 6]
+    assert list(Recorded(folder).points["slow"]) == [0, 5, 6]
     assert logged == [0, 0, 1, 2, 3, 4, 5, 5, 6, 6], "nothing to say is no log call"
 
 
@@ -142,7 +142,7 @@ def test_the_task_loss_stands_alone_and_auxiliary_terms_beside_it(tmp_path: Path
     terms = lab.loss(lab.model(), lab.batch(0), 0)
     folder = new_folder(tmp_path)
     train(lab, folder)
-    told = Told(folder)
+    told = Recorded(folder)
     assert told.points["loss/train"][0] == float(terms["train"].detach())
     assert told.points["loss/size"][0] == float(terms["size"].detach())
 
@@ -181,12 +181,12 @@ def test_a_stopped_run_resumes_on_the_same_curve(tmp_path: Path, at: int) -> Non
     saved = stopped_at(at, lab, parted)
     assert at <= saved["step"] < 120
     assert train(lab, parted) == "finished"
-    told = Told(parted)
+    told = Recorded(parted)
     assert told.steps_of[1][0] == saved["step"]
     ours = told.timeless()
     if saved["step"] % 50:  # the stopped attempt never thought that it was at its last step
-        assert set(ours) == set(Told(whole).timeless())
-    for key, values in Told(whole).timeless().items():
+        assert set(ours) == set(Recorded(whole).timeless())
+    for key, values in Recorded(whole).timeless().items():
         assert {s: v for s, v in ours[key].items() if s in values} == values, key
     assert (saved["step"] - 1, "checkpoint") in told.kinds()
 
@@ -216,9 +216,11 @@ def test_the_state_of_another_version_of_a_detector_is_dropped_with_an_event(tmp
     spikes |= {} if theirs is None else {"version": theirs, "unheard_of": 1}
     checkpoint.save(folder.path / "ckpt" / "last.ckpt", {k: v for k, v in saved.items() if k != "version"})
     assert train(lab, folder) == "finished"
-    told = [(e["step"], e["kind"], e["rule"], e["says"]) for e in Told(folder).events if "afresh" in e["says"]]
-    says = "The detector loss_spike begins afresh: its state is of version 2 and today's rule is of version 1."
-    assert told == ([] if theirs is None else [(saved["step"], "checkpoint", "loss_spike", says)]), "without a version it is of the first"
+    told = [(e["step"], e["kind"], e["rule"], e["says"]) for e in Recorded(folder).events if "afresh" in e["says"]]
+    message = "The detector loss_spike begins afresh: its state is of version 2 and today's rule is of version 1."
+    assert told == ([] if theirs is None else [(saved["step"], "checkpoint", "loss_spike", message)]), (
+        "without a version it is of the first"
+    )
 
 
 def test_a_killed_run_goes_on_from_its_latest_checkpoint_on_the_same_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,10 +242,10 @@ def test_a_killed_run_goes_on_from_its_latest_checkpoint_on_the_same_curve(tmp_p
     assert kept[0] is not None, "no checkpoint was written on the way"
     checkpoint.save(broken.path / "ckpt" / "last.ckpt", {k: v for k, v in kept[0].items() if k != "version"})
     assert train(lab, broken) == "finished"
-    told = Told(broken)
+    told = Recorded(broken)
     assert told.steps_of[1][0] == kept[0]["step"] > 0
     ours = told.timeless()
-    for key, values in Told(whole).timeless().items():
+    for key, values in Recorded(whole).timeless().items():
         assert {s: v for s, v in ours[key].items() if s in values} == values, key
 
 
@@ -275,7 +277,7 @@ def test_a_resumed_moe_run_keeps_its_router_and_its_count_of_dead_experts(tmp_pa
     asked = threading.Event()
     assert train(Stopping.model_validate(knobs), parted, asked) == "stopped"
     assert train(moe.model_validate(knobs), parted) == "finished"
-    ours, theirs = Told(parted).timeless(), Told(whole).timeless()
+    ours, theirs = Recorded(parted).timeless(), Recorded(whole).timeless()
     assert "router/dead_experts@blocks.0.moe" in theirs
     for key, values in theirs.items():
         assert {s: v for s, v in ours[key].items() if s in values} == values, key

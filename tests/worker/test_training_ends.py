@@ -25,7 +25,7 @@ from engine.runs.folder import RunFolder, new_run
 from engine.worker import checkpoint
 from engine.worker.fit import train
 from engine.worker.main import sentence, work
-from tests.support.tiny_lab import Tiny, Told, new_folder, run_tiny
+from tests.support.tiny_lab import Recorded, Tiny, new_folder, run_tiny
 
 # -- the end -------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ def test_a_stop_file_ends_the_run_with_a_checkpoint(tmp_path: Path) -> None:
     folder = new_folder(tmp_path)
     assert train(Stopping(steps=100_000), folder) == "stopped"
     assert (folder.path / "ckpt" / "last.ckpt").is_file()
-    assert folder.state()["step"] == len(Told(folder).points["loss/train"]) < 100_000
+    assert folder.state()["step"] == len(Recorded(folder).points["loss/train"]) < 100_000
 
 
 def test_a_run_that_is_asked_to_stop_before_it_begins_trains_nothing(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_held_run_waits_and_goes_on(tmp_path: Path) -> None:
     assert train(Holding(steps=200), folder) == "finished"
     assert not hold.exists()
     plain = run_tiny(tmp_path, steps=200)[1]
-    assert Told(folder).points["loss/train"] == plain.points["loss/train"]
+    assert Recorded(folder).points["loss/train"] == plain.points["loss/train"]
 
 
 def test_a_failing_lab_ends_failed_with_one_sentence_and_a_checkpoint(
@@ -75,7 +75,7 @@ def test_a_failing_lab_ends_failed_with_one_sentence_and_a_checkpoint(
     saved = checkpoint.load(folder.path / "ckpt" / "last.ckpt")
     assert saved is not None
     assert saved["step"] == 20
-    assert sorted(Told(folder).points["loss/train"]) == list(range(20))
+    assert sorted(Recorded(folder).points["loss/train"]) == list(range(20))
     assert sentence(KeyError("no such thing")) == "KeyError: no such thing"
 
 
@@ -131,7 +131,7 @@ def worker(folder: RunFolder) -> Iterator[subprocess.Popen[str]]:
 
 def wait_for_the_first_point(folder: RunFolder, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 240
-    while not (folder.path / "spool.1.bin").exists() or not Told(folder).points:
+    while not (folder.path / "spool.1.bin").exists() or not Recorded(folder).points:
         assert process.poll() is None
         assert time.monotonic() < deadline, "no point after four minutes"
         time.sleep(0.05)
@@ -161,7 +161,7 @@ def test_sigterm_ends_the_worker_gracefully(tmp_path: Path) -> None:
     assert folder.status() == "stopped"
     saved = checkpoint.load(folder.path / "ckpt" / "last.ckpt")
     assert saved is not None
-    assert saved["step"] == len(Told(folder).points["loss/train"]) == folder.state()["step"]
+    assert saved["step"] == len(Recorded(folder).points["loss/train"]) == folder.state()["step"]
 
 
 def test_a_worker_with_a_declaration_that_does_not_hold_fails_in_one_sentence(tmp_path: Path) -> None:

@@ -64,15 +64,15 @@ def statistics(tensors: Sequence[Tensor]) -> tensor_stats.Stats | None:
     return tensor_stats.on(runner, tensors) if runner and all(t.dtype in tensor_stats.FORMATS for t in tensors) else None
 
 
-def norms(tensors: Sequence[Tensor | None], told: tensor_stats.Stats | None = None) -> Tensor:
+def norms(tensors: Sequence[Tensor | None], stats: tensor_stats.Stats | None = None) -> Tensor:
     """Euclidean norm of each tensor -> (P,) fp32; None counts as zeros.  `told`: statistics of those that are not None."""
     present = [t for t in tensors if t is not None]
     if not present:
         return torch.zeros(len(tensors))
-    told = told or statistics(present)
+    stats = stats or statistics(present)
     if len(present) == len(tensors):
-        return torch.stack(torch._foreach_norm(present)).float() if told is None else told.norms_P
-    found = iter(n.float() for n in torch._foreach_norm(present)) if told is None else iter(told.norms_P.unbind())
+        return torch.stack(torch._foreach_norm(present)).float() if stats is None else stats.norms_P
+    found = iter(n.float() for n in torch._foreach_norm(present)) if stats is None else iter(stats.norms_P.unbind())
     nothing = present[0].new_zeros((), dtype=torch.float32)
     return torch.stack([nothing if t is None else next(found) for t in tensors])
 

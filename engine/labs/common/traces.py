@@ -25,7 +25,7 @@ import polars as pl
 
 from engine.core import nonfinite
 from engine.core.nonfinite import WORDS
-from engine.labs.chart import Events, Frames, RunLook
+from engine.labs.chart import Events, Frames, RunStyle
 from engine.runs.series import series_key
 
 NEUTRAL = "#8A8A8A"  # readable on white and on near-black
@@ -51,36 +51,49 @@ def points(frame: pl.DataFrame | None, metric: str, layer: str = "", index: int 
 
 
 def line(
-    look: RunLook, frames: Frames, metric: str, layer: str = "", *, name: str = "", width: float = 1.6, smooth: bool = True, **style: Any
+    run_style: RunStyle,
+    frames: Frames,
+    metric: str,
+    layer: str = "",
+    *,
+    name: str = "",
+    width: float = 1.6,
+    smooth: bool = True,
+    **style: Any,
 ) -> list[go.Scatter]:
     """One series of one run, and the running average that lies over it when asked for."""
-    x, y = points(frames.get(look.run), metric, layer)
-    named = f"{look.label} · {name}" if name else look.label
+    x, y = points(frames.get(run_style.run), metric, layer)
+    named = f"{run_style.label} · {name}" if name else run_style.label
     finite = [v if math.isfinite(v) else None for v in y]
-    shared: dict[str, Any] = {"legendgroup": f"{look.run} {metric}", "hovertemplate": f"%{{y:.4~g}}<extra>{named}</extra>"}
-    drawn = {"color": look.colour, "width": width, "dash": look.dash}
-    raw = go.Scatter(x=x, y=finite, name=named, mode="lines", line=drawn, meta=meta(look.run, metric, layer, "line"), **shared)
+    shared: dict[str, Any] = {"legendgroup": f"{run_style.run} {metric}", "hovertemplate": f"%{{y:.4~g}}<extra>{named}</extra>"}
+    drawn = {"color": run_style.colour, "width": width, "dash": run_style.dash}
+    raw = go.Scatter(x=x, y=finite, name=named, mode="lines", line=drawn, meta=meta(run_style.run, metric, layer, "line"), **shared)
     raw.update(style)
     if not smooth:
         return [raw]
     over = go.Scatter(
         x=[], y=[], name=named, mode="lines", line=drawn | {"width": width + 0.6}, showlegend=False, legendgroup=shared["legendgroup"]
     )
-    over.update(hoverinfo="skip", visible=False, meta=meta(look.run, metric, layer, "smooth"))
+    over.update(hoverinfo="skip", visible=False, meta=meta(run_style.run, metric, layer, "smooth"))
     return [raw, over]
 
 
-def rings(look: RunLook, frames: Frames, metric: str, *, name: str, size: int) -> list[go.Scatter]:
+def sparse_line(run_style: RunStyle, frames: Frames, metric: str, *, name: str, size: int) -> list[go.Scatter]:
     """A metric that is read now and then: open circles, squares for a dotted run, on a thin line."""
-    ring = {"symbol": "circle-open" if look.dash == "solid" else "square-open", "size": size, "color": look.colour, "line": {"width": 2}}
-    return line(look, frames, metric, name=name, width=0.8, smooth=False, mode="lines+markers", marker=ring)
+    ring = {
+        "symbol": "circle-open" if run_style.dash == "solid" else "square-open",
+        "size": size,
+        "color": run_style.colour,
+        "line": {"width": 2},
+    }
+    return line(run_style, frames, metric, name=name, width=0.8, smooth=False, mode="lines+markers", marker=ring)
 
 
-def yardstick(looks: Sequence[RunLook], frames: Frames, metric: str, name: str, dash: str = "dash") -> list[go.Scatter]:
+def reference_line(run_styles: Sequence[RunStyle], frames: Frames, metric: str, name: str, dash: str = "dash") -> list[go.Scatter]:
     """A measured metric that is the same for every run of the page, dashed and neutral: the first run that has it draws it."""
-    for look in looks:
-        if look.has(metric):
-            drawn = line(look, frames, metric, smooth=False)
+    for run_style in run_styles:
+        if run_style.has(metric):
+            drawn = line(run_style, frames, metric, smooth=False)
             drawn[0].update(name=name, line={"color": NEUTRAL, "width": 1.4, "dash": dash}, legendgroup=metric.rpartition("/")[2])
             drawn[0].update(hovertemplate=f"%{{y:.3~g}}<extra>{name}</extra>")
             return drawn
@@ -94,11 +107,13 @@ def level(value: float, name: str, **style: Any) -> go.Scatter:
     return drawn
 
 
-def marks(figure: go.Figure, looks: Sequence[RunLook], frames: Frames, events: Events, *, spikes: Mapping[str, str] | None = None) -> None:
+def marks(
+    figure: go.Figure, run_styles: Sequence[RunStyle], frames: Frames, events: Events, *, spikes: Mapping[str, str] | None = None
+) -> None:
     """Add the edge marks of every line in the figure's main panel, and diamonds for `spikes` ({event kind: metric})."""
     figure.layout.yaxis9 = {"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"}
     lines = [t for t in figure.data if (t.meta or {}).get("kind") == "line"]
-    by_run = {look.run: look for look in looks}
+    by_run = {run_style.run: run_style for run_style in run_styles}
     for word, shown in SHOWN.items():
         found = [
             (step, by_run[t.meta["run"]].colour, f"{shown} at step {step}: {t.name}")
@@ -110,31 +125,31 @@ def marks(figure: go.Figure, looks: Sequence[RunLook], frames: Frames, events: E
     figure.add_trace(_edge([], "floor", "0 or less", "line-ew", FLOOR))
     for kind, metric in (spikes or {}).items():
         where = [
-            (event["step"], value, look.colour, event["says"])
-            for look in looks
-            for event in events.get(look.run, ())
+            (event["step"], value, run_style.colour, event["says"])
+            for run_style in run_styles
+            for event in events.get(run_style.run, ())
             if event["kind"] == kind
-            for step, value in zip(*points(frames.get(look.run), metric), strict=True)
+            for step, value in zip(*points(frames.get(run_style.run), metric), strict=True)
             if step == event["step"]
         ]
         figure.add_trace(_diamonds(where, metric, kind))
 
 
-def _edge(found: Sequence[tuple[int, str, str]], kind: str, name: str, symbol: str, height: float, **more: Any) -> go.Scatter:
+def _edge(marks: Sequence[tuple[int, str, str]], kind: str, name: str, symbol: str, height: float, **more: Any) -> go.Scatter:
     outline = {"width": 2 if symbol.startswith("line") else 0}
-    marker = {"symbol": symbol, "size": 10, "color": [c for _, c, _ in found] or NEUTRAL, "line": outline}
+    marker = {"symbol": symbol, "size": 10, "color": [c for _, c, _ in marks] or NEUTRAL, "line": outline}
     return go.Scatter(
-        x=[s for s, _, _ in found],
-        y=[height] * len(found),
-        text=[""] * len(found),
-        customdata=[w for _, _, w in found],
+        x=[s for s, _, _ in marks],
+        y=[height] * len(marks),
+        text=[""] * len(marks),
+        customdata=[w for _, _, w in marks],
         name=name,
         mode="markers+text",
         textposition="middle left",
         yaxis=OVERLAY,
         marker=marker,
         cliponaxis=False,
-        showlegend=bool(found),
+        showlegend=bool(marks),
         hovertemplate="%{customdata}<extra></extra>",
         meta=meta("", "", "", kind, height=height, **more),
     )

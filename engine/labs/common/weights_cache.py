@@ -23,7 +23,7 @@ def key(decides: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(dict(decides), sort_keys=True).encode()).hexdigest()[:20]
 
 
-def place(key: str, name: str) -> Path:
+def file_of(key: str, name: str) -> Path:
     """Where the weights of that key lie, or would."""
     return data_folder() / "cache" / key / f"{name}.pt"
 

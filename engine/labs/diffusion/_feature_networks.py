@@ -54,7 +54,7 @@ def network(images: Images, report: Report = lambda phase: None) -> FeatureNetwo
     return _kept(images, report)[1]
 
 
-def told(images: Images) -> dict[str, str]:
+def provenance(images: Images) -> dict[str, str]:
     """For the provenance of a run: which network judges, and the hash of its weights."""
     key, made = _kept(images, lambda phase: None)
     return {"features": key, "features_sha256": digest(made)}
@@ -65,7 +65,7 @@ def _kept(images: Images, report: Report) -> tuple[str, FeatureNetwork]:
     if at not in _made:
         decides = declaration(images)
         key = weights_cache.key(decides)
-        path = weights_cache.place(key, "features")
+        path = weights_cache.file_of(key, "features")
         weights = weights_cache.load(path)
         if weights is None:
             made = train(images, report)

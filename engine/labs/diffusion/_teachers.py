@@ -25,21 +25,21 @@ def key(declaration: Flat) -> str:
     return weights_cache.key({name: value for name, value in declaration.items() if name not in SILENT})
 
 
-def place(declaration: Flat) -> Path:
+def file_of(declaration: Flat) -> Path:
     """Where the teacher of that declaration lies, or would."""
-    return weights_cache.place(key(declaration), "teacher")
+    return weights_cache.file_of(key(declaration), "teacher")
 
 
 def save(declaration: Flat, weights: dict[str, Tensor]) -> Path:
     """Keep the weights; -> where."""
-    path = place(declaration)
+    path = file_of(declaration)
     weights_cache.save(path, weights, declaration)
     return path
 
 
 def load(declaration: Flat) -> dict[str, Tensor] | None:
     """The weights of that teacher, on the CPU, or None where nobody has trained it here."""
-    return weights_cache.load(place(declaration))
+    return weights_cache.load(file_of(declaration))
 
 
 _made: dict[str, nn.Module] = {}  # teachers already read by this process

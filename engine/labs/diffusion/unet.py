@@ -108,7 +108,7 @@ class Unet(Lab):
             out["push"] = self.input_perturbation * torch.randn(clean.shape, generator=order)
         return out
 
-    def asked(self, count: int, name: str) -> dict[str, Tensor]:
+    def evaluation_batch(self, count: int, name: str) -> dict[str, Tensor]:
         """A batch of validation pictures with evenly spread noise levels, the same for every seed."""
         import torch
 
@@ -120,11 +120,11 @@ class Unet(Lab):
         return {"clean": clean, "noise": torch.randn(clean.shape, generator=order), "sigma": self.diffusion.sigma(shares)}
 
     def validation(self) -> Iterator[dict[str, Tensor]]:
-        yield self.asked(HELD_OUT, "validation")
+        yield self.evaluation_batch(HELD_OUT, "validation")
 
     def fixed_batch(self) -> dict[str, Tensor]:
         """What the probes ask again and again: its readings change with the weights alone."""
-        return self.asked(FIXED, "fixed")
+        return self.evaluation_batch(FIXED, "fixed")
 
     def loss_of_each(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Mean squared error of what the network predicts, for each picture -> (B,); an answer of 0 costs about 1."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from engine.labs.chart import RunLook
+from engine.labs.chart import RunStyle
 from engine.server.service import service
 from pages.parts.runs.header import DASHES
 from pages.parts.words import title
@@ -25,29 +25,29 @@ _mount = st.components.v2.component(
 )
 
 
-def pictures_now(looks: Sequence[RunLook]) -> dict[str, Shown]:
+def pictures_now(run_styles: Sequence[RunStyle]) -> dict[str, Shown]:
     """Run -> its pictures."""
-    return {look.run: service().store.pictures(look.run) for look in looks}
+    return {run_style.run: service().store.pictures(run_style.run) for run_style in run_styles}
 
 
-def strips(looks: Sequence[RunLook], found: Mapping[str, Shown], *, living: Sequence[str]) -> None:
+def strips(run_styles: Sequence[RunStyle], shown_of_run: Mapping[str, Shown], *, living: Sequence[str]) -> None:
     """One strip per name of a picture; nothing where there is none."""
-    for name in sorted({name for shown in found.values() for name in shown}):
+    for name in sorted({name for shown in shown_of_run.values() for name in shown}):
         with st.container(border=True, gap="xsmall"):
             st.markdown(f"##### {title(name)}")
-            _strip(name, looks, found, living)
+            _strip(name, run_styles, shown_of_run, living)
 
 
-def _strip(name: str, looks: Sequence[RunLook], found: Mapping[str, Shown], living: Sequence[str]) -> None:
+def _strip(name: str, run_styles: Sequence[RunStyle], shown_of_run: Mapping[str, Shown], living: Sequence[str]) -> None:
     runs = [
         {
-            "run": look.run,
-            "label": look.label,
-            "glyph": DASHES[look.dash],
-            "colour": look.colour,
-            "pictures": [[step, says] for step, says in found[look.run].get(name, {}).items()],
+            "run": run_style.run,
+            "label": run_style.label,
+            "glyph": DASHES[run_style.dash],
+            "colour": run_style.colour,
+            "pictures": [[step, message] for step, message in shown_of_run[run_style.run].get(name, {}).items()],
         }
-        for look in looks
+        for run_style in run_styles
     ]
-    data = {"name": name, "title": title(name), "shown": runs, "runs": [look.run for look in looks], "living": list(living)}
+    data = {"name": name, "title": title(name), "shown": runs, "runs": [run_style.run for run_style in run_styles], "living": list(living)}
     _mount(key=f"pictures_{name}", data=data)

@@ -26,11 +26,11 @@ _mount = st.components.v2.component(
 )
 
 
-def still_chart(key: str, figure: go.Figure, says: str) -> None:
+def still_chart(key: str, figure: go.Figure, message: str) -> None:
     """Mount the chart `key`; `says` is what a person hears who cannot see it."""
     for mark in odd_marks(figure):
         figure.add_annotation(mark)
-    _mount(key=key, data={"figure": json.loads(figure.to_json()), "says": says})
+    _mount(key=key, data={"figure": json.loads(figure.to_json()), "says": message})
 
 
 def odd_marks(figure: go.Figure) -> Iterator[dict[str, Any]]:

@@ -53,12 +53,12 @@ def label(spec: Spec, name: str) -> str:
 
 def hint(spec: Spec) -> str | None:
     """The tooltip: what may be typed, whose value it is, and the usual one; of a switch or a choice only its source."""
-    says = [spec["source"]] if spec["source"] else []
+    message = [spec["source"]] if spec["source"] else []
     if spec["kind"] in ("int", "float"):
-        says.insert(0, allowed(spec))
+        message.insert(0, allowed(spec))
     if spec["kind"] not in ("bool", "option") and spec["default"] not in (None, ""):
-        says.append(f"usually {written(spec['default'])}")
-    sentence = "; ".join(says)
+        message.append(f"usually {written(spec['default'])}")
+    sentence = "; ".join(message)
     return f"{sentence[0].upper()}{sentence[1:]}." if sentence else None
 
 

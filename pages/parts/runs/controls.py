@@ -10,7 +10,7 @@ import streamlit as st
 from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError, declaration
 from engine.declare.revise import changes, request_of
-from engine.labs.chart import RunLook
+from engine.labs.chart import RunStyle
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
@@ -19,24 +19,24 @@ from pages.parts.runs.orders import ask_to_delete, order
 STOP_KEY, HOLD_KEY = "S", "H"
 
 
-def controls(look: RunLook, folder: RunFolder, status: str, page: Sequence[str], *, keys: bool) -> None:
+def controls(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[str], *, keys: bool) -> None:
     """Buttons of one run; `page` are the runs on the page, `keys` gives its stop and hold their shortcuts."""
-    run = look.run
+    run = run_style.run
     if status in ("running", "held"):
-        _hold(look, status, HOLD_KEY if keys else None)
+        _hold(run_style, status, HOLD_KEY if keys else None)
     if status not in ENDED:
-        _stop(look, folder, STOP_KEY if keys else None)
+        _stop(run_style, folder, STOP_KEY if keys else None)
     elif status not in ("finished", "unreadable"):
-        says = "Goes on from the last checkpoint; what was measured after it is measured again."
-        _button("Resume", "resume", f"resume_{run}", service().resume_run, [run], None, help=says)
+        message = "Goes on from the last checkpoint; what was measured after it is measured again."
+        _button("Resume", "resume", f"resume_{run}", service().resume_run, [run], None, help=message)
     if status != "unreadable":  # of which no knob is known
-        _repeat(look, folder, status, page)
+        _repeat(run_style, folder, status, page)
     if status in ENDED and st.button("Delete", icon=":material/delete:", key=f"delete_{run}"):
         ask_to_delete([run])
 
 
-def _repeat(look: RunLook, folder: RunFolder, status: str, page: Sequence[str]) -> None:
-    run, same = look.run, "The same declaration as a new run."
+def _repeat(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[str]) -> None:
+    run, same = run_style.run, "The same declaration as a new run."
     if status in ENDED and st.button("Run again", icon=":material/replay:", key=f"again_{run}", help=same):
         _again(folder, page)
     if st.button("Duplicate", icon=":material/content_copy:", key=f"duplicate_{run}", help="Opens the form with this run's knobs."):
@@ -58,19 +58,19 @@ def together(standing: Mapping[str, str]) -> None:
         _button("Stop all", "stop", "stop_all", service().stop_run, living, STOP_KEY)
 
 
-def _hold(look: RunLook, status: str, key: str | None) -> None:
+def _hold(run_style: RunStyle, status: str, key: str | None) -> None:
     if status == "running":
-        says = "Waits between two steps and keeps its place in memory."
-        _button("Hold", "pause", f"hold_{look.run}", service().hold_run, [look.run], key, help=says)
+        message = "Waits between two steps and keeps its place in memory."
+        _button("Hold", "pause", f"hold_{run_style.run}", service().hold_run, [run_style.run], key, help=message)
     else:
-        _button("Continue", "play_arrow", f"continue_{look.run}", service().resume_run, [look.run], key)
+        _button("Continue", "play_arrow", f"continue_{run_style.run}", service().resume_run, [run_style.run], key)
 
 
-def _stop(look: RunLook, folder: RunFolder, key: str | None) -> None:
+def _stop(run_style: RunStyle, folder: RunFolder, key: str | None) -> None:
     stopping = (folder.path / "STOP").exists()
-    says = None if stopping else "Saves where it is, then ends."
+    message = None if stopping else "Saves where it is, then ends."
     label = "Stopping…" if stopping else "Stop"
-    _button(label, "stop", f"stop_{look.run}", service().stop_run, [look.run], key, help=says, disabled=stopping)
+    _button(label, "stop", f"stop_{run_style.run}", service().stop_run, [run_style.run], key, help=message, disabled=stopping)
 
 
 def _button(

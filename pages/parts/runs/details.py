@@ -10,7 +10,7 @@ import streamlit as st
 
 from engine.core.files import read_json
 from engine.declare.knobs import Flat, unnest
-from engine.labs.chart import RunLook
+from engine.labs.chart import RunStyle
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from pages.parts.words import knob_value
@@ -19,7 +19,7 @@ LAST_LINES = 50
 
 
 def below(
-    looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]], folders: Sequence[RunFolder], lab: Mapping[str, Any] | None
+    looks: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], folders: Sequence[RunFolder], lab: Mapping[str, Any] | None
 ) -> None:
     """The tabs; only the open one is made, and the log while it is read follows its run."""
     follow = None if all(folder.status() in ENDED for folder in folders) else 2
@@ -60,7 +60,7 @@ def _answer(flat: Flat, name: str, changed: Sequence[str]) -> str:
     return f"**{knob_value(flat.get(name))}**" + (f" ({', '.join(inner)})" if inner else "")
 
 
-def knobs(looks: Sequence[RunLook], specs: Sequence[Mapping[str, Any]], about: Mapping[str, Mapping[str, Any]]) -> None:
+def knobs(looks: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], about: Mapping[str, Mapping[str, Any]]) -> None:
     """Every knob, those that differ first and marked."""
     flats: list[Flat] = [unnest(spec["knobs"]) for spec in specs]
     changed = differing(specs)
@@ -87,7 +87,7 @@ def about_knobs(lab: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
     return out
 
 
-def provenance(looks: Sequence[RunLook], folders: Sequence[RunFolder]) -> None:
+def provenance(looks: Sequence[RunStyle], folders: Sequence[RunFolder]) -> None:
     """What besides the declaration decided the result."""
     found = [_flat(read_json(folder.path / "provenance.json") or {}) for folder in folders]
     rows = [
@@ -109,7 +109,7 @@ def _flat(thing: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return out
 
 
-def log(looks: Sequence[RunLook], folders: Sequence[RunFolder]) -> None:
+def log(looks: Sequence[RunStyle], folders: Sequence[RunFolder]) -> None:
     """The last lines that each worker printed."""
     for look, folder in zip(looks, folders, strict=True):
         lines = folder.log(LAST_LINES)
@@ -118,7 +118,7 @@ def log(looks: Sequence[RunLook], folders: Sequence[RunFolder]) -> None:
             st.code("\n".join(lines), language=None, wrap_lines=True)
 
 
-def downloads(looks: Sequence[RunLook]) -> None:
+def downloads(looks: Sequence[RunStyle]) -> None:
     """Every stored point of each run, as a file."""
     st.markdown("Every stored point, nothing thinned out: `metric, layer, index, step, t, value`.")
     for look in looks:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.labs.chart import RunLook
+from engine.labs.chart import RunStyle
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
@@ -20,20 +20,20 @@ from pages.parts.words import STATUS, progress, standing
 DASHES = {"solid": "━━", "dot": "┅┅", "dash": "╍╍"}
 
 
-def head(look: RunLook, folder: RunFolder, page: Sequence[str], *, keys: bool) -> None:
+def head(run_style: RunStyle, folder: RunFolder, page: Sequence[str], *, keys: bool) -> None:
     """One run of those on the page: what it is doing, how far it is, and its buttons; `keys` gives them their shortcuts."""
     status, state = folder.status(), folder.state()
     share, said = progress(state, status)
     if status == "queued":
         said = standing(folder.run, service().supervisor.queue())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{DASHES[look.dash]} {look.label}**", width="content")
+        st.markdown(f"**{DASHES[run_style.dash]} {run_style.label}**", width="content")
         badge(status)
         if status in ENDED:
             st.caption(said, width="content")
         else:
             st.progress(share, text=said, width="stretch")
-        controls(look, folder, status, page, keys=keys)
+        controls(run_style, folder, status, page, keys=keys)
     word(folder, status)
     for sentence in of_run(folder, status):
         st.warning(sentence, icon=":material/warning:")
@@ -43,7 +43,7 @@ def word(folder: RunFolder, status: str) -> None:
     """What an ended run said of its end, when that is more than its status."""
     told = folder.exit() or {}
     if status in ("failed", "killed", "lost"):
-        st.error(f"{told.get('says') or STATUS[status].says} Its last lines are under **Log** below.", icon=":material/error:")
+        st.error(f"{told.get('says') or STATUS[status].message} Its last lines are under **Log** below.", icon=":material/error:")
     elif status in ("diverged", "stopped") and told.get("says"):
         st.warning(told["says"], icon=STATUS[status].icon)
 

@@ -57,6 +57,6 @@ def job(pair: Sequence[Row]) -> None:
             width="content",
         )
         for row in pair:
-            says = progress(service().store.state(row["run"]), row["status"])[1] if row["status"] not in ENDED else ""
-            st.markdown(f"{inline(row['status'])} :small[{says}]", width="content")
+            message = progress(service().store.state(row["run"]), row["status"])[1] if row["status"] not in ENDED else ""
+            st.markdown(f"{inline(row['status'])} :small[{message}]", width="content")
         st.caption(ago(time.time() - (pair[0]["created"] or time.time())), width="content")

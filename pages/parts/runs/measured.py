@@ -44,27 +44,27 @@ def _document(lab: str, presets: Mapping[str, Any], name: str) -> dict[str, Any]
     return next((told for n in (name, *same) if (told := read_json(MEASURED / lab / f"{n}.json"))), None)
 
 
-def _speed(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _speed(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """A row with the steps to the lowest level that every seed of every preset reached, and a sentence with the quotient of the means
     of two; [] where no such level was noted."""
-    runs = [run.get("first_at_or_below") or {} for told in found.values() for run in told["runs"]]
+    runs = [run.get("first_at_or_below") or {} for told in documents.values() for run in told["runs"]]
     reached = [{(metric, level) for metric, levels in run.items() for level, step in levels.items() if step is not None} for run in runs]
     common = set.intersection(*reached)
     if not common:
         return []
     metric, level = min(common, key=lambda one: float(one[1]))
-    steps = {name: [run["first_at_or_below"][metric][level] for run in told["runs"]] for name, told in found.items()}
+    steps = {name: [run["first_at_or_below"][metric][level] for run in told["runs"]] for name, told in documents.items()}
     columns = [f"{min(s)}" if min(s) == max(s) else f"{min(s)} to {max(s)}" for s in steps.values()]
     row = f"| steps until `{metric}` is {level} | {' | '.join(columns)} |"
-    if len(found) != 2:
+    if len(documents) != 2:
         return [row]
     (broken, slow), (cured, fast) = ((name, sum(s) / len(s)) for name, s in steps.items())
     return [row, f"{broken} needs {number(slow / fast)} times as many steps to that level as {cured}." if fast else ""]
 
 
-def _range(told: Mapping[str, Any], key: str) -> str:
+def _range(document: Mapping[str, Any], key: str) -> str:
     """ "16 to 21", or one number where all seeds agree; what is not finite is named."""
-    values = told["summary"].get(key)
+    values = document["summary"].get(key)
     if values is None:
         return "–"
     low, high = (number(plain(values[end])) for end in ("min", "max"))

@@ -20,8 +20,8 @@ def order(give: Callable[[str], object], run: str) -> bool:
     try:
         give(run)
     except (Refused, KeyError, OSError) as error:
-        says = error.args[0] if isinstance(error, KeyError) else str(error)
-        st.toast(str(says), icon=":material/error:", duration="long")
+        message = error.args[0] if isinstance(error, KeyError) else str(error)
+        st.toast(str(message), icon=":material/error:", duration="long")
         return False
     return True
 

@@ -8,11 +8,11 @@ from pages.parts.words import STATUS
 
 
 def badge(status: str) -> None:
-    look = STATUS[status]
-    st.badge(look.word, icon=look.icon, color=look.colour, help=look.says)
+    run_style = STATUS[status]
+    st.badge(run_style.word, icon=run_style.icon, color=run_style.colour, help=run_style.message)
 
 
 def inline(status: str) -> str:
     """The same as Markdown, for a line of text."""
-    look = STATUS[status]
-    return f":{look.colour}-badge[{look.icon} {look.word}]"
+    run_style = STATUS[status]
+    return f":{run_style.colour}-badge[{run_style.icon} {run_style.word}]"

@@ -14,37 +14,39 @@ from engine.server.service import service
 def of_lab() -> list[str]:
     """What concerns every page of this server."""
     here = service()
-    says = []
+    message = []
     if here.owner.role == "reader":
         holder = here.owner.holder()
-        says.append(
+        message.append(
             f"Another process{f' ({holder})' if holder else ''} keeps this data folder: this server reads the same runs, "
             "and what is launched here is started there."
         )
     if changed := changed_since(here.started):
         files = f"`{changed[0]}`" + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
-        says.append(f"{files} changed since this server started: new runs use the new code, charts the old until it starts again.")
-    says += [problem for problem in (here.owner.problem, here.supervisor.problem) if problem]
-    return says
+        message.append(f"{files} changed since this server started: new runs use the new code, charts the old until it starts again.")
+    message += [problem for problem in (here.owner.problem, here.supervisor.problem) if problem]
+    return message
 
 
 def of_run(folder: RunFolder, status: str) -> list[str]:
     """What happened to the files of a run, and how its worker answers to stop."""
     stored = service().store
     state, (places, lost) = stored.state(folder.run), stored.damage(folder.run)
-    says = []
+    message = []
     if status not in ENDED and (waited := service().supervisor.waited(folder)) is not None:
-        says.append(stopping(waited))
+        message.append(stopping(waited))
     if dropped := int(state.get("dropped") or 0):
-        says.append(f"The disk refused what was measured in {dropped:,} log call{'s' * (dropped > 1)}; the training itself lost nothing.")
+        message.append(
+            f"The disk refused what was measured in {dropped:,} log call{'s' * (dropped > 1)}; the training itself lost nothing."
+        )
     if places:
         where = "one place" if places == 1 else f"{places:,} places"
-        says.append(f"{lost:,} bytes of what was measured are damaged in {where} and were skipped; everything else was read.")
+        message.append(f"{lost:,} bytes of what was measured are damaged in {where} and were skipped; everything else was read.")
     if edition := editions.sentence(folder.spec() or {}):
-        says.append(edition)
+        message.append(edition)
     if state.get("problem"):
-        says.append(str(state["problem"]))
-    return says
+        message.append(str(state["problem"]))
+    return message
 
 
 def stopping(waited: float) -> str:

@@ -18,7 +18,7 @@ class Backlog(Benchmark):
     of its process per million scalars; and what sorting and exporting the run costs when it has ended."""
 
     title = "Ingest of a backlog"
-    place = 60
+    order = 60
 
     def measure(self) -> list[Figure]:
         figures = []

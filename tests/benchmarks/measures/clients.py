@@ -43,7 +43,7 @@ class Clients(Benchmark):
     wall-clock time from the click to the frame that shows its effect. At the end every client must have every step."""
 
     title = "30 clients on one server, each on a live run"
-    place = 36
+    order = 36
 
     def measure(self) -> list[Figure]:
         with tempfile.TemporaryDirectory() as scratch, running(Path(scratch) / "data") as server, ExitStack() as open_now:

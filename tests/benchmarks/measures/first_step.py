@@ -25,7 +25,7 @@ class FirstStep(Benchmark):
     of several runs one after the other.  Warm: forked from the process that has imported torch.  Cold: a plain process."""
 
     title = "First step after submit"
-    place = 30
+    order = 30
 
     def measure(self) -> list[Figure]:
         with tempfile.TemporaryDirectory() as scratch:

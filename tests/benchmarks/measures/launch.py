@@ -36,7 +36,7 @@ class Launch(Benchmark):
     launches 2 to 6."""
 
     title = "Click on Launch to the first point on screen"
-    place = 32
+    order = 32
 
     def measure(self) -> list[Figure]:
         times = 3 if self.quick else LAUNCHES

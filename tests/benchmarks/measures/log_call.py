@@ -25,7 +25,7 @@ class LogCall(Benchmark):
     CSVLogger writes every 100 steps, JSON lines are flushed at every call."""
 
     title = "Log call of 100 scalars in the worker"
-    place = 10
+    order = 10
 
     def measure(self) -> list[Figure]:
         with tempfile.TemporaryDirectory() as scratch, ExitStack() as opened:

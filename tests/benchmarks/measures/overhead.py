@@ -20,7 +20,7 @@ from engine.worker.callback import Control
 from engine.worker.fit import train
 from engine.worker.loop import Training
 from tests.benchmarks.benchmark import Benchmark, Figure
-from tests.support.tiny_lab import Told, new_folder
+from tests.support.tiny_lab import Recorded, new_folder
 
 SMALLEST = {"layers": 1, "experts": 4, "d_model": 32, "heads": 2, "context": 32, "batch_size": 8, "expert_width": 16, "probes": "free"}
 REASON = (
@@ -36,7 +36,7 @@ class Overhead(Benchmark):
     several runs in turn; the same of the cheap probes in whole presets of the other labs."""
 
     title = "Overhead of a training step"
-    place = 20
+    order = 20
 
     def measure(self) -> list[Figure]:
         threads = torch.get_num_threads()
@@ -136,6 +136,6 @@ def probe_share(lab: Lab, data: Path) -> float:
     """
     folder = new_folder(data)
     train(lab, folder)
-    told = Told(folder)
+    told = Recorded(folder)
     watching, steps = sum(told.values("time/probes")), sum(told.values("time/step"))
     return watching / (steps - watching)

@@ -43,7 +43,7 @@ class Pixels(Benchmark):
     holds the step. The median over all of them."""
 
     title = "Log call to pixel"
-    place = 34
+    order = 34
 
     def measure(self) -> list[Figure]:
         figures = []

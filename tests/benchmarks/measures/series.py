@@ -23,7 +23,7 @@ class Series(Benchmark):
     the process, all its threads, of one question, best of five; minimum and maximum per bucket, 1,000 points a series."""
 
     title = "Curves out of the index"
-    place = 40
+    order = 40
     sizes = (1_000_000, 10_000_000)
     quick_sizes = (100_000, 1_000_000)
 

@@ -9,6 +9,6 @@ class SeriesHuge(series.Series):
     """As the one before, with a hundred million points."""
 
     title = "Curves out of a large index"
-    place = 41
+    order = 41
     on_request = True
     sizes = (100_000_000,)

@@ -99,8 +99,8 @@ def test_the_ladder_of_embeddings_rises() -> None:
     assert arms[2].derivatives[-1] > 30 * arms[0].derivatives[-1]
 
 
-def last(told: dict[str, Any], name: str) -> float:
-    return float(told["metrics"][name]["last"])
+def last(figures: dict[str, Any], name: str) -> float:
+    return float(figures["metrics"][name]["last"])
 
 
 def in_full(preset: str, seed: int, data: Path) -> dict[str, Any]:

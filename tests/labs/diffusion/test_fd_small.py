@@ -26,7 +26,7 @@ from engine.labs.diffusion.probes.fd_small import FdSmall
 from engine.labs.diffusion.unet import Unet
 from engine.worker.fit import train
 from engine.worker.main import train_lab
-from tests.support.tiny_lab import Told, new_folder
+from tests.support.tiny_lab import Recorded, new_folder
 
 pytestmark = pytest.mark.usefixtures("networks")
 
@@ -114,7 +114,7 @@ def test_the_network_has_the_same_bits_when_trained_again_and_touches_no_global_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = _feature_networks.network(digits())
-    kept = _feature_networks.told(digits())
+    kept = _feature_networks.provenance(digits())
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
     threads, phases = torch.get_num_threads(), []
     torch.manual_seed(7)
@@ -128,14 +128,14 @@ def test_the_network_has_the_same_bits_when_trained_again_and_touches_no_global_
     assert again is not first
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
-    assert _feature_networks.told(digits()) == kept
+    assert _feature_networks.provenance(digits()) == kept
     assert phases[:2] == ["training the feature network, 0%", "training the feature network, 5%"]
     assert not any(p.requires_grad for p in again.parameters())
     (file,) = (tmp_path / "cache" / kept["features"]).glob("*.pt")
-    told = json.loads(file.with_name("declaration.json").read_text())
-    assert told["weights"] == kept["features_sha256"]
-    assert told["accuracy"]["class"] > 0.85
-    assert told["accuracy"]["change"] > 0.6, "of five changes"
+    provenance = json.loads(file.with_name("declaration.json").read_text())
+    assert provenance["weights"] == kept["features_sha256"]
+    assert provenance["accuracy"]["class"] > 0.85
+    assert provenance["accuracy"]["change"] > 0.6, "of five changes"
 
 
 def test_a_kept_network_is_read_and_not_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,26 +212,26 @@ DIGITS: dict[str, Any] = {"device": "cpu", "data": "digits", "width": 16, "batch
 def test_a_run_scores_its_pictures_beside_the_floor_and_names_the_network(tmp_path: Path) -> None:
     folder = new_folder(tmp_path)
     assert train_lab(Consistency.model_validate(DIGITS), folder, threading.Event()) == "finished"
-    told, provenance = Told(folder), read_json(folder.path / "provenance.json") or {}
-    assert provenance["data"]["features"] == _feature_networks.told(digits())["features"]
+    provenance, provenance = Recorded(folder), read_json(folder.path / "provenance.json") or {}
+    assert provenance["data"]["features"] == _feature_networks.provenance(digits())["features"]
     assert provenance["data"]["images"] == "scikit-learn digits"
     for family in ("fd_small", "kernel_mmd"):
-        assert list(told.points[f"{family}/one_step"]) == list(told.points[f"{family}/two_steps"]) == [0, 2]
-        assert len(set(told.values(f"{family}/floor"))) == 1
-    assert min(told.values("fd_small/one_step")) > 5 * told.values("fd_small/floor")[0], "it has hardly learnt"
-    assert told.values("fd_small/floor")[0] == pytest.approx(float(real_pictures(digits()).floor))
+        assert list(provenance.points[f"{family}/one_step"]) == list(provenance.points[f"{family}/two_steps"]) == [0, 2]
+        assert len(set(provenance.values(f"{family}/floor"))) == 1
+    assert min(provenance.values("fd_small/one_step")) > 5 * provenance.values("fd_small/floor")[0], "it has hardly learnt"
+    assert provenance.values("fd_small/floor")[0] == pytest.approx(float(real_pictures(digits()).floor))
 
 
 def test_what_a_sampler_draws_is_scored_and_data_in_the_plane_is_not(tmp_path: Path) -> None:
     lab = Unet.model_validate({"device": "cpu", "skips": 2, "width": 8, "batch_size": 4, "steps": 2, "probes": "dear"})
     folder = new_folder(tmp_path)
     assert train(lab, folder) == "finished"
-    told = Told(folder)
-    assert told.values("fd_small/samples")[-1] > 10 * told.values("fd_small/floor")[-1]
+    provenance = Recorded(folder)
+    assert provenance.values("fd_small/samples")[-1] > 10 * provenance.values("fd_small/floor")[-1]
     plane = Consistency.model_validate({**DIGITS, "data": "ring"})
     folder = new_folder(tmp_path)
     assert train(plane, folder) == "finished"
-    assert not [key for key in Told(folder).points if key.startswith(("fd_small", "kernel_mmd"))]
+    assert not [key for key in Recorded(folder).points if key.startswith(("fd_small", "kernel_mmd"))]
 
 
 def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,13 +244,13 @@ def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_p
     class Asking(FdSmall):
         @classmethod
         def make_ready(cls, lab: Any, report: Any) -> dict[str, Any]:
-            def told(phase: str) -> None:
+            def provenance(phase: str) -> None:
                 phases.append(phase)
                 if len(phases) == 2:
                     (folder.path / "STOP").touch()
                 report(phase)
 
-            return FdSmall.make_ready(lab, told)
+            return FdSmall.make_ready(lab, provenance)
 
     monkeypatch.setattr(_feature_networks, "spread", spread)
     monkeypatch.setattr("engine.worker.fit.attached", lambda *_: {"fd_small": Asking})
@@ -263,7 +263,7 @@ def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_p
 def test_patches_of_photographs_have_a_network_of_their_own() -> None:
     data = photo_patches(16)
     network = _feature_networks.network(data)
-    assert _feature_networks.told(data)["features"] != _feature_networks.told(digits())["features"]
+    assert _feature_networks.provenance(data)["features"] != _feature_networks.provenance(digits())["features"]
     real = data.train_NCHW[torch.randperm(len(data.train_NCHW), generator=dice(1))[:SAMPLES]]
     floor = float(real_pictures(data).floor)
     assert network(real).shape == (SAMPLES, 32)

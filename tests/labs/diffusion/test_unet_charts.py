@@ -6,11 +6,11 @@ import math
 
 import polars as pl
 
-from engine.labs.chart import RunLook, charts
+from engine.labs.chart import RunStyle, charts
 from engine.labs.common.profiles import first_reached, late_mean, newest
 
 CATALOG, _ = charts()
-LOOKS = [RunLook("a", "broken", "#0072B2", "dot"), RunLook("b", "cured", "#0072B2", "solid")]
+LOOKS = [RunStyle("a", "broken", "#0072B2", "dot"), RunStyle("b", "cured", "#0072B2", "solid")]
 
 
 def frame(metric: str, rows: dict[int, list[float]] | dict[int, float]) -> pl.DataFrame:

@@ -62,10 +62,10 @@ def test_a_network_that_answers_the_target_denoises_perfectly(name: str) -> None
         assert torch.allclose(
             kind.denoise(lambda x, at, seen=seen, label=label, target=target: target, clean + sigma * noise, sigma), clean
         )
-        asked = []
-        kind.denoise(lambda x, at, target=target, asked=asked: asked.extend([x, at]) or target, clean + sigma * noise, sigma)
-        assert torch.allclose(asked[0], seen)
-        assert torch.allclose(asked[1], label)
+        batch = []
+        kind.denoise(lambda x, at, target=target, batch=batch: batch.extend([x, at]) or target, clean + sigma * noise, sigma)
+        assert torch.allclose(batch[0], seen)
+        assert torch.allclose(batch[1], label)
         if name == "vp":
             assert torch.allclose(target, noise)
 

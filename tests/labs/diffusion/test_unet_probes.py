@@ -192,7 +192,7 @@ def test_pictures_are_drawn_from_the_same_noise_and_lie_between_black_and_white(
     assert pictures[0].pixels.ndim == 2
     assert 0.0 <= pictures[0].pixels.min() <= pictures[0].pixels.max() <= 1.0
     assert torch.equal(pictures[0].pixels, next(r for r in second if isinstance(r, Picture)).pixels)
-    assert pictures[0].says.endswith(".")
+    assert pictures[0].message.endswith(".")
     colour = scene(data="patches_16", sampler={"is": "ddim", "steps": 2})
     sheet = next(r for r in PROBES["picture_samples"](*colour[:2]).after(colour[2](0)) if isinstance(r, Picture))
     assert sheet.pixels.shape == (2 * 36, 8 * 36, 3)

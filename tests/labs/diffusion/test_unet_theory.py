@@ -63,9 +63,9 @@ def test_the_panel_agrees_with_itself_and_answers_in_one_sentence() -> None:
     assert frames == panel.compute(), "a pure function of its fields"
     assert {len(column) for column in frames["predicted"].values()} == {3 * 6}
     assert panel.figure(frames).to_json()
-    says = panel.says(frames)
-    assert says.endswith(").")
-    assert "6 skips" in says
+    message = panel.sentence(frames)
+    assert message.endswith(").")
+    assert "6 skips" in message
 
 
 def built(answer: str, **knobs: object) -> list[torch.nn.Module]:

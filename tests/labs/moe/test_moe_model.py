@@ -214,9 +214,9 @@ def test_validation_is_the_same_at_every_call_and_for_every_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "says"),
+    ("bad", "message"),
     [({"heads": 5}, "heads=5 does not divide d_model=64"), ({"experts": 4, "router": {"is": "softmax_top_k", "k": 8}}, "k=8")],
 )
-def test_sizes_that_do_not_fit_each_other_are_answered_in_a_sentence(bad: dict, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_sizes_that_do_not_fit_each_other_are_answered_in_a_sentence(bad: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Moe.model_validate(bad).model()

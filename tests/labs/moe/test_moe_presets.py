@@ -121,8 +121,8 @@ def run(preset: str, seed: int, data: Path) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def last(told: dict[str, Any], name: str) -> list[float]:
-    return [float(metric["last"]) for key, metric in told["metrics"].items() if key.partition("@")[0] == name]
+def last(figures: dict[str, Any], name: str) -> list[float]:
+    return [float(metric["last"]) for key, metric in figures["metrics"].items() if key.partition("@")[0] == name]
 
 
 @pytest.mark.slow
@@ -139,9 +139,9 @@ def test_in_full_the_unbalanced_router_ends_with_eight_dead_experts_or_more_and_
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["healthy", "collapse", "collapse_cured", "non_finite_cured"])
 def test_in_full_no_detector_fires_where_nothing_diverges(preset: str, tmp_path: Path) -> None:
-    told = run(preset, 0, tmp_path)
-    assert told["status"] == "finished"
-    assert [event for event in told["events"] if event["kind"] in ("spike", "divergence", "nonfinite")] == []
+    figures = run(preset, 0, tmp_path)
+    assert figures["status"] == "finished"
+    assert [event for event in figures["events"] if event["kind"] in ("spike", "divergence", "nonfinite")] == []
 
 
 @pytest.mark.slow

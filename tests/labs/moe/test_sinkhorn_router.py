@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.catalog import Catalog
-from engine.labs.chart import RunLook, charts
+from engine.labs.chart import RunStyle, charts
 from engine.labs.moe.models.moe_layer import MoELayer
 from engine.labs.moe.models.router_scores import top_k
 from engine.labs.moe.models.routing import routed
@@ -172,7 +172,7 @@ def test_the_chart_draws_the_iterations_on_a_logarithmic_axis_without_losing_a_z
         {"metric": ["router/column_error"] * 3, "layer": ["a"] * 3, "index": [0, 1, 2], "step": [10] * 3, "value": [0.5, math.nan, 0.0]}
     )
     info = SimpleNamespace(name="router/column_error", layer="a", shape=(3,))
-    figure = charts()[0]["column_error"].figure([RunLook("r", series=(info,))], {"r": frame}, {}, "a")  # type: ignore[arg-type]
+    figure = charts()[0]["column_error"].figure([RunStyle("r", series=(info,))], {"r": frame}, {}, "a")  # type: ignore[arg-type]
     assert list(figure.data[0].y) == [0.5, None, 3e-8]
     assert [list(t.x) for t in figure.data if t.name == "NaN"] == [[2]]
 

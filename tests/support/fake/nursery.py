@@ -22,13 +22,13 @@ from engine.scheduler.supervisor import Supervisor
 WORKER = [sys.executable, str(Path(__file__).with_name("worker.py"))]
 
 
-def serve(data: Path, told: int) -> None:
+def serve(data: Path, answer: int) -> None:
     owner, supervisor = Owner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
     assert owner.role == "owner", "the lock of the dead one is gone with it"
     supervisor.start()
     while True:
         owner.step()
-        os.write(told, b".")
+        os.write(answer, b".")
 
 
 def main(data: Path, seed: int, kills: int, flight: Path) -> int:

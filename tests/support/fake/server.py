@@ -20,21 +20,21 @@ from engine.server.service import Service
 
 
 def main(data: Path) -> None:
-    here = Service(data, Local([sys.executable, str(Path(__file__).with_name("worker.py"))]))
+    lab_service = Service(data, Local([sys.executable, str(Path(__file__).with_name("worker.py"))]))
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
-        here.owner.start()
-        here.supervisor.start()
+        lab_service.owner.start()
+        lab_service.supervisor.start()
         with streams.ended_by_signals():
             yield
-        here.supervisor.close()
-        here.owner.stop()
+        lab_service.supervisor.close()
+        lab_service.owner.stop()
         print("closed", flush=True)
 
     listening = socket.create_server(("127.0.0.1", 0))
     print(listening.getsockname()[1], flush=True)
-    app = Starlette(routes=routes(lambda: here), lifespan=lifespan)
+    app = Starlette(routes=routes(lambda: lab_service), lifespan=lifespan)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 
 

@@ -89,7 +89,7 @@ def main(path: str) -> int:
         return int(knobs.get("code", 0))
     if behave == "fail":
         print("ValueError: as it was told to", flush=True)
-        folder.write_exit("failed", code=3, says="ValueError: as it was told to")
+        folder.write_exit("failed", code=3, message="ValueError: as it was told to")
         return 3
     folder.write_exit(status, code=CODES[status])
     if behave == "hang":

@@ -9,22 +9,22 @@ from typing import Any
 import plotly.graph_objects as go
 
 from engine.core import nonfinite
-from engine.labs.chart import RunLook
+from engine.labs.chart import RunStyle
 from engine.labs.common.traces import EDGES, NEUTRAL, OVERLAY, SHOWN, SYMBOLS, meta
 
 
-def profile(look: RunLook, metric: str, x: Sequence[float], y: Sequence[float | None], name: str = "", **style: Any) -> go.Scatter:
+def profile(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[float | None], name: str = "", **style: Any) -> go.Scatter:
     """One curve of one run; its raw values stay in `customdata` for `odd_marks`."""
-    label = f"{look.label} · {name}" if name else look.label
+    label = f"{run_style.label} · {name}" if name else run_style.label
     drawn = go.Scatter(
         x=list(x),
         y=[v if v is not None and math.isfinite(v) else None for v in y],
         customdata=[nonfinite.word(v) for v in y],
         name=label,
         mode="lines+markers",
-        line={"color": look.colour, "width": 1.6, "dash": look.dash},
+        line={"color": run_style.colour, "width": 1.6, "dash": run_style.dash},
         hovertemplate="%{y:.4~g}<extra>" + label + "</extra>",
-        meta=meta(look.run, metric, "", "profile"),
+        meta=meta(run_style.run, metric, "", "profile"),
     )
     drawn.update(style)
     return drawn

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import line, marks
 
 
@@ -20,14 +20,14 @@ class AdamStaleness(Chart):
     )
     needs = ("adam/staleness", "adam/ceiling", "adam/largest_update")
     log = True
-    place = 45
+    order = 45
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="ratio")
-        for look in runs:
-            figure.add_traces(line(look, frames, "adam/staleness", name="staleness", width=2, smooth=False))
-            figure.add_traces(line(look, frames, "adam/ceiling", name="ceiling", width=0.8, smooth=False))
-            dots = {"mode": "markers", "marker": {"size": 4, "color": look.colour, "symbol": "circle-open"}}
-            figure.add_traces(line(look, frames, "adam/largest_update", name="largest step", width=0.8, smooth=False, **dots))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "adam/staleness", name="staleness", width=2, smooth=False))
+            figure.add_traces(line(run_style, frames, "adam/ceiling", name="ceiling", width=0.8, smooth=False))
+            dots = {"mode": "markers", "marker": {"size": 4, "color": run_style.colour, "symbol": "circle-open"}}
+            figure.add_traces(line(run_style, frames, "adam/largest_update", name="largest step", width=0.8, smooth=False, **dots))
         marks(figure, runs, frames, events)
         return figure

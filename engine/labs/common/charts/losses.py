@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
-from engine.labs.common.traces import line, marks, rings
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
+from engine.labs.common.traces import line, marks, sparse_line
 
 
 class Losses(Chart):
@@ -20,13 +20,13 @@ class Losses(Chart):
     )
     needs = ("loss/train",)
     log = True
-    place = 10
+    order = 10
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="loss")
-        for look in runs:
-            figure.add_traces(line(look, frames, "loss/train", name="training"))
-        for look in runs:
-            figure.add_traces(rings(look, frames, "loss/validation", name="validation", size=8))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "loss/train", name="training"))
+        for run_style in runs:
+            figure.add_traces(sparse_line(run_style, frames, "loss/validation", name="validation", size=8))
         marks(figure, runs, frames, events, spikes={"spike": "loss/train"})
         return figure

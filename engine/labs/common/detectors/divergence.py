@@ -60,10 +60,10 @@ class Divergence(Detector):
         if s["above"] != LONG:
             return ()
         if math.isfinite(level):
-            says = f"{name} has stood above {threshold:.4g} for {LONG} steps; its level is now {level:.4g}."
+            message = f"{name} has stood above {threshold:.4g} for {LONG} steps; its level is now {level:.4g}."
         else:
-            says = f"{name} has been out of bounds for {LONG} steps and is no finite number now."
-        return [Event(step, "divergence", self.rule, value=level, threshold=threshold, says=says)]
+            message = f"{name} has been out of bounds for {LONG} steps and is no finite number now."
+        return [Event(step, "divergence", self.rule, value=level, threshold=threshold, message=message)]
 
     def _threshold(self, name: str, s: Mapping[str, float]) -> float:
         """From what was known before this step; infinite while too little is."""

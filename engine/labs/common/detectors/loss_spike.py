@@ -51,11 +51,11 @@ class LossSpike(Detector):
 
     def _event(self, step: int, loss: float, z: float, middle: float, scale: float) -> Event:
         threshold = math.exp(min(700.0, middle + LARGEST_Z * scale))
-        says = (
+        message = (
             f"The loss jumps to {loss:.4g}: z = {z:.1f} above the median {math.exp(middle):.4g} of the {WINDOW} steps before "
             f"(threshold z > {LARGEST_Z:g})."
         )
-        return Event(step, "spike", self.rule, value=loss, threshold=threshold, says=says)
+        return Event(step, "spike", self.rule, value=loss, threshold=threshold, message=message)
 
     @classmethod
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:

@@ -32,7 +32,7 @@ class NonFinite(Detector):
                 continue
             if self.finite_for[name] >= QUIET:
                 word = "not a number" if math.isnan(value) else "infinite"
-                events.append(Event(step, "nonfinite", self.rule, value=value, says=f"{name} is {word} from step {step} on."))
+                events.append(Event(step, "nonfinite", self.rule, value=value, message=f"{name} is {word} from step {step} on."))
             self.finite_for[name] = 0
         return events
 

@@ -63,26 +63,26 @@ class AdamMoments(Probe):
         group = step.optimizer.param_groups[0]  # one group: every lab hands its optimizer a plain list of parameters
         (beta1, beta2), done = group["betas"], int(states[mine[0]]["step"])
         count = step.optimizer.hyper(group, done - 1).count if hasattr(step.optimizer, "hyper") else done
-        told = look(
+        moments = moment_statistics(
             [p.grad for p in mine],
             [states[p]["exp_avg"] for p in mine],
             [states[p]["exp_avg_sq"] for p in mine],
             (1 - beta1**count, 1 - beta2**count, group["eps"]),
         )
-        self.sizes_P = self.sizes_P.to(told.ratio_P.device)
+        self.sizes_P = self.sizes_P.to(moments.ratio_P.device)
         present_P = torch.zeros_like(self.sizes_P)
         present_P[moving], ratio_P = self.sizes_P[moving], torch.zeros_like(self.sizes_P)
-        ratio_P[moving] = told.ratio_P
+        ratio_P[moving] = moments.ratio_P
         yield Reading("adam/staleness", total(ratio_P) / total(present_P))
         for (layer, ratio), (_, size) in zip(self.layers.norms(ratio_P), self.layers.norms(present_P), strict=True):
             yield Reading("adam/staleness", ratio / size, layer)
         yield Reading("adam/ceiling", ((1 - beta2**count) / (1 - beta2)) ** 0.5)
-        yield Reading("adam/largest_update", told.largest)
-        yield Reading("adam/tiny_share", told.tiny / sum(p.numel() for p in mine))
-        yield Reading("adam/nonfinite", told.nonfinite)
+        yield Reading("adam/largest_update", moments.largest)
+        yield Reading("adam/tiny_share", moments.tiny / sum(p.numel() for p in mine))
+        yield Reading("adam/nonfinite", moments.nonfinite)
 
 
-def look(g: Sequence[Any], m: Sequence[Tensor], v: Sequence[Tensor], corrections: tuple[float, float, float]) -> Moments:
+def moment_statistics(g: Sequence[Any], m: Sequence[Tensor], v: Sequence[Tensor], corrections: tuple[float, float, float]) -> Moments:
     """Five statistics of P tensors: one launch of `tensor_stats` on CUDA, torch's own operations elsewhere."""
     first, second, eps = corrections
     root = torch._foreach_div(v, second)

@@ -70,12 +70,12 @@ class NonFinite(Probe):
             Reading("nonfinite/activation", activation),
         ]
 
-    def _count(self, tensors: Sequence[Tensor], told: Stats | None = None) -> Tensor | float:
+    def _count(self, tensors: Sequence[Tensor], stats: Stats | None = None) -> Tensor | float:
         """Non-finite values in all tensors, from statistics where there are some; x - x is 0 for a number and NaN for anything else."""
         if not tensors or (not self.on_gpu and _all_finite(norms(tensors))):
             return 0.0
-        told = told or statistics(tensors)
-        return torch.stack([torch.count_nonzero(t - t) for t in tensors]).sum() if told is None else told.nonfinite_P.sum()
+        stats = stats or statistics(tensors)
+        return torch.stack([torch.count_nonzero(t - t) for t in tensors]).sum() if stats is None else stats.nonfinite_P.sum()
 
 
 def _all_finite(norms_P: Tensor) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
-from engine.labs.common.traces import line, marks, yardstick
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
+from engine.labs.common.traces import line, marks, reference_line
 
 
 class ConsistencyError(Chart):
@@ -20,17 +20,17 @@ class ConsistencyError(Chart):
     )
     needs = ("consistency_error", "consistency_error/from_noise", "consistency_error/floor")
     log = True
-    place = 30
+    order = 30
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="distance")
-        figure.add_traces(yardstick(runs, frames, "consistency_error/floor", "accuracy of the truth"))
-        for look in runs:
-            square = {"symbol": "square-open", "size": 7, "color": look.colour, "line": {"width": 1.5}}
-            figure.add_traces(line(look, frames, "consistency_error", name="all times", width=2, smooth=False))
+        figure.add_traces(reference_line(runs, frames, "consistency_error/floor", "accuracy of the truth"))
+        for run_style in runs:
+            square = {"symbol": "square-open", "size": 7, "color": run_style.colour, "line": {"width": 1.5}}
+            figure.add_traces(line(run_style, frames, "consistency_error", name="all times", width=2, smooth=False))
             figure.add_traces(
                 line(
-                    look,
+                    run_style,
                     frames,
                     "consistency_error/from_noise",
                     name="from noise",

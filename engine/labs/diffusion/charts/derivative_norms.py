@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.profiles import latest
 from engine.labs.common.traces import meta
 
@@ -24,23 +24,23 @@ class DerivativeNorms(Chart):
     )
     needs = ("derivative/time_by_noise", "derivative/space_by_noise")
     live = "redraw"
-    place = 25
+    order = 25
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="length of the derivative")
-        for look in runs:
+        for run_style in runs:
             for metric, (name, width, symbol) in PARTS.items():
-                step, values = latest(frames.get(look.run), metric)
+                step, values = latest(frames.get(run_style.run), metric)
                 figure.add_trace(
                     go.Scatter(
                         x=[(i + 0.5) / len(values) for i in range(len(values))],
                         y=[v if math.isfinite(v) else None for v in values],
-                        name=f"{look.label} · {name}",
+                        name=f"{run_style.label} · {name}",
                         mode="lines+markers",
-                        line={"color": look.colour, "width": width, "dash": look.dash},
-                        marker={"symbol": symbol, "size": 6, "color": look.colour},
-                        hovertemplate=f"%{{y:.3~g}}<extra>{look.label} · {name}, step {step}</extra>",
-                        meta=meta(look.run, metric, layer, "redraw"),
+                        line={"color": run_style.colour, "width": width, "dash": run_style.dash},
+                        marker={"symbol": symbol, "size": 6, "color": run_style.colour},
+                        hovertemplate=f"%{{y:.3~g}}<extra>{run_style.label} · {name}, step {step}</extra>",
+                        meta=meta(run_style.run, metric, layer, "redraw"),
                     )
                 )
         figure.update_xaxes(title={"text": "share of noise"}, range=[0, 1])

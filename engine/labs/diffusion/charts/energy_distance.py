@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._jumps import jumps, own_flow
-from engine.labs.common.traces import marks, yardstick
+from engine.labs.common.traces import marks, reference_line
 
 
 class EnergyDistance(Chart):
@@ -21,14 +21,14 @@ class EnergyDistance(Chart):
     )
     needs = ("energy_distance/one_step", "energy_distance/two_steps", "energy_distance/floor")
     log = True
-    place = 14
+    order = 14
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="energy distance")
-        figure.add_traces(yardstick(runs, frames, "energy_distance/floor", "real data, mean"))
-        figure.add_traces(yardstick(runs, frames, "energy_distance/floor_high", "real data, largest of 16", "dot"))
-        figure.add_traces(yardstick(runs, frames, "energy_distance/teacher", "true flow, 40 steps", "dashdot"))
-        for look in runs:
-            figure.add_traces([*jumps(look, frames, "energy_distance"), *own_flow(look, frames, "energy_distance")])
+        figure.add_traces(reference_line(runs, frames, "energy_distance/floor", "real data, mean"))
+        figure.add_traces(reference_line(runs, frames, "energy_distance/floor_high", "real data, largest of 16", "dot"))
+        figure.add_traces(reference_line(runs, frames, "energy_distance/teacher", "true flow, 40 steps", "dashdot"))
+        for run_style in runs:
+            figure.add_traces([*jumps(run_style, frames, "energy_distance"), *own_flow(run_style, frames, "energy_distance")])
         marks(figure, runs, frames, events)
         return figure

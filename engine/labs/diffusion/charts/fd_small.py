@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._jumps import ways
-from engine.labs.common.traces import marks, yardstick
+from engine.labs.common.traces import marks, reference_line
 
 
 class FdSmall(Chart):
@@ -21,12 +21,12 @@ class FdSmall(Chart):
     )
     needs = ("fd_small/floor",)
     log = True
-    place = 14
+    order = 14
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="FD-small")
-        figure.add_traces(yardstick(runs, frames, "fd_small/floor", "real pictures"))
-        for look in runs:
-            figure.add_traces(ways(look, frames, "fd_small"))
+        figure.add_traces(reference_line(runs, frames, "fd_small/floor", "real pictures"))
+        for run_style in runs:
+            figure.add_traces(ways(run_style, frames, "fd_small"))
         marks(figure, runs, frames, events)
         return figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._profile import odd_marks, profile
 from engine.labs.common.profiles import late_mean
 
@@ -24,13 +24,13 @@ class FeatureByBlock(Chart):
     needs = (METRIC,)
     live = "redraw"
     log = True
-    place = 16
+    order = 16
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="squared norm")
-        for look in runs:
-            values = late_mean(frames.get(look.run), METRIC)
-            figure.add_trace(profile(look, METRIC, range(1, len(values) + 1), values))
+        for run_style in runs:
+            values = late_mean(frames.get(run_style.run), METRIC)
+            figure.add_trace(profile(run_style, METRIC, range(1, len(values) + 1), values))
         odd_marks(figure)
         figure.update_layout(xaxis={"title": {"text": "skip: 1 outermost"}, "autorange": "reversed"})
         return figure

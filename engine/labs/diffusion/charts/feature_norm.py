@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
-from engine.labs.common.traces import line, marks, rings
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
+from engine.labs.common.traces import line, marks, sparse_line
 
 
 class FeatureNorm(Chart):
@@ -20,13 +20,13 @@ class FeatureNorm(Chart):
     )
     needs = ("feature_norm/train",)
     log = True
-    place = 14
+    order = 14
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="squared norm")
-        for look in runs:
-            figure.add_traces(line(look, frames, "feature_norm/train", name="training batch"))
-        for look in runs:
-            figure.add_traces(rings(look, frames, "feature_norm/fixed", name="fixed batch", size=7))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "feature_norm/train", name="training batch"))
+        for run_style in runs:
+            figure.add_traces(sparse_line(run_style, frames, "feature_norm/fixed", name="fixed batch", size=7))
         marks(figure, runs, frames, events)
         return figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import NEUTRAL, line, marks
 
 
@@ -20,16 +20,16 @@ class FeatureSwing(Chart):
     )
     needs = ("oscillation/train",)
     log = True
-    place = 18
+    order = 18
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="change per step / size")
-        for look in [look for look in runs if look.has("oscillation/chance")][:1]:
-            band = line(look, frames, "oscillation/chance", smooth=False, fill="tozeroy", fillcolor="rgba(138,138,138,0.25)")
+        for run_style in [run_style for run_style in runs if run_style.has("oscillation/chance")][:1]:
+            band = line(run_style, frames, "oscillation/chance", smooth=False, fill="tozeroy", fillcolor="rgba(138,138,138,0.25)")
             band[0].update(name="chance alone", line={"color": NEUTRAL, "width": 1, "dash": "dash"}, legendgroup="chance")
             band[0].update(hovertemplate="%{y:.3~g}<extra>chance alone</extra>")
             figure.add_traces(band)
-        for look in runs:
-            figure.add_traces(line(look, frames, "oscillation/train"))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "oscillation/train"))
         marks(figure, runs, frames, events)
         return figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import line, marks
 
 
@@ -20,12 +20,12 @@ class GradientTail(Chart):
     )
     needs = ("gradient_tail/p99_over_median", "gradient_tail/median")
     log = True
-    place = 44
+    order = 44
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="ratio, and norm")
-        for look in runs:
-            figure.add_traces(line(look, frames, "gradient_tail/p99_over_median", name="p99 / median", width=2, smooth=False))
-            figure.add_traces(line(look, frames, "gradient_tail/median", name="median", width=0.8, smooth=False))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "gradient_tail/p99_over_median", name="p99 / median", width=2, smooth=False))
+            figure.add_traces(line(run_style, frames, "gradient_tail/median", name="median", width=0.8, smooth=False))
         marks(figure, runs, frames, events)
         return figure

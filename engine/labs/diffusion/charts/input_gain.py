@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import NEUTRAL, line, marks
 
 
@@ -20,16 +20,20 @@ class InputGain(Chart):
     )
     needs = ("gain/feature", "gain/output")
     log = True
-    place = 26
+    order = 26
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="gain")
-        for look in runs:
-            figure.add_traces(line(look, frames, "gain/feature", name="features", smooth=False, mode="lines+markers", marker={"size": 5}))
-            ring = {"symbol": "circle-open", "size": 7, "color": look.colour, "line": {"width": 2}}
-            figure.add_traces(line(look, frames, "gain/output", name="answer", width=0.8, smooth=False, mode="lines+markers", marker=ring))
-        for look in [look for look in runs if look.has("gain/rounding")][:1]:
-            floor = line(look, frames, "gain/rounding", smooth=False)
+        for run_style in runs:
+            figure.add_traces(
+                line(run_style, frames, "gain/feature", name="features", smooth=False, mode="lines+markers", marker={"size": 5})
+            )
+            ring = {"symbol": "circle-open", "size": 7, "color": run_style.colour, "line": {"width": 2}}
+            figure.add_traces(
+                line(run_style, frames, "gain/output", name="answer", width=0.8, smooth=False, mode="lines+markers", marker=ring)
+            )
+        for run_style in [run_style for run_style in runs if run_style.has("gain/rounding")][:1]:
+            floor = line(run_style, frames, "gain/rounding", smooth=False)
             floor[0].update(name="rounding", line={"color": NEUTRAL, "width": 1, "dash": "dash"}, legendgroup="rounding")
             floor[0].update(hovertemplate="%{y:.3~g}<extra>rounding</extra>")
             figure.add_traces(floor)

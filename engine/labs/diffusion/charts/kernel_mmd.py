@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._jumps import ways
-from engine.labs.common.traces import marks, yardstick
+from engine.labs.common.traces import marks, reference_line
 
 
 class KernelMmd(Chart):
@@ -21,12 +21,12 @@ class KernelMmd(Chart):
     )
     needs = ("kernel_mmd/floor",)
     log = True
-    place = 47
+    order = 47
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="kernel distance")
-        figure.add_traces(yardstick(runs, frames, "kernel_mmd/floor", "real pictures, largest of 16"))
-        for look in runs:
-            figure.add_traces(ways(look, frames, "kernel_mmd"))
+        figure.add_traces(reference_line(runs, frames, "kernel_mmd/floor", "real pictures, largest of 16"))
+        for run_style in runs:
+            figure.add_traces(ways(run_style, frames, "kernel_mmd"))
         marks(figure, runs, frames, events)
         return figure

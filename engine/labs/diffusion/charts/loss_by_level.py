@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._profile import odd_marks, profile
 from engine.labs.common.profiles import newest
 
@@ -22,14 +22,14 @@ class LossByLevel(Chart):
     needs = ("loss_by_level", "loss_by_level/error")
     live = "redraw"
     newest = True
-    place = 24
+    order = 24
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="loss")
-        for look in runs:
-            values, errors = (newest(frames.get(look.run), name) for name in self.needs)
+        for run_style in runs:
+            values, errors = (newest(frames.get(run_style.run), name) for name in self.needs)
             bars = {"type": "data", "array": errors, "thickness": 1, "width": 3}
-            figure.add_trace(profile(look, "loss_by_level", range(1, len(values) + 1), values, error_y=bars))
+            figure.add_trace(profile(run_style, "loss_by_level", range(1, len(values) + 1), values, error_y=bars))
         odd_marks(figure)
         figure.update_layout(xaxis={"title": {"text": "eighth of the noise levels, least noise first"}, "dtick": 1})
         figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._jumps import jumps
-from engine.labs.common.traces import marks, yardstick
+from engine.labs.common.traces import marks, reference_line
 
 
 class ModeCoverage(Chart):
@@ -20,13 +20,13 @@ class ModeCoverage(Chart):
         "(triangles); real data reaches the dashed line."
     )
     needs = ("mode_coverage/one_step", "mode_coverage/two_steps", "mode_coverage/data")
-    place = 46
+    order = 46
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="share reached")
-        figure.add_traces(yardstick(runs, frames, "mode_coverage/data", "real data"))
-        for look in runs:
-            figure.add_traces(jumps(look, frames, "mode_coverage"))
+        figure.add_traces(reference_line(runs, frames, "mode_coverage/data", "real data"))
+        for run_style in runs:
+            figure.add_traces(jumps(run_style, frames, "mode_coverage"))
         figure.update_yaxes(range=[-0.03, 1.06], selector={"overlaying": None})
         marks(figure, runs, frames, events)
         return figure

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.profiles import latest
 from engine.labs.common.traces import NEUTRAL, meta
 
@@ -25,21 +25,21 @@ class SamplesPlane(Chart):
     )
     needs = ("samples/one_step", "samples/two_steps", "samples/data")
     live = "redraw"
-    place = 12
+    order = 12
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
-        drawn = [look for look in runs if look.has("samples/one_step")] or list(runs)
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        drawn = [run_style for run_style in runs if run_style.has("samples/one_step")] or list(runs)
         figure = blank(height=290 * len(drawn) + 20)
         figure.update_layout(hovermode=False, showlegend=False, margin={"l": 12, "r": 12, "t": 26, "b": 8})
-        for row, look in enumerate(drawn):
+        for row, run_style in enumerate(drawn):
             for column, metric in enumerate(COLUMNS):
-                self._panel(figure, row, column, len(drawn), look, frames, metric)
+                self._panel(figure, row, column, len(drawn), run_style, frames, metric)
         return figure
 
-    def _panel(self, figure: go.Figure, row: int, column: int, rows: int, look: RunLook, frames: Frames, metric: str) -> None:
+    def _panel(self, figure: go.Figure, row: int, column: int, rows: int, run_style: RunStyle, frames: Frames, metric: str) -> None:
         number = row * len(COLUMNS) + column
         axis = "" if number == 0 else str(number + 1)
-        frame = frames.get(look.run)
+        frame = frames.get(run_style.run)
         real, (step, made) = latest(frame, "samples/data")[1], latest(frame, metric)
         reach = REACH * max((abs(v) for v in real), default=1.0)
         top = 1 - row / rows
@@ -50,7 +50,7 @@ class SamplesPlane(Chart):
                 f"yaxis{axis}": {**box, "domain": [top - 1 / rows, top - 0.09 / rows], "anchor": f"x{axis}", "scaleanchor": f"x{axis}"},
             }
         )
-        for values, name, size, colour, opacity in ((real, "samples/data", 3.5, NEUTRAL, 0.45), (made, metric, 4.5, look.colour, 0.8)):
+        for values, name, size, colour, opacity in ((real, "samples/data", 3.5, NEUTRAL, 0.45), (made, metric, 4.5, run_style.colour, 0.8)):
             inside = [(x, y) for x, y in zip(values[::2], values[1::2], strict=True) if _within(x, reach) and _within(y, reach)]
             figure.add_trace(
                 go.Scattergl(
@@ -60,8 +60,8 @@ class SamplesPlane(Chart):
                     marker={"size": size, "color": colour, "opacity": opacity},
                     xaxis=f"x{axis}",
                     yaxis=f"y{axis}",
-                    name=f"{look.label} · {COLUMNS.get(name, 'data')}",
-                    meta=meta(look.run, name, "", "redraw"),
+                    name=f"{run_style.label} · {COLUMNS.get(name, 'data')}",
+                    meta=meta(run_style.run, name, "", "redraw"),
                 )
             )
         outside = len(made) // 2 - len(inside)
@@ -69,7 +69,13 @@ class SamplesPlane(Chart):
         figure.add_annotation(**corner, text=COLUMNS[metric], y=0.99, yanchor="top")
         figure.add_annotation(**corner, text=f"{outside} of {len(made) // 2} outside" if outside else "", y=0.01, yanchor="bottom")
         if column == 0:
-            title = {"text": f"<b>{look.label}</b>, step {step}", "x": 0, "y": top - 0.08 / rows, "xanchor": "left", "yanchor": "bottom"}
+            title = {
+                "text": f"<b>{run_style.label}</b>, step {step}",
+                "x": 0,
+                "y": top - 0.08 / rows,
+                "xanchor": "left",
+                "yanchor": "bottom",
+            }
             figure.add_annotation(**title, xref="paper", yref="paper", showarrow=False)
 
 

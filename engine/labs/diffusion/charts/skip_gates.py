@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._profile import odd_marks, profile
 from engine.labs.common.profiles import newest
 
@@ -22,21 +22,21 @@ class SkipGates(Chart):
     needs = ("skip_gate/mean", "skip_gate/min", "skip_gate/max", "skip_share")
     live = "redraw"
     newest = True
-    place = 22
+    order = 22
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="gate, share")
-        for look in runs:
-            mean, low, high, share = (newest(frames.get(look.run), name) for name in self.needs)
+        for run_style in runs:
+            mean, low, high, share = (newest(frames.get(run_style.run), name) for name in self.needs)
             spread = {
                 "array": [h - m for h, m in zip(high, mean, strict=True)],
                 "arrayminus": [m - v for v, m in zip(low, mean, strict=True)],
             }
             bars = {"type": "data", "symmetric": False, "thickness": 1, "width": 3, **spread}
-            figure.add_trace(profile(look, "skip_gate/mean", range(1, len(mean) + 1), mean, "gate", error_y=bars))
-            ring = {"symbol": "circle-open" if look.dash == "solid" else "square-open", "size": 8, "line": {"width": 2}}
-            thin = {"color": look.colour, "width": 0.8, "dash": look.dash}
-            figure.add_trace(profile(look, "skip_share", range(1, len(share) + 1), share, "share", marker=ring, line=thin))
+            figure.add_trace(profile(run_style, "skip_gate/mean", range(1, len(mean) + 1), mean, "gate", error_y=bars))
+            ring = {"symbol": "circle-open" if run_style.dash == "solid" else "square-open", "size": 8, "line": {"width": 2}}
+            thin = {"color": run_style.colour, "width": 0.8, "dash": run_style.dash}
+            figure.add_trace(profile(run_style, "skip_share", range(1, len(share) + 1), share, "share", marker=ring, line=thin))
         odd_marks(figure)
         figure.update_layout(xaxis={"title": {"text": "skip: 1 outermost"}, "autorange": "reversed"})
         figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import line, marks
 
 
@@ -20,12 +20,12 @@ class Tangent(Chart):
     )
     needs = ("tangent/raw", "tangent/shaped")
     log = True
-    place = 20
+    order = 20
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="length of the tangent")
-        for look in runs:
-            figure.add_traces(line(look, frames, "tangent/raw", name="raw", width=2))
-            figure.add_traces(line(look, frames, "tangent/shaped", name="shaped", width=0.8))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "tangent/raw", name="raw", width=2))
+            figure.add_traces(line(run_style, frames, "tangent/shaped", name="shaped", width=0.8))
         marks(figure, runs, frames, events)
         return figure

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._profile import odd_marks, profile
 from engine.labs.common.profiles import first_reached
 
@@ -26,14 +26,14 @@ class TimeToLoss(Chart):
     )
     needs = (METRIC,)
     live = "redraw"
-    place = 28
+    order = 28
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="steps")
-        levels = _levels([frames[look.run] for look in runs if look.run in frames])
-        for look in runs:
-            reached = first_reached(frames.get(look.run), METRIC, levels)
-            figure.add_trace(profile(look, METRIC, levels, reached, hovertemplate="step %{y}<extra>" + look.label + "</extra>"))
+        levels = _levels([frames[run_style.run] for run_style in runs if run_style.run in frames])
+        for run_style in runs:
+            reached = first_reached(frames.get(run_style.run), METRIC, levels)
+            figure.add_trace(profile(run_style, METRIC, levels, reached, hovertemplate="step %{y}<extra>" + run_style.label + "</extra>"))
         odd_marks(figure)
         figure.update_layout(xaxis={"title": {"text": "loss on the fixed batch"}, "autorange": "reversed"})
         figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})

@@ -37,8 +37,10 @@ class FeatureGrowth(Detector):
         self.above = self.above + 1 if not value <= threshold else 0
         if self.above != LONG:
             return ()
-        says = f"The features have stood above {threshold:.3g} for {LONG} steps, 10,000 times where they began; they are now {value:.3g}."
-        return [Event(step, "growth", self.rule, value=value, threshold=threshold, says=says)]
+        message = (
+            f"The features have stood above {threshold:.3g} for {LONG} steps, 10,000 times where they began; they are now {value:.3g}."
+        )
+        return [Event(step, "growth", self.rule, value=value, threshold=threshold, message=message)]
 
     @classmethod
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:

@@ -46,8 +46,8 @@ class TangentLevel(Detector):
         self.above = self.above + 1 if too_high else 0
         if self.above != LONG:
             return ()
-        says = f"tangent/derivative has stood above {threshold:.4g}, 30 times its beginning, for {LONG} steps; it is now {value:.4g}."
-        return [Event(step, "divergence", self.rule, value=self.level, threshold=threshold, says=says)]
+        message = f"tangent/derivative has stood above {threshold:.4g}, 30 times its beginning, for {LONG} steps; it is now {value:.4g}."
+        return [Event(step, "divergence", self.rule, value=self.level, threshold=threshold, message=message)]
 
     @classmethod
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:

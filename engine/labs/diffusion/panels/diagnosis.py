@@ -29,7 +29,7 @@ class Diagnosis(Panel):
     )
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), eq. 7 and Figure 4"
     reading = "paper"
-    place = 10
+    order = 10
 
     network: Literal["initialised", "trained"] = knob("initialised", "before any training, or after training as a diffusion model")
     embedding: Literal["positional", "fourier_4", "fourier_16"] = knob("fourier_16", "time embedding of the diffusion model")
@@ -84,7 +84,7 @@ class Diagnosis(Panel):
         figure.update_yaxes(type="log", exponentformat="power", minorloglabels="none")
         return figure
 
-    def says(self, frames: Frames) -> str:
+    def sentence(self, frames: Frames) -> str:
         from statistics import median
 
         time, space = frames["norms"]["time"], frames["norms"]["space"]

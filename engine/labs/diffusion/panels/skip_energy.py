@@ -51,7 +51,7 @@ class SkipEnergy(Panel):
     )
     paper = "ScaleLong (Huang, Zhou, Yan, Lin, NeurIPS 2023, arXiv 2310.13545), theorems 1 and 3"
     reading = "our reading of the abstract"
-    place = 10
+    order = 10
 
     skips: int = knob(16, "largest number of long skips", unit="skips", ge=2, le=24)
     kappa: float = knob(0.7, "constant scaling: factor from one skip to the next deeper one", ge=0.05, le=1.0)
@@ -116,7 +116,7 @@ class SkipEnergy(Panel):
         figure.update_yaxes(rangemode="tozero")
         return figure
 
-    def says(self, frames: dict[str, Frame]) -> str:
+    def sentence(self, frames: dict[str, Frame]) -> str:
         plain, scaled = (_means(_of(frames["measured"], rule)) for rule in ("no scaling", "constant (CS)"))
         return (
             f"With {self.skips} skips the features hold {plain['energy']:.3g} times the input's energy unscaled and "

@@ -41,11 +41,11 @@ def fixed_batch(step: Step[LongSkips]) -> dict[str, Tensor]:
 def fixed_pass(step: Step[LongSkips]) -> FixedPass:
     """Made once a step; hooks live only as long as it takes.  The number format is that of the run."""
     if KEY not in step.scratch:
-        step.scratch[KEY] = look(step, fixed_batch(step))
+        step.scratch[KEY] = measured_pass(step, fixed_batch(step))
     return step.scratch[KEY]
 
 
-def look(step: Step[LongSkips], batch: Mapping[str, Tensor]) -> FixedPass:
+def measured_pass(step: Step[LongSkips], batch: Mapping[str, Tensor]) -> FixedPass:
     norms: dict[int, Tensor] = {}
     parts: dict[int, list[Tensor]] = {}
     gates: dict[int, Tensor] = {}

@@ -40,7 +40,7 @@ class FdSmall(Probe):
         if images is None:
             return {}
         _feature_networks.network(images, report)
-        return _feature_networks.told(images)
+        return _feature_networks.provenance(images)
 
     def after(self, step: Step[DrawnPictures]) -> Iterable[Reading]:
         from engine.labs.diffusion.probes._real_pictures import SAMPLES, real_pictures, scores

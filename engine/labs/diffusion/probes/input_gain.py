@@ -38,14 +38,14 @@ class InputGain(Probe):
         seen, label_B, _ = step.lab.diffusion.training_pair(batch["clean"], batch["noise"], batch["sigma"])
         push = torch.randn(seen.shape, generator=named_generator(0, "push")).to(seen.device)
         push *= PUSH * torch.linalg.vector_norm(seen) / torch.linalg.vector_norm(push)
-        (there, feature_there), (here, feature_here) = (asked(step, x, label_B) for x in (seen + push, seen))
+        (there, feature_there), (here, feature_here) = (answer_and_feature(step, x, label_B) for x in (seen + push, seen))
         length = torch.linalg.vector_norm(push)
         yield Reading("gain/output", torch.linalg.vector_norm(there - here) / length)
         yield Reading("gain/feature", torch.linalg.vector_norm(feature_there - feature_here) / length)
         yield Reading("gain/rounding", 2.0**-23 * torch.linalg.vector_norm(feature_here) / length)
 
 
-def asked(step: Step[LongSkips], x: Tensor, label_B: Tensor) -> tuple[Tensor, Tensor]:
+def answer_and_feature(step: Step[LongSkips], x: Tensor, label_B: Tensor) -> tuple[Tensor, Tensor]:
     """-> the answer and the outermost decoder block's output, both fp32."""
     seen: list[Any] = []
     hook = step.model.decoder[0].register_forward_hook(lambda module, inputs, output: seen.append(output))

@@ -35,9 +35,9 @@ class PictureSamples(Probe):
     def after(self, step: Step[Pictures]) -> Iterable[Reading | Picture]:
         drawn = draw(step)
         pixels = step.lab.images().pixels(drawn / SIGMA_DATA)
-        says = f"{ROWS * COLUMNS} pictures drawn after {step.number + 1} steps, always from the same noise."
+        message = f"{ROWS * COLUMNS} pictures drawn after {step.number + 1} steps, always from the same noise."
         yield Reading("samples/deviation", drawn.std() / SIGMA_DATA)
-        yield Picture("samples", sheet(pixels), says)
+        yield Picture("samples", sheet(pixels), message)
 
 
 def sheet(pixels_NCHW: Tensor) -> Tensor:

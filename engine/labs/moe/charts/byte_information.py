@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import NEUTRAL, line, marks
 
 
@@ -20,18 +20,18 @@ class ByteInformation(Chart):
     )
     needs = ("router/byte_information",)
     layered = True
-    place = 54
+    order = 54
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="I(byte; expert) / H(expert)")
-        for place, look in enumerate(runs):  # it depends on how many experts are in use, so each run has its own
-            floor = line(look, frames, "router/byte_information_noise", layer, smooth=False, name="chance alone")
+        for place, run_style in enumerate(runs):  # it depends on how many experts are in use, so each run has its own
+            floor = line(run_style, frames, "router/byte_information_noise", layer, smooth=False, name="chance alone")
             floor[0].update(
                 name="chance alone", line={"color": NEUTRAL, "width": 1.2, "dash": "dash"}, legendgroup="chance", showlegend=place == 0
             )
             figure.add_traces(floor)
-        for look in runs:
-            figure.add_traces(line(look, frames, "router/byte_information", layer, mode="lines+markers"))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "router/byte_information", layer, mode="lines+markers"))
         marks(figure, runs, frames, events)
         figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})
         return figure

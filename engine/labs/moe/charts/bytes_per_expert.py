@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.moe._byte_names import byte_name
 
 METRIC, BYTES = "router/bytes", 256
@@ -30,17 +30,17 @@ class BytesPerExpert(Chart):
     layered = True
     live = "redraw"
     newest = True
-    place = 55
+    order = 55
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
-        drawn = [look for look in runs if look.shape(METRIC, layer)] or list(runs)
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        drawn = [run_style for run_style in runs if run_style.shape(METRIC, layer)] or list(runs)
         figure = blank(height=90 + 330 * len(drawn))
         figure.update_layout(hovermode="closest", margin={"l": 46, "r": 10, "t": 24, "b": 40}, showlegend=False)
-        for place, look in enumerate(drawn):
-            _panel(figure, place, len(drawn), look, counted(look, frames.get(look.run), layer))
+        for row, run_style in enumerate(drawn):
+            _panel(figure, row, len(drawn), run_style, counted(run_style, frames.get(run_style.run), layer))
         return figure
 
-    def table(self, run: RunLook, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
+    def table(self, run: RunStyle, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
         counts_EV = counted(run, frame, layer)
         if counts_EV is None:
             return None
@@ -54,9 +54,9 @@ class BytesPerExpert(Chart):
         return pl.DataFrame(rows)
 
 
-def counted(look: RunLook, frame: pl.DataFrame | None, layer: str) -> np.ndarray | None:
+def counted(run_style: RunStyle, frame: pl.DataFrame | None, layer: str) -> np.ndarray | None:
     """The newest counts of a run -> (E, V), or None while there are none."""
-    if frame is None or not look.shape(METRIC, layer):
+    if frame is None or not run_style.shape(METRIC, layer):
         return None
     mine = frame.filter((pl.col("metric") == METRIC) & (pl.col("layer") == layer)).sort("index")
     if mine.is_empty() or mine.height % BYTES:
@@ -65,9 +65,9 @@ def counted(look: RunLook, frame: pl.DataFrame | None, layer: str) -> np.ndarray
     return counts_EV if counts_EV.sum() > 0 else None
 
 
-def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, counts_EV: np.ndarray | None) -> None:
-    number = "" if place == 0 else str(place + 1)
-    low, high = 1 - (place + 1) / panels + (0.12 if place < panels - 1 else 0), 1 - place / panels
+def _panel(figure: go.Figure, row: int, panels: int, run_style: RunStyle, counts_EV: np.ndarray | None) -> None:
+    number = "" if row == 0 else str(row + 1)
+    low, high = 1 - (row + 1) / panels + (0.12 if row < panels - 1 else 0), 1 - row / panels
     names = [] if counts_EV is None else _shown(counts_EV)
     axes = {
         f"yaxis{number}": {"domain": [low, high], "title": {"text": "expert"}, "autorange": "reversed", "zeroline": False},
@@ -89,7 +89,7 @@ def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, counts_EV:
         }
     figure.update_layout(axes)
     figure.add_annotation(
-        text=f"<b>{look.label}</b>", x=0, y=high, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False
+        text=f"<b>{run_style.label}</b>", x=0, y=high, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False
     )
     cells, said = ([], []) if counts_EV is None else _cells(counts_EV, names)
     for xs, columns in (([APART], slice(0, 1)), (list(range(len(names))), slice(1, None))):
@@ -108,7 +108,7 @@ def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, counts_EV:
                 hovertemplate="%{customdata}<extra></extra>",
                 xaxis=f"x{number}",
                 yaxis=f"y{number}",
-                name=look.label,
+                name=run_style.label,
             )
         )
 

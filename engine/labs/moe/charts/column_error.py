@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.charts._profile import odd_marks, profile
 from engine.labs.common.profiles import newest
 
@@ -26,13 +26,13 @@ class ColumnError(Chart):
     log = True
     live = "redraw"
     newest = True
-    place = 52
+    order = 52
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="relative error")
-        for look in runs:
-            drawn = [ROUNDING if error == 0 else error for error in newest(frames.get(look.run), METRIC, layer)]
-            figure.add_trace(profile(look, METRIC, range(1, len(drawn) + 1), drawn))
+        for run_style in runs:
+            drawn = [ROUNDING if error == 0 else error for error in newest(frames.get(run_style.run), METRIC, layer)]
+            figure.add_trace(profile(run_style, METRIC, range(1, len(drawn) + 1), drawn))
         odd_marks(figure)
         figure.update_layout(xaxis={"title": {"text": "iteration"}})
         return figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import level, line, marks
 
 
@@ -20,13 +20,13 @@ class DeadExperts(Chart):
     )
     needs = ("router/dead_experts",)
     layered = True
-    place = 30
+    order = 30
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="dead experts")
-        for look in runs:
-            figure.add_traces(line(look, frames, "router/dead_experts", layer, width=2, line_shape="hv", smooth=False))
-        experts = max((look.size("router/load", layer) for look in runs), default=0)
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "router/dead_experts", layer, width=2, line_shape="hv", smooth=False))
+        experts = max((run_style.size("router/load", layer) for run_style in runs), default=0)
         if experts:
             figure.add_trace(level(experts, f"all {experts} experts"))
         figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import polars as pl
 from plotly.colors import sample_colorscale
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import meta, points
 
 ROWS = 160  # heights that a panel tells apart
@@ -25,22 +25,22 @@ class ExpertLoad(Chart):
     )
     needs = ("router/load",)
     layered = True
-    place = 20
+    order = 20
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
-        drawn = [look for look in runs if look.size("router/load", layer)] or list(runs)
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        drawn = [run_style for run_style in runs if run_style.size("router/load", layer)] or list(runs)
         figure = blank(y_title="share of tokens", height=max(300, 170 * len(drawn)))
-        for place, look in enumerate(drawn):
-            _panel(figure, place, len(drawn), look, frames, layer)
+        for row, run_style in enumerate(drawn):
+            _panel(figure, row, len(drawn), run_style, frames, layer)
         figure.update_layout(hovermode="x", showlegend=False, margin_t=22, xaxis_anchor="y" if len(drawn) == 1 else f"y{len(drawn)}")
         return figure
 
 
-def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, frames: Frames, layer: str) -> None:
-    axis = "y" if place == 0 else f"y{place + 1}"
+def _panel(figure: go.Figure, row: int, panels: int, run_style: RunStyle, frames: Frames, layer: str) -> None:
+    axis = "y" if row == 0 else f"y{row + 1}"
     height = 1 / panels
-    top = 1 - place * height
-    domain = [top - height + (0.1 if place < panels - 1 else 0), top]
+    top = 1 - row * height
+    domain = [top - height + (0.1 if row < panels - 1 else 0), top]
     figure.update_layout(
         {
             f"yaxis{axis[1:]}": {
@@ -55,7 +55,7 @@ def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, frames: Fr
         }
     )
     title = {
-        "text": f"<b>{look.label}</b>",
+        "text": f"<b>{run_style.label}</b>",
         "x": 0,
         "y": domain[1],
         "xref": "paper",
@@ -64,10 +64,10 @@ def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, frames: Fr
         "xanchor": "left",
     }
     figure.add_annotation(**title, showarrow=False)
-    frame, size = frames.get(look.run), look.size("router/load", layer)
-    figure.add_trace(stack(look, frame, layer, size, axis))
+    frame, size = frames.get(run_style.run), run_style.size("router/load", layer)
+    figure.add_trace(stack(run_style, frame, layer, size, axis))
     x, y = points(frame, "router/entropy", layer)
-    halo = {"x": x, "y": y, "mode": "lines", "yaxis": axis, "meta": meta(look.run, "router/entropy", layer, "line")}
+    halo = {"x": x, "y": y, "mode": "lines", "yaxis": axis, "meta": meta(run_style.run, "router/entropy", layer, "line")}
     figure.add_trace(go.Scatter(**halo, line={"width": 4.5, "color": "#222222"}, hoverinfo="skip", name="evenness"))
     figure.add_trace(
         go.Scatter(**halo, line={"width": 2.2, "color": "#FFFFFF"}, hovertemplate="evenness %{y:.3f}<extra></extra>", name="evenness")
@@ -81,13 +81,13 @@ def _panel(figure: go.Figure, place: int, panels: int, look: RunLook, frames: Fr
             yaxis=axis,
             name="busiest",
             hovertemplate="%{customdata}<extra></extra>",
-            meta=meta(look.run, "router/load", layer, "busiest", noun="expert"),
+            meta=meta(run_style.run, "router/load", layer, "busiest", noun="expert"),
         )
     )
     figure.add_shape(type="line", xref="paper", x0=0, x1=1, yref=axis, y0=1, y1=1, line={"dash": "dash", "width": 1.2, "color": "#8A8A8A"})
 
 
-def stack(look: RunLook, frame: pl.DataFrame | None, layer: str, size: int, axis: str) -> go.Heatmap:
+def stack(run_style: RunStyle, frame: pl.DataFrame | None, layer: str, size: int, axis: str) -> go.Heatmap:
     """The bands as a picture: each column is a step, each cell says which expert owns that height.
 
     As areas, 64 experts cost half a second per redraw; as a picture they cost a tenth of that.
@@ -110,7 +110,7 @@ def stack(look: RunLook, frame: pl.DataFrame | None, layer: str, size: int, axis
         hoverinfo="skip",
         yaxis=axis,
         name="load",
-        meta=meta(look.run, "router/load", layer, "stack", rows=ROWS),
+        meta=meta(run_style.run, "router/load", layer, "stack", rows=ROWS),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import line, marks
 
 
@@ -21,13 +21,13 @@ class GreedyOverload(Chart):
     needs = ("router/greedy_max_violation",)
     layered = True
     log = True
-    place = 51
+    order = 51
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="max violation")
-        for look in runs:
-            figure.add_traces(line(look, frames, "router/max_violation", layer, name="in training", width=0.8))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "router/max_violation", layer, name="in training", width=0.8))
             dots = {"mode": "lines+markers", "marker": {"size": 5}, "smooth": False}
-            figure.add_traces(line(look, frames, "router/greedy_max_violation", layer, name="greedy", width=1.8, **dots))
+            figure.add_traces(line(run_style, frames, "router/greedy_max_violation", layer, name="greedy", width=1.8, **dots))
         marks(figure, runs, frames, events)
         return figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import NEUTRAL, line, marks
 
 
@@ -21,17 +21,19 @@ class MaxViolation(Chart):
     needs = ("router/max_violation",)
     layered = True
     log = True
-    place = 50
+    order = 50
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="max violation")
-        noisy = [look for look in runs if look.has("router/max_violation_noise")][:1]
-        for look in noisy:  # the band depends on batch and experts only, so one run speaks for its twin
-            band = line(look, frames, "router/max_violation_noise", layer, smooth=False, fill="tozeroy", fillcolor="rgba(138,138,138,0.25)")
+        noisy = [run_style for run_style in runs if run_style.has("router/max_violation_noise")][:1]
+        for run_style in noisy:  # the band depends on batch and experts only, so one run speaks for its twin
+            band = line(
+                run_style, frames, "router/max_violation_noise", layer, smooth=False, fill="tozeroy", fillcolor="rgba(138,138,138,0.25)"
+            )
             band[0].update(name="chance alone", line={"color": NEUTRAL, "width": 1, "dash": "dash"}, legendgroup="chance")
             band[0].update(hovertemplate="%{y:.3~g}<extra>chance alone</extra>")
             figure.add_traces(band)
-        for look in runs:
-            figure.add_traces(line(look, frames, "router/max_violation", layer))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "router/max_violation", layer))
         marks(figure, runs, frames, events)
         return figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.labs.chart import Chart, Events, Frames, RunLook, blank
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import line, marks
 
 
@@ -20,13 +20,13 @@ class RouterCertainty(Chart):
     )
     needs = ("router/token_entropy",)
     layered = True
-    place = 53
+    order = 53
 
-    def figure(self, runs: Sequence[RunLook], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="entropy, and margin")
-        for look in runs:
-            figure.add_traces(line(look, frames, "router/token_entropy", layer, name="entropy", width=2, smooth=False))
-            figure.add_traces(line(look, frames, "router/margin", layer, name="margin", width=0.8, smooth=False))
+        for run_style in runs:
+            figure.add_traces(line(run_style, frames, "router/token_entropy", layer, name="entropy", width=2, smooth=False))
+            figure.add_traces(line(run_style, frames, "router/margin", layer, name="margin", width=0.8, smooth=False))
         marks(figure, runs, frames, events)
         figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})
         return figure

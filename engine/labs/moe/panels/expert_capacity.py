@@ -31,7 +31,7 @@ class ExpertCapacity(Panel):
     )
     paper = "Switch Transformers (Fedus et al. 2021, arXiv 2101.03961), eq. 3; GShard (Lepikhin et al. 2020, arXiv 2006.16668), section 2.2"
     reading = "capacity as in the papers; drops, FLOPs and bytes derived here from the shapes of the tensors"
-    place = 20
+    order = 20
 
     tokens: int = knob(1024, "tokens that share the buffers (GShard's group)", unit="tokens", group="size", ge=16, le=65_536)
     experts: int = knob(32, "experts of the layer", unit="experts", group="size", ge=2, le=256)
@@ -77,14 +77,14 @@ class ExpertCapacity(Panel):
             "dropped_balanced": (fair_C[1:] / (T * k)).tolist(),
             "empty": empty_C[1:].tolist(),
         }
-        here: Frame = {
+        chosen: Frame = {
             "capacity": [slots],
             "dropped": [float(dropped_C[0])],
             "dropped_balanced": [float(fair_C[0]) / (T * k)],
             "empty": [float(empty_C[0])],
             "max_violation": [float(chosen_E.max()) * E / k - 1.0],
         }
-        return {"experts": experts, "factors": factors, "cost": self.cost(slots, float(dropped_C[0])), "here": here}
+        return {"experts": experts, "factors": factors, "cost": self.cost(slots, float(dropped_C[0])), "here": chosen}
 
     def chosen(self) -> NDArray:
         """Probability that a token has expert e among its k, by rank -> (E,), summing to k.
@@ -118,13 +118,13 @@ class ExpertCapacity(Panel):
 
         from engine.labs.chart import blank
 
-        experts, factors, here, cost = (frames[name] for name in ("experts", "factors", "here", "cost"))
+        experts, factors, chosen, cost = (frames[name] for name in ("experts", "factors", "here", "cost"))
         figure = blank(height=720)
         figure.set_subplots(rows=3, cols=1, vertical_spacing=0.12, row_heights=[0.36, 0.36, 0.28])
         for name, colour in (("kept", KEPT), ("dropped", DROPPED), ("empty", EMPTY)):
             shade = {"color": colour, "opacity": 0.35 if name == "empty" else 1.0, "line": {"width": 0}}
-            says = f"{name} %{{y:.4~g}}<extra></extra>"
-            bars = go.Bar(x=experts["rank"], y=experts[name], name=name, legendgroup=name, marker=shade, hovertemplate=says)
+            message = f"{name} %{{y:.4~g}}<extra></extra>"
+            bars = go.Bar(x=experts["rank"], y=experts[name], name=name, legendgroup=name, marker=shade, hovertemplate=message)
             figure.add_trace(bars, 1, 1)
         for name, shown, colour, dash in (
             ("dropped", "dropped", DROPPED, "solid"),
@@ -137,7 +137,7 @@ class ExpertCapacity(Panel):
             figure.add_trace(curve, 2, 1)
         for name, colour in (("dropped", DROPPED), ("empty", EMPTY)):
             mark = {"color": colour, "size": 10, "line": {"width": 1, "color": "white"}}
-            dot = go.Scatter(x=[self.capacity_factor], y=here[name], mode="markers", marker=mark, showlegend=False, hoverinfo="skip")
+            dot = go.Scatter(x=[self.capacity_factor], y=chosen[name], mode="markers", marker=mark, showlegend=False, hoverinfo="skip")
             figure.add_trace(dot, 2, 1)
         parts = [part.replace(", ", ",<br>").replace("one-hot ", "one-hot<br>") for part in cost["part"]]
         flops = go.Bar(x=cost["flops"], y=parts, orientation="h", marker={"color": KEPT}, showlegend=False)
@@ -152,13 +152,13 @@ class ExpertCapacity(Panel):
         figure.update_layout(barmode="stack", bargap=0.15, margin={"l": 64, "r": 16, "t": 8, "b": 44})
         return figure
 
-    def says(self, frames: Frames) -> str:
-        here = {name: values[0] for name, values in frames["here"].items()}
+    def sentence(self, frames: Frames) -> str:
+        chosen = {name: values[0] for name, values in frames["here"].items()}
         weights, buffers, mask, _ = frames["cost"]["bytes"]
         load = (
-            f"{here['capacity']:,} slots per expert. The busiest expert wants {here['max_violation'] + 1:.3g} times its fair share, "
-            f"{here['dropped']:.1%} of all choices are dropped (chance alone would drop {here['dropped_balanced']:.1%}) and "
-            f"{here['empty']:.1%} of the slots stay empty."
+            f"{chosen['capacity']:,} slots per expert. The busiest expert wants {chosen['max_violation'] + 1:.3g} times its fair share, "
+            f"{chosen['dropped']:.1%} of all choices are dropped (chance alone would drop {chosen['dropped_balanced']:.1%}) and "
+            f"{chosen['empty']:.1%} of the slots stay empty."
         )
         memory = (
             f"One layer keeps {_bytes(weights)} of expert weights and {_bytes(buffers)} of buffers; "

@@ -36,7 +36,7 @@ class RouterNoise(Panel):
     )
     paper = "MaxVio: Auxiliary-Loss-Free Load Balancing (Wang et al. 2024, arXiv 2408.15664); the rest is balls thrown into bins"
     reading = "definitions as in the paper, probabilities derived here"
-    place = 10
+    order = 10
 
     tokens: int = knob(1024, "tokens routed in one batch", unit="tokens", group="size", ge=FEWEST, le=MOST)
     experts: int = knob(32, "experts of the layer", unit="experts", group="size", ge=2, le=256)
@@ -129,8 +129,8 @@ class RouterNoise(Panel):
             over = {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.25)", "name": "nine batches of ten", "showlegend": first}
             figure.add_trace(go.Scatter(y=bands[f"{measure}_high"], **edge, **over), row, 1)
             mean = {"mode": "lines", "line": {"color": COLOUR, "width": 2}, "name": "mean", "legendgroup": "mean", "showlegend": first}
-            says = f"{name} %{{y:.4~g}}<extra></extra>"
-            figure.add_trace(go.Scatter(x=bands["tokens"], y=bands[f"{measure}_mean"], hovertemplate=says, **mean), row, 1)
+            message = f"{name} %{{y:.4~g}}<extra></extra>"
+            figure.add_trace(go.Scatter(x=bands["tokens"], y=bands[f"{measure}_mean"], hovertemplate=message, **mean), row, 1)
             dot = {"color": "#D55E00", "size": 9}
             chosen = {
                 "mode": "markers",
@@ -151,7 +151,7 @@ class RouterNoise(Panel):
         figure.update_layout(margin={"l": 64, "r": 16, "t": 8, "b": 44})
         return figure
 
-    def says(self, frames: Frames) -> str:
+    def sentence(self, frames: Frames) -> str:
         here = {name: values[0] for name, values in frames["here"].items()}
         if self.k == self.experts:
             return "With as many choices as experts every expert gets every token: nothing is left to chance."

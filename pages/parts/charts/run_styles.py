@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.labs.chart import RunLook
+from engine.labs.chart import RunStyle
 from engine.runs.series import SeriesInfo
 from pages.parts.words import title
 
@@ -29,18 +29,18 @@ def ordered(specs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(specs, key=cured) if twins(specs) else list(specs)
 
 
-def looks(specs: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[SeriesInfo]], theme: str) -> list[RunLook]:
+def run_styles(specs: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[SeriesInfo]], theme: str) -> list[RunStyle]:
     """One look per run, in the order of `specs`."""
     colours = COLOURS.get(theme, COLOURS["light"])
-    place: dict[str, int] = {}  # which colour a run has; twins share one
-    out: list[RunLook] = []
+    colour_of: dict[str, int] = {}  # which colour a run has; twins share one
+    out: list[RunStyle] = []
     for spec in specs:
         run, twin = spec["run"], spec.get("twin")
         paired = any(other["run"] == twin for other in specs)
-        place[run] = place[twin] if twin in place else len(set(place.values()))
-        again = place[run] >= len(colours)  # more runs than colours: the second round is dashed
+        colour_of[run] = colour_of[twin] if twin in colour_of else len(set(colour_of.values()))
+        again = colour_of[run] >= len(colours)  # more runs than colours: the second round is dashed
         dash = "dot" if paired and not cured(spec) else "dash" if again else "solid"
-        out.append(RunLook(run, label(spec, specs), colours[place[run] % len(colours)], dash, tuple(series.get(run, ()))))
+        out.append(RunStyle(run, label(spec, specs), colours[colour_of[run] % len(colours)], dash, tuple(series.get(run, ()))))
     return out
 
 
