@@ -17,7 +17,7 @@ import torch
 
 from kernels import check
 from kernels.kernel import Case, Kernel
-from kernels.launch import CHOICE, Gpu
+from kernels.launch import KERNEL_PATH, Gpu
 
 REPETITIONS, WARM_UP = 50, 5
 COPIED = 2**30  # bytes of the copy that measures the ceiling
@@ -125,7 +125,7 @@ def everything(kernels: Sequence[Kernel], progress: Callable[[str], None] = lamb
     if not torch.cuda.is_available():
         raise NoDevice("measures on a GPU, and no CUDA device is here")
     device = torch.device("cuda", torch.cuda.current_device())
-    CHOICE.prefer("auto")
+    KERNEL_PATH.prefer("auto")
     progress("measuring the copy that is the ceiling")
     copied = ceiling(device)
     return {

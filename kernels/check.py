@@ -111,7 +111,7 @@ def as_table(targets: dict[int, dict[str, Entry]]) -> dict[str, dict[str, Any]]:
 def words(kernel: Kernel) -> dict[str, Any]:
     """What the page says of a kernel, so that it needs no torch to say it."""
     about = kernel.about()
-    plain = {name: getattr(about, name) for name in ("title", "legend", "floor", "used_by")}
+    plain = {name: getattr(about, name) for name in ("title", "legend", "minimum_bytes", "used_by")}
     return plain | {"formula": r",\quad ".join(about.formula), "budgets": dict(kernel.entries), "aims": dict(about.targets)}
 
 

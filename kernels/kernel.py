@@ -68,7 +68,7 @@ class About:
     title: str
     formula: Sequence[str]
     legend: str
-    floor: str
+    minimum_bytes: str
     used_by: str
     targets: Mapping[str, str] = field(default_factory=dict)
 

@@ -64,7 +64,7 @@ class Gpu:
         del alive
 
 
-class Choice:
+class KernelPath:
     """`auto` or `reference` for every kernel of this process, and what came of it."""
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class Choice:
         return why
 
 
-CHOICE = Choice()
+KERNEL_PATH = KernelPath()
 
 
 def status(kernel: Kernel) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from engine import __main__ as command_line
 from engine.commands import labs as labs_command
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder
 from engine.scheduler.local import Local
 from engine.server import service as service_module
@@ -79,12 +79,12 @@ def owners(tmp_path: Path) -> Iterator[Owners]:
 
 
 @pytest.fixture
-def owner(owners: Owners) -> Owner:
+def owner(owners: Owners) -> IndexOwner:
     return owners()
 
 
 @pytest.fixture
-def lived(owner: Owner) -> list[RunFolder]:
+def lived(owner: IndexOwner) -> list[RunFolder]:
     """A finished run, one with two attempts and a torn tail, a living one and a queued one, all in the index."""
     finished, torn, living, queued = (begin(owner.data, living=i < 3) for i in range(4))
     log(spool_of(finished), range(100))
@@ -102,7 +102,7 @@ def lived(owner: Owner) -> list[RunFolder]:
 
 @pytest.fixture
 def lab_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """A service over an empty folder that knows every lab at once and starts no run and no zygote."""
+    """A service over an empty folder that knows every lab at once and starts no run and no fork server."""
     from tests.support.lab_pages import ENTRIES  # torch and streamlit, which few tests need
 
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
@@ -112,6 +112,6 @@ def lab_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
     monkeypatch.setattr(Service, "wait_for_labs", lambda self, seconds=0: document)
     monkeypatch.setattr("engine.server.service._Catalog.refresh", lambda self: None)
     monkeypatch.setattr("engine.scheduler.supervisor.Supervisor.start", lambda self: None)
-    monkeypatch.setattr("engine.scheduler.forking.Zygote.start", lambda self: None)
+    monkeypatch.setattr("engine.scheduler.forking.Fork server.start", lambda self: None)
     yield service_module.service()
     service_module.close()

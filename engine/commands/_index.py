@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 from engine.commands._answer import FAILED, NOT_FOUND, Refusal
 from engine.core.paths import data_folder
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import run_folder
 
 
 @contextmanager
-def index(*, caught_up: bool = True) -> Iterator[Owner]:
+def index(*, caught_up: bool = True) -> Iterator[IndexOwner]:
     """The index, with everything that the runs have told so far unless that can wait."""
     try:
-        owner = Owner(data_folder())
+        owner = IndexOwner(data_folder())
     except OSError as error:
         raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {error.strerror}.") from None
     try:

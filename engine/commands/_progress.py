@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder
 
 EVERY = 0.2  # seconds between two drawings
@@ -15,7 +15,7 @@ EVERY = 0.2  # seconds between two drawings
 class Progress:
     """Step, loss and remaining time; the loss comes from the owner's news, the rest from state.json."""
 
-    def __init__(self, folder: RunFolder, owner: Owner) -> None:
+    def __init__(self, folder: RunFolder, owner: IndexOwner) -> None:
         self.folder, self.active = folder, sys.stderr.isatty()
         self._loss: Any = None
         self._message, self._next = "", 0.0

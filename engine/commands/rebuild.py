@@ -6,7 +6,7 @@ import argparse
 
 from engine.commands._answer import ANSWERED, FAILED, Refusal, tell
 from engine.core.paths import data_folder
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    owner = Owner(data_folder())
+    owner = IndexOwner(data_folder())
     try:
         told = owner.rebuild()
     except RuntimeError as error:

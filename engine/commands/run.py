@@ -21,7 +21,7 @@ from engine.commands._progress import Progress
 from engine.commands.labs import catalog
 from engine.core.paths import data_folder
 from engine.declare.resolve import KnobError, resolve
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.ending import CODE_OF_STATUS, ENDED
 from engine.runs.folder import RunFolder
 from engine.scheduler import control
@@ -74,12 +74,12 @@ def read_knobs(given: Sequence[str]) -> dict[str, Any]:
 def detach(folder: RunFolder) -> None:
     """Start the run now, unless a supervisor is on duty, which starts it when a slot is free."""
     supervisor = Supervisor(data_folder())
-    if supervisor.take_post():
+    if supervisor.acquire_duty():
         supervisor.launch(folder)
     supervisor.close()
 
 
-def wait(folder: RunFolder, owner: Owner) -> None:
+def wait(folder: RunFolder, owner: IndexOwner) -> None:
     """Until the run has ended; as its supervisor, or beside the one that is on duty."""
     supervisor, progress = Supervisor(data_folder()), Progress(folder, owner)
     try:

@@ -27,7 +27,7 @@ NAME_COLUMNS = {
 
 
 @dataclass
-class Block:
+class ColumnBlock:
     """Frames of one run that carry the same series: columns of frames, not of points."""
 
     run_id: int
@@ -42,13 +42,13 @@ class Block:
         self.steps, self.ts, self.values = ([column[i] for i in kept] for column in (self.steps, self.ts, self.values))
 
 
-class Batch:
+class IngestBatch:
     """Collects frames; `write` puts them into an open transaction."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
-        self.points: dict[tuple[int, int], Block] = {}  # key: run, identity of the schema (kept alive by its block)
-        self.vectors: dict[tuple[int, int], Block] = {}
+        self.points: dict[tuple[int, int], ColumnBlock] = {}  # key: run, identity of the schema (kept alive by its block)
+        self.vectors: dict[tuple[int, int], ColumnBlock] = {}
         self.events: list[tuple[int, Mapping]] = []
         self.superseded: list[tuple[int, int]] = []
 
@@ -62,7 +62,7 @@ class Batch:
             key = (run_id, id(frame.series))
             block = blocks.get(key)
             if block is None:
-                block = blocks[key] = Block(run_id, frame.series)
+                block = blocks[key] = ColumnBlock(run_id, frame.series)
             block.steps.append(frame.step)
             block.ts.append(frame.t)
             block.values.append(frame.values)
@@ -110,7 +110,7 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame | 
         execute_with(cursor, f"INSERT INTO store.{table} SELECT * FROM rows", rows)
 
 
-def _points(blocks: list[Block], directory: Directory) -> pl.DataFrame | None:
+def _points(blocks: list[ColumnBlock], directory: Directory) -> pl.DataFrame | None:
     """Rows by run and then by metric: a series lies together even before the final sorting."""
     if not blocks:
         return None
@@ -132,7 +132,7 @@ def _points(blocks: list[Block], directory: Directory) -> pl.DataFrame | None:
     return pl.DataFrame({name: np.concatenate(parts) for name, parts in zip(names, columns, strict=True)})
 
 
-def _vectors(blocks: list[Block], directory: Directory) -> pl.DataFrame | None:
+def _vectors(blocks: list[ColumnBlock], directory: Directory) -> pl.DataFrame | None:
     if not blocks:
         return None
     return pl.concat(

@@ -50,10 +50,10 @@ def thin_rows(steps: Sequence[int], values: Sequence[Sequence[float]], rows: int
         return list(range(len(steps)))
     at = np.asarray(steps, np.int64)
     peaks = np.array([np.max(row, initial=-np.inf) for row in values])
-    odd = np.isnan(peaks)
+    nonfinite = np.isnan(peaks)
     width = max(1, -(-(int(at[-1]) - int(at[0]) + 1) // rows))
     buckets = (at - at[0]) // width
-    order = np.lexsort((at, np.where(odd, 0.0, -peaks), ~odd, buckets))  # the best of its bucket comes first
+    order = np.lexsort((at, np.where(nonfinite, 0.0, -peaks), ~nonfinite, buckets))  # the best of its bucket comes first
     best = order[np.unique(buckets[order], return_index=True)[1]]
     return np.flatnonzero(np.isin(at, [at[0], at[-1], *at[best]])).tolist()
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from engine.core.nonfinite import jsonable
 from engine.declare.knobs import unnest
-from engine.index.batch import LAST, Batch
+from engine.index.batch import LAST, IngestBatch
 from engine.runs.ending import ENDED, ENDS
 from engine.runs.folder import RunFolder
 from engine.runs.spool import OPEN
-from engine.runs.spool_reader import Frame, Tail
+from engine.runs.spool_reader import Frame, SpoolReader
 from engine.runs.watch import SETTLED, settled
 
 SPOOL = re.compile(r"^spool\.(\d+)\.bin$")
@@ -79,12 +79,12 @@ class Follower:
         self.offset_rows = 0
         self._names: frozenset[str] = frozenset()
         self._changed = self._state_mark = None
-        self._tail: tuple[int, Tail] | None = None
+        self._tail: tuple[int, SpoolReader] | None = None
         self._sealed = set(sorted(self.offsets)[:-1])
         self._pulse, self._status = float("-inf"), "running"
         self._torn = ("", 0.0)
 
-    def advance(self, batch: Batch, reap: Callable[[RunFolder], None]) -> int:
+    def advance(self, batch: IngestBatch, collect_exit: Callable[[RunFolder], None]) -> int:
         """Read what is new into `batch` -> how many bytes.  `reap` is called for a worker that died without a word."""
         self.more, self.reset = False, None
         if self.row["status"] == "unreadable":
@@ -93,7 +93,7 @@ class Follower:
         before = sum(self.offsets.values())
         try:
             self._list()
-            status = self._look_at_status(reap)
+            status = self._look_at_status(collect_exit)
         except (FileNotFoundError, NotADirectoryError):
             self.gone = True
             return 0
@@ -114,14 +114,14 @@ class Follower:
         if changed != self._changed or not settled(changed):
             self._names, self._changed = frozenset(os.listdir(self.folder.path)), changed
 
-    def _look_at_status(self, reap: Callable[[RunFolder], None]) -> str:
+    def _look_at_status(self, collect_exit: Callable[[RunFolder], None]) -> str:
         if "exit.json" not in self._names:
             if "proc.json" not in self._names:
                 return "queued"
             if time.monotonic() - self._pulse >= PULSE:
                 self._pulse, self._status = time.monotonic(), self.folder.status()
                 if self._status == "lost" and self.folder.exit() is None:
-                    reap(self.folder)
+                    collect_exit(self.folder)
                 self._list()
         if "exit.json" in self._names:
             told = self.folder.exit() or {}
@@ -140,7 +140,7 @@ class Follower:
                 self.row["steps"] = count(self.state.get("step")) or 0
                 self.row["dropped"] = count(self.state.get("dropped")) or 0
 
-    def _read_spools(self, batch: Batch) -> str:
+    def _read_spools(self, batch: IngestBatch) -> str:
         """-> the sentence of the first spool that does not read to its end, or nothing."""
         problem = ""
         attempts = sorted(int(found[1]) for found in map(SPOOL.match, self._names) if found)
@@ -154,7 +154,7 @@ class Follower:
                 self._sealed.add(attempt)  # its writer was gone before the next attempt began
         return problem
 
-    def _read(self, attempt: int, batch: Batch) -> str:
+    def _read(self, attempt: int, batch: IngestBatch) -> str:
         path, offset = self.folder.path / f"spool.{attempt}.bin", self.offsets.get(attempt, 0)
         try:
             size = os.stat(path).st_size
@@ -166,7 +166,7 @@ class Follower:
             if size < offset:
                 raise ValueError(f"{path.name} is shorter than what was read of it.")
             if self._tail is None or self._tail[0] != attempt:
-                self._tail = (attempt, Tail(path, offset))
+                self._tail = (attempt, SpoolReader(path, offset))
             tail = self._tail[1]
             for frame in tail.read(MOST):
                 self._take(attempt, frame, batch)
@@ -179,7 +179,7 @@ class Follower:
         self.more = offset < tail.offset < size and not tail.problem
         return tail.problem
 
-    def _take(self, attempt: int, frame: Frame, batch: Batch) -> None:
+    def _take(self, attempt: int, frame: Frame, batch: IngestBatch) -> None:
         if frame.kind != OPEN or frame.data is None:
             batch.add(self.run_id, frame)
             return

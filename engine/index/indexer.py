@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from engine.index.batch import Batch
+from engine.index.batch import IngestBatch
 from engine.index.finish_run import finish
 from engine.index.follower import Follower, first_row
 from engine.index.ids import Directory
@@ -37,11 +37,17 @@ class Indexer:
     """
 
     def __init__(
-        self, runs: Path, connection: duckdb.DuckDBPyConnection, listeners: Listeners, *, lazy: bool, reap: Callable[[RunFolder], None]
+        self,
+        runs: Path,
+        connection: duckdb.DuckDBPyConnection,
+        listeners: Listeners,
+        *,
+        lazy: bool,
+        collect_exit: Callable[[RunFolder], None],
     ) -> None:
         self.runs, self.connection, self.lazy = runs, connection, lazy
         self.directory = Directory()
-        self._listeners, self._reap, self._cursor = listeners, reap, connection.cursor()
+        self._listeners, self._collect_exit, self._cursor = listeners, collect_exit, connection.cursor()
         self._begin_again()
 
     def close(self) -> None:
@@ -128,12 +134,12 @@ class Indexer:
             raise
 
     def _look_save_tell(self, followers: list[Follower]) -> bool:
-        batch, read = Batch(self.directory), 0
+        batch, read = IngestBatch(self.directory), 0
         looked: list[Follower] = []
         for follower in followers:
             if read >= ALLOWANCE:
                 break
-            read += follower.advance(batch, self._reap)
+            read += follower.advance(batch, self._collect_exit)
             looked.append(follower)
         lost = [f for f in looked if f.gone or f.misread]
         kept = [f for f in looked if not f.gone and not f.misread]
@@ -165,6 +171,6 @@ class Indexer:
                 follower.row["sorted"] = True
                 if problem:
                     follower.row["problem"] = problem
-                save(self._cursor, self.directory, Batch(self.directory), [follower])
+                save(self._cursor, self.directory, IngestBatch(self.directory), [follower])
             self._leave(follower)
         return False

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.runs.spool import OPEN, POINTS, VECTOR, spools
-from engine.runs.spool_reader import Tail
+from engine.runs.spool_reader import SpoolReader
 
 COLUMNS = {"metric": pl.String, "layer": pl.String, "index": pl.Int32, "step": pl.Int64, "t": pl.Float64, "value": pl.Float64}
 ORDER = ["metric", "layer", "step", "t", "index"]
@@ -38,7 +38,7 @@ def _of_spools(files: list[Path]) -> pl.DataFrame:
             column.append(cell)
 
     for file in files:
-        tail, before = Tail(file), -1
+        tail, before = SpoolReader(file), -1
         while tail.offset > before:
             before = tail.offset
             for frame in tail.read():

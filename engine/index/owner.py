@@ -34,7 +34,7 @@ GONE = "The worker was gone without a word: the machine went down, or somebody e
 log = logging.getLogger("faultline")
 
 
-class Owner:
+class IndexOwner:
     """`role`: "owner" or "reader".  `lazy`: runs are loaded when asked for (a reader, or an owner whose file is in use elsewhere).
 
     `store` answers questions.  `problem` is a sentence while something is wrong with the index itself.
@@ -83,7 +83,7 @@ class Owner:
     def _serve(self, connection: duckdb.DuckDBPyConnection, message: str = "") -> None:
         """What keeps an index up to date, and who answers from it."""
         self.problem = message or self.problem
-        self._indexer = Indexer(self.runs, connection, self._listeners, lazy=self.lazy, reap=self._reap)
+        self._indexer = Indexer(self.runs, connection, self._listeners, lazy=self.lazy, collect_exit=self._collect_exit)
         self.store = Store(connection, self._indexer.directory, self.data, self.lazy, need=self.ensure, suspect=self._suspect)
 
     # -- the thread --------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Owner:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _reap(self, folder: RunFolder) -> None:
+    def _collect_exit(self, folder: RunFolder) -> None:
         if self.role == "owner" and not (self.reaper is not None and self.reaper(folder)):
             with contextlib.suppress(OSError):  # a full disk: it is lost all the same, and told at a later pass
                 folder.write_exit("lost", message=GONE)

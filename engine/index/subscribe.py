@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.nonfinite import jsonable
-from engine.index.batch import Batch, Block
+from engine.index.batch import ColumnBlock, IngestBatch
 from engine.index.downsample import POINTS, ROWS, by_step, thin, thin_rows
 from engine.index.follower import Follower, state_of
 from engine.runs.series import series_key
@@ -48,7 +48,7 @@ class Listeners:
         with self._lock:
             return self._wanted()
 
-    def publish(self, follower: Follower, batch: Batch) -> None:
+    def publish(self, follower: Follower, batch: IngestBatch) -> None:
         """Tell what one committed pass brought of one run, if anybody listens to it and does not have it yet."""
         run = follower.folder.run
         with self._lock:
@@ -79,7 +79,7 @@ class Listeners:
             self._states = {run: state for run, state in self._states.items() if run in wanted}
 
 
-def message_of(follower: Follower, batch: Batch, known: Mapping[str, Any] | None) -> Message | None:
+def message_of(follower: Follower, batch: IngestBatch, known: Mapping[str, Any] | None) -> Message | None:
     """What one pass brought of one run, or None when nothing did.  `known`: its state as subscribers have it."""
     mine = [block for block in batch.points.values() if block.run_id == follower.run_id]
     message: Message = {"run": follower.folder.run, "points": _points(mine)}
@@ -97,7 +97,7 @@ def message_of(follower: Follower, batch: Batch, known: Mapping[str, Any] | None
     return message if news else None
 
 
-def _points(blocks: list[Block]) -> dict[str, dict[str, list]]:
+def _points(blocks: list[ColumnBlock]) -> dict[str, dict[str, list]]:
     """By key of the series; values that are not finite stand as words at their step."""
     parts: dict[str, list[tuple[list[int], list[float], np.ndarray]]] = {}
     for block in blocks:
@@ -120,7 +120,7 @@ def _drawn(parts: list[tuple[list[int], list[float], np.ndarray]]) -> dict[str, 
     return {"steps": at[rows].tolist(), "t": t[rows].tolist(), "values": [jsonable(x) for x in v[rows].tolist()]}
 
 
-def _vectors(blocks: list[Block]) -> dict[str, dict[str, list]]:
+def _vectors(blocks: list[ColumnBlock]) -> dict[str, dict[str, list]]:
     """The same of vectors."""
     found: dict[str, list[tuple[int, float, tuple[float, ...]]]] = {}
     for block in blocks:

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from engine.index.batch import LAST, Batch, execute_with
+from engine.index.batch import LAST, IngestBatch, execute_with
 from engine.index.follower import Follower, Row
 from engine.index.ids import Directory
 
@@ -23,7 +23,7 @@ LOSSES = frozenset(LAST.values())
 WORN = 1000  # rows of offsets of one run
 
 
-def save(cursor: duckdb.DuckDBPyConnection, directory: Directory, batch: Batch, followers: Iterable[Follower]) -> None:
+def save(cursor: duckdb.DuckDBPyConnection, directory: Directory, batch: IngestBatch, followers: Iterable[Follower]) -> None:
     """Commit one pass; on an error the caller rolls back and forgets its memory of it."""
     touched = [f for f in followers if f.offsets != f.saved_offsets or f.reset is not None or _differs(f)]
     if not touched and not batch:

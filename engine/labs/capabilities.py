@@ -153,7 +153,7 @@ class ConsistencyModel(Protocol):
     flow: object
     record: object
 
-    def ask(self, y_BD: Tensor, t_B: Tensor) -> Tensor: ...
+    def predict(self, y_BD: Tensor, t_B: Tensor) -> Tensor: ...
 
     def averaged(self) -> Field:
         """The network with the averaged weights."""

@@ -2,7 +2,7 @@
 
 A new panel is one file in `engine/labs/<topic>/panels/` with one subclass of `Panel`.  The file is imported by the
 server too, which must not know torch: whatever is heavy is imported inside `compute`, which runs in a
-short-lived fork of the zygote; `figure` runs in the server on what `compute` has returned.
+short-lived fork of the fork server; `figure` runs in the server on what `compute` has returned.
 """
 
 from __future__ import annotations

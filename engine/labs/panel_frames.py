@@ -1,4 +1,4 @@
-"""A panel's frames, computed in a child process: in a fork of the zygote, or by `python -m engine.labs.panel_frames` where there is none.
+"""A panel's frames, computed in a child process: a child of the fork server, or `python -m engine.labs.panel_frames` without one.
 
 The answer is one JSON document: {"frames": {frame: {column: […]}}}, or {"says": sentence, "trace": text} for
 what could not be computed.  NaN and infinities travel as words (engine/core/nonfinite.py).

@@ -114,14 +114,14 @@ def readable(pixels: Any) -> tuple[np.ndarray, list[str]]:
         return pixels, []
     if pixels.dtype.kind != "f":
         raise ValueError(f"its pixels are {pixels.dtype}; give floats in [0, 1] or uint8.")
-    odd = ~np.isfinite(pixels)
+    nonfinite = ~np.isfinite(pixels)
     outside = np.isfinite(pixels) & ((pixels < -1e-3) | (pixels > 1 + 1e-3))
-    whole = np.round(255 * np.clip(np.where(odd, 0.0, pixels), 0.0, 1.0)).astype(np.uint8)
+    whole = np.round(255 * np.clip(np.where(nonfinite, 0.0, pixels), 0.0, 1.0)).astype(np.uint8)
     notes = [f"{outside.sum():,} values lie outside [0, 1] and are drawn as the nearer end."] if outside.any() else []
-    if odd.any():
+    if nonfinite.any():
         whole = whole if colour else np.repeat(whole[:, :, None], 3, axis=2)
-        whole[odd.any(axis=2) if colour else odd] = ODD
-        notes.append(f"{odd.sum():,} values are not finite and are drawn in magenta.")
+        whole[nonfinite.any(axis=2) if colour else nonfinite] = ODD
+        notes.append(f"{nonfinite.sum():,} values are not finite and are drawn in magenta.")
     return whole, notes
 
 

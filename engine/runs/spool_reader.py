@@ -33,7 +33,7 @@ class Frame(NamedTuple):
     data: Mapping[str, Any] | None = None
 
 
-class Tail:
+class SpoolReader:
     """The reading side: decodes whole frames from an offset on, and stops before a torn one.
 
     `offset` is where the next read begins.  `problem` is a sentence while the tail of the file does

@@ -1,4 +1,4 @@
-"""Executor that asks the zygote for a fork, and starts a plain process where there is no zygote to ask."""
+"""Executor that asks the fork server for a fork, and starts a plain process where there is no fork server to ask."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from engine.scheduler.local import Local, data_of, on_cpu
 PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
 
 
-class Zygote(Local):
-    """`ready` turns true when torch is imported, or when it is clear that there will be no zygote (`problem` says why).
+class ForkingExecutor(Local):
+    """`ready` turns true when torch is imported, or when it is clear that there will be no fork server (`problem` says why).
 
-    `code` names the code on disk: what a zygote has in memory must be of the same name, or it is renewed and not asked.
+    `code` names the code on disk: what a fork server has in memory must be of the same name, or it is renewed and not asked.
     """
 
     def __init__(self, data: Path, command: Sequence[str] | None = None, code: Callable[[], str] = key) -> None:
         super().__init__()
         self.data, self.problem = data, ""
         self.code, self._of = code, ""
-        self.zygote_command = list(command or (sys.executable, "-m", started.FORK_SERVER))
+        self.fork_server_command = list(command or (sys.executable, "-m", started.FORK_SERVER))
         self.pid: int | None = None
         self._link: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,7 +51,7 @@ class Zygote(Local):
     # -- its life ----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start warming up; returns at once.  A zygote that died is replaced."""
+        """Start warming up; returns at once.  A fork server that died is replaced."""
         if not hasattr(os, "fork") or not hasattr(socket, "send_fds"):
             self._give_up("this system cannot fork")
             return
@@ -59,9 +59,9 @@ class Zygote(Local):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.data.mkdir(parents=True, exist_ok=True)
         try:
-            with open(self.data / "zygote.log", "ab") as log:
+            with open(self.data / "fork_server.log", "ab") as log:
                 self._process = subprocess.Popen(
-                    [*self.zygote_command, str(theirs.fileno())],
+                    [*self.fork_server_command, str(theirs.fileno())],
                     cwd=ROOT,
                     env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "OMP_WAIT_POLICY": "PASSIVE"},
                     stdin=subprocess.DEVNULL,
@@ -77,7 +77,7 @@ class Zygote(Local):
         finally:
             theirs.close()
         self._link = ours
-        threading.Thread(target=self._listen, args=(ours, self._process), name="zygote", daemon=True).start()
+        threading.Thread(target=self._listen, args=(ours, self._process), name="fork server", daemon=True).start()
         self._ask("hello").add_done_callback(self._greeted)
 
     @property
@@ -86,7 +86,7 @@ class Zygote(Local):
 
     @property
     def warm(self) -> bool:
-        """True while a zygote can be asked."""
+        """True while a fork server can be asked."""
         return self._link is not None and self.pid is not None
 
     def current(self) -> bool:
@@ -96,7 +96,7 @@ class Zygote(Local):
         return self.warm
 
     def renew(self) -> None:
-        """Hang up, so that the listener of the old zygote starts a new one; the old one leaves with its last child."""
+        """Hang up, so that the listener of the old fork server starts a new one; the old one leaves with its last child."""
         link = self._link
         if link is not None:
             self._warm.clear()
@@ -109,7 +109,7 @@ class Zygote(Local):
         return self._warm.wait(seconds)
 
     def close(self) -> None:
-        """Hang up: the zygote leaves when its last child has ended."""
+        """Hang up: the fork server leaves when its last child has ended."""
         self._closing = True
         if self._link is not None:
             with contextlib.suppress(OSError):
@@ -136,13 +136,13 @@ class Zygote(Local):
         """The document of `labs --json` before its texts are filled, computed in a fork.  ConnectionError when that fails."""
         code, told = self._document("labs", seconds)
         if told is None:
-            raise ConnectionError(f"computing the catalog of labs ended with code {code}; see {self.data / 'zygote.log'}")
+            raise ConnectionError(f"computing the catalog of labs ended with code {code}; see {self.data / 'fork_server.log'}")
         return told
 
     def panel(self, name: str, knobs: Mapping[str, Any], seconds: float) -> tuple[int, dict[str, Any] | None]:
         """A panel's answer (engine/labs/panel_frames.py), computed in a fork that is killed after `seconds` -> (exit code, answer).
 
-        ConnectionError when the zygote is gone, TimeoutError when it does not say how the fork ended.
+        ConnectionError when the fork server is gone, TimeoutError when it does not say how the fork ended.
         """
         on_cpu = {"CUDA_VISIBLE_DEVICES": ""}
         return self._document("panel", seconds + PATIENCE, name=name, knobs=knobs, seconds=seconds, environment=on_cpu)
@@ -158,7 +158,7 @@ class Zygote(Local):
 
     def _document(self, verb: str, patience: float, **what: Any) -> tuple[int, dict[str, Any] | None]:
         """Ask for a document that a fork writes -> (its exit code, the document when that was 0)."""
-        with open(self.data / "zygote.log", "ab") as log, tempfile.TemporaryFile("w+", dir=self.data) as out:
+        with open(self.data / "fork_server.log", "ab") as log, tempfile.TemporaryFile("w+", dir=self.data) as out:
             told = self._ask(verb, [out.fileno(), log.fileno()], **what).result(patience)
             if told["code"]:
                 return told["code"], None
@@ -172,11 +172,11 @@ class Zygote(Local):
             self._waiting[number] = answer
             try:
                 if self._link is None:
-                    raise ConnectionError("there is no zygote")
+                    raise ConnectionError("there is no fork server")
                 socket.send_fds(self._link, [json.dumps({"id": number, "verb": verb, **what}).encode()], list(files))
             except OSError as error:
                 del self._waiting[number]
-                answer.set_exception(ConnectionError(f"the zygote does not listen: {error}"))
+                answer.set_exception(ConnectionError(f"the fork server does not listen: {error}"))
         return answer
 
     def _listen(self, link: socket.socket, process: subprocess.Popen[bytes]) -> None:
@@ -197,7 +197,7 @@ class Zygote(Local):
                 self._link, self.pid = None, None
             lost, self._waiting = self._waiting, {}
         for waiting in lost.values():
-            waiting.set_exception(ConnectionError("the zygote has gone"))
+            waiting.set_exception(ConnectionError("the fork server has gone"))
         if self._closing:
             process.returncode = 0  # it minds its last children; nobody waits for it
         elif self._renewing:
@@ -213,14 +213,14 @@ class Zygote(Local):
             self._warm.set()
 
     def _after_death(self, code: int) -> None:
-        """A zygote that had been warm is replaced; one that never warmed up would only die again."""
+        """A fork server that had been warm is replaced; one that never warmed up would only die again."""
         if self._warm.is_set() and not self.problem:
             self._warm.clear()
             time.sleep(0.1)
             self.start()
         else:
-            self._give_up(f"it ended with code {code} before it was warm; see zygote.log in the data folder")
+            self._give_up(f"it ended with code {code} before it was warm; see fork_server.log in the data folder")
 
     def _give_up(self, why: str) -> None:
-        self.problem = f"Runs start as plain processes, seconds slower: no zygote, {why}."
+        self.problem = f"Runs start as plain processes, seconds slower: no fork server, {why}."
         self._warm.set()

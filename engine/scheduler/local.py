@@ -65,7 +65,7 @@ class Local:
         with self._lock:
             child = self._children.get(folder.run)
             if child:
-                self._reap(folder, *child)
+                self._collect_exit(folder, *child)
         status = folder.status()
         if status == "lost" and folder.exit() is None:
             if folder.run in self._sent:
@@ -110,7 +110,7 @@ class Local:
                 lock.release()
             self._children.clear()
 
-    def _reap(self, folder: RunFolder, pid: int, lock: RunLock) -> None:
+    def _collect_exit(self, folder: RunFolder, pid: int, lock: RunLock) -> None:
         try:
             done, wait = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:

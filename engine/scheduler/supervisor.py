@@ -53,7 +53,7 @@ class Supervisor:
         self.order = QueueOrder(self.data)
         self.blocked_by: dict[str, str] = {}  # queued run -> why it has not been started
         self._stop_requested: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
-        self._pressed: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
+        self._escalated: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
         self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
         self._watch = RunsWatch(self.data / "runs")
@@ -100,7 +100,7 @@ class Supervisor:
 
     # -- one pass ----------------------------------------------------------------------------------
 
-    def take_post(self) -> bool:
+    def acquire_duty(self) -> bool:
         """Go on duty if nobody else is -> whether this supervisor is on duty."""
         with self._pass:
             if self._post is None:
@@ -111,7 +111,7 @@ class Supervisor:
     def step(self) -> bool:
         """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty."""
         with self._pass:
-            if not self.take_post():
+            if not self.acquire_duty():
                 return False
             self._scan()
             living: list[RunFolder] = []
@@ -120,7 +120,7 @@ class Supervisor:
                 if not (folder.path / "spec.json").is_file():
                     continue
                 status = self.executor.status(folder)
-                if status in ENDED and self._lingers(folder):
+                if status in ENDED and self._is_exiting(folder):
                     living.append(folder)
                 elif status in ENDED:
                     self._forget(folder)
@@ -128,7 +128,7 @@ class Supervisor:
                     queued.append(folder)
                 else:
                     living.append(folder)
-                    self.press(folder)
+                    self.escalate(folder)
             self._start(living, queued)
             return True
 
@@ -141,7 +141,7 @@ class Supervisor:
 
     def _forget(self, folder: RunFolder) -> None:
         """An ended run is looked at again when its folder changes."""
-        for known in (self._stop_requested, self._pressed, self._leaving):
+        for known in (self._stop_requested, self._escalated, self._leaving):
             known.pop(folder.run, None)
         if self._watch.leave(folder.run):
             self._watched.discard(folder.run)
@@ -174,7 +174,7 @@ class Supervisor:
             self.executor.submit(folder, mine, environment)
             return True
 
-    def _lingers(self, folder: RunFolder) -> bool:
+    def _is_exiting(self, folder: RunFolder) -> bool:
         """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
         if folder.unreadable():
             return False  # it may well live, and is minded by the Faultline that made it
@@ -191,15 +191,15 @@ class Supervisor:
             return dict(self.blocked_by)
         return {folder.run: PAUSED if folder.run in self.order.paused() else ELSEWHERE for folder in self.order.waiting()}
 
-    def press(self, folder: RunFolder) -> None:
+    def escalate(self, folder: RunFolder) -> None:
         """The longer ago STOP was seen, the harder the worker is asked.  Setting the clock hurries nobody."""
         waited = self.waited(folder)
         if waited is None:
             return
         if waited >= self.kill_after:
             self.executor.stop(folder, "kill")
-        elif waited >= self.terminate_after and folder.run not in self._pressed:
-            self._pressed[folder.run] = time.monotonic()
+        elif waited >= self.terminate_after and folder.run not in self._escalated:
+            self._escalated[folder.run] = time.monotonic()
             self.executor.stop(folder, "terminate")
 
     def waited(self, folder: RunFolder) -> float | None:
@@ -210,7 +210,7 @@ class Supervisor:
             return None
         if self._stop_requested.get(folder.run, (None, 0.0))[0] != written:
             self._stop_requested[folder.run] = (written, time.monotonic())
-            self._pressed.pop(folder.run, None)
+            self._escalated.pop(folder.run, None)
         return time.monotonic() - self._stop_requested[folder.run][1]
 
     def _start(self, living: list[RunFolder], queued: list[RunFolder]) -> None:

@@ -1,4 +1,4 @@
-"""The server's side of panels: asks a fork of the zygote, or a plain process, and remembers what it was told.
+"""The server's side of panels: asks a fork of the fork server, or a plain process, and remembers what it was told.
 
 Nothing is computed here.  Equal questions that come at once are asked once, and at most so many
 children compute at a time as the machine has cores.
@@ -25,7 +25,7 @@ from engine.declare.resolve import KnobError, resolve
 from engine.labs.panel import Frames
 from engine.labs.panel_frames import Answer, decoded
 from engine.scheduler.executor import Executor
-from engine.scheduler.forking import Zygote
+from engine.scheduler.forking import ForkingExecutor
 
 SECONDS = 10.0  # a panel takes one; what takes ten hangs, or its machine is overloaded
 PLAIN_SECONDS = 60.0  # a plain process may import torch first
@@ -89,12 +89,12 @@ class PanelAnswers:
         return decoded(told["frames"])
 
     def _in_a_child(self, name: str, knobs: dict[str, Any]) -> Answer:
-        if isinstance(self._executor, Zygote) and self._executor.current():
+        if isinstance(self._executor, ForkingExecutor) and self._executor.current():
             try:
                 code, told = self._executor.panel(name, knobs, SECONDS)
                 return told if told else _ended(name, code, SECONDS)
             except ConnectionError:
-                pass  # the zygote has gone: a plain process does it as well, only later
+                pass  # the fork server has gone: a plain process does it as well, only later
             except TimeoutError:
                 return {"says": f"The panel `{name}` did not answer within {SECONDS:.0f} s: the machine is too busy. Try it again."}
             except OSError as error:
@@ -136,4 +136,4 @@ def _ended(name: str, code: int, seconds: float, trace: str = "") -> Answer:
     if code == -signal.SIGALRM:
         return {"says": f"The panel `{name}` was stopped: it had not finished after {seconds:.0f} s. Choose smaller settings."}
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
-    return {"says": f"The panel `{name}` ended with {how} and no answer; zygote.log in the data folder may say more.", "trace": trace}
+    return {"says": f"The panel `{name}` ended with {how} and no answer; fork_server.log in the data folder may say more.", "trace": trace}

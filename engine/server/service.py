@@ -15,13 +15,13 @@ from engine.core.paths import data_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, raw_document
 from engine.declare.measured import Filled
 from engine.declare.resolve import declaration
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.index.store import Store
 from engine.labs.panel import Frames
 from engine.runs.folder import run_folder
 from engine.scheduler import control
 from engine.scheduler.executor import Executor
-from engine.scheduler.forking import Zygote
+from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.submit import cure_of, find_lab, submit, submit_twins
 from engine.scheduler.supervisor import Supervisor
 from engine.server.panels import PanelAnswers
@@ -35,8 +35,8 @@ class Service:
 
     def __init__(self, data: Path | None = None, executor: Executor | None = None) -> None:
         self.data = Path(data or data_folder())
-        self.owner = Owner(self.data)
-        self.executor: Executor = executor or Zygote(self.data)
+        self.owner = IndexOwner(self.data)
+        self.executor: Executor = executor or ForkingExecutor(self.data)
         self.supervisor = Supervisor(self.data, self.executor)
         self.started = 0.0
         self._catalog = _Catalog(self.data, self.executor)
@@ -173,7 +173,7 @@ class _Catalog:
     def _in_a_fork(self, file: Path, progress: Progress, root: Path) -> None:
         """From the process that has imported torch anyway, or from a fresh one where there is none."""
         progress("importing torch and Lightning")
-        if isinstance(self._executor, Zygote) and self._executor.wait(WARM_WITHIN) and self._executor.warm:
+        if isinstance(self._executor, ForkingExecutor) and self._executor.wait(WARM_WITHIN) and self._executor.warm:
             progress("reading the labs")
             write_json(file, self._executor.labs())
         else:

@@ -1,8 +1,8 @@
-"""The zygote: a process that imports torch and Lightning once and forks whatever needs them.
+"""The fork server: a process that imports torch and Lightning once and forks whatever needs them.
 
 It is started by a server over a socket pair (`python -m engine.worker.fork_server FD`) and never touches CUDA, so a
 fork is as good as a fresh interpreter, and seconds faster.  Every child leads its own session and
-outlives server and zygote.  The zygote reaps its children, tells how workers ended, and leaves when
+outlives server and fork server.  The fork server reaps its children, tells how workers ended, and leaves when
 its server is gone and no child lives.
 
 A message is one JSON object per packet.  Requests: {"id", "verb", …} with the files a child needs attached.
@@ -104,7 +104,7 @@ class Child:
     lock: int = -1
 
 
-class Zygote:
+class ForkServer:
     """One loop over two things: requests of the server and ends of children."""
 
     def __init__(self, link: socket.socket) -> None:
@@ -124,7 +124,7 @@ class Zygote:
             ready, _, _ = select.select(listening, [], [])
             if self.woken in ready:
                 os.read(self.woken, 4096)
-                self.reap()
+                self.collect_exit()
             if self.link is not None and self.link.fileno() in ready:
                 self.answer()
 
@@ -158,7 +158,7 @@ class Zygote:
         gc.freeze()  # what is old stays shared between parent and child
         pid = os.fork()
         if pid == 0:
-            self.become(request, files)
+            self.run_child(request, files)
         if request["verb"] != "worker":
             self.children[pid] = Child(waiting=request["id"])
             return
@@ -166,7 +166,7 @@ class Zygote:
         RunFolder(Path(request["run"])).write_process(pid, request["environment"].get("CUDA_VISIBLE_DEVICES", ""))
         self.tell(request["id"], pid=pid)
 
-    def become(self, request: dict[str, Any], files: list[int]) -> None:
+    def run_child(self, request: dict[str, Any], files: list[int]) -> None:
         """In the child: a session and signals of its own, then the verb, then out without a look back."""
         code = 3
         try:
@@ -192,7 +192,7 @@ class Zygote:
             sys.stderr.flush()
             os._exit(code)
 
-    def reap(self) -> None:
+    def collect_exit(self) -> None:
         while self.children:
             pid, wait = os.waitpid(-1, os.WNOHANG)
             if not pid:
@@ -216,9 +216,9 @@ class Zygote:
 
 def main(arguments: list[str]) -> int:
     link = socket.socket(fileno=int(arguments[0]))
-    zygote = Zygote(link)
+    fork_server = ForkServer(link)
     warm_up()
-    zygote.serve()
+    fork_server.serve()
     return 0
 
 
@@ -236,7 +236,7 @@ def warm_up() -> None:
                 importlib.import_module(module_of(file).removesuffix(".__init__"))
     with forward_ad.dual_level():  # the first one compiles torch's table of decompositions, half a second
         forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
-    assert not torch.cuda.is_initialized(), "the zygote must not touch CUDA: its children could not use it"
+    assert not torch.cuda.is_initialized(), "the fork server must not touch CUDA: its children could not use it"
 
 
 if __name__ == "__main__":

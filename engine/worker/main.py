@@ -55,7 +55,7 @@ def train_lab(lab: Any, folder: RunFolder, stop_requested: threading.Event) -> s
     torch.utils.deterministic.fill_uninitialized_memory = False
     from engine.worker.fit import train
     from engine.worker.provenance import add, provenance
-    from kernels.launch import CHOICE
+    from kernels.launch import KERNEL_PATH
 
     def note(paths: dict[str, str]) -> None:
         """Which path a kernel takes is known when it is first asked for."""
@@ -63,8 +63,8 @@ def train_lab(lab: Any, folder: RunFolder, stop_requested: threading.Event) -> s
 
     write_json(folder.path / "provenance.json", provenance(lab))
     os.environ.setdefault("FAULTLINE_KERNELS", str(folder.path.parent.parent / "cache" / "kernels"))
-    CHOICE.prefer(lab.kernels)
-    CHOICE.listeners[:] = [note]
+    KERNEL_PATH.prefer(lab.kernels)
+    KERNEL_PATH.listeners[:] = [note]
     return train(lab, folder, stop_requested)
 
 
@@ -84,7 +84,7 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Others come first.  Linux may share the processor between sessions before it looks at processes, and a worker leads its own."""
     os.nice(NICE)
     with contextlib.suppress(OSError):
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
     process = folder.process()
     if process is None or process.pid != os.getpid():  # whoever started us may have been killed before it could write it
         folder.write_process(os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-    give_way()
+    lower_priority()
     stop_requested = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop_requested.set())

@@ -12,7 +12,7 @@ ABOUT = About(
     ),
     legend="N rows, M columns, E edges in compressed rows, D features. A strategy cuts the edges into tiles, one warp each; "
     "rows that tiles share are added up in a second launch, in their order.",
-    floor="4 bytes per edge for its column, 4 more with weights; each row of x that is read, and each row of the result, once.",
+    minimum_bytes="4 bytes per edge for its column, 4 more with weights; each row of x that is read, and each row of the result, once.",
     used_by="Any graph network, by csr_spmm(graph, x, weights); no lab calls it yet. The transpose that gradients need is kept.",
     targets={
         "cuSPARSE, regular graphs": "at least 0.9 times as fast",

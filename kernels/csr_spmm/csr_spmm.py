@@ -12,7 +12,7 @@ from torch.library import custom_op
 
 from kernels.csr_spmm.graph import AUTO, STRATEGIES, Graph, Rows
 from kernels.kernel import Kernel, Runner
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 
 REDUCTIONS = ("sum", "mean", "max")
 WARPS, THREADS, FOLD_THREADS = 4, 128, 256
@@ -52,7 +52,7 @@ def _called(graph: Graph, x: Tensor, weight: Tensor | None, reduce: str, strateg
 
 
 def _runner(x: Tensor) -> Runner | None:
-    return CHOICE.runner(KERNEL, x.device) if x.dtype == torch.float32 else None
+    return KERNEL_PATH.runner(KERNEL, x.device) if x.dtype == torch.float32 else None
 
 
 def _tables(rows: Rows, strategy: str, planned: bool) -> tuple[list[Tensor], int]:

@@ -27,15 +27,15 @@ def _star() -> Graph:
     return Graph.from_edges(torch.cat([torch.full((700,), 17), loops]), source, 40, 40)
 
 
-def _law() -> Graph:
+def power_law_small() -> Graph:
     return power_law(61, 53, 600)
 
 
-def _few() -> Graph:
+def power_law_tiny() -> Graph:
     return power_law(37, 29, 130, seed=1)
 
 
-def _late() -> Graph:
+def rows_at_the_end() -> Graph:
     """Long stretches of rows without edges before, between and behind."""
     target = torch.tensor([60] * 40 + [61] * 3 + [130] * 33)
     return Graph.from_edges(target, torch.arange(76) % 11, 201, 11)
@@ -86,17 +86,17 @@ def _sample(
 
 def samples() -> Iterator[Sample]:
     for strategy in STRATEGIES:
-        yield _sample("a power law", _law, 7, "sum", strategy)
-        yield _sample("a power law without weights", _law, 12, "mean", strategy, weighted=False)
-        yield _sample("a power law", _law, 13, "max", strategy)
+        yield _sample("a power law", power_law_small, 7, "sum", strategy)
+        yield _sample("a power law without weights", power_law_small, 12, "mean", strategy, weighted=False)
+        yield _sample("a power law", power_law_small, 13, "max", strategy)
         yield _sample("a hub with self loops and duplicate edges", _star, 8, "max", strategy, weighted=False)
-        yield _sample("rows without edges before, between and behind", _late, 5, "mean", strategy)
+        yield _sample("rows without edges before, between and behind", rows_at_the_end, 5, "mean", strategy)
     for width, reduce in zip((1, 2, 3, 4, 17, 31, 33, 64, 67, 131, 132), 4 * REDUCTIONS, strict=False):
-        yield _sample("odd, prime and even widths", _few, width, reduce, "merge")
+        yield _sample("odd, prime and even widths", power_law_tiny, width, reduce, "merge")
     for reduce in REDUCTIONS:
-        yield _sample("NaN and infinities planted", _few, 9, reduce, "edge", planted=True)
-        yield _sample("rows off a 16-byte boundary", _few, 36, reduce, "split", offset=1)
+        yield _sample("NaN and infinities planted", power_law_tiny, 9, reduce, "edge", planted=True)
+        yield _sample("rows off a 16-byte boundary", power_law_tiny, 36, reduce, "split", offset=1)
         yield _sample("no edges", _empty(5, 3), 4, reduce, "merge")
-    yield _sample("no features", _few, 0, "sum", "node")
+    yield _sample("no features", power_law_tiny, 0, "sum", "node")
     yield _sample("no rows", _empty(0, 3), 3, "mean", "edge")
     yield _sample("no sources", _empty(3, 0), 3, "max", "hierarchical")

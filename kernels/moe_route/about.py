@@ -15,7 +15,7 @@ ABOUT = About(
         r"\Delta=(s+b)_{(1)}-(s+b)_{(2)}",
     ),
     legend="T tokens, E experts, k experts per token; one warp per token, experts across its lanes.",
-    floor="4 T E bytes of logits and as many of scores, 12 T k bytes of choices and weights, 12 T of statistics.",
+    minimum_bytes="4 T E bytes of logits and as many of scores, 12 T k bytes of choices and weights, 12 T of statistics.",
     used_by="The routers of lab `moe` on CUDA: choice, weights, load and statistics, and the order in which the experts take their bytes.",
     targets={"against eager": "at least 5×"},
 )

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.library import custom_op
 
 from kernels.kernel import Kernel, Runner
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 
 THREADS, WARPS, TILE, MOST_EXPERTS, MOST_CHOSEN = 256, 8, 1024, 256, 32
-Many = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+RouteTensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class Routed(NamedTuple):
@@ -47,7 +47,7 @@ def moe_route(
     return Routed(*torch.ops.faultline.moe_route(logits_TE, k, bias_E, last_T, sigmoid, renormalise))
 
 
-def reference(logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor | None, sigmoid: bool, renormalise: bool) -> Many:
+def reference(logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor | None, sigmoid: bool, renormalise: bool) -> RouteTensors:
     """The specification, in the format of the logits."""
     experts = logits_TE.shape[1]
     p_TE = logits_TE.softmax(dim=1)
@@ -68,7 +68,9 @@ def reference(logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor |
     return scores_TE, chosen_Tk, weights_Tk, logits_TE.logsumexp(dim=1), torch.special.entr(p_TE).sum(dim=1), margin_T, counts_E, moved
 
 
-def on(runner: Runner, logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor | None, sigmoid: bool, renormalise: bool) -> Many:
+def launch_route(
+    runner: Runner, logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor | None, sigmoid: bool, renormalise: bool
+) -> RouteTensors:
     """One launch."""
     (tokens, experts), device = logits_TE.shape, logits_TE.device
     scores_TE = torch.empty_like(logits_TE, memory_format=torch.contiguous_format)
@@ -93,20 +95,26 @@ def _per_lane(experts: int) -> int:
 def runner_for(logits_TE: Tensor, k: int) -> Runner | None:
     """What would route these logits, or None where plain torch does."""
     if logits_TE.dtype == torch.float32 and logits_TE.shape[1] <= MOST_EXPERTS and k <= MOST_CHOSEN:
-        return CHOICE.runner(KERNEL, logits_TE.device)
+        return KERNEL_PATH.runner(KERNEL, logits_TE.device)
     form = f"{k} of {logits_TE.shape[1]} experts in {str(logits_TE.dtype).removeprefix('torch.')}"
-    CHOICE.refuse(KERNEL, logits_TE.device, f"it takes at most {MOST_CHOSEN} of {MOST_EXPERTS} experts in float32, and was given {form}")
+    KERNEL_PATH.refuse(
+        KERNEL, logits_TE.device, f"it takes at most {MOST_CHOSEN} of {MOST_EXPERTS} experts in float32, and was given {form}"
+    )
     return None
 
 
 @custom_op("faultline::moe_route", mutates_args=())
-def _op(logits: Tensor, k: int, bias: Tensor | None, last: Tensor | None, sigmoid: bool, renormalise: bool) -> Many:
+def _op(logits: Tensor, k: int, bias: Tensor | None, last: Tensor | None, sigmoid: bool, renormalise: bool) -> RouteTensors:
     runner = runner_for(logits, k)
-    return on(runner, logits, k, bias, last, sigmoid, renormalise) if runner else reference(logits, k, bias, last, sigmoid, renormalise)
+    return (
+        launch_route(runner, logits, k, bias, last, sigmoid, renormalise)
+        if runner
+        else reference(logits, k, bias, last, sigmoid, renormalise)
+    )
 
 
 @_op.register_fake
-def _(logits: Tensor, k: int, bias: Tensor | None, last: Tensor | None, sigmoid: bool, renormalise: bool) -> Many:
+def _(logits: Tensor, k: int, bias: Tensor | None, last: Tensor | None, sigmoid: bool, renormalise: bool) -> RouteTensors:
     tokens, experts = logits.shape
     whole = logits.new_empty
     some = [whole(tokens) for _ in range(3)]
@@ -154,7 +162,7 @@ def backward_on(
     return out
 
 
-def _setup(ctx: Any, inputs: tuple, output: Many) -> None:
+def _setup(ctx: Any, inputs: tuple, output: RouteTensors) -> None:
     logits, _, _, _, ctx.sigmoid, ctx.renormalise = inputs
     ctx.save_for_backward(logits, output[1])
     ctx.mark_non_differentiable(output[1], *output[4:])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kernels.kernel import Runner, Sample, Tensors
-from kernels.moe_route.moe_route import Many, Routed, backward_on, backward_reference, on, reference
+from kernels.moe_route.moe_route import Routed, RouteTensors, backward_on, backward_reference, launch_route, reference
 from kernels.moe_route.sort import Order, sort_on, sort_reference
 
 
@@ -41,13 +41,13 @@ def _sample(name: str, tokens: int, experts: int, k: int, *, planted: bool = Fal
         made = torch.Generator().manual_seed(2)
         return [torch.randn(shape, generator=made) for shape in ((tokens, experts), (tokens, k), (tokens,))]
 
-    def outputs(out: Many, d_logits: Tensor, order: Order) -> Tensors:
+    def outputs(out: RouteTensors, d_logits: Tensor, order: Order) -> Tensors:
         found = dict(zip(Routed._fields, out, strict=True)) | {"d_logits": d_logits} | order._asdict()
         return {key: value.cpu() for key, value in found.items()}
 
     def run(runner: Runner) -> Tensors:
         moved = [x.to(runner.device) if isinstance(x, Tensor) else x for x in given()]
-        out = on(runner, *moved, sigmoid, renormalise)
+        out = launch_route(runner, *moved, sigmoid, renormalise)
         d = backward_on(runner, moved[0], out[1], *(g.to(runner.device) for g in gradients()), sigmoid, renormalise)
         return outputs(out, d, sort_on(runner, out[1], experts))
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from kernels.kernel import Runner
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 from kernels.moe_route.moe_route import KERNEL, MOST_EXPERTS, THREADS, TILE
 
 
@@ -29,8 +29,8 @@ class Order(NamedTuple):
 def moe_sort(chosen_Tk: Tensor, experts: int) -> Order:
     """Assignments in the order of their experts, equal ones in their own order, by counting: nothing is compared."""
     if experts > MOST_EXPERTS:
-        CHOICE.refuse(KERNEL, chosen_Tk.device, f"it sorts at most {MOST_EXPERTS} experts, and there are {experts}")
-    runner = CHOICE.runner(KERNEL, chosen_Tk.device) if experts <= MOST_EXPERTS else None
+        KERNEL_PATH.refuse(KERNEL, chosen_Tk.device, f"it sorts at most {MOST_EXPERTS} experts, and there are {experts}")
+    runner = KERNEL_PATH.runner(KERNEL, chosen_Tk.device) if experts <= MOST_EXPERTS else None
     return sort_on(runner, chosen_Tk, experts) if runner else sort_reference(chosen_Tk, experts)
 
 

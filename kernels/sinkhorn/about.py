@@ -12,7 +12,7 @@ ABOUT = About(
         r"P=e^{S+f+g}",
     ),
     legend="T rows, E columns; f and g are the potentials of rows and columns.  On chip where S fits into 48 KB, else streamed.",
-    floor="On chip: 4 T E bytes once.  Streamed: 4 T E bytes per iteration.",
+    minimum_bytes="On chip: 4 T E bytes once.  Streamed: 4 T E bytes per iteration.",
     used_by="Lab `moe`, `router=sinkhorn`, in training: which expert each byte of a batch goes to.",
     targets={"small, against eager": "at least 5×", "small, against compiled with CUDA graphs": "at least 2×"},
 )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kernels.kernel import Runner, Sample, Tensors
-from kernels.sinkhorn.sinkhorn import ON_CHIP, WARPS, backward_on, backward_reference, on, reference
+from kernels.sinkhorn.sinkhorn import ON_CHIP, WARPS, backward_on, backward_reference, launch_sinkhorn, reference
 
 
 def _sample(name: str, T: int, E: int, iterations: int, *, scale: float = 1.0, planted: str = "", streamed: bool = False) -> Sample:
@@ -26,7 +26,7 @@ def _sample(name: str, T: int, E: int, iterations: int, *, scale: float = 1.0, p
 
     def run(runner: Runner) -> Tensors:
         scores = given().to(runner.device)
-        f, g, errors = on(runner, scores, iterations)
+        f, g, errors = launch_sinkhorn(runner, scores, iterations)
         d = backward_on(runner, scores, f, g, *(x.to(runner.device) for x in gradients()))
         return {"f": f.cpu(), "g": g.cpu(), "errors": errors.cpu(), "d_scores": d.cpu()}
 

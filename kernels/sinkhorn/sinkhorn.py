@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.library import custom_op
 
 from kernels.kernel import Kernel, Runner
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 
 THREADS, WARPS, ROWS = 256, 8, 32
 ON_CHIP = 48 * 1024  # bytes of shared memory that every GPU gives without being asked
@@ -57,7 +57,7 @@ def reference(scores_TE: Tensor, iterations: int) -> Three:
     return torch.stack(fs), torch.stack(gs), torch.stack(errors)
 
 
-def on(runner: Runner, scores_TE: Tensor, iterations: int) -> Three:
+def launch_sinkhorn(runner: Runner, scores_TE: Tensor, iterations: int) -> Three:
     """One launch where the matrix fits into shared memory, two per iteration where it does not."""
     scores = scores_TE.contiguous()
     (T, E), log_c = scores.shape, log(scores.shape[0] / scores.shape[1])
@@ -109,15 +109,15 @@ def backward_on(runner: Runner, scores: Tensor, f_KT: Tensor, g_KE: Tensor, d_f:
 
 def _runner(scores: Tensor) -> Runner | None:
     if scores.dtype == torch.float32:
-        return CHOICE.runner(KERNEL, scores.device)
-    CHOICE.refuse(KERNEL, scores.device, f"it takes float32, and was given {str(scores.dtype).removeprefix('torch.')}")
+        return KERNEL_PATH.runner(KERNEL, scores.device)
+    KERNEL_PATH.refuse(KERNEL, scores.device, f"it takes float32, and was given {str(scores.dtype).removeprefix('torch.')}")
     return None
 
 
 @custom_op("faultline::sinkhorn", mutates_args=())
 def _op(scores: Tensor, iterations: int) -> Three:
     runner = _runner(scores)
-    return on(runner, scores, iterations) if runner else reference(scores, iterations)
+    return launch_sinkhorn(runner, scores, iterations) if runner else reference(scores, iterations)
 
 
 @_op.register_fake

@@ -14,7 +14,7 @@ ABOUT = About(
         r"a_j\leftarrow a_j+r_j(w-a_j)",
     ),
     legend="P parameters of any size, in chunks of 16 Ki numbers; w weights, g gradients, m and v moments, a averages of the weights.",
-    floor="28 bytes per fp32 parameter (read w, g, m, v; write w, m, v), 8 more for each average.",
+    minimum_bytes="28 bytes per fp32 parameter (read w, g, m, v; write w, m, v), 8 more for each average.",
     used_by="The answers adamw and spam of the question optimizer, on CUDA.",
     targets={"share of the byte floor beyond the L2 cache": "at least 85 %", "against eager foreach": "at least 3×"},
 )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kernels.kernel import Runner, Sample, Tensors, moved
-from kernels.spam_adam.spam_adam import CHUNK, Hyper, on, reference
+from kernels.spam_adam.spam_adam import CHUNK, Hyper, launch_update, reference
 
 
 def _state(sizes: Sequence[int], averages: int, seed: int, offset: int = 0) -> list[list[Tensor]]:
@@ -50,7 +50,7 @@ def _sample(
 
     def run(runner: Runner) -> Tensors:
         groups = [[moved(t, runner.device) for t in group] for group in state()]
-        return result(groups, [on(runner, *groups[:4], groups[4:], h) for h in each_step()])
+        return result(groups, [launch_update(runner, *groups[:4], groups[4:], h) for h in each_step()])
 
     def outputs() -> Tensors:
         groups = [[t.double() for t in group] for group in state()]

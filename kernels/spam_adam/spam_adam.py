@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kernels.kernel import Kernel, Runner
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 
 CHUNK, THREADS = 16384, 256
 Many = Sequence[Tensor]
@@ -60,12 +60,12 @@ def spam_adam(
     """One step in place -> how many gradient coordinates were clipped, int64, on the device."""
     if not weights:
         return torch.zeros((), dtype=torch.int64)
-    runner = CHOICE.runner(KERNEL, weights[0].device)
+    runner = KERNEL_PATH.runner(KERNEL, weights[0].device)
     takes = all(t.dtype == torch.float32 and t.is_contiguous() for group in (weights, m, v, *averages) for t in group)
     takes = takes and len({g.dtype for g in gradients}) == 1 and gradients[0].dtype in FORMATS
     with torch.no_grad():
         if runner and takes:
-            return on(runner, weights, gradients, m, v, averages, hyper)
+            return launch_update(runner, weights, gradients, m, v, averages, hyper)
         return reference(weights, gradients, m, v, averages, hyper)
 
 
@@ -99,7 +99,7 @@ def reference(
     return clipped
 
 
-def on(
+def launch_update(
     runner: Runner,
     weights: Many,
     gradients: Many,

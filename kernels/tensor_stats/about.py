@@ -15,7 +15,7 @@ ABOUT = About(
         r"\#\{i: \lfloor\log_2|x_i|\rfloor = b\}",
     ),
     legend="P tensors of any size, cut into C chunks of 64 Ki numbers; one block per chunk, one row of results per tensor.",
-    floor="Every number read once: 4 bytes in fp32, 2 in fp16 and bf16.",
+    minimum_bytes="Every number read once: 4 bytes in fp32, 2 in fp16 and bf16.",
     used_by="The cheap probes of every lab, on CUDA: norms and non-finite counts of gradients, weights, steps, moments and activations.",
     targets={"share of copy bandwidth beyond the L2 cache": "at least 85 %"},
 )

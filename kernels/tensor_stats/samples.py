@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kernels.kernel import Runner, Sample, Tensors, moved
-from kernels.tensor_stats.tensor_stats import CHUNK, FORMATS, Stats, on, reference
+from kernels.tensor_stats.tensor_stats import CHUNK, FORMATS, Stats, launch_statistics, reference
 
 
 def _sample(name: str, make: Callable[[], list[Tensor]], *, histogram: bool = True, rtol: float = 2e-6) -> Sample:
@@ -18,7 +18,7 @@ def _sample(name: str, make: Callable[[], list[Tensor]], *, histogram: bool = Tr
         return out | ({} if stats.bins_PB is None else {"bins": stats.bins_PB.cpu()})
 
     def run(runner: Runner) -> Tensors:
-        return outputs(on(runner, [moved(t, runner.device) for t in make()], histogram=histogram))
+        return outputs(launch_statistics(runner, [moved(t, runner.device) for t in make()], histogram=histogram))
 
     return Sample(
         name, run, lambda: outputs(reference(make(), histogram=histogram)), rtol, 1e-4, exact=("largest", "nonfinite", "zeros", "bins")

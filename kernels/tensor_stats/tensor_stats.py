@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kernels.kernel import Kernel, Runner
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 
 CHUNK, BINS, THREADS = 65536, 64, 256
 LOWEST = -47  # log2 of the lower end of bin 0, which also takes in everything smaller
@@ -49,9 +49,9 @@ class Stats:
 
 def tensor_stats(tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
     """Statistics of tensors of one device: the kernel where it can run, `reference` elsewhere.  Never waits for a GPU."""
-    runner = CHOICE.runner(KERNEL, tensors[0].device) if tensors else None
+    runner = KERNEL_PATH.runner(KERNEL, tensors[0].device) if tensors else None
     known = all(t.dtype in FORMATS for t in tensors)
-    return on(runner, tensors, histogram=histogram) if runner and known else reference(tensors, histogram=histogram)
+    return launch_statistics(runner, tensors, histogram=histogram) if runner and known else reference(tensors, histogram=histogram)
 
 
 def reference(tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
@@ -105,7 +105,7 @@ def _table(tensors: Sequence[Tensor], runner: Runner) -> _Table:
     return tables[key]
 
 
-def on(runner: Runner, tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
+def launch_statistics(runner: Runner, tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
     """One launch for all tensors; fp32, fp16 and bf16 may be mixed."""
     dense = [_flat(t.detach()) for t in tensors]
     values = torch.empty(len(dense), 5, dtype=torch.float64, device=runner.device)

@@ -14,7 +14,7 @@ import streamlit as st
 
 from engine.core.paths import ROOT
 from kernels import recorded
-from pages.parts.charts.looks import COLOURS
+from pages.parts.charts.run_styles import COLOURS
 from pages.parts.knobs.texts import formula
 
 LONGEST_BENCH = 900  # seconds
@@ -56,7 +56,7 @@ def one_kernel(name: str, record: Mapping[str, Any], benches: Sequence[Mapping[s
             "measured on a GPU" if bench else "not measured on a GPU yet", icon=":material/speed:", color="blue" if bench else "orange"
         )
     formula(words["formula"])
-    st.markdown(f"{words['legend']}  \n**Least that must move.** {words['floor']}  \n**Used by.** {words['used_by']}")
+    st.markdown(f"{words['legend']}  \n**Least that must move.** {words['minimum_bytes']}  \n**Used by.** {words['used_by']}")
     even = ["Load"] if "balance" in record else []
     registers, proof, speed, *load, source = st.tabs(["Registers", "Proof", "Speed", *even, "Source and reasoning"])
     with source:

@@ -26,7 +26,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def running(data: Path, app: str = "app.py", *, within: float = 180.0) -> Iterator[Server]:
-    """A server that has read its labs, so that its zygote is warm."""
+    """A server that has read its labs, so that its fork server is warm."""
     server = Server(data, app)
     try:
         server.start()

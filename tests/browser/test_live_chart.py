@@ -177,7 +177,7 @@ def test_log_axis_smoothing_and_crosshair_hide_nothing(lab: Server, visitor: Cal
     node = chart(page, "Loss")
     until(page, "node => node.data[0].x.length === 100", node)
     assert ranges(node)["type"] == "log"
-    assert kind(node, "floor")[0]["x"] == [20, 21]
+    assert kind(node, "below_zero")[0]["x"] == [20, 21]
     expect(page.get_by_text("2 points at or below 0")).to_be_visible()
     raw, smooth = kind(node, "line")[0], kind(node, "smooth")[0]
     assert raw["opacity"] < 0.5

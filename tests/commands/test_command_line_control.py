@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.core.paths import ROOT
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder, all_runs
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
@@ -52,10 +52,10 @@ def test_detach_leaves_a_run_that_goes_on_and_stop_ends_it(engine: Callable[...,
 
 
 def test_beside_a_server_the_declaration_is_written_and_the_server_runs_it(engine: Callable[..., Answer], toy_data: Path) -> None:
-    owner, supervisor = Owner(toy_data), Supervisor(toy_data, Local(WORKER), cores=1, gpus=[])
+    owner, supervisor = IndexOwner(toy_data), Supervisor(toy_data, Local(WORKER), cores=1, gpus=[])
     owner.start()
     supervisor.start()
-    until(supervisor.take_post)
+    until(supervisor.acquire_duty)
     code, told, _ = engine("run", "toy", "--json")
     assert (code, told["status"], told["metrics"]["loss/train"]["points"]) == (0, "finished", 20)
     until(lambda: owner.store.show(told["run"])["status"] == "finished")
@@ -71,8 +71,8 @@ def test_beside_a_server_the_declaration_is_written_and_the_server_runs_it(engin
 
 
 def test_a_waiting_command_takes_over_when_the_server_leaves(engine: Callable[..., Answer], toy_data: Path) -> None:
-    owner, supervisor = Owner(toy_data), Supervisor(toy_data, Local(["/bin/sleep"]), cores=0, gpus=[])
-    assert supervisor.take_post()  # a server on duty that starts nothing, and then leaves
+    owner, supervisor = IndexOwner(toy_data), Supervisor(toy_data, Local(["/bin/sleep"]), cores=0, gpus=[])
+    assert supervisor.acquire_duty()  # a server on duty that starts nothing, and then leaves
 
     def leave() -> None:
         until(lambda: all_runs(toy_data))

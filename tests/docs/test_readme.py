@@ -65,7 +65,7 @@ def classes(file: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize(
     ("what", "word", "folder", "base"),
-    [("a probe", "probe", "probes/", "Probe"), ("an answer of a question", "remedy", "remedies/<question>/", "Router")],
+    [("a probe", "probe", "probes/", "Probe"), ("an answer of a question", "remedy", "remedies/<question>/", "RouterChoice")],
 )
 def test_from_readme_through_the_door_to_a_file_to_copy(what: str, word: str, folder: str, base: str) -> None:
     room, copied = in_the_table(what)

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder
 from tests.support.indexed_runs import begin, points_in, points_of
 
@@ -98,7 +98,7 @@ def test_every_acknowledged_point_is_there_exactly_once_after_many_kills(tmp_pat
         assert writer.returncode == 0
     kill_owners(tmp_path, seed=3, kills=KILLS // 2)  # now also while ended runs are sorted and exported
 
-    owner = Owner(tmp_path)
+    owner = IndexOwner(tmp_path)
     owner.catch_up()
     expected = {one.run: acknowledged(one, 1), other.run: [s for s in acknowledged(other, 1) if s < back] + acknowledged(other, 2)}
     for folder in (one, other):
@@ -123,7 +123,7 @@ def test_a_worker_that_was_killed_while_nobody_owned_the_folder_is_not_left_runn
     kill_owners(tmp_path, seed=4, kills=2)
     os.kill(writer.pid, signal.SIGKILL)
     writer.communicate()
-    owner = Owner(tmp_path)
+    owner = IndexOwner(tmp_path)
     owner.catch_up()
     owner.catch_up()
     assert owner.store.show(folder.run)["status"] == "lost"

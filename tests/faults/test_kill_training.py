@@ -1,4 +1,4 @@
-"""kill -9 around a real training: one of the owner, one of the zygote, one of the worker; and a run killed in its first second."""
+"""kill -9 around a real training: one of the owner, one of the fork server, one of the worker; and a run killed in its first second."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from engine.index.open_run import open_run
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.scheduler import control
-from engine.scheduler.forking import Zygote
+from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.supervisor import Supervisor
 from tests.worker.test_fork_server import declared, until
 
@@ -35,7 +35,7 @@ while True:
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     data = tmp_path_factory.mktemp("training")
-    supervisor = Supervisor(data, Zygote(data), cores=4)
+    supervisor = Supervisor(data, ForkingExecutor(data), cores=4)
     supervisor.executor.start()
     assert supervisor.executor.wait(300)
     supervisor.start()
@@ -65,15 +65,15 @@ def test_a_run_killed_in_its_first_second_is_resumed_to_the_same_curve(warm: Sup
     assert [step for step, _ in losses(run)] == list(range(8))
 
 
-def test_a_training_outlives_owner_and_zygote_and_its_points_outlive_it(warm: Supervisor) -> None:
+def test_a_training_outlives_owner_and_fork_server_and_its_points_outlive_it(warm: Supervisor) -> None:
     run = declared(warm.data, steps=100_000)
     with subprocess.Popen([sys.executable, "-c", OWNER, str(warm.data)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout.readline() == "owner\n"
         until(lambda: run.state().get("step", 0) > 20, "training")
         owner.kill()
-    zygote, worker = warm.executor.pid, run.process()
-    os.kill(zygote, signal.SIGKILL)
-    until(lambda: warm.executor.warm and warm.executor.pid != zygote, "a new zygote")
+    fork_server, worker = warm.executor.pid, run.process()
+    os.kill(fork_server, signal.SIGKILL)
+    until(lambda: warm.executor.warm and warm.executor.pid != fork_server, "a new fork server")
     reached = run.state()["step"]
     until(lambda: run.state()["step"] > reached, "more training")
     assert run.process() == worker
@@ -81,7 +81,7 @@ def test_a_training_outlives_owner_and_zygote_and_its_points_outlive_it(warm: Su
     os.kill(worker.pid, signal.SIGKILL)
     until(lambda: run.exit() is not None, "its end")
     assert run.status() == "lost", "whoever could know its signal was killed before it"
-    again = Owner(warm.data)
+    again = IndexOwner(warm.data)
     again.catch_up()
     steps = again.store.frame(run.run, ["loss/train"])["step"].to_list()
     assert steps == list(range(len(steps)))

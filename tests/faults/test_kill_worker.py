@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engine.core.paths import ROOT
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, new_run
 from engine.scheduler.local import Local
@@ -46,7 +46,7 @@ def acknowledged(data: Path) -> list[int]:
         return []
 
 
-def assert_exactly_once(owner: Owner, run: RunFolder, known: list[int]) -> None:
+def assert_exactly_once(owner: IndexOwner, run: RunFolder, known: list[int]) -> None:
     """All that was acknowledged is stored once, in order; at most one more point was written and not yet acknowledged."""
     frame = owner.store.frame(run.run, ["loss/train"])
     steps = frame["step"].to_list()
@@ -59,7 +59,7 @@ def assert_exactly_once(owner: Owner, run: RunFolder, known: list[int]) -> None:
 
 @pytest.mark.parametrize("calls", [1, 150, 3000])
 def test_a_killed_worker_loses_nothing_that_was_acknowledged(data: Path, calls: int) -> None:
-    run, owner, supervisor = queue(data), Owner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
+    run, owner, supervisor = queue(data), IndexOwner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
     owner.start()
     supervisor.start()
     until(lambda: len(acknowledged(data)) >= calls)
@@ -70,7 +70,7 @@ def test_a_killed_worker_loses_nothing_that_was_acknowledged(data: Path, calls: 
     assert run.status() == "killed"
     assert run.exit()["signal"] == "SIGKILL"
     assert "killed by signal SIGKILL" in run.exit()["says"]
-    again = Owner(data)
+    again = IndexOwner(data)
     again.catch_up()
     assert again.store.show(run.run)["status"] == "killed"
     assert_exactly_once(again, run, acknowledged(data))
@@ -102,7 +102,7 @@ def test_a_worker_that_outlives_its_server_is_adopted_by_the_next(data: Path) ->
         kill(server)
         assert run.status() == "running"
     worker = run.process()
-    owner, supervisor = Owner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
+    owner, supervisor = IndexOwner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
     until(lambda: len(acknowledged(data)) >= 6000, supervisor.step)
     assert run.process() == worker, "it was not started a second time"
     supervisor.stop(run.run)
@@ -126,7 +126,7 @@ def test_a_worker_killed_after_its_server_is_lost_and_its_points_are_not(data: P
     until(lambda: run.exit() is not None)
     kill(with_page)
     assert run.exit()["status"] == "lost"
-    owner = Owner(data)
+    owner = IndexOwner(data)
     owner.catch_up()
     assert owner.store.show(run.run)["status"] == "lost"
     assert_exactly_once(owner, run, acknowledged(data))
@@ -143,7 +143,7 @@ def test_everything_killed_at_once_leaves_no_run_running_and_the_queue_goes_on(d
     os.kill(worker, signal.SIGKILL)
     kill(server)
     assert waiting.status() == "queued"
-    owner, supervisor = Owner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
+    owner, supervisor = IndexOwner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
     until(lambda: waiting.status() in ENDED, supervisor.step)
     owner.catch_up()
     assert [r["status"] for r in owner.store.runs()] == ["lost", "finished"]

@@ -1,4 +1,6 @@
-"""kill -9 of worker, owner and zygote at random moments, most of them in the middle of a log call: nothing acknowledged is lost or doubled.
+"""kill -9 of worker, owner and fork server at random moments, most of them in the middle of a log call.
+
+Nothing acknowledged is lost or doubled.
 
 The worker keeps two numbers outside its run: how many log calls have begun, and how many were acknowledged.
 """
@@ -18,10 +20,10 @@ from typing import Any
 import pytest
 
 from engine.index.open_run import open_run
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, new_run
-from engine.scheduler.forking import Zygote
+from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 from tests.faults.test_kill_worker import FAKE, WORKER, until
@@ -62,7 +64,7 @@ def at_random(chance: random.Random, run: RunFolder) -> None:
     time.sleep(chance.random() * 0.006)
 
 
-def nothing_lost_nothing_twice(owner: Owner, run: RunFolder) -> None:
+def nothing_lost_nothing_twice(owner: IndexOwner, run: RunFolder) -> None:
     """In the index and in the files: every acknowledged call once and in order, at most the one in flight besides."""
     begun, acknowledged = calls(run)
     assert 0 <= begun - acknowledged <= 1
@@ -80,7 +82,7 @@ def nothing_lost_nothing_twice(owner: Owner, run: RunFolder) -> None:
 @pytest.mark.parametrize("times", TIMES)
 def test_killed_workers_lose_nothing_and_are_told(data: Path, times: int) -> None:
     chance, flying = random.Random(times), 0
-    owner, supervisor = Owner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
+    owner, supervisor = IndexOwner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
     owner.start()
     supervisor.start()
     runs = [queue(data, n) for n in range(times)]
@@ -95,7 +97,7 @@ def test_killed_workers_lose_nothing_and_are_told(data: Path, times: int) -> Non
     supervisor.close()
     owner.stop()
     assert 2 * flying >= times, "half of the kills came in the middle of a log call"
-    again = Owner(data)
+    again = IndexOwner(data)
     again.catch_up()
     for run in runs:
         nothing_lost_nothing_twice(again, run)
@@ -112,7 +114,7 @@ def test_killed_servers_leave_no_ghost_and_the_next_one_counts_on(data: Path, ti
     assert 2 * int(done.stdout) >= times, "half of the kills came in the middle of a log call"
     assert run.status() == "running"
     worker = run.process()
-    owner, supervisor = Owner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
+    owner, supervisor = IndexOwner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
     supervisor.step()
     assert run.process() == worker, "it was adopted, not started again"
     supervisor.stop(run.run)
@@ -125,11 +127,11 @@ def test_killed_servers_leave_no_ghost_and_the_next_one_counts_on(data: Path, ti
 
 
 @pytest.mark.parametrize("times", TIMES)
-def test_killed_zygotes_leave_their_children_in_peace_and_their_ends_are_told(data: Path, times: int) -> None:
+def test_killed_fork_server_leave_their_children_in_peace_and_their_ends_are_told(data: Path, times: int) -> None:
     chance, flying = random.Random(times), 0
-    executor = Zygote(data, [sys.executable, str(FAKE / "zygote.py")])
+    executor = ForkingExecutor(data, [sys.executable, str(FAKE / "fork_server.py")])
     executor.start()
-    owner, supervisor = Owner(data), Supervisor(data, executor, cores=1, gpus=[])
+    owner, supervisor = IndexOwner(data), Supervisor(data, executor, cores=1, gpus=[])
     owner.start()
     supervisor.start()
     ends = ("stopped", "lost", "finished")
@@ -137,10 +139,10 @@ def test_killed_zygotes_leave_their_children_in_peace_and_their_ends_are_told(da
     for number, run in enumerate(runs):
         supervisor.wake()
         at_random(chance, run)
-        zygote, (begun, acknowledged) = executor.pid, calls(run)
-        os.kill(zygote, signal.SIGKILL)
+        fork_server, (begun, acknowledged) = executor.pid, calls(run)
+        os.kill(fork_server, signal.SIGKILL)
         flying += begun > acknowledged
-        until(lambda zygote=zygote: executor.warm and executor.pid != zygote)
+        until(lambda fork_server=fork_server: executor.warm and executor.pid != fork_server)
         until(lambda run=run, acknowledged=acknowledged: calls(run)[1] > acknowledged)
         assert number % 3 == 2 or run.status() == "running"
         if number % 3 == 0:
@@ -152,7 +154,7 @@ def test_killed_zygotes_leave_their_children_in_peace_and_their_ends_are_told(da
     supervisor.close()
     owner.stop()
     assert 2 * flying >= times, "half of the kills came in the middle of a log call"
-    again = Owner(data)
+    again = IndexOwner(data)
     again.catch_up()
     for run in runs:
         nothing_lost_nothing_twice(again, run)

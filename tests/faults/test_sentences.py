@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
-from engine.runs.spool_reader import Tail
+from engine.runs.spool_reader import SpoolReader
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 from engine.server.service import Service
@@ -80,7 +80,7 @@ def test_a_torn_tail_is_told_and_everything_before_it_is_there(lab_service: Serv
 def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(lab_service: Service) -> None:
     made = finished_run(lab_service.data, steps=100)
     path = made.folder.path / "spool.1.bin"
-    reader = Tail(path)
+    reader = SpoolReader(path)
     start = next(reader.offset for frame in reader.read() if frame.step == 50)  # where the call after the first one of step 50 begins
     whole = bytearray(path.read_bytes())
     whole[start : start + 512] = bytes(512)
@@ -102,7 +102,7 @@ def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(lab_s
 
 
 def test_a_damaged_index_is_moved_aside_made_again_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any) -> None:
-    owner = Owner(tmp_path)
+    owner = IndexOwner(tmp_path)
     made = finished_run(tmp_path, steps=30)
     owner.catch_up()
     owner.stop()
@@ -125,7 +125,7 @@ def test_the_second_server_on_a_folder_says_that_it_reads_and_launches_for_the_f
     assert f"Another process ({first.pid}) keeps this data folder" in said(opened())
     run = queue(data, behave="finish", steps=50)
     until(lambda: run.status() == "finished")
-    assert not second.supervisor.take_post()
+    assert not second.supervisor.acquire_duty()
     assert second.store.frame(run.run, ["loss/train"]).height == 50
     kill(first)
     until(second.owner.promote)

@@ -11,7 +11,7 @@ import pytest
 
 from engine.core.nonfinite import WORDS, jsonable
 from engine.index.downsample import POINTS, ROWS, thin, thin_rows
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from tests.support.indexed_runs import begin, spool_of
 
 STEPS = 4001  # no multiple of any bucket
@@ -36,7 +36,7 @@ def stored(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("steps", [POINTS, STEPS])
-def test_a_series_looks_the_same_live_and_after_a_reload(owner: Owner, steps: int) -> None:
+def test_a_series_looks_the_same_live_and_after_a_reload(owner: IndexOwner, steps: int) -> None:
     run = begin(owner.data)
     news: list[dict[str, Any]] = []
     owner.subscribe({run.run}, news.append)
@@ -51,7 +51,7 @@ def test_a_series_looks_the_same_live_and_after_a_reload(owner: Owner, steps: in
     assert len(live["points"]) <= POINTS + 2
 
 
-def test_a_series_in_two_schemas_is_one_series(owner: Owner) -> None:
+def test_a_series_in_two_schemas_is_one_series(owner: IndexOwner) -> None:
     """Every third step brings another metric too."""
     run = begin(owner.data)
     news: list[dict[str, Any]] = []
@@ -64,7 +64,7 @@ def test_a_series_in_two_schemas_is_one_series(owner: Owner) -> None:
     assert lived(message["points"]["loss/train"]) == stored(owner.store.series(run.run, "loss/train"))
 
 
-def test_a_vector_series_looks_the_same_live_and_after_a_reload(owner: Owner) -> None:
+def test_a_vector_series_looks_the_same_live_and_after_a_reload(owner: IndexOwner) -> None:
     run = begin(owner.data)
     news: list[dict[str, Any]] = []
     owner.subscribe({run.run}, news.append)

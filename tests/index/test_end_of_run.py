@@ -9,11 +9,11 @@ import pytest
 
 from engine.index import indexer
 from engine.index.open_run import open_run
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from tests.support.indexed_runs import Owners, begin, everything, log, points_in, points_of, spool_of
 
 
-def test_an_ended_run_lies_sorted_and_in_parquet(owner: Owner) -> None:
+def test_an_ended_run_lies_sorted_and_in_parquet(owner: IndexOwner) -> None:
     folder, other = begin(owner.data), begin(owner.data)
     spools = [spool_of(folder), spool_of(other)]
     for start in range(0, 100, 10):
@@ -35,7 +35,9 @@ def test_an_ended_run_lies_sorted_and_in_parquet(owner: Owner) -> None:
     assert sorted(p.name for p in folder.path.iterdir() if p.name.startswith(".")) == []
 
 
-def test_killed_between_export_and_sorting_the_work_is_done_again(owners: Owners, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_between_export_and_sorting_the_work_is_done_again(
+    owners: Owners, owner: IndexOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = begin(owner.data)
     log(spool_of(folder), range(30))
     folder.write_exit("finished", code=0)
@@ -57,7 +59,7 @@ def test_killed_between_export_and_sorting_the_work_is_done_again(owners: Owners
     assert (folder.path / "metrics.parquet").exists()
 
 
-def test_parquet_that_cannot_be_written_is_a_problem_of_that_run_only(owner: Owner) -> None:
+def test_parquet_that_cannot_be_written_is_a_problem_of_that_run_only(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     log(spool_of(folder), range(30))
     (folder.path / ".metrics.parquet.part").mkdir()
@@ -69,7 +71,7 @@ def test_parquet_that_cannot_be_written_is_a_problem_of_that_run_only(owner: Own
     assert points_in(owner.store, folder.run) == points_of(folder)
 
 
-def test_a_notebook_reads_a_run_from_its_spools_or_from_parquet_as_the_store_does(owner: Owner) -> None:
+def test_a_notebook_reads_a_run_from_its_spools_or_from_parquet_as_the_store_does(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     log(spool_of(folder), range(50))
     log(spool_of(folder, 2, start=30), range(30, 40), scale=-2.0)

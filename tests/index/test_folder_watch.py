@@ -9,13 +9,13 @@ import sys
 import pytest
 
 from engine.core.files import write_json
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder
 from tests.support.indexed_runs import Owners, begin, log, points_in, points_of, spool_of
 
 
-def test_a_run_made_by_anybody_is_seen_within_one_pass_and_a_deleted_one_is_gone(owner: Owner) -> None:
+def test_a_run_made_by_anybody_is_seen_within_one_pass_and_a_deleted_one_is_gone(owner: IndexOwner) -> None:
     owner.step()
     folder = begin(owner.data, living=False)
     owner.step()
@@ -39,13 +39,13 @@ def test_a_run_made_by_anybody_is_seen_within_one_pass_and_a_deleted_one_is_gone
     assert owner._indexer.connection.cursor().execute("SELECT count(*) FROM store.metric_point").fetchall() == [(0,)]
 
 
-def test_a_question_about_a_run_that_no_pass_has_seen_yet_is_answered(owner: Owner) -> None:
+def test_a_question_about_a_run_that_no_pass_has_seen_yet_is_answered(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     log(spool_of(folder), range(5))
     assert owner.store.show(folder.run)["metrics"]["loss/train"]["points"] == 5
 
 
-def test_a_worker_gone_without_a_word_is_told_lost_unless_somebody_knows_better(owner: Owner) -> None:
+def test_a_worker_gone_without_a_word_is_told_lost_unless_somebody_knows_better(owner: IndexOwner) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     one, other = begin(owner.data, living=False), begin(owner.data, living=False)
     for folder in (one, other):
@@ -68,7 +68,7 @@ def test_a_worker_gone_without_a_word_is_told_lost_unless_somebody_knows_better(
     assert points_in(owner.store, one.run) == points_of(one)
 
 
-def test_a_reader_calls_a_dead_worker_lost_and_writes_nothing(owners: Owners, owner: Owner) -> None:
+def test_a_reader_calls_a_dead_worker_lost_and_writes_nothing(owners: Owners, owner: IndexOwner) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     folder = begin(owner.data, living=False)
     folder.write_process(child.pid)
@@ -78,7 +78,7 @@ def test_a_reader_calls_a_dead_worker_lost_and_writes_nothing(owners: Owners, ow
     assert folder.exit() is None
 
 
-def test_while_nothing_happens_a_pass_touches_no_ended_run(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_nothing_happens_a_pass_touches_no_ended_run(owner: IndexOwner, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(20):
         begin(owner.data, living=False).write_exit("stopped")
     living = begin(owner.data)
@@ -97,7 +97,7 @@ def test_while_nothing_happens_a_pass_touches_no_ended_run(owner: Owner, monkeyp
     assert all(path == str(owner.runs) or living.run in path for path in touched)
 
 
-def test_nonsense_in_a_run_folder_is_not_fatal_for_the_others(owner: Owner) -> None:
+def test_nonsense_in_a_run_folder_is_not_fatal_for_the_others(owner: IndexOwner) -> None:
     good = begin(owner.data)
     log(spool_of(good), range(5))
     for i, spec in enumerate(
@@ -119,7 +119,7 @@ def test_nonsense_in_a_run_folder_is_not_fatal_for_the_others(owner: Owner) -> N
         owner.store.show(row["run"])
 
 
-def test_a_frame_that_no_table_can_hold_is_a_problem_of_its_run(owner: Owner) -> None:
+def test_a_frame_that_no_table_can_hold_is_a_problem_of_its_run(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     spool = spool_of(folder)
     spool.log(0, {("half \ud800 pair", ""): 1.0}, events=[Event(0, "spike", message="\udcff and a nul \x00")])

@@ -8,12 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder
 from tests.support.indexed_runs import Owners, everything, log, points_in, points_of, spool_of
 
 
-def test_rebuild_gives_the_same_answers(owner: Owner, lived: list[RunFolder]) -> None:
+def test_rebuild_gives_the_same_answers(owner: IndexOwner, lived: list[RunFolder]) -> None:
     before = [everything(owner, folder.run) for folder in lived]
     told = owner.rebuild()
     assert [everything(owner, folder.run) for folder in lived] == before
@@ -26,25 +26,25 @@ def test_rebuild_gives_the_same_answers(owner: Owner, lived: list[RunFolder]) ->
     assert points_in(owner.store, lived[3].run) == points_of(lived[3])
 
 
-def _garbage(owner: Owner) -> None:
+def _garbage(owner: IndexOwner) -> None:
     owner.file.write_bytes(b"\x00garbage" * 1000)
 
 
-def _flipped(owner: Owner) -> None:
+def _flipped(owner: IndexOwner) -> None:
     whole = bytearray(owner.file.read_bytes())
     for at in range(12_288 + 100, len(whole), 4096):
         whole[at] ^= 0xFF
     owner.file.write_bytes(bytes(whole))
 
 
-def _older(owner: Owner) -> None:
+def _older(owner: IndexOwner) -> None:
     with duckdb.connect(str(owner.file)) as connection:
         connection.execute("UPDATE store.version SET version = 0")
 
 
 @pytest.mark.parametrize("harm", [_garbage, _flipped, _older])
 def test_an_index_that_cannot_be_used_is_moved_aside_and_made_again(
-    owners: Owners, owner: Owner, lived: list[RunFolder], harm: Any
+    owners: Owners, owner: IndexOwner, lived: list[RunFolder], harm: Any
 ) -> None:
     before = [everything(owner, folder.run) for folder in lived]
     owner.stop()
@@ -56,7 +56,7 @@ def test_an_index_that_cannot_be_used_is_moved_aside_and_made_again(
     assert list(owner.data.glob("faultline.duckdb.damaged-*"))
 
 
-def passes_that_succeed(owner: Owner) -> None:
+def passes_that_succeed(owner: IndexOwner) -> None:
     """A pass that meets the damage fails; one of the next repairs it."""
     for _ in range(3):
         try:
@@ -67,7 +67,7 @@ def passes_that_succeed(owner: Owner) -> None:
     raise AssertionError(owner.problem)
 
 
-def test_damage_found_by_a_question_is_repaired_by_the_next_pass(owner: Owner, lived: list[RunFolder]) -> None:
+def test_damage_found_by_a_question_is_repaired_by_the_next_pass(owner: IndexOwner, lived: list[RunFolder]) -> None:
     before = [everything(owner, folder.run) for folder in lived]
     owner._indexer.connection.cursor().execute("CHECKPOINT")
     _flipped(owner)
@@ -83,7 +83,7 @@ def test_damage_found_by_a_question_is_repaired_by_the_next_pass(owner: Owner, l
     assert [everything(owner, folder.run) for folder in lived] == before
 
 
-def test_a_full_disk_is_no_damage(owner: Owner, lived: list[RunFolder], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_no_damage(owner: IndexOwner, lived: list[RunFolder], monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (duckdb.IOException("No space left on device"), duckdb.TransactionException("Failed to commit: No space left on device")):
 
         def full(*_: Any, failure: Exception = error) -> None:
@@ -101,7 +101,7 @@ def test_a_full_disk_is_no_damage(owner: Owner, lived: list[RunFolder], monkeypa
     assert not list(owner.data.glob("*.damaged*"))
 
 
-def test_a_file_that_may_not_be_opened_is_left_alone(owners: Owners, owner: Owner, lived: list[RunFolder]) -> None:
+def test_a_file_that_may_not_be_opened_is_left_alone(owners: Owners, owner: IndexOwner, lived: list[RunFolder]) -> None:
     before = [everything(owner, folder.run) for folder in lived]
     owner.stop()
     owner.file.rename(owner.file.with_suffix(".kept"))
@@ -113,7 +113,7 @@ def test_a_file_that_may_not_be_opened_is_left_alone(owners: Owners, owner: Owne
 
 
 def test_a_spool_shorter_than_what_was_read_makes_its_run_be_read_again_and_no_other(
-    owners: Owners, owner: Owner, lived: list[RunFolder]
+    owners: Owners, owner: IndexOwner, lived: list[RunFolder]
 ) -> None:
     finished, _, living, _ = lived
     untouched = everything(owner, finished.run)
@@ -130,7 +130,7 @@ def test_a_spool_shorter_than_what_was_read_makes_its_run_be_read_again_and_no_o
     assert news[0]["reset"] == 0
 
 
-def test_another_spool_under_the_same_name_is_read_from_its_beginning(owners: Owners, owner: Owner, lived: list[RunFolder]) -> None:
+def test_another_spool_under_the_same_name_is_read_from_its_beginning(owners: Owners, owner: IndexOwner, lived: list[RunFolder]) -> None:
     living = lived[2]
     owner.stop()
     (living.path / "spool.1.bin").unlink()
@@ -142,7 +142,7 @@ def test_another_spool_under_the_same_name_is_read_from_its_beginning(owners: Ow
     assert points_in(again.store, living.run) == points_of(living)
 
 
-def test_pruned_spools_cost_nothing_that_was_read(owners: Owners, owner: Owner, lived: list[RunFolder]) -> None:
+def test_pruned_spools_cost_nothing_that_was_read(owners: Owners, owner: IndexOwner, lived: list[RunFolder]) -> None:
     before = everything(owner, lived[0].run)
     (lived[0].path / "spool.1.bin").unlink()
     owner.stop()

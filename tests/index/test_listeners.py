@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.index import subscribe
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from tests.support.indexed_runs import LAYER, begin, break_at, log, points_in, points_of, spool_of, told_step
 
 
@@ -21,7 +21,7 @@ def wait_for(what: Any, seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
-def test_listeners_hear_what_was_committed_and_only_of_their_runs(owner: Owner) -> None:
+def test_listeners_hear_what_was_committed_and_only_of_their_runs(owner: IndexOwner) -> None:
     one, other = begin(owner.data), begin(owner.data)
     news: list[dict] = []
     stop = owner.subscribe({one.run}, news.append)
@@ -56,7 +56,7 @@ def test_listeners_hear_what_was_committed_and_only_of_their_runs(owner: Owner) 
     assert len(news) == 3
 
 
-def test_tables_and_samples_are_not_streamed(owner: Owner) -> None:
+def test_tables_and_samples_are_not_streamed(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     news: list[dict] = []
     owner.subscribe({folder.run}, news.append)
@@ -68,7 +68,7 @@ def test_tables_and_samples_are_not_streamed(owner: Owner) -> None:
     assert owner.store.frame(folder.run, ["samples"])["value"].to_list() == [1.0, 2.0, 3.0, 4.0], "they are stored all the same"
 
 
-def test_a_listener_that_fails_is_dropped_and_the_others_still_hear(owner: Owner, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_listener_that_fails_is_dropped_and_the_others_still_hear(owner: IndexOwner, caplog: pytest.LogCaptureFixture) -> None:
     folder = begin(owner.data)
     news: list[dict] = []
     owner.subscribe({folder.run}, lambda message: 1 / 0)
@@ -81,7 +81,7 @@ def test_a_listener_that_fails_is_dropped_and_the_others_still_hear(owner: Owner
     assert len([r for r in caplog.records if "listener" in r.message]) == 1
 
 
-def test_a_backlog_reaches_listeners_thinned_but_with_every_extreme(owner: Owner) -> None:
+def test_a_backlog_reaches_listeners_thinned_but_with_every_extreme(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     news: list[dict] = []
     owner.subscribe({folder.run}, news.append)
@@ -96,7 +96,7 @@ def test_a_backlog_reaches_listeners_thinned_but_with_every_extreme(owner: Owner
     assert drawn == sorted(drawn, key=lambda p: p[0])
 
 
-def test_the_thread_brings_points_by_itself_and_outlives_a_pass_that_fails(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_thread_brings_points_by_itself_and_outlives_a_pass_that_fails(owner: IndexOwner, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = begin(owner.data)
     spool = spool_of(folder)
     owner.start()
@@ -110,7 +110,7 @@ def test_the_thread_brings_points_by_itself_and_outlives_a_pass_that_fails(owner
     assert points_in(owner.store, folder.run) == points_of(folder)
 
 
-def test_a_state_is_told_again_only_to_those_who_come_when_nobody_had_it(owner: Owner) -> None:
+def test_a_state_is_told_again_only_to_those_who_come_when_nobody_had_it(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     spool = spool_of(folder)
     first: list[dict] = []

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from engine.index import follower, indexer
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from tests.support.indexed_runs import LAYER, Owners, begin, break_at, log, points_in, points_of, spool_of
 
 # -- exactly once ------------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ def test_points_are_taken_in_exactly_once_over_many_owners(owners: Owners) -> No
 
 
 def test_a_pass_that_fails_at_any_point_counts_for_nothing_and_the_next_one_makes_it_good(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
+    owner: IndexOwner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = begin(owner.data)
     spool = spool_of(folder)
@@ -60,7 +60,7 @@ def test_a_pass_that_fails_at_any_point_counts_for_nothing_and_the_next_one_make
 
 
 def test_a_backlog_is_read_in_portions_and_the_run_ends_in_the_index_only_when_all_is_read(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
+    owner: IndexOwner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower, "MOST", 2000)
     monkeypatch.setattr(indexer, "ALLOWANCE", 3000)
@@ -81,7 +81,7 @@ def test_a_backlog_is_read_in_portions_and_the_run_ends_in_the_index_only_when_a
         assert points_in(owner.store, folder.run) == points_of(folder)
 
 
-def test_a_torn_tail_is_retried_and_reported_when_the_run_is_over(owner: Owner) -> None:
+def test_a_torn_tail_is_retried_and_reported_when_the_run_is_over(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     spool = spool_of(folder)
     log(spool, range(10))
@@ -106,7 +106,7 @@ def test_a_torn_tail_is_retried_and_reported_when_the_run_is_over(owner: Owner) 
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one pass", "in two passes"])
-def test_a_new_attempt_supersedes_the_steps_from_its_start(owner: Owner, together: bool) -> None:
+def test_a_new_attempt_supersedes_the_steps_from_its_start(owner: IndexOwner, together: bool) -> None:
     folder = begin(owner.data)
     log(spool_of(folder), range(50))
     if not together:
@@ -124,7 +124,7 @@ def test_a_new_attempt_supersedes_the_steps_from_its_start(owner: Owner, togethe
     assert owner.store.runs()[0]["last"]["loss/train"] == -40.0
 
 
-def test_taking_back_and_putting_in_are_one_transaction(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taking_back_and_putting_in_are_one_transaction(owner: IndexOwner, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = begin(owner.data)
     log(spool_of(folder), range(50))
     owner.step()
@@ -139,7 +139,7 @@ def test_taking_back_and_putting_in_are_one_transaction(owner: Owner, monkeypatc
     assert points_in(owner.store, folder.run) == points_of(folder)
 
 
-def test_the_last_loss_goes_back_when_a_new_attempt_has_told_none_yet(owner: Owner) -> None:
+def test_the_last_loss_goes_back_when_a_new_attempt_has_told_none_yet(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     log(spool_of(folder), range(50))
     owner.step()
@@ -148,7 +148,7 @@ def test_the_last_loss_goes_back_when_a_new_attempt_has_told_none_yet(owner: Own
     assert owner.store.runs()[0]["last"]["loss/train"] == 29.0
 
 
-def test_a_resumed_run_is_followed_again(owners: Owners, owner: Owner) -> None:
+def test_a_resumed_run_is_followed_again(owners: Owners, owner: IndexOwner) -> None:
     folder = begin(owner.data)
     log(spool_of(folder), range(20))
     folder.write_exit("stopped", code=6)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from engine.core.files import write_json
 from engine.core.nonfinite import jsonable
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder
 from tests.support.indexed_runs import LAYER, begin, measured, points_in, points_of, spool_of, told_step
 
 
 @pytest.fixture
-def run(owner: Owner) -> RunFolder:
+def run(owner: IndexOwner) -> RunFolder:
     return measured(owner)
 
 
@@ -33,7 +33,7 @@ def oracle(steps: np.ndarray, values: np.ndarray, lo: int | None, hi: int | None
     return steps[seen], values[seen]
 
 
-def fill(owner: Owner, columns: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[str, str, str]]:
+def fill(owner: IndexOwner, columns: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[str, str, str]]:
     """A run whose metrics `m0`, `m1`, … hold these steps and values, put into the table in one go."""
     folder = begin(owner.data, living=False)
     spool_of(folder).log(0, {(f"m{i}", ""): 0.0 for i in range(len(columns))})
@@ -86,7 +86,7 @@ def check(answer: dict, steps: np.ndarray, values: np.ndarray, points: int) -> N
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_spike_of_one_step_survives_every_zoom(owner: Owner, data: st.DataObject) -> None:
+def test_a_spike_of_one_step_survives_every_zoom(owner: IndexOwner, data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 2**32 - 1))
     random = np.random.default_rng(seed)
     columns = []
@@ -115,7 +115,7 @@ def test_a_spike_of_one_step_survives_every_zoom(owner: Owner, data: st.DataObje
                 assert (min(answer["values"]), max(answer["values"])) == (finite.min(), finite.max())
 
 
-def test_the_one_spike_of_a_million_steps_is_drawn(owner: Owner) -> None:
+def test_the_one_spike_of_a_million_steps_is_drawn(owner: IndexOwner) -> None:
     values = np.zeros(1_000_000)
     values[654_321], values[123_456], values[777_777] = 1e9, -1e9, math.nan
     [names] = fill(owner, [(np.arange(1_000_000), values)])
@@ -127,7 +127,7 @@ def test_the_one_spike_of_a_million_steps_is_drawn(owner: Owner) -> None:
     assert whole["nonfinite"] == [[777_777, 777_777 * 0.5, "NaN"]]
 
 
-def test_of_very_many_values_that_are_not_finite_each_kind_stays_marked_in_every_piece(owner: Owner) -> None:
+def test_of_very_many_values_that_are_not_finite_each_kind_stays_marked_in_every_piece(owner: IndexOwner) -> None:
     steps = np.arange(10_000)
     values = np.full(10_000, math.nan)
     values[5_000:5_010] = math.inf
@@ -141,7 +141,7 @@ def test_of_very_many_values_that_are_not_finite_each_kind_stays_marked_in_every
     assert answer["steps"] == []
 
 
-def test_what_was_never_measured_is_an_empty_series(owner: Owner, run: RunFolder) -> None:
+def test_what_was_never_measured_is_an_empty_series(owner: IndexOwner, run: RunFolder) -> None:
     assert owner.store.series(run.run, "no/such")["steps"] == []
     assert owner.store.vectors(run.run, "no/such") == {"steps": [], "t": [], "v": []}
     assert owner.store.series(run.run, "loss/train", lo=1000)["count"] == 0
@@ -150,7 +150,7 @@ def test_what_was_never_measured_is_an_empty_series(owner: Owner, run: RunFolder
 # -- documents ---------------------------------------------------------------------------------------
 
 
-def test_show_is_the_document_of_the_design(owner: Owner, run: RunFolder) -> None:
+def test_show_is_the_document_of_the_design(owner: IndexOwner, run: RunFolder) -> None:
     write_json(run.path / "provenance.json", {"commit": "0123abc", "python": "3.11", "device": "cpu", "more": "is left out"})
     shown = owner.store.show(run.run)
     json.dumps(shown, allow_nan=False)
@@ -172,7 +172,7 @@ def test_show_is_the_document_of_the_design(owner: Owner, run: RunFolder) -> Non
     assert (shown["parent"], shown["twin"]) == (None, None)
 
 
-def test_the_last_value_is_shown_also_when_it_is_not_finite(owner: Owner) -> None:
+def test_the_last_value_is_shown_also_when_it_is_not_finite(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     spool_of(folder).log(0, {("loss/train", ""): math.nan}, {("v", ""): [math.nan, -math.inf]})
     owner.catch_up()
@@ -183,7 +183,7 @@ def test_the_last_value_is_shown_also_when_it_is_not_finite(owner: Owner) -> Non
     assert owner.store.runs()[0]["last"] == {"loss/train": "NaN"}
 
 
-def test_runs_are_listed_oldest_first_with_their_last_losses(owner: Owner, run: RunFolder) -> None:
+def test_runs_are_listed_oldest_first_with_their_last_losses(owner: IndexOwner, run: RunFolder) -> None:
     young = begin(owner.data, living=False, preset=None, twin=run.run, knobs={"steps": 7, "seed": 1})
     owner.catch_up()
     rows = {row["run"]: row for row in owner.store.runs()}
@@ -195,7 +195,7 @@ def test_runs_are_listed_oldest_first_with_their_last_losses(owner: Owner, run: 
     }
 
 
-def test_state_says_what_moves(owner: Owner, run: RunFolder) -> None:
+def test_state_says_what_moves(owner: IndexOwner, run: RunFolder) -> None:
     told_step(run, 60, step_seconds=0.25, dropped=2)
     owner.step()
     state = owner.store.state(run.run)
@@ -205,7 +205,7 @@ def test_state_says_what_moves(owner: Owner, run: RunFolder) -> None:
     assert owner.store.upto(run.run) == 99
 
 
-def test_names_say_every_series_once(owner: Owner, run: RunFolder) -> None:
+def test_names_say_every_series_once(owner: IndexOwner, run: RunFolder) -> None:
     assert [(n["key"], n["unit"], n["kind"], n["shape"]) for n in owner.store.names(run.run)] == [
         ("grad_norm", "", "scalar", []),
         (f"grad_norm@{LAYER}", "", "scalar", []),
@@ -215,7 +215,7 @@ def test_names_say_every_series_once(owner: Owner, run: RunFolder) -> None:
     ]
 
 
-def test_vectors_keep_the_largest_element_of_every_bucket_and_both_ends(owner: Owner, run: RunFolder) -> None:
+def test_vectors_keep_the_largest_element_of_every_bucket_and_both_ends(owner: IndexOwner, run: RunFolder) -> None:
     everything = owner.store.vectors(run.run, "router/load", LAYER)
     assert everything["steps"] == sorted({*range(0, 100, 3), 77})
     assert everything["v"][everything["steps"].index(77)][2] == "Infinity"
@@ -225,7 +225,7 @@ def test_vectors_keep_the_largest_element_of_every_bucket_and_both_ends(owner: O
     assert owner.store.vectors(run.run, "router/load", LAYER, lo=30, hi=36)["steps"] == [30, 33, 36]
 
 
-def test_a_frame_holds_every_stored_point_in_a_fixed_order(owner: Owner, run: RunFolder) -> None:
+def test_a_frame_holds_every_stored_point_in_a_fixed_order(owner: IndexOwner, run: RunFolder) -> None:
     frame = owner.store.frame(run.run)
     assert frame.columns == ["metric", "layer", "index", "step", "t", "value"]
     assert points_in(owner.store, run.run) == points_of(run)
@@ -243,12 +243,14 @@ def test_a_frame_holds_every_stored_point_in_a_fixed_order(owner: Owner, run: Ru
         (["loss", "router"], {"loss/train", "loss/validation", f"router/load@{LAYER}"}),
     ],
 )
-def test_a_frame_is_asked_for_by_name_by_layer_or_by_family(owner: Owner, run: RunFolder, names: list[str], expected: set[str]) -> None:
+def test_a_frame_is_asked_for_by_name_by_layer_or_by_family(
+    owner: IndexOwner, run: RunFolder, names: list[str], expected: set[str]
+) -> None:
     frame = owner.store.frame(run.run, names)
     assert {f"{m}@{layer}" if layer else m for m, layer in frame.select("metric", "layer").unique().iter_rows()} == expected
 
 
-def test_a_wrong_name_is_answered_with_the_nearest_one(owner: Owner, run: RunFolder) -> None:
+def test_a_wrong_name_is_answered_with_the_nearest_one(owner: IndexOwner, run: RunFolder) -> None:
     with pytest.raises(KeyError, match='did you mean "loss/train"'):
         owner.store.frame(run.run, ["loss/trian"])
     with pytest.raises(KeyError, match='No run "20250101-000000-moe-0000"'):

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder
 from engine.runs.spool import Spool
 from tests.support.indexed_runs import Owners, everything, log, points_in, points_of
 
 
 def test_a_second_owner_is_a_reader_that_loads_what_it_is_asked_for_and_writes_nothing(
-    owners: Owners, owner: Owner, lived: list[RunFolder]
+    owners: Owners, owner: IndexOwner, lived: list[RunFolder]
 ) -> None:
     reader = owners()
     assert (owner.role, reader.role) == ("owner", "reader")
@@ -37,7 +37,7 @@ def test_a_second_owner_is_a_reader_that_loads_what_it_is_asked_for_and_writes_n
     assert {p: p.stat().st_mtime_ns for p in owner.data.rglob("*") if p.is_file() and p.suffix != ".wal"} == files
 
 
-def test_a_reader_takes_the_place_of_an_owner_that_left(owners: Owners, owner: Owner, lived: list[RunFolder]) -> None:
+def test_a_reader_takes_the_place_of_an_owner_that_left(owners: Owners, owner: IndexOwner, lived: list[RunFolder]) -> None:
     reader = owners()
     before = everything(reader, lived[1].run)
     assert reader.promote() is False
@@ -50,7 +50,7 @@ def test_a_reader_takes_the_place_of_an_owner_that_left(owners: Owners, owner: O
     assert reader.rebuild()["runs"] == 4
 
 
-def test_an_index_open_in_another_program_does_not_stop_the_lab(owners: Owners, owner: Owner, lived: list[RunFolder]) -> None:
+def test_an_index_open_in_another_program_does_not_stop_the_lab(owners: Owners, owner: IndexOwner, lived: list[RunFolder]) -> None:
     before = [everything(owner, folder.run) for folder in lived]
     owner.stop()
     code = f"import duckdb, sys; c = duckdb.connect({str(owner.file)!r}); print('open', flush=True); sys.stdin.read()"

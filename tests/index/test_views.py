@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.index.schema import ABOUT, COLUMNS
 from engine.index.store import Store
 from engine.runs.folder import RunFolder
@@ -14,11 +14,11 @@ from tests.support.indexed_runs import LAYER, measured, spool_of
 
 
 @pytest.fixture
-def run(owner: Owner) -> RunFolder:
+def run(owner: IndexOwner) -> RunFolder:
     return measured(owner)
 
 
-def test_people_read_four_views_without_integer_ids(owner: Owner, run: RunFolder) -> None:
+def test_people_read_four_views_without_integer_ids(owner: IndexOwner, run: RunFolder) -> None:
     cursor = owner._indexer.connection.cursor()
     for view, columns in ((name, columns) for name, columns in COLUMNS.items() if name.startswith("main.")):
         found = cursor.execute(f"SELECT * FROM {view} LIMIT 1")
@@ -33,7 +33,7 @@ def test_people_read_four_views_without_integer_ids(owner: Owner, run: RunFolder
     ]
 
 
-def test_every_table_view_and_column_says_what_it_is(owner: Owner) -> None:
+def test_every_table_view_and_column_says_what_it_is(owner: IndexOwner) -> None:
     cursor = owner._indexer.connection.cursor()
     found = cursor.execute(
         "SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
@@ -43,7 +43,7 @@ def test_every_table_view_and_column_says_what_it_is(owner: Owner) -> None:
     assert set(ABOUT) == set(COLUMNS)
 
 
-def test_many_threads_may_ask_at_once_while_points_arrive(owner: Owner, run: RunFolder) -> None:
+def test_many_threads_may_ask_at_once_while_points_arrive(owner: IndexOwner, run: RunFolder) -> None:
     spool = spool_of(run, 2, 100)
     store: Store = owner.store
 

@@ -103,7 +103,7 @@ def test_one_launch_of_the_emulated_kernel_tells_what_torch_tells(monkeypatch: p
     v = [x.square() * 1e-3 for x in v]
     v[1][3], m[2][0] = 0.0, torch.inf
     plain = moment_statistics(g, m, v, (0.5, 0.2, 1e-2))
-    monkeypatch.setattr(adam_moments, "statistics", lambda tensors: tensor_stats.on(emulator, tensors))
+    monkeypatch.setattr(adam_moments, "statistics", lambda tensors: tensor_stats.launch_statistics(emulator, tensors))
     ours = moment_statistics(g, m, v, (0.5, 0.2, 1e-2))
     for name in ("ratio_P", "largest", "tiny", "nonfinite"):
         torch.testing.assert_close(getattr(ours, name).double(), getattr(plain, name).double(), rtol=1e-5, atol=0)

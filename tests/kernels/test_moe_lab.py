@@ -18,7 +18,7 @@ from torch.nn.functional import gelu, linear
 from engine.core.catalog import Catalog
 from engine.labs.common.models.initialise import initialise
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.router_scores import Router, top_k
+from engine.labs.moe.models.router_scores import RouterModule, top_k
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.loss_free import LossFreeRouter
@@ -26,11 +26,11 @@ from engine.labs.moe.remedies.router.sinkhorn import SinkhornRouter
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter, balance_loss
 from engine.labs.probe import Probe, Step
 from kernels.emulator.emulator import Emulator
-from kernels.launch import CHOICE, Choice
+from kernels.launch import KERNEL_PATH, KernelPath
 from kernels.moe_route.moe_route import KERNEL
 from kernels.moe_route.sort import moe_sort, permute, restore
 
-ROUTERS: dict[str, Callable[[], Router]] = {
+ROUTERS: dict[str, Callable[[], RouterModule]] = {
     "balanced and calmed softmax": lambda: SoftmaxTopKRouter(12, 7, 2, 3.0, 0.1, 0.01),
     "softmax, one of 37": lambda: SoftmaxTopKRouter(12, 37, 1, 3.0, 0.1, 0.0),
     "sigmoid with a bias": lambda: LossFreeRouter(12, 7, 3, 3.0, "sigmoid", 0.1),
@@ -43,7 +43,7 @@ ROUTERS: dict[str, Callable[[], Router]] = {
 def emulated(cache: Path, host_compiler: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Call it, and from then on kernels run in the emulator."""
     runner = Emulator(folder=cache)
-    return lambda: monkeypatch.setattr(CHOICE, "runner", lambda kernel, device: runner)
+    return lambda: monkeypatch.setattr(KERNEL_PATH, "runner", lambda kernel, device: runner)
 
 
 def layer(name: str) -> MoELayer:
@@ -153,7 +153,7 @@ def test_rows_go_to_their_experts_and_back_and_their_gradients_with_them() -> No
 
 
 def test_more_experts_than_the_kernel_takes_is_told_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = Choice()
+    choice = KernelPath()
     with pytest.warns(RuntimeWarning, match="moe_route falls back to plain torch: too many"):
         choice.refuse(KERNEL, torch.device("cuda", 0), "too many")
     assert choice.record == {"moe_route": "reference: too many"}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kernels.emulator.emulator import Emulator
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 from kernels.moe_route.moe_route import moe_route
 from kernels.moe_route.moe_route import reference as route_reference
 from kernels.moe_route.sort import moe_sort, permute, unpermute
@@ -31,7 +31,7 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cache:
         return torch.float64
     request.getfixturevalue("host_compiler")
     runner = Emulator(folder=cache)
-    monkeypatch.setattr(CHOICE, "runner", lambda kernel, device: runner)
+    monkeypatch.setattr(KERNEL_PATH, "runner", lambda kernel, device: runner)
     return torch.float32
 
 

@@ -13,7 +13,7 @@ from engine.labs.optimizer._spike_aware_adam import SpikeAwareAdam, warmed_up
 from engine.labs.optimizer.spam import Spam
 from engine.worker.fit import train
 from kernels.emulator.emulator import Emulator
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 from tests.support.tiny_lab import Recorded, Tiny, new_folder
 
 N = 11
@@ -133,7 +133,7 @@ def test_probes_and_optimizer_tell_the_same_through_the_kernels(
     knobs = {"steps": 12, "clip": 0.5, "nan_at": 11, "optimizer": {"is": "spam", "quiet": 5, "theta": 3.0}}
     curves = []
     for runner in (None, Emulator(folder=cache)):
-        monkeypatch.setattr(CHOICE, "runner", lambda kernel, device, runner=runner: runner)
+        monkeypatch.setattr(KERNEL_PATH, "runner", lambda kernel, device, runner=runner: runner)
         folder = new_folder(tmp_path)
         train(Tiny.model_validate(knobs), folder)
         told = Recorded(folder)

@@ -14,8 +14,8 @@ from engine.labs.moe.charts.expert_load import ROWS, owners
 from engine.runs.series import SeriesInfo
 
 LAYER, EXPERTS, STEPS = "blocks.0.moe", 8, 30
-KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "floor", "spike", "events", "level"}
-GATHER = {"nonfinite", "floor", "spike", "level"}  # marks and bounds belong to a panel, not to one run
+KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "below_zero", "spike", "events", "level"}
+GATHER = {"nonfinite", "below_zero", "spike", "level"}  # marks and bounds belong to a panel, not to one run
 SCALARS = ["loss/train", "loss/validation", "grad_norm"]
 SCALARS += ["loss/fixed", "feature_norm/train", "feature_norm/fixed", "oscillation/train", "oscillation/chance"]
 SCALARS += ["gain/feature", "gain/output", "gain/rounding"]

@@ -13,7 +13,7 @@ import pytest
 
 from engine.core import locks
 from engine.core.files import read_json, write_json
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs import formats
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, new_run
@@ -120,7 +120,7 @@ def test_the_index_lists_a_newer_run_reads_nothing_of_it_and_reads_it_whole_once
     made = finished_run(tmp_path, steps=5)
     of_format(made.folder, 3)
     untouched = sorted(path.name for path in made.folder.path.iterdir())
-    owner = Owner(tmp_path, memory=memory)
+    owner = IndexOwner(tmp_path, memory=memory)
     owner.catch_up()
     assert [(row["run"], row["status"], row["lab"], row["steps"]) for row in owner.store.runs()] == [(made.run, "unreadable", "moe", 0)]
     assert owner.store.state(made.run)["problem"] == NEWER
@@ -131,7 +131,7 @@ def test_the_index_lists_a_newer_run_reads_nothing_of_it_and_reads_it_whole_once
     monkeypatch.setattr(formats, "FORMAT", 3)  # the Faultline that made it
     os.utime(made.folder.path)
     clear_memory()
-    newer = Owner(tmp_path, memory=memory)
+    newer = IndexOwner(tmp_path, memory=memory)
     newer.catch_up()
     shown = newer.store.show(made.run)
     assert (shown["status"], shown["knobs"]["steps"], shown["metrics"]["loss/train"]["points"]) == ("finished", 120, 5)
@@ -149,7 +149,7 @@ def clear_memory() -> None:
 def test_a_newer_run_that_is_deleted_leaves_the_index(tmp_path: Path) -> None:
     made = finished_run(tmp_path, steps=5)
     of_format(made.folder, 3)
-    owner = Owner(tmp_path)
+    owner = IndexOwner(tmp_path)
     owner.catch_up()
     shutil.rmtree(made.folder.path)
     owner.catch_up()

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs import folder as module
 from engine.runs.folder import Process, RunFolder
 from engine.scheduler.local import Local
@@ -59,7 +59,7 @@ def test_a_file_of_the_kernel_that_may_not_be_read_is_no_death(monkeypatch: pyte
     assert mine.state() == "unknown"
 
 
-def test_nobody_calls_a_run_lost_whose_worker_is_unknown(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_calls_a_run_lost_whose_worker_is_unknown(owner: IndexOwner, monkeypatch: pytest.MonkeyPatch) -> None:
     run = begin(owner.data)
     monkeypatch.setattr(module.psutil, "Process", Silent)
     assert run.status() == "running"

@@ -18,7 +18,7 @@ from engine.core.paths import ROOT
 from engine.runs.event import Event
 from engine.runs.series import Series
 from engine.runs.spool import EVENT, MAGIC, OPEN, POINTS, VECTOR, Spool, spools
-from engine.runs.spool_reader import Frame, Tail
+from engine.runs.spool_reader import Frame, SpoolReader
 
 RUN = "20250101-120000-moe-0001"
 
@@ -41,8 +41,8 @@ def bits(values: tuple[float, ...] | list[float]) -> bytes:
     return struct.pack(f"<{len(values)}d", *values)
 
 
-def read(path: Path) -> tuple[list[Frame], Tail]:
-    tail = Tail(path)
+def read(path: Path) -> tuple[list[Frame], SpoolReader]:
+    tail = SpoolReader(path)
     return list(tail.read()), tail
 
 
@@ -90,7 +90,7 @@ def test_what_is_logged_is_read_back_exactly_in_one_go_or_from_anywhere(tmp_path
     assert next(rest, None) is None
 
     offset = ends[cut % len(ends)]  # a reader that comes back later knows the schemas of what it read before
-    until, after = Tail(path), Tail(path, offset)
+    until, after = SpoolReader(path), SpoolReader(path, offset)
     before = []
     for frame in until.read():
         if until.offset > offset:
@@ -127,7 +127,7 @@ def test_a_file_torn_at_any_byte_reads_up_to_the_last_whole_call_and_goes_on_whe
     torn = tmp_path / "torn.bin"
     for length in range(len(whole) + 1):
         torn.write_bytes(whole[:length])
-        tail = Tail(torn)
+        tail = SpoolReader(torn)
         first = list(tail.read())
         safe = max((end for end in ends if end <= length), default=0)
         assert tail.offset == safe
@@ -147,9 +147,9 @@ def test_a_file_that_is_something_else_is_reported(tmp_path: Path) -> None:
 def test_a_reader_that_comes_back_to_another_file_says_so(small: tuple[Path, list[int]]) -> None:
     path, ends = small
     with pytest.raises(ValueError, match="is not the file that was read"):
-        Tail(path, ends[2] + 1)
+        SpoolReader(path, ends[2] + 1)
     with pytest.raises(ValueError, match="is not the file that was read"):
-        Tail(path, path.stat().st_size + 100)
+        SpoolReader(path, path.stat().st_size + 100)
 
 
 def test_a_long_file_is_read_in_portions(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_long_file_is_read_in_portions(tmp_path: Path) -> None:
     spool = Spool(path, RUN)
     for step in range(50):
         spool.log(step, {("a", ""): float(step)}, {("v", ""): [0.0] * (1000 if step == 20 else 1)})
-    tail, steps, portions = Tail(path), [], 0
+    tail, steps, portions = SpoolReader(path), [], 0
     while tail.offset < path.stat().st_size:
         steps += [f.step for f in tail.read(most=500) if f.kind == POINTS]
         assert tail.problem == ""

@@ -9,8 +9,8 @@ import pytest
 
 from engine.runs.event import Event
 from engine.runs.spool import EVENT, POINTS, Spool
-from engine.runs.spool_reader import Frame, Tail
-from tests.runs.test_spool import RUN, calls_of, read, told
+from engine.runs.spool_reader import Frame, SpoolReader
+from tests.runs.test_spool import RUN, calls_of, read, recorded
 
 
 @pytest.fixture
@@ -36,14 +36,17 @@ def test_a_changed_byte_anywhere_is_told_costs_its_own_call_and_is_never_read_as
     few_calls: tuple[Path, list[int]], tmp_path: Path
 ) -> None:
     path, ends = few_calls
-    whole, everything = path.read_bytes(), told(read(path)[0])
-    by_call = [told(list(Tail(path, start).read()))[: -len(told(list(Tail(path, end).read()))) or None] for start, end in pairwise(ends)]
+    whole, everything = path.read_bytes(), recorded(read(path)[0])
+    by_call = [
+        recorded(list(SpoolReader(path, start).read()))[: -len(recorded(list(SpoolReader(path, end).read()))) or None]
+        for start, end in pairwise(ends)
+    ]
     changed = tmp_path / "changed.bin"
     for at in range(len(whole)):
         changed.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
         frames, tail = read(changed)
         assert tail.problem or gaps(frames), f"byte {at}"
-        good = told(undamaged(frames))
+        good = recorded(undamaged(frames))
         assert in_order(good, everything), "nothing is invented"
         if at < ends[0]:
             assert good == [], "without its opening a file is not read"
@@ -55,7 +58,7 @@ def test_a_changed_byte_anywhere_is_told_costs_its_own_call_and_is_never_read_as
             assert tail.offset == len(whole)
         names_lost = b'"id"' in whole[ends[hit] : ends[hit + 1]]
         assert names_lost or all(one in good for call in by_call[hit + 1 :] for one in call)
-        again = Tail(changed, tail.offset)  # a restarted reader accepts what was read
+        again = SpoolReader(changed, tail.offset)  # a restarted reader accepts what was read
         assert list(again.read()) == []
 
 
@@ -74,7 +77,7 @@ def test_a_lost_block_in_the_middle_is_counted_to_the_byte_and_everything_else_i
     path.write_bytes(hurt)
     offset, steps, skipped = 0, [], 0
     while offset < len(whole):  # with a new reader after every portion, as after a restart
-        tail = Tail(path, offset)
+        tail = SpoolReader(path, offset)
         frames = list(tail.read(most=3000))
         assert not tail.problem
         assert tail.offset > offset

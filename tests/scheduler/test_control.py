@@ -12,7 +12,7 @@ import pytest
 from torch import nn
 
 from engine.core import locks
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.scheduler.control import Refused, delete, hold, resume, sweep_deleted
@@ -32,7 +32,7 @@ def begun(engine: Callable[..., Answer], data: Path, *knobs: str) -> RunFolder:
 
 def frame(data: Path, run: str) -> dict[tuple, float]:
     """Every stored point of a run apart from wall-clock metrics, by metric, layer, index and step."""
-    owner = Owner(data)
+    owner = IndexOwner(data)
     try:
         owner.catch_up()
         rows = owner.store.frame(run).iter_rows(named=True)

@@ -19,7 +19,7 @@ from engine.declare.knobs import describe
 from engine.declare.resolve import KnobError
 from engine.labs.moe.panels.router_noise import RouterNoise
 from engine.labs.panel_frames import answer, decoded, encoded, odd_values
-from engine.scheduler.forking import Zygote
+from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.local import Local
 from engine.server.panels import PanelAnswers, PanelError, in_a_plain_process
 
@@ -187,7 +187,7 @@ def plain(monkeypatch: pytest.MonkeyPatch, code: Path, how: str, seconds: float 
     return in_a_plain_process("odd", {"how": how}, seconds)
 
 
-def test_a_plain_process_answers_where_there_is_no_zygote(monkeypatch: pytest.MonkeyPatch, code: Path) -> None:
+def test_a_plain_process_answers_where_there_is_no_fork_server(monkeypatch: pytest.MonkeyPatch, code: Path) -> None:
     answers = plain(monkeypatch, code, "well")["frames"]["frame"]
     assert answers == {"x": [1, 2, 3, 4], "y": ["NaN", "Infinity", "-Infinity", 0.5], "word": ["NaN", "is", "a", "word"]}
 
@@ -208,12 +208,12 @@ def test_a_panel_that_hangs_is_killed_and_says_so(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[Zygote]:
-    """A zygote that runs the copied code."""
+def warm(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[ForkingExecutor]:
+    """A fork server that runs the copied code."""
     start = (
         f"import sys; sys.path.insert(0, {str(code)!r}); from engine.worker import fork_server; sys.exit(fork_server.main(sys.argv[1:]))"
     )
-    executor = Zygote(tmp_path_factory.mktemp("data"), [sys.executable, "-c", start])
+    executor = ForkingExecutor(tmp_path_factory.mktemp("data"), [sys.executable, "-c", start])
     executor.start()
     assert executor.wait(120)
     assert executor.warm, executor.problem
@@ -221,7 +221,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[Zygot
     executor.close()
 
 
-def test_a_fork_computes_on_the_cpu_and_leaves(warm: Zygote) -> None:
+def test_a_fork_computes_on_the_cpu_and_leaves(warm: ForkingExecutor) -> None:
     code, answers = warm.panel("odd", {"how": "cuda"}, 60.0)
     assert code == 0
     assert answers is not None
@@ -231,14 +231,14 @@ def test_a_fork_computes_on_the_cpu_and_leaves(warm: Zygote) -> None:
     assert subprocess.run(["ps", "-p", str(frame["pid"][0])], capture_output=True).returncode, "it is gone"
 
 
-def test_a_fork_that_hangs_is_killed_and_the_zygote_goes_on(monkeypatch: pytest.MonkeyPatch, warm: Zygote) -> None:
+def test_a_fork_that_hangs_is_killed_and_the_fork_server_goes_on(monkeypatch: pytest.MonkeyPatch, warm: ForkingExecutor) -> None:
     monkeypatch.setattr("engine.server.panels.SECONDS", 1.0)
     asks = PanelAnswers(warm)
     assert "was stopped: it had not finished after 1 s" in asks._in_a_child("odd", {"how": "hang"})["says"]
     assert asks._in_a_child("odd", {"how": "well"})["frames"]["frame"]["x"] == [1, 2, 3, 4]
 
 
-def test_a_fork_and_a_plain_process_give_the_same_frames(warm: Zygote) -> None:
+def test_a_fork_and_a_plain_process_give_the_same_frames(warm: ForkingExecutor) -> None:
     knobs = {"tokens": 256, "experts": 8, "k": 2}
     forked = warm.panel("router_noise", knobs, 60.0)[1]
     assert forked == in_a_plain_process("router_noise", knobs)
@@ -246,8 +246,8 @@ def test_a_fork_and_a_plain_process_give_the_same_frames(warm: Zygote) -> None:
     assert decoded(forked["frames"]) == RouterNoise(**knobs).compute()
 
 
-def test_without_a_zygote_the_answer_comes_all_the_same(tmp_path: Path) -> None:
-    nobody = Zygote(tmp_path)
+def test_without_a_fork_server_the_answer_comes_all_the_same(tmp_path: Path) -> None:
+    nobody = ForkingExecutor(tmp_path)
     answers = PanelAnswers(nobody).frames(LABS, "router_noise", {"experts": 4})
     assert answers == RouterNoise(experts=4).compute()
 

@@ -12,11 +12,11 @@ import pytest
 
 from engine.core.files import write_json
 from engine.index import batch, transaction
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import OPEN, POINTS, Spool, spools
-from engine.runs.spool_reader import Tail
+from engine.runs.spool_reader import SpoolReader
 
 LAYER = "blocks.0.moe"
 KNOBS = {"seed": 3, "steps": 100, "router": {"is": "hash", "k": 2}}
@@ -44,7 +44,7 @@ def points_of(folder: RunFolder) -> list[tuple[str, str, int, float, str]]:
     """Every scalar in the spools that no later attempt supersedes, sorted; values as text, so that NaN compares."""
     rows: list[tuple[str, str, int, float, str]] = []
     for path in spools(folder.path):
-        for frame in Tail(path).read():
+        for frame in SpoolReader(path).read():
             if frame.kind == OPEN:
                 rows = [row for row in rows if row[2] < frame.data["start"]]
             elif frame.kind == POINTS:
@@ -63,10 +63,10 @@ class Owners:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self.made: list[Owner] = []
+        self.made: list[IndexOwner] = []
 
-    def __call__(self, **how: Any) -> Owner:
-        self.made.append(Owner(self.data, **how))
+    def __call__(self, **how: Any) -> IndexOwner:
+        self.made.append(IndexOwner(self.data, **how))
         return self.made[-1]
 
 
@@ -77,7 +77,7 @@ def log(spool: Spool, steps: range, scale: float = 1.0) -> None:
         assert spool.log(step, scalars, vectors, [Event(step, "spike", value=scale)] if step % 10 == 0 else [], t=1000.0 + step)
 
 
-def everything(owner: Owner, run: str) -> tuple[Any, ...]:
+def everything(owner: IndexOwner, run: str) -> tuple[Any, ...]:
     store = owner.store
     drawn = (
         store.series(run, "loss/train", points=20),
@@ -100,7 +100,7 @@ def break_at(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
         monkeypatch.setattr(batch, "_insert", lambda cursor, into, rows: full() if into == table else insert(cursor, into, rows))
 
 
-def measured(owner: Owner) -> RunFolder:
+def measured(owner: IndexOwner) -> RunFolder:
     """A hundred steps of everything: a NaN, both infinities, a vector that changes its largest element, two events."""
     folder = begin(owner.data)
     spool = spool_of(folder)

@@ -15,7 +15,7 @@ from engine.labs.common.models.initialise import initialise, named_generator
 from engine.labs.lab import Lab
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import EVENT, POINTS, VECTOR, spools
-from engine.runs.spool_reader import Tail
+from engine.runs.spool_reader import SpoolReader
 
 
 class TinyModel(nn.Module):
@@ -86,7 +86,7 @@ class Recorded:
         self.steps_of: list[list[int]] = []  # of each attempt, in the order written
         for path in spools(folder.path):
             self.steps_of.append([])
-            for frame in Tail(path).read():
+            for frame in SpoolReader(path).read():
                 if frame.kind == EVENT:
                     self.events.append(dict(frame.data or {}))
                 if frame.kind in (POINTS, VECTOR):

@@ -1,4 +1,4 @@
-"""The zygote forks workers and the catalog of labs; whatever happens to it, runs end with the truth."""
+"""The fork server forks workers and the catalog of labs; whatever happens to it, runs end with the truth."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from engine.labs.describe import entry
 from engine.labs.lab import Lab
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import POINTS
-from engine.runs.spool_reader import Tail
-from engine.scheduler.forking import Zygote
+from engine.runs.spool_reader import SpoolReader
+from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 from engine.worker.main import NICE
@@ -45,15 +45,15 @@ def declared(data: Path, **knobs: Any) -> RunFolder:
 
 
 def losses(folder: RunFolder) -> list[float]:
-    frames = Tail(folder.path / "spool.1.bin").read()
+    frames = SpoolReader(folder.path / "spool.1.bin").read()
     named = [dict(zip([s.name for s in f.series], f.values, strict=True)) for f in frames if f.kind == POINTS]
     return [found["loss/train"] for found in named if "loss/train" in found]
 
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
-    data = tmp_path_factory.mktemp("zygote")
-    supervisor = Supervisor(data, Zygote(data), cores=4)
+    data = tmp_path_factory.mktemp("fork_server")
+    supervisor = Supervisor(data, ForkingExecutor(data), cores=4)
     supervisor.executor.start()
     assert supervisor.executor.wait(120)
     assert supervisor.executor.warm, supervisor.executor.problem
@@ -104,11 +104,11 @@ def test_the_catalog_of_labs_comes_from_a_fork(warm: Supervisor) -> None:
     assert [lab["lab"] for lab in warm.executor.labs()["labs"]] == Catalog("", Lab).names()
 
 
-def test_children_outlive_a_killed_zygote_and_a_new_one_takes_over(warm: Supervisor) -> None:
+def test_children_outlive_a_killed_fork_server_and_a_new_one_takes_over(warm: Supervisor) -> None:
     run, first = declared(warm.data, steps=30_000), warm.executor.pid
     until(lambda: run.state().get("step", 0) > 3, "training")
     os.kill(first, signal.SIGKILL)
-    until(lambda: warm.executor.warm and warm.executor.pid != first, "a new zygote")
+    until(lambda: warm.executor.warm and warm.executor.pid != first, "a new fork server")
     reached = run.state()["step"]
     assert run.status() == "running"
     until(lambda: run.state()["step"] > reached, "more training")
@@ -116,28 +116,28 @@ def test_children_outlive_a_killed_zygote_and_a_new_one_takes_over(warm: Supervi
     until(lambda: run.exit() is not None, "the end")
     assert run.exit()["status"] == "stopped"
     again = declared(warm.data, steps=3)
-    until(lambda: again.exit() is not None, "a run of the new zygote")
+    until(lambda: again.exit() is not None, "a run of the new fork server")
     assert again.exit()["status"] == "finished", again.log()
 
 
-def test_a_renewed_zygote_is_another_process_and_lets_its_children_finish(warm: Supervisor) -> None:
+def test_a_renewed_fork_server_is_another_process_and_lets_its_children_finish(warm: Supervisor) -> None:
     run, first = declared(warm.data, steps=30_000), warm.executor.pid
     until(lambda: run.state().get("step", 0) > 3, "training")
     warm.executor.renew()
-    until(lambda: warm.executor.warm and warm.executor.pid != first, "a new zygote")
+    until(lambda: warm.executor.warm and warm.executor.pid != first, "a new fork server")
     assert psutil.pid_exists(first)
     os.kill(run.process().pid, signal.SIGKILL)
-    until(lambda: run.exit() is not None, "the end, told by the old zygote")
+    until(lambda: run.exit() is not None, "the end, told by the old fork server")
     assert run.exit()["signal"] == "SIGKILL"
 
 
-def test_code_that_changed_is_never_run_from_the_memory_of_an_old_zygote(warm: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_changed_is_never_run_from_the_memory_of_an_old_fork_server(warm: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     old = warm.executor.pid
     monkeypatch.setattr(warm.executor, "code", lambda: "a file was edited")
     run = declared(warm.data, steps=30_000)
     until(lambda: run.state().get("step", 0) > 3, "training")
-    assert psutil.Process(run.process().pid).ppid() == os.getpid(), "a process of its own, not a fork of the old zygote"
-    until(lambda: warm.executor.warm and warm.executor.pid != old, "a new zygote")
+    assert psutil.Process(run.process().pid).ppid() == os.getpid(), "a process of its own, not a fork of the old fork server"
+    until(lambda: warm.executor.warm and warm.executor.pid != old, "a new fork server")
     os.kill(run.process().pid, signal.SIGKILL)
     until(lambda: run.exit() is not None, "the end")
     again = declared(warm.data, steps=30_000)
@@ -147,26 +147,26 @@ def test_code_that_changed_is_never_run_from_the_memory_of_an_old_zygote(warm: S
     until(lambda: again.exit() is not None, "the end")
 
 
-def test_a_zygote_leaves_when_its_server_is_gone_and_no_child_lives(tmp_path: Path) -> None:
-    executor = Zygote(tmp_path)
+def test_a_fork_server_leaves_when_its_server_is_gone_and_no_child_lives(tmp_path: Path) -> None:
+    executor = ForkingExecutor(tmp_path)
     executor.start()
     assert executor.wait(120)
-    zygote = psutil.Process(executor.pid)
+    fork_server = psutil.Process(executor.pid)
     supervisor, run = Supervisor(tmp_path, executor), declared(tmp_path, steps=30_000)
     supervisor.step()
     until(lambda: run.state().get("step", 0) > 3, "training")
     executor.close()
     reached = run.state()["step"]
     until(lambda: run.state()["step"] > reached, "more training without a server")
-    assert zygote.status() != psutil.STATUS_ZOMBIE
+    assert fork_server.status() != psutil.STATUS_ZOMBIE
     os.kill(run.process().pid, signal.SIGKILL)
-    until(lambda: run.exit() is not None, "the end, told by the zygote alone")
+    until(lambda: run.exit() is not None, "the end, told by the fork server alone")
     assert run.exit()["status"] == "killed"
-    os.waitpid(zygote.pid, 0)  # ends at once: nobody is left to serve
+    os.waitpid(fork_server.pid, 0)  # ends at once: nobody is left to serve
 
 
-def test_without_a_zygote_runs_start_as_plain_processes_and_say_so(tmp_path: Path) -> None:
-    executor = Zygote(tmp_path, command=[sys.executable, "-c", "raise SystemExit(7)"])
+def test_without_a_fork_server_runs_start_as_plain_processes_and_say_so(tmp_path: Path) -> None:
+    executor = ForkingExecutor(tmp_path, command=[sys.executable, "-c", "raise SystemExit(7)"])
     executor.start()
     assert executor.wait(60)
     assert not executor.warm

@@ -122,7 +122,7 @@ def marks(
             if nonfinite.word(value) == word
         ]
         figure.add_trace(_edge(found, "nonfinite", shown, SYMBOLS[word], EDGES[word], value=word))
-    figure.add_trace(_edge([], "floor", "0 or less", "line-ew", FLOOR))
+    figure.add_trace(_edge([], "below_zero", "0 or less", "line-ew", FLOOR))
     for kind, metric in (spikes or {}).items():
         where = [
             (event["step"], value, run_style.colour, event["says"])

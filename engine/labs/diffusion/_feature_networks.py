@@ -89,17 +89,17 @@ def train(images: Images, report: Report = lambda phase: None) -> FeatureNetwork
             for n in range(STEPS):
                 if n % REPORT == 0:
                     report(f"training the feature network, {n / STEPS:.0%}")
-                dice = named_generator(SEED, f"features/{n}")
+                generator = named_generator(SEED, f"features/{n}")
                 optimizer.param_groups[0]["lr"] = LR * (1.0 - n / STEPS)
-                which_N = torch.randint(len(pictures), (BATCH,), generator=dice)
+                which_N = torch.randint(len(pictures), (BATCH,), generator=generator)
                 labels_N = None if images.train_labels_N is None else images.train_labels_N[which_N]
                 optimizer.zero_grad()
                 losses = [
-                    functional.cross_entropy(logits, answer_N) for logits, answer_N in _asked(made, pictures[which_N], labels_N, dice)
+                    functional.cross_entropy(logits, answer_N) for logits, answer_N in _asked(made, pictures[which_N], labels_N, generator)
                 ]
                 sum(weight * loss for weight, loss in zip((1.0, CLASS_WEIGHT), losses, strict=False)).backward()
                 optimizer.step()
-            made.settle(spread(pictures, SEEN))
+            made.settle(evenly_spaced(pictures, SEEN))
     finally:
         torch.set_num_threads(threads)
     return made
@@ -108,8 +108,8 @@ def train(images: Images, report: Report = lambda phase: None) -> FeatureNetwork
 @torch.no_grad()
 def accuracy(made: FeatureNetwork, images: Images) -> dict[str, float]:
     """Share of right answers on the validation pictures, by question."""
-    dice, labels_N = named_generator(SEED, "features/validation"), images.validation_labels_N
-    asked = _asked(made, images.validation_NCHW, labels_N, dice)
+    generator, labels_N = named_generator(SEED, "features/validation"), images.validation_labels_N
+    asked = _asked(made, images.validation_NCHW, labels_N, generator)
     right = [float((logits.argmax(dim=1) == answer_N).double().mean()) for logits, answer_N in asked]
     return dict(zip(("change", "class"), right, strict=False))
 
@@ -119,10 +119,10 @@ def digest(made: FeatureNetwork) -> str:
     return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in made.state_dict().values())).hexdigest()
 
 
-def _asked(made: FeatureNetwork, x_NCSS: Tensor, labels_N: Tensor | None, dice: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+def _asked(made: FeatureNetwork, x_NCSS: Tensor, labels_N: Tensor | None, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
     """-> logits and right answers for each question."""
-    change_N = torch.randint(len(CHANGES), (len(x_NCSS),), generator=dice)
-    logits = made.logits(changed(x_NCSS, change_N, torch.randn(x_NCSS.shape, generator=dice)))
+    change_N = torch.randint(len(CHANGES), (len(x_NCSS),), generator=generator)
+    logits = made.logits(changed(x_NCSS, change_N, torch.randn(x_NCSS.shape, generator=generator)))
     questions = [(logits[:, -len(CHANGES) :], change_N)]
     return questions if labels_N is None else [*questions, (logits[:, : -len(CHANGES)], labels_N)]
 
@@ -137,7 +137,7 @@ def _empty(images: Images) -> FeatureNetwork:
     return made
 
 
-def spread(pictures_NCSS: Tensor, most: int) -> Tensor:
+def evenly_spaced(pictures_NCSS: Tensor, most: int) -> Tensor:
     """All pictures, or `most` of them, evenly spread."""
     if len(pictures_NCSS) <= most:
         return pictures_NCSS

@@ -43,11 +43,11 @@ class Against:
 
 @cache
 def against(data: str, device: str) -> Against:
-    source, dice = cloud(data), named_generator(0, f"evaluation/{data}")
-    target = source.unseen(SAMPLES, dice)
-    z, fresh = torch.randn(2, SAMPLES, source.d, generator=dice)
+    source, generator = cloud(data), named_generator(0, f"evaluation/{data}")
+    target = source.unseen(SAMPLES, generator)
+    z, fresh = torch.randn(2, SAMPLES, source.d, generator=generator)
     within = mean_distance(target, target)
-    floors = torch.stack([SIGMA_DATA * energy_distance(source.sample(SAMPLES, dice), target, within) for _ in range(FLOORS)])
+    floors = torch.stack([SIGMA_DATA * energy_distance(source.sample(SAMPLES, generator), target, within) for _ in range(FLOORS)])
     return Against(*(part.to(device) for part in (z, fresh, target, within, floors.mean(), floors.max())))
 
 

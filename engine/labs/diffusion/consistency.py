@@ -132,15 +132,15 @@ class Consistency(Lab):
 
         from engine.labs.common.models.initialise import named_generator
 
-        dice = named_generator(0 if held_out else self.seed if self.data_seed is None else self.data_seed, name)
+        generator = named_generator(0 if held_out else self.seed if self.data_seed is None else self.data_seed, name)
         cloud, n = self.cloud(), self.batch_size
-        y_BD = cloud.unseen(n, dice) if held_out else cloud.sample(n, dice)
-        normal = torch.randn(len(y_BD), y_BD.shape[1] + 2, generator=dice)
+        y_BD = cloud.unseen(n, generator) if held_out else cloud.sample(n, generator)
+        normal = torch.randn(len(y_BD), y_BD.shape[1] + 2, generator=generator)
         return {
             "y": y_BD,
             "z": normal[:, 2:].contiguous(),
             "normal": normal[:, :2].contiguous(),
-            "uniform": torch.rand(len(y_BD), generator=dice),
+            "uniform": torch.rand(len(y_BD), generator=generator),
         }
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
@@ -153,15 +153,15 @@ class Consistency(Lab):
         if step < self.pretrain:
             t_B, y_BD, dy_BD = objective.point(batch, velocity)
             time_B, end_B = self.anchor.pretraining_label(flow, t_B)
-            return {"train": velocity_loss(model.ask(y_BD, time_B, t_B if objective.two_times() else end_B), dy_BD)}
+            return {"train": velocity_loss(model.predict(y_BD, time_B, t_B if objective.two_times() else end_B), dy_BD)}
         progress = (step - self.pretrain) / max(1, self.steps - self.pretrain)
-        found = objective.residual(model.ask, batch, velocity, progress)
-        shaped_BD = self.tangent.shape(found.g_BD, found.share_B)
-        train = self.loss_weight.weigh(squared_error(found, shaped_BD), found.share_B, model.log_variance)
-        anchor = self.anchor.loss(model.ask, flow, found)
+        found = objective.residual(model.predict, batch, velocity, progress)
+        shaped_BD = self.tangent.shape(found.g_BD, found.noise_fraction_B)
+        train = self.loss_weight.weigh(squared_error(found, shaped_BD), found.noise_fraction_B, model.log_variance)
+        anchor = self.anchor.loss(model.predict, flow, found)
         if model.training:
             derivative_B = None if found.J_BD is None else row_norms(found.J_BD)
-            model.record = TangentRecord(row_norms(found.g_BD), row_norms(shaped_BD), derivative_B, found.share_B)
+            model.record = TangentRecord(row_norms(found.g_BD), row_norms(shaped_BD), derivative_B, found.noise_fraction_B)
         return {"train": train} if anchor is None else {"train": train, "anchor": anchor}
 
     def after_step(self, model: nn.Module, step: int) -> None:

@@ -105,7 +105,7 @@ class Unet(Lab):
         out = {"clean": clean, "noise": torch.randn(clean.shape, generator=order)}
         out["sigma"] = self.diffusion.sigma(torch.rand(self.batch_size, generator=order).clamp(1e-6, 1.0 - 1e-6))
         if self.input_perturbation:
-            out["push"] = self.input_perturbation * torch.randn(clean.shape, generator=order)
+            out["input_noise"] = self.input_perturbation * torch.randn(clean.shape, generator=order)
         return out
 
     def evaluation_batch(self, count: int, name: str) -> dict[str, Tensor]:
@@ -129,7 +129,7 @@ class Unet(Lab):
     def loss_of_each(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Mean squared error of what the network predicts, for each picture -> (B,); an answer of 0 costs about 1."""
         seen, label_B, target = self.diffusion.training_pair(batch["clean"], batch["noise"], batch["sigma"])
-        answer = model(seen + batch["push"] if "push" in batch else seen, label_B)
+        answer = model(seen + batch["input_noise"] if "input_noise" in batch else seen, label_B)
         return (answer.float() - target).square().mean(dim=(1, 2, 3))
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:

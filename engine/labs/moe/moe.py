@@ -12,7 +12,7 @@ from engine.declare.knobs import knob, question
 from engine.declare.presets import Preset
 from engine.declare.rules import AtMost, Divides
 from engine.labs.lab import Lab
-from engine.labs.moe.remedies.router import Router
+from engine.labs.moe.remedies.router import RouterChoice
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,7 +49,7 @@ class Moe(Lab):
         AtMost("router.k", "experts", "a token goes to experts that differ."),
     )
 
-    router: Router = question(Router, "softmax_top_k", "Which expert does a token go to, and what keeps the experts busy?")
+    router: RouterChoice = question(RouterChoice, "softmax_top_k", "Which expert does a token go to, and what keeps the experts busy?")
     router_init: float = knob(
         1.0, "starting size of the router's weights, as a multiple of torch's default", group="stressor", ge=0.0, le=100.0
     )

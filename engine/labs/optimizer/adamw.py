@@ -37,10 +37,10 @@ class AdamW(Optimizer):
         named = list(parameters)
         betas = (self.beta1, self.beta2)
         if named and named[0][1].is_cuda:
-            from kernels.launch import CHOICE
+            from kernels.launch import KERNEL_PATH
             from kernels.spam_adam.spam_adam import KERNEL
 
-            if CHOICE.runner(KERNEL, named[0][1].device) is not None:
+            if KERNEL_PATH.runner(KERNEL, named[0][1].device) is not None:
                 from engine.labs.optimizer._spike_aware_adam import SpikeAwareAdam
 
                 return SpikeAwareAdam(named, lr, betas, self.eps, self.weight_decay)

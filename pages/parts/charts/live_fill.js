@@ -199,7 +199,7 @@ function fill(traces, { logarithmic, smoothing }) {
       const word = EDGE_WORDS[trace.meta.value];
       edge(trace, shown.flatMap(({ line, p }) => p.nonfinite.filter((o) => o.word === trace.meta.value)
         .map((o) => ({ ...o, colour: line.line.color, says: `${word} at step ${o.step}: ${line.name}` }))).sort((a, b) => a.step - b.step), word);
-    } else if (kind === "floor") {
+    } else if (kind === "below_zero") {
       edge(trace, !logarithmic ? [] : shown.flatMap(({ line, p }) => p.y.flatMap((v, i) =>
         (v <= 0 ? [{ x: p.x[i], step: p.steps[i], colour: line.line.color, says: `${neat(v)} at step ${p.steps[i]}: ${line.name}` }] : []))), "");
     } else if (kind === "level") {

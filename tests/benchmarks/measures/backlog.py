@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import new_run
 from engine.runs.spool import Spool
 from tests.benchmarks.benchmark import Benchmark, Figure, cpu_seconds
@@ -41,7 +41,7 @@ def backlog(data: Path, width: int, steps: int) -> dict[str, float]:
     numbers = np.random.default_rng(0)
     for step in range(steps):
         spool.log(step, dict(zip(names, numbers.random(width).tolist(), strict=True)), t=float(step))
-    owner = Owner(data)
+    owner = IndexOwner(data)
     taken = cpu_seconds(owner.catch_up)
     if owner.store.show(folder.run)["metrics"]["metric/0"]["points"] != steps:
         raise AssertionError("not every point arrived")

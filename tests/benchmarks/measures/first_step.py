@@ -1,4 +1,4 @@
-"""Benchmark: how long after its submission a run has measured its first step, with a warm zygote and without one."""
+"""Benchmark: how long after its submission a run has measured its first step, with a warm fork server and without one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.spool import POINTS, spools
-from engine.runs.spool_reader import Tail
-from engine.scheduler.forking import Zygote
+from engine.runs.spool_reader import SpoolReader
+from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.local import Local
 from engine.server.service import Service
 from tests.benchmarks.benchmark import Benchmark, Figure, median
@@ -29,21 +29,21 @@ class FirstStep(Benchmark):
 
     def measure(self) -> list[Figure]:
         with tempfile.TemporaryDirectory() as scratch:
-            warm = self.runs(Path(scratch) / "warm", Zygote, 2 if self.quick else 6)
+            warm = self.runs(Path(scratch) / "warm", ForkingExecutor, 2 if self.quick else 6)
             cold = self.runs(Path(scratch) / "cold", None, 1 if self.quick else 3)
         self.raw.update(warm_seconds=warm, cold_seconds=cold)
         return [
-            Figure("warm zygote", median(warm), "s"),
+            Figure("warm fork server", median(warm), "s"),
             Figure("cold, importing torch", median(cold), "s", note=f"{median(cold) / median(warm):.0f} × the warm one"),
         ]
 
-    def runs(self, data: Path, warm: type[Zygote] | None, times: int) -> list[float]:
+    def runs(self, data: Path, warm: type[ForkingExecutor] | None, times: int) -> list[float]:
         executor = warm(data) if warm else Local()
         with closing(Service(data, executor)) as service:
             self.say("reading the labs")
             service.start()
             service.wait_for_labs(PATIENCE)
-            if isinstance(executor, Zygote):
+            if isinstance(executor, ForkingExecutor):
                 executor.wait(PATIENCE)
             taken = []
             for n in range(times):
@@ -67,4 +67,4 @@ def wait_for_end(folder: RunFolder) -> None:
 
 def first_point(folder: RunFolder) -> float:
     """Unix time of the first scalar."""
-    return next(frame.t for frame in Tail(spools(folder.path)[0]).read() if frame.kind == POINTS)
+    return next(frame.t for frame in SpoolReader(spools(folder.path)[0]).read() if frame.kind == POINTS)

@@ -31,7 +31,7 @@ REASON = (
 
 
 class Launch(Benchmark):
-    """Chromium on the gallery of a server with a warm zygote, plotly.js fetched; wall-clock time from the click on "Break it" to the
+    """Chromium on the gallery of a server with a warm fork server, plotly.js fetched; wall-clock time from the click on "Break it" to the
     frame after the one in which the loss chart has a point. Each run is stopped and has left before the next launch; the median of
     launches 2 to 6."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import Spool
 from tests.benchmarks.benchmark import Benchmark, Figure, best
@@ -48,7 +48,7 @@ class Index:
 
     def __init__(self, data: Path, points: int, *, long: int = 1_000_000) -> None:
         self.points = points + long
-        self.owner = Owner(data)
+        self.owner = IndexOwner(data)
         self.runs = [new_run(data, "moe", {"knobs": {}}) for _ in range(RUNS + 1)]
         for folder in self.runs:
             folder.write_exit("finished", code=0)

@@ -31,9 +31,9 @@ def network(fourier_scale: float = 1.0, double_norm: bool = True) -> TimeNetwork
 
 
 def points(n: int = 7) -> tuple[Tensor, Tensor, Tensor]:
-    dice = torch.Generator().manual_seed(5)
-    y, z = torch.randn(2, n, 2, generator=dice, dtype=torch.float64)
-    return y, z, torch.rand(n, generator=dice, dtype=torch.float64) * 0.8 + 0.1
+    generator = torch.Generator().manual_seed(5)
+    y, z = torch.randn(2, n, 2, generator=generator, dtype=torch.float64)
+    return y, z, torch.rand(n, generator=generator, dtype=torch.float64) * 0.8 + 0.1
 
 
 def difference(function: Callable[[float], Tensor], h: float = 2e-4) -> Tensor:
@@ -59,8 +59,8 @@ def test_the_forward_derivative_agrees_with_central_differences(scale: float, do
 def test_the_residual_is_the_total_derivative_of_the_consistency_function_along_the_flow(flow: Flow) -> None:
     """g is cos(t) df/dt in TrigFlow and df/dt on the straight path, with f differentiated by central differences."""
     F, (data, z, t) = network(), points()
-    y, dy, reach = flow.mix(data, z, t), flow.velocity(data, z, t), flow.reach(t)
-    value, J = jvp(F, y, t, reach.unsqueeze(1) * dy, reach)
+    y, dy, tangent_scale = flow.mix(data, z, t), flow.velocity(data, z, t), flow.tangent_scale(t)
+    value, J = jvp(F, y, t, tangent_scale.unsqueeze(1) * dy, tangent_scale)
 
     def f(time: Tensor) -> Tensor:
         there = flow.mix(data, z, time)
@@ -96,8 +96,8 @@ def test_the_discrete_tangent_comes_to_the_continuous_one_as_the_grid_gets_finer
         t_B = discrete.times(batch)
         found = discrete.residual(lambda y, t, end=None: F(y, t), batch, None, 1.0)
         flow = TrigFlow()
-        y, dy, reach = flow.mix(data, z, t_B), flow.velocity(data, z, t_B), flow.reach(t_B)
-        value, J = jvp(F, y, t_B, reach.unsqueeze(1) * dy, reach)
+        y, dy, tangent_scale = flow.mix(data, z, t_B), flow.velocity(data, z, t_B), flow.tangent_scale(t_B)
+        value, J = jvp(F, y, t_B, tangent_scale.unsqueeze(1) * dy, tangent_scale)
         off.append((found.g_BD - flow.residual(value, J, y, dy, t_B)).abs().max().item())
     assert off[1] < 0.05 * off[0]
 
@@ -229,15 +229,15 @@ def test_the_exact_consistency_function_makes_exact_samples_in_one_step() -> Non
 
 
 def test_the_energy_distance_is_the_sum_over_pairs_and_has_the_floor_of_the_specification() -> None:
-    dice = torch.Generator().manual_seed(2)
-    x, y = torch.randn(11, 2, generator=dice), torch.randn(13, 2, generator=dice) + 1
+    generator = torch.Generator().manual_seed(2)
+    x, y = torch.randn(11, 2, generator=generator), torch.randn(13, 2, generator=generator) + 1
 
     def mean(a: Tensor, b: Tensor) -> float:
         return sum(math.dist(p, q) for p in a.tolist() for q in b.tolist()) / (len(a) * len(b))
 
     assert energy_distance(x, y).item() == pytest.approx(2 * mean(x, y) - mean(x, x) - mean(y, y), abs=1e-6)
     ring = cloud("ring")
-    floors = [SIGMA_DATA * energy_distance(ring.sample(2000, dice), ring.sample(2000, dice)).item() for _ in range(6)]
+    floors = [SIGMA_DATA * energy_distance(ring.sample(2000, generator), ring.sample(2000, generator)).item() for _ in range(6)]
     assert 0.0003 < sum(floors) / 6 < 0.002
     assert min(floors) > 0
     assert math.isinf(energy_distance(torch.full((4, 2), math.nan), y).item()), "a non-finite result counts as infinite"
@@ -262,5 +262,5 @@ def test_a_network_with_two_times_hears_the_data_end_where_nothing_is_said() -> 
     torch.nn.init.normal_(made.end.second.weight)
     model = ConsistencyModel(made, LinearFlow(), lambda t: t, None)
     y, t = torch.randn(5, 2), torch.rand(5)
-    assert torch.equal(model.ask(y, t), model.ask(y, t, torch.ones(5)))
-    assert not torch.allclose(model.ask(y, t), model.ask(y, t, t))
+    assert torch.equal(model.predict(y, t), model.predict(y, t, torch.ones(5)))
+    assert not torch.allclose(model.predict(y, t), model.predict(y, t, t))

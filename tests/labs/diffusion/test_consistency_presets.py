@@ -49,10 +49,10 @@ class Trained:
 
     def distance(self) -> float:
         """Energy distance of one-step samples from the averaged weights."""
-        dice, cloud = torch.Generator().manual_seed(1), self.lab.cloud()
-        z = torch.randn(800, cloud.d, generator=dice)
+        generator, cloud = torch.Generator().manual_seed(1), self.lab.cloud()
+        z = torch.randn(800, cloud.d, generator=generator)
         made = one_step(self.model.flow, self.model.averaged(), z)
-        return 0.5 * energy_distance(made, cloud.sample(800, dice)).item()
+        return 0.5 * energy_distance(made, cloud.sample(800, generator)).item()
 
 
 def train(preset: str | None = None, **given: Any) -> Trained:

@@ -31,7 +31,7 @@ from tests.support.tiny_lab import Recorded, new_folder
 pytestmark = pytest.mark.usefixtures("networks")
 
 
-def dice(n: int) -> torch.Generator:
+def generator(n: int) -> torch.Generator:
     return torch.Generator().manual_seed(n)
 
 
@@ -48,7 +48,7 @@ def as_moments(mean: np.ndarray, covariance: np.ndarray) -> Moments:
 
 def apart(n: int, draws: int) -> float:
     """Mean distance of two sets of n points of one distribution, in eight dimensions."""
-    values = [frechet_distance(*(moments(torch.randn(n, 8, generator=dice(2 * d + side))) for side in (0, 1))) for d in range(draws)]
+    values = [frechet_distance(*(moments(torch.randn(n, 8, generator=generator(2 * d + side))) for side in (0, 1))) for d in range(draws)]
     return float(torch.stack(values).mean())
 
 
@@ -75,7 +75,7 @@ def test_the_distance_agrees_with_a_matrix_root_by_scipy(seed: int) -> None:
 
 
 def test_identical_sets_are_not_apart_and_no_number_is_infinitely_far() -> None:
-    x_ND = torch.randn(100, 8, generator=dice(0))
+    x_ND = torch.randn(100, 8, generator=generator(0))
     assert float(frechet_distance(moments(x_ND), moments(x_ND))) < 1e-12
     flat_ND = torch.cat([x_ND[:, :4], torch.zeros(100, 4)], dim=1)  # half of the directions are empty
     assert float(frechet_distance(moments(flat_ND), moments(flat_ND))) < 1e-6
@@ -94,7 +94,7 @@ def test_the_floor_shrinks_as_one_over_the_number_of_samples() -> None:
 
 
 def test_the_kernel_distance_is_the_plain_sum_and_has_no_bias() -> None:
-    x_ND, y_MD = (torch.randn(n, 3, generator=dice(n)).double() for n in (5, 7))
+    x_ND, y_MD = (torch.randn(n, 3, generator=generator(n)).double() for n in (5, 7))
 
     def k(a: Tensor, b: Tensor) -> float:
         return float((a @ b / 3 + 1) ** 3)
@@ -102,7 +102,7 @@ def test_the_kernel_distance_is_the_plain_sum_and_has_no_bias() -> None:
     within = [sum(k(a, b) for i, a in enumerate(z) for j, b in enumerate(z) if i != j) / (len(z) * (len(z) - 1)) for z in (x_ND, y_MD)]
     expected = sum(within) - 2 * sum(k(a, b) for a in x_ND for b in y_MD) / 35
     assert float(kernel_distance(x_ND, y_MD)) == pytest.approx(expected, rel=1e-9)
-    draws = torch.stack([kernel_distance(*torch.randn(2, 20, 3, generator=dice(n))) for n in range(600)])
+    draws = torch.stack([kernel_distance(*torch.randn(2, 20, 3, generator=generator(n))) for n in range(600)])
     assert abs(float(draws.mean())) < 3.0 * float(draws.std()) / math.sqrt(len(draws))
     assert 0.3 < float((draws < 0).double().mean()) < 0.8
 
@@ -172,13 +172,13 @@ def test_the_floor_is_what_disjoint_sets_of_real_pictures_score() -> None:
 
 def test_damage_scores_far_above_the_floor_and_in_its_order() -> None:
     data = digits()
-    real = data.train_NCHW[torch.randperm(len(data.train_NCHW), generator=dice(1))[:SAMPLES]]
-    noise = torch.randn(real.shape, generator=dice(2))
+    real = data.train_NCHW[torch.randperm(len(data.train_NCHW), generator=generator(1))[:SAMPLES]]
+    noise = torch.randn(real.shape, generator=generator(2))
     floor, kernel_floor = real_pictures(data).floor, real_pictures(data).kernel_floor
 
     def classes(most: int) -> Tensor:
         left = data.train_NCHW[data.train_labels_N < most]
-        return left[torch.randint(len(left), (SAMPLES,), generator=dice(3))]
+        return left[torch.randint(len(left), (SAMPLES,), generator=generator(3))]
 
     noisy = [scores(data, real + level * noise) for level in (0.3, 0.6, 1.2)]
     dropped = [scores(data, classes(most)) for most in (8, 5, 1)]
@@ -264,14 +264,14 @@ def test_patches_of_photographs_have_a_network_of_their_own() -> None:
     data = photo_patches(16)
     network = _feature_networks.network(data)
     assert _feature_networks.provenance(data)["features"] != _feature_networks.provenance(digits())["features"]
-    real = data.train_NCHW[torch.randperm(len(data.train_NCHW), generator=dice(1))[:SAMPLES]]
+    real = data.train_NCHW[torch.randperm(len(data.train_NCHW), generator=generator(1))[:SAMPLES]]
     floor = float(real_pictures(data).floor)
     assert network(real).shape == (SAMPLES, 32)
-    noise = torch.randn(real.shape, generator=dice(2))
+    noise = torch.randn(real.shape, generator=generator(2))
     found = [float(scores(data, real + level * noise)[0]) for level in (0.0, 0.2, 0.4, 0.8)]
     assert found == sorted(found)
     assert found[0] < 1.5 * floor < 10 * floor < found[-1]
     one_photo = data.train_NCHW[data.train_labels_N == 0]
-    assert float(scores(data, one_photo[torch.randint(len(one_photo), (SAMPLES,), generator=dice(4))])[0]) > 3 * floor
+    assert float(scores(data, one_photo[torch.randint(len(one_photo), (SAMPLES,), generator=generator(4))])[0]) > 3 * floor
     blurred = functional.avg_pool2d(functional.pad(real, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     assert float(scores(data, blurred)[0]) > 2 * floor

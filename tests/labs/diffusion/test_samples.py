@@ -7,30 +7,30 @@ import polars as pl
 import torch
 
 from engine.index.open_run import open_run
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.labs.probe import Reading
 from engine.runs.spool import VECTOR, Spool
-from engine.runs.spool_reader import Tail
+from engine.runs.spool_reader import SpoolReader
 from engine.worker.observer import Observer
 from tests.support.indexed_runs import begin
 from tests.support.tiny_lab import Tiny
 
 
-def test_samples_survive_with_their_shape(owner: Owner) -> None:
+def test_samples_survive_with_their_shape(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     spool = Spool(folder.path / "spool.1.bin", folder.run)
     lab = Tiny()
     observer = Observer(lab, lab.model(), spool, torch.device("cpu"), {}, {})
-    dice = torch.Generator().manual_seed(0)
-    cloud = {step: torch.randn(50, 2, generator=dice) for step in range(3)}
+    generator = torch.Generator().manual_seed(0)
+    cloud = {step: torch.randn(50, 2, generator=generator) for step in range(3)}
     for step, points in cloud.items():
         observer.add(step, [Reading("samples", points), Reading("samples", points.T[:, :7], "late"), Reading("loss/train", 1.0)])
-    more = torch.randn(20, 2, generator=dice)
+    more = torch.randn(20, 2, generator=generator)
     observer.add(3, [Reading("samples", more)])  # another number of samples, from here on
     spool.close()
     folder.write_exit("finished", code=0)
 
-    shapes = [(frame.series[0].layer, frame.series[0].shape) for frame in Tail(spool.path).read() if frame.kind == VECTOR]
+    shapes = [(frame.series[0].layer, frame.series[0].shape) for frame in SpoolReader(spool.path).read() if frame.kind == VECTOR]
     assert shapes == [("", (50, 2)), ("late", (2, 7))] * 3 + [("", (20, 2))]
 
     owner.catch_up()

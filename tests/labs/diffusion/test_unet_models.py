@@ -97,7 +97,7 @@ def test_a_perturbed_input_moves_what_the_network_sees_and_not_what_it_should_an
     calm, pushed = lab(), lab(input_perturbation=0.5)
     first, second = calm.batch(0), pushed.batch(0)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert second["push"].std().item() == pytest.approx(0.5, rel=0.2)
+    assert second["input_noise"].std().item() == pytest.approx(0.5, rel=0.2)
     seen: list[torch.Tensor] = []
 
     def network(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
@@ -106,8 +106,8 @@ def test_a_perturbed_input_moves_what_the_network_sees_and_not_what_it_should_an
 
     losses = [made.loss_of_each(network, batch) for made, batch in ((calm, first), (pushed, second))]  # type: ignore[arg-type]
     assert torch.equal(*losses)
-    assert torch.allclose(seen[1] - seen[0], second["push"])
-    assert "push" not in pushed.fixed_batch()
+    assert torch.allclose(seen[1] - seen[0], second["input_noise"])
+    assert "input_noise" not in pushed.fixed_batch()
 
 
 def test_answering_nothing_costs_about_one() -> None:

@@ -14,7 +14,7 @@ from engine.labs.common.models.attention_tap import AttentionTap
 from engine.labs.common.models.initialise import initialise
 from engine.labs.moe.models.byte_transformer import ByteTransformer
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.router_scores import Router, top_k
+from engine.labs.moe.models.router_scores import RouterModule, top_k
 from engine.labs.moe.models.routing import RoutingRecord, routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.hash import HashRouter
@@ -36,7 +36,7 @@ def plain(made: MoELayer, x_TD: Tensor, k: int) -> Tensor:
     return torch.stack(out)
 
 
-class Forced(Router):
+class Forced(RouterModule):
     """A router that does as it is told."""
 
     def __init__(self, experts: int, chosen_Tk: Tensor) -> None:
@@ -117,14 +117,14 @@ def test_the_record_is_detached_and_only_training_replaces_it() -> None:
     assert made.record is kept
 
 
-def small(router: Router | None = None, **over: int) -> ByteTransformer:
+def small(router: RouterModule | None = None, **over: int) -> ByteTransformer:
     sizes = {"d": 16, "layers": 2, "heads": 2, "context": 12, "experts": 6, "hidden": 8} | over
     return initialise(ByteTransformer(**sizes, make_router=lambda: router or SoftmaxTopKRouter(16, 6, 2, 1.0, 0.0, 0.0)), 3)
 
 
 @pytest.mark.parametrize("router", [None, HashRouter(6, k=1)])
 @pytest.mark.parametrize("t0", [1, 5, 11])
-def test_no_output_depends_on_a_later_byte(router: Router | None, t0: int) -> None:
+def test_no_output_depends_on_a_later_byte(router: RouterModule | None, t0: int) -> None:
     model = small(router).double()
     ids_BL = torch.randint(256, (3, 12), generator=torch.Generator().manual_seed(0))
     changed_BL = ids_BL.clone()

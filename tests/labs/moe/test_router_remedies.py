@@ -9,7 +9,7 @@ import torch
 
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.moe import Moe
-from engine.labs.moe.remedies.router import Router
+from engine.labs.moe.remedies.router import RouterChoice
 from engine.labs.moe.remedies.router.hash import HashRouter
 from engine.labs.moe.remedies.router.loss_free import LossFreeRouter, move_bias
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter, balance_loss
@@ -134,7 +134,7 @@ def test_hash_sends_a_byte_to_its_number_modulo_the_experts_with_weight_one() ->
     assert got.probs_TE.sum(-1).eq(1).all()
 
 
-@pytest.mark.parametrize("answer", Router.answers())
+@pytest.mark.parametrize("answer", RouterChoice.answers())
 def test_the_first_losses_of_all_learned_softmax_arms_are_those_of_the_unbalanced_one(answer: str) -> None:
     nested = {"is": answer} | ({"gate": "softmax"} if answer == "loss_free" else {})
     arm, unbalanced = Moe.model_validate({"router": nested}), Moe.model_validate({"router": {"is": "softmax_top_k", "balance_weight": 0.0}})

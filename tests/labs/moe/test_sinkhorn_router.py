@@ -22,7 +22,7 @@ from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.sinkhorn import SinkhornRouter
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter
 from engine.labs.probe import Probe, Step
-from kernels.launch import CHOICE
+from kernels.launch import KERNEL_PATH
 
 
 def router(D: int = 6, E: int = 5, k: int = 1, iterations: int = 20, temperature: float = 1.0) -> SinkhornRouter:
@@ -178,9 +178,9 @@ def test_the_chart_draws_the_iterations_on_a_logarithmic_axis_without_losing_a_z
 
 
 def test_the_run_tells_which_path_the_kernel_took() -> None:
-    CHOICE.prefer("auto")
+    KERNEL_PATH.prefer("auto")
     router()(tokens(9), ids(9))
-    assert CHOICE.record["sinkhorn"] == "reference: the tensors are on the CPU"
+    assert KERNEL_PATH.record["sinkhorn"] == "reference: the tensors are on the CPU"
 
 
 def test_the_lab_trains_with_it_and_evaluates_without_it() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 
@@ -23,7 +23,7 @@ WORKER = [sys.executable, str(Path(__file__).with_name("worker.py"))]
 
 
 def serve(data: Path, answer: int) -> None:
-    owner, supervisor = Owner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
+    owner, supervisor = IndexOwner(data), Supervisor(data, Local(WORKER), cores=1, gpus=[])
     assert owner.role == "owner", "the lock of the dead one is gone with it"
     supervisor.start()
     while True:

@@ -28,11 +28,11 @@ class SkipGates(Chart):
         figure = blank(y_title="gate, share")
         for run_style in runs:
             mean, low, high, share = (newest(frames.get(run_style.run), name) for name in self.needs)
-            spread = {
+            error_bars = {
                 "array": [h - m for h, m in zip(high, mean, strict=True)],
                 "arrayminus": [m - v for v, m in zip(low, mean, strict=True)],
             }
-            bars = {"type": "data", "symmetric": False, "thickness": 1, "width": 3, **spread}
+            bars = {"type": "data", "symmetric": False, "thickness": 1, "width": 3, **error_bars}
             figure.add_trace(profile(run_style, "skip_gate/mean", range(1, len(mean) + 1), mean, "gate", error_y=bars))
             ring = {"symbol": "circle-open" if run_style.dash == "solid" else "square-open", "size": 8, "line": {"width": 2}}
             thin = {"color": run_style.colour, "width": 0.8, "dash": run_style.dash}

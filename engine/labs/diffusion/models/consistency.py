@@ -34,7 +34,7 @@ class ConsistencyModel(nn.Module):
         self.ema: Ema | None = None  # made once the weights have their initial values
         self.record: TangentRecord | None = None
 
-    def ask(self, y_BD: Tensor, t_B: Tensor, end_B: Tensor | None = None, weights: dict[str, Tensor] | None = None) -> Tensor:
+    def predict(self, y_BD: Tensor, t_B: Tensor, end_B: Tensor | None = None, weights: dict[str, Tensor] | None = None) -> Tensor:
         """F at (y, t); `end_B`: where the jump ends, the data where nothing is said; `weights` in place of the network's own."""
         if self.network.end is None:
             given: tuple[Any, ...] = (y_BD, self.time_input(t_B))
@@ -47,7 +47,7 @@ class ConsistencyModel(nn.Module):
         """F with the averaged weights."""
         assert self.ema is not None
         weights = self.ema.weights()
-        return lambda y_BD, t_B, end_B=None: self.ask(y_BD, t_B, end_B, weights).float()
+        return lambda y_BD, t_B, end_B=None: self.predict(y_BD, t_B, end_B, weights).float()
 
 
 @torch.no_grad()

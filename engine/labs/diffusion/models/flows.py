@@ -48,7 +48,7 @@ class Flow(ABC):
         """The consistency function f from the velocity F."""
 
     @abstractmethod
-    def reach(self, t_B: Tensor) -> Tensor:
+    def tangent_scale(self, t_B: Tensor) -> Tensor:
         """What the tangents of the JVP are multiplied by before it, so that no factor is large anywhere (sCM's rearrangement)."""
 
     @abstractmethod
@@ -64,7 +64,7 @@ class Flow(ABC):
         """0 at the data, 1 at the noise: the axis of every chart over time."""
 
     @abstractmethod
-    def at(self, share_B: Tensor) -> Tensor:
+    def at(self, noise_fraction_B: Tensor) -> Tensor:
         """The inverse of `noise_share`."""
 
     @abstractmethod
@@ -100,7 +100,7 @@ class TrigFlow(Flow):
     def jump(self, F_BD: Tensor, y_BD: Tensor, t_B: Tensor) -> Tensor:
         return _c(t_B) * y_BD - _s(t_B) * F_BD
 
-    def reach(self, t_B: Tensor) -> Tensor:
+    def tangent_scale(self, t_B: Tensor) -> Tensor:
         return torch.cos(t_B) * torch.sin(t_B)
 
     def residual(self, F_BD: Tensor, J_BD: Tensor, y_BD: Tensor, dy_BD: Tensor, t_B: Tensor, ramp: float = 1.0) -> Tensor:
@@ -110,8 +110,8 @@ class TrigFlow(Flow):
     def noise_share(self, t_B: Tensor) -> Tensor:
         return t_B * (2.0 / math.pi)
 
-    def at(self, share_B: Tensor) -> Tensor:
-        return share_B * (math.pi / 2.0)
+    def at(self, noise_fraction_B: Tensor) -> Tensor:
+        return noise_fraction_B * (math.pi / 2.0)
 
     def from_trig(self, y_BD: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:
         return y_BD, t_B
@@ -139,7 +139,7 @@ class LinearFlow(Flow):
     def jump(self, F_BD: Tensor, y_BD: Tensor, t_B: Tensor) -> Tensor:
         return y_BD + (1.0 - t_B).unsqueeze(1) * F_BD
 
-    def reach(self, t_B: Tensor) -> Tensor:
+    def tangent_scale(self, t_B: Tensor) -> Tensor:
         return 1.0 - t_B
 
     def residual(self, F_BD: Tensor, J_BD: Tensor, y_BD: Tensor, dy_BD: Tensor, t_B: Tensor, ramp: float = 1.0) -> Tensor:
@@ -149,8 +149,8 @@ class LinearFlow(Flow):
     def noise_share(self, t_B: Tensor) -> Tensor:
         return 1.0 - t_B
 
-    def at(self, share_B: Tensor) -> Tensor:
-        return 1.0 - share_B
+    def at(self, noise_fraction_B: Tensor) -> Tensor:
+        return 1.0 - noise_fraction_B
 
     def from_trig(self, y_BD: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:
         total_B = torch.cos(t_B) + torch.sin(t_B)

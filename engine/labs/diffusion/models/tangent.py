@@ -37,7 +37,7 @@ class Residual:
 
     F_BD: Tensor
     g_BD: Tensor
-    share_B: Tensor
+    noise_fraction_B: Tensor
     y_BD: Tensor
     t_B: Tensor
     dy_BD: Tensor
@@ -51,7 +51,7 @@ class TangentRecord:
     raw_B: Tensor  # |g| before shaping
     shaped_B: Tensor  # |g| after it
     derivative_B: Tensor | None  # |J|; None for objectives that need no derivative
-    share_B: Tensor
+    noise_fraction_B: Tensor
 
 
 def row_norms(x_BD: Tensor) -> Tensor:

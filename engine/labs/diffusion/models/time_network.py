@@ -106,5 +106,5 @@ class LogVariance(nn.Module):
         self.leave = nn.Linear(width, 1)
         self.leave.init_std = {"weight": 0.0}
 
-    def forward(self, share_B: Tensor) -> Tensor:
-        return self.leave(silu(self.embedding(share_B))).squeeze(1)
+    def forward(self, noise_fraction_B: Tensor) -> Tensor:
+        return self.leave(silu(self.embedding(noise_fraction_B))).squeeze(1)

@@ -42,9 +42,9 @@ def real_pictures(images: Images) -> RealPictures:
     network = _feature_networks.network(images)
     if network not in _known:
         with torch.no_grad():
-            features_PD = network(_feature_networks.spread(images.train_NCHW, POOL)).double()
-        dice = named_generator(0, "real pictures")
-        splits = [features_PD[torch.randperm(len(features_PD), generator=dice)] for _ in range(SPLITS)]
+            features_PD = network(_feature_networks.evenly_spaced(images.train_NCHW, POOL)).double()
+        generator = named_generator(0, "real pictures")
+        splits = [features_PD[torch.randperm(len(features_PD), generator=generator)] for _ in range(SPLITS)]
         apart = [frechet_distance(moments(split[:SAMPLES]), moments(split[SAMPLES:])) for split in splits]
         kernel = [kernel_distance(split[:SAMPLES], split[SAMPLES:]) for split in splits]
         rest = splits[0][SAMPLES:]

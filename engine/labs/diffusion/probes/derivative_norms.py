@@ -47,7 +47,7 @@ class DerivativeNorms(Probe):
         model: ConsistencyModel = step.model
         if self.fixed is None:
             self.fixed = pairs(step.lab.data, model.flow, shares(), next(model.parameters()).device)
-        for name, norm_N in zip(("space", "time"), derivative_norms(model.flow, model.ask, *self.fixed), strict=True):
+        for name, norm_N in zip(("space", "time"), derivative_norms(model.flow, model.predict, *self.fixed), strict=True):
             by_noise_K = norm_N.reshape(SHARES, POINTS).mean(dim=1)
             yield Reading(f"derivative/{name}", by_noise_K.mean())
             yield Reading(f"derivative/{name}_by_noise", by_noise_K)
@@ -60,8 +60,8 @@ def shares(n: int = SHARES) -> Tensor:
 
 def pairs(data: str, flow: Any, shares_K: Tensor, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor, Tensor]:
     """-> points on the way, dy/dt there and times, (K N, D), (K N, D), (K N,): the same pairs at every share."""
-    source, dice = cloud(data), named_generator(0, f"derivative_norms/{data}")
-    y, z = source.sample(POINTS, dice), torch.randn(POINTS, source.d, generator=dice)
+    source, generator = cloud(data), named_generator(0, f"derivative_norms/{data}")
+    y, z = source.sample(POINTS, generator), torch.randn(POINTS, source.d, generator=generator)
     t = flow.at(shares_K).repeat_interleave(POINTS)
     y, z = y.repeat(len(shares_K), 1), z.repeat(len(shares_K), 1)
     return flow.mix(y, z, t).to(device), flow.velocity(y, z, t).to(device), t.to(device)

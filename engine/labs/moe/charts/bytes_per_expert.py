@@ -45,10 +45,10 @@ class BytesPerExpert(Chart):
         if counts_EV is None:
             return None
         text_V = counts_EV.sum(axis=0) / counts_EV.sum()
-        rows = [{"expert": "whole text", "gets": "100 %", "its bytes, and how often chance would have it (×1)": _diet(text_V, text_V)}]
+        rows = [{"expert": "whole text", "gets": "100 %", "its bytes, and how often chance would have it (×1)": top_bytes(text_V, text_V)}]
         for expert in np.argsort(-counts_EV.sum(axis=1), kind="stable"):
             got = counts_EV[expert].sum()
-            said = _diet(counts_EV[expert] / got, text_V) if got else "nothing"
+            said = top_bytes(counts_EV[expert] / got, text_V) if got else "nothing"
             share = f"{100 * got / counts_EV.sum():.1f} %"
             rows.append(dict(zip(rows[0], (str(expert), share, said), strict=True)))
         return pl.DataFrame(rows)
@@ -139,7 +139,7 @@ def _cells(counts_EV: np.ndarray, names: Sequence[int]) -> tuple[list[list[float
     return z, said
 
 
-def _diet(share_V: np.ndarray, text_V: np.ndarray) -> str:
+def top_bytes(share_V: np.ndarray, text_V: np.ndarray) -> str:
     """The commonest bytes of one expert, each with its share and that share over the text's."""
     best = [int(b) for b in np.argsort(-share_V, kind="stable")[:TOP] if share_V[b] > 0]
     return " · ".join(f"{byte_name(b)} {100 * share_V[b]:.0f} % (×{share_V[b] / text_V[b]:.1f})" for b in best)

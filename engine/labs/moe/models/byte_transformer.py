@@ -16,7 +16,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from engine.labs.common.models.attention_tap import AttentionTap
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.router_scores import Router
+from engine.labs.moe.models.router_scores import RouterModule
 
 VOCABULARY = 256
 
@@ -24,7 +24,9 @@ VOCABULARY = 256
 class ByteTransformer(nn.Module):
     """`forward(ids_BL) -> (logits_BLV, losses)`; `losses` are the routers' auxiliary losses, summed over the layers."""
 
-    def __init__(self, d: int, layers: int, heads: int, context: int, experts: int, hidden: int, make_router: Callable[[], Router]) -> None:
+    def __init__(
+        self, d: int, layers: int, heads: int, context: int, experts: int, hidden: int, make_router: Callable[[], RouterModule]
+    ) -> None:
         super().__init__()
         self.context = context
         self.embedding = nn.Embedding(VOCABULARY, d)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.labs.moe.models.experts import experts
-from engine.labs.moe.models.router_scores import Router
+from engine.labs.moe.models.router_scores import RouterModule
 from engine.labs.moe.models.routing import RoutingRecord
 from kernels.moe_route.sort import moe_sort, permute, restore
 
@@ -20,7 +20,7 @@ from kernels.moe_route.sort import moe_sort, permute, restore
 class MoELayer(nn.Module):
     """y_t = sum over the k chosen experts e of w_te W_out[e] gelu(W_in[e] x_t)."""
 
-    def __init__(self, d: int, experts: int, hidden: int, router: Router) -> None:
+    def __init__(self, d: int, experts: int, hidden: int, router: RouterModule) -> None:
         super().__init__()
         self.router = router
         self.weight_in = nn.Parameter(torch.empty(experts, hidden, d))

@@ -12,7 +12,7 @@ from engine.labs.moe.models.routing import RoutingRecord
 from kernels.moe_route.moe_route import moe_route, runner_for
 
 
-class Router(nn.Module):
+class RouterModule(nn.Module):
     """Base of every router module.  `forward(x_TD, ids_T) -> RoutingRecord`; ids are the bytes of the text at the T positions."""
 
     def __init__(self, experts: int, k: int) -> None:
@@ -31,7 +31,7 @@ class Router(nn.Module):
         """Once per optimizer step; never from inside a forward pass, which recomputation and accumulation repeat."""
 
 
-class LinearRouter(Router):
+class LinearRouter(RouterModule):
     """A router with one weight row per expert; its score is the inner product with the token."""
 
     def __init__(self, d: int, experts: int, k: int, init_factor: float = 1.0) -> None:

@@ -1,6 +1,6 @@
 """Counts of independent tokens: the binomial distribution, exactly, at any number of tokens that a panel allows.
 
-Only numpy: a fork of the zygote has it already, and scipy would cost more than the panel.
+Only numpy: a fork of the fork server has it already, and scipy would cost more than the panel.
 """
 
 from __future__ import annotations

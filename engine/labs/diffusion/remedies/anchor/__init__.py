@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import Choice
-from engine.labs.diffusion.remedies.objective import Ask
+from engine.labs.diffusion.remedies.objective import Network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +40,7 @@ class Anchor(Choice):
         """The same while only the velocity is learned, before any consistency loss."""
         return self.velocity_label(flow, t_B)
 
-    def loss(self, ask: Ask, flow: Flow, residual: Residual) -> Tensor | None:
+    def loss(self, network: Network, flow: Flow, residual: Residual) -> Tensor | None:
         """-> the loss () on the velocity at the points of the batch, or None."""
         return None
 

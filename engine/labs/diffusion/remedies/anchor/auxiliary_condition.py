@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
 from engine.labs.diffusion.remedies.anchor import Anchor, velocity_loss
-from engine.labs.diffusion.remedies.objective import Ask
+from engine.labs.diffusion.remedies.objective import Network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,5 +37,5 @@ class AuxiliaryCondition(Anchor):
     def velocity_label(self, flow: Flow, t_B: Tensor) -> tuple[Tensor, Tensor | None]:
         return t_B, t_B
 
-    def loss(self, ask: Ask, flow: Flow, residual: Residual) -> Tensor:
-        return self.weight * velocity_loss(ask(residual.y_BD, *self.velocity_label(flow, residual.t_B)), residual.dy_BD)
+    def loss(self, network: Network, flow: Flow, residual: Residual) -> Tensor:
+        return self.weight * velocity_loss(network(residual.y_BD, *self.velocity_label(flow, residual.t_B)), residual.dy_BD)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
 from engine.labs.diffusion.remedies.anchor import Anchor, velocity_loss
-from engine.labs.diffusion.remedies.objective import Ask
+from engine.labs.diffusion.remedies.objective import Network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,5 +49,5 @@ class ExpandedInterval(Anchor):
         half = torch.arange(len(t_B), device=t_B.device) < len(t_B) // 2
         return torch.where(half, t_B, flow.mirror(t_B)), None
 
-    def loss(self, ask: Ask, flow: Flow, residual: Residual) -> Tensor:
-        return self.weight * velocity_loss(ask(residual.y_BD, *self.velocity_label(flow, residual.t_B)), residual.dy_BD)
+    def loss(self, network: Network, flow: Flow, residual: Residual) -> Tensor:
+        return self.weight * velocity_loss(network(residual.y_BD, *self.velocity_label(flow, residual.t_B)), residual.dy_BD)

@@ -33,7 +33,7 @@ class Coefficients(NamedTuple):
 class Diffusion(Choice):
     """What does the network see, what must it predict, and how much noise is there?"""
 
-    def sigma(self, share_B: Tensor) -> Tensor:
+    def sigma(self, noise_fraction_B: Tensor) -> Tensor:
         """Noise level at a share in (0, 1) of its training distribution; the inverse of its distribution function."""
         raise TypeError(f"{type(self).__name__} must define sigma(share)")
 
@@ -44,17 +44,17 @@ class Diffusion(Choice):
     def training_pair(self, clean: Tensor, noise: Tensor, sigma_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> what the network sees, its label and what it should answer, for pictures (B, C, H, W) and noise of deviation 1."""
         c = self.coefficients(sigma_B)
-        noisy = clean + spread(sigma_B, clean) * noise
-        target = (clean - spread(c.skip, clean) * noisy) / spread(c.out, clean)
-        return spread(c.into, clean) * noisy, c.label, target
+        noisy = clean + per_picture(sigma_B, clean) * noise
+        target = (clean - per_picture(c.skip, clean) * noisy) / per_picture(c.out, clean)
+        return per_picture(c.into, clean) * noisy, c.label, target
 
     def denoise(self, network: Network, x: Tensor, sigma: Tensor) -> Tensor:
         """D(x; sigma) for pictures that share the noise level `sigma` ()."""
         c = self.coefficients(sigma.to(x.device).expand(len(x)))
-        answer = network((spread(c.into, x) * x).to(x.dtype), c.label.to(x.dtype))
-        return (spread(c.skip, x) * x + spread(c.out, x) * answer).to(x.dtype)
+        answer = network((per_picture(c.into, x) * x).to(x.dtype), c.label.to(x.dtype))
+        return (per_picture(c.skip, x) * x + per_picture(c.out, x) * answer).to(x.dtype)
 
 
-def spread(numbers_B: Tensor, like: Tensor) -> Tensor:
+def per_picture(numbers_B: Tensor, like: Tensor) -> Tensor:
     """(B,) -> (B, 1, 1, 1), to multiply pictures with."""
     return numbers_B.view(-1, *[1] * (like.ndim - 1))

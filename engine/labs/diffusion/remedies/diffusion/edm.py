@@ -29,8 +29,8 @@ class Edm(Diffusion):
     p_mean: float = knob(-1.2, "mean of ln σ", source="EDM: -1.2", ge=-5.0, le=5.0)
     p_std: float = knob(1.2, "standard deviation of ln σ", source="EDM: 1.2", ge=0.01, le=5.0)
 
-    def sigma(self, share_B: Tensor) -> Tensor:
-        return (self.p_mean + self.p_std * math.sqrt(2.0) * (2.0 * share_B - 1.0).erfinv()).exp()
+    def sigma(self, noise_fraction_B: Tensor) -> Tensor:
+        return (self.p_mean + self.p_std * math.sqrt(2.0) * (2.0 * noise_fraction_B - 1.0).erfinv()).exp()
 
     def coefficients(self, sigma_B: Tensor) -> Coefficients:
         variance_B = sigma_B.square() + SIGMA_DATA**2

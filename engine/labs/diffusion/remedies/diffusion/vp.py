@@ -25,9 +25,9 @@ class Vp(Diffusion):
     fails = "At high noise the prediction is easy and says little of the picture; at low noise it is hard and matters little to the eye."
     reading = "authors' code"
 
-    def sigma(self, share_B: Tensor) -> Tensor:
+    def sigma(self, noise_fraction_B: Tensor) -> Tensor:
         """σ = sqrt(1/ᾱ - 1) at t = 0.001 + 0.999 share."""
-        t_B = FIRST + (1.0 - FIRST) * share_B
+        t_B = FIRST + (1.0 - FIRST) * noise_fraction_B
         return (BETA_0 * t_B + 0.5 * (BETA_1 - BETA_0) * t_B.square()).expm1().sqrt()
 
     def coefficients(self, sigma_B: Tensor) -> Coefficients:

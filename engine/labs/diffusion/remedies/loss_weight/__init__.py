@@ -17,6 +17,6 @@ class LossWeight(Choice):
         """-> the part of the weight that is learned along, (B,) shares of noise -> (B,); None for most."""
         return None
 
-    def weigh(self, error_B: Tensor, share_B: Tensor, network: nn.Module | None) -> Tensor:
+    def weigh(self, error_B: Tensor, noise_fraction_B: Tensor, network: nn.Module | None) -> Tensor:
         """-> the loss () of the squared errors; `share_B` is 0 at the data and 1 at the noise."""
         raise TypeError(f"{type(self).__name__} must define weigh(error, share, network)")

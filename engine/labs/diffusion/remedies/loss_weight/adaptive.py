@@ -23,7 +23,7 @@ class Adaptive(LossWeight):
 
         return LogVariance(width, seed)
 
-    def weigh(self, error_B: Tensor, share_B: Tensor, network: nn.Module | None) -> Tensor:
+    def weigh(self, error_B: Tensor, noise_fraction_B: Tensor, network: nn.Module | None) -> Tensor:
         assert network is not None
-        w_B = network(share_B).float()
+        w_B = network(noise_fraction_B).float()
         return (w_B.exp() * error_B - w_B).mean()

@@ -15,5 +15,5 @@ class Constant(LossWeight):
     fails = "Times with large errors drown the others; the paper reports worse images, which a distribution in the plane does not show."
     reading = "paper"
 
-    def weigh(self, error_B: Tensor, share_B: Tensor, network: nn.Module | None) -> Tensor:
+    def weigh(self, error_B: Tensor, noise_fraction_B: Tensor, network: nn.Module | None) -> Tensor:
         return error_B.mean()

@@ -26,6 +26,6 @@ class ScaledNorm(LossWeight):
     c: float = knob(1e-3, "added to the error in the denominator", source="both: 0.001", group="remedy", ge=1e-12, le=10.0)
     cosine: bool = knob(True, "weight by the cosine, 1 at the noise and 0 at the data", source="FACM yes, MeanFlow no", group="remedy")
 
-    def weigh(self, error_B: Tensor, share_B: Tensor, network: nn.Module | None) -> Tensor:
-        beta_B = torch.sin(0.5 * torch.pi * share_B) if self.cosine else 1.0
+    def weigh(self, error_B: Tensor, noise_fraction_B: Tensor, network: nn.Module | None) -> Tensor:
+        beta_B = torch.sin(0.5 * torch.pi * noise_fraction_B) if self.cosine else 1.0
         return (beta_B * error_B / (error_B.detach() + self.c) ** self.p).mean()

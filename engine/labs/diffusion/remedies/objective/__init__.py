@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.labs.diffusion.models.flows import Flow, Velocity
     from engine.labs.diffusion.models.tangent import Residual
 
-Ask = Callable[..., Any]  # ask(y_BD, t_B, end_B=None) -> F_BD, in the time of the objective's flow
+Network = Callable[..., Any]  # ask(y_BD, t_B, end_B=None) -> F_BD, in the time of the objective's flow
 
 
 class Objective(Choice):
@@ -45,9 +45,9 @@ class Objective(Choice):
         """-> (B,) times drawn from the proposal, from the batch's normal and uniform numbers."""
         raise TypeError(f"{type(self).__name__} must define times(batch)")
 
-    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+    def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
         """-> F and where it should go.  `velocity`: of the exact flow or of a teacher, None for that of the pair; `progress`: 0 to 1."""
-        raise TypeError(f"{type(self).__name__} must define residual(ask, batch, velocity, progress)")
+        raise TypeError(f"{type(self).__name__} must define residual(network, batch, velocity, progress)")
 
     def point(self, batch: dict[str, Tensor], velocity: Velocity | None) -> tuple[Tensor, Tensor, Tensor]:
         """-> times, points on the way between the pairs of the batch, and dy/dt there."""

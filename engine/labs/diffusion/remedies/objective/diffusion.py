@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.labs.diffusion.remedies.objective import Ask
+from engine.labs.diffusion.remedies.objective import Network
 from engine.labs.diffusion.remedies.objective.trigflow import Trigflow
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class Diffusion(Trigflow):
     def knows_velocity(self) -> bool:
         return True
 
-    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+    def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
         from engine.labs.diffusion.models.tangent import Residual
 
         t_B, y_BD, dy_BD = self.point(batch, velocity)
-        F_BD = ask(y_BD, t_B)
+        F_BD = network(y_BD, t_B)
         return Residual(F_BD, dy_BD - F_BD.detach().float(), self.flow().noise_share(t_B), y_BD, t_B, dy_BD)

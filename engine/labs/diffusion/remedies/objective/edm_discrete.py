@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
-from engine.labs.diffusion.remedies.objective import Ask
+from engine.labs.diffusion.remedies.objective import Network
 from engine.labs.diffusion.remedies.objective.trigflow import log_noise
 from engine.labs.diffusion.remedies.objective.trigflow_discrete import TrigflowDiscrete
 
@@ -50,7 +50,7 @@ class EdmDiscrete(TrigflowDiscrete):
     def mirrors(self) -> bool:
         return False
 
-    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+    def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
         import torch
 
         from engine.labs.diffusion.datasets.plane import SIGMA_DATA
@@ -59,11 +59,11 @@ class EdmDiscrete(TrigflowDiscrete):
         flow = self.flow()
         t_B, y_BD, dy_BD = self.point(batch, velocity)
         near_B = self.steps(batch)[1]
-        F_BD = ask(y_BD, t_B)
+        F_BD = network(y_BD, t_B)
         with torch.no_grad():
             turn = (t_B - near_B).unsqueeze(1)
             y_near = torch.cos(turn) * y_BD - torch.sin(turn) * dy_BD
-            off_BD = flow.jump(F_BD.float(), y_BD, t_B) - flow.jump(ask(y_near, near_B).float(), y_near, near_B)
+            off_BD = flow.jump(F_BD.float(), y_BD, t_B) - flow.jump(network(y_near, near_B).float(), y_near, near_B)
             width = SIGMA_DATA * (torch.tan(t_B) - torch.tan(near_B))
             length_B = torch.hypot(row_norms(off_BD), torch.full_like(t_B, self.huber * math.sqrt(y_BD.shape[1])))
             scale_B = 0.5 * y_BD.shape[1] * torch.sin(t_B) / (width * length_B)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
-from engine.labs.diffusion.remedies.objective import Ask, Objective
+from engine.labs.diffusion.remedies.objective import Network, Objective
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,13 +53,13 @@ class MeanFlow(Objective):
         t_B, r_B = 1.0 - share_B2.amax(dim=1), 1.0 - share_B2.amin(dim=1)
         return t_B, torch.where(batch["uniform"] < self.equal_share, t_B, r_B)
 
-    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+    def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
         from engine.labs.diffusion.models.tangent import Residual, jvp
 
         flow = self.flow()
         t_B, y_BD, dy_BD = self.point(batch, velocity)
         r_B = self.spans(batch)[1]
-        reach_B = r_B - t_B
-        F_BD, J_BD = jvp(lambda y, t: ask(y, t, r_B), y_BD, t_B, reach_B.unsqueeze(1) * dy_BD, reach_B)
+        tangent_scale_B = r_B - t_B
+        F_BD, J_BD = jvp(lambda y, t: network(y, t, r_B), y_BD, t_B, tangent_scale_B.unsqueeze(1) * dy_BD, tangent_scale_B)
         g_BD = flow.residual(F_BD, J_BD, y_BD, dy_BD, t_B)
-        return Residual(ask(y_BD, t_B, r_B), g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD, J_BD)
+        return Residual(network(y_BD, t_B, r_B), g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD, J_BD)

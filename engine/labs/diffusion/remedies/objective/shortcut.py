@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
-from engine.labs.diffusion.remedies.objective import Ask, Objective
+from engine.labs.diffusion.remedies.objective import Network, Objective
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,12 +40,12 @@ class Shortcut(Objective):
     def times(self, batch: dict[str, Tensor]) -> Tensor:
         return 1.0 - (self.p_mean + self.p_std * batch["normal"][:, 0]).exp().atan() * (2.0 / math.pi)
 
-    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+    def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
         from engine.labs.diffusion.models.tangent import Residual, jvp
 
         flow = self.flow()
         t_B, y_BD, dy_BD = self.point(batch, velocity)
-        reach_B = flow.reach(t_B)
-        F_BD, J_BD = jvp(ask, y_BD, t_B, reach_B.unsqueeze(1) * dy_BD, reach_B)
+        tangent_scale_B = flow.tangent_scale(t_B)
+        F_BD, J_BD = jvp(network, y_BD, t_B, tangent_scale_B.unsqueeze(1) * dy_BD, tangent_scale_B)
         g_BD = flow.residual(F_BD, J_BD, y_BD, dy_BD, t_B)
-        return Residual(ask(y_BD, t_B), g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD, J_BD)
+        return Residual(network(y_BD, t_B), g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD, J_BD)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
-from engine.labs.diffusion.remedies.objective import Ask, Objective
+from engine.labs.diffusion.remedies.objective import Network, Objective
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ class TrigflowDiscrete(Objective):
         upper_B = torch.searchsorted(grid_N, sigma_B).clamp(1, self.points)
         return torch.atan(grid_N[upper_B] / SIGMA_DATA), torch.atan(grid_N[upper_B - 1] / SIGMA_DATA)
 
-    def residual(self, ask: Ask, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
+    def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
         import torch
 
         from engine.labs.diffusion.models.tangent import Residual
@@ -60,11 +60,11 @@ class TrigflowDiscrete(Objective):
         flow = self.flow()
         t_B, y_BD, dy_BD = self.point(batch, velocity)
         t, near = t_B.unsqueeze(1), self.steps(batch)[1].unsqueeze(1)
-        F_BD = ask(y_BD, t_B)
+        F_BD = network(y_BD, t_B)
         ramp = min(1.0, progress / self.warmup) if self.warmup else 1.0
         with torch.no_grad():
             F = F_BD.float()
-            F_near = ask(torch.cos(t - near) * y_BD - torch.sin(t - near) * dy_BD, near.squeeze(1)).float()
+            F_near = network(torch.cos(t - near) * y_BD - torch.sin(t - near) * dy_BD, near.squeeze(1)).float()
             change = (torch.cos(t - near) * F - F_near) / torch.sin(t - near)
             g_BD = torch.cos(t) * (-torch.cos(near) * (F - dy_BD) - ramp * torch.sin(near) * (y_BD + change))
         return Residual(F_BD, g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD)

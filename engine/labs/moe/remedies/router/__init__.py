@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from engine.declare.knobs import Choice
 
 if TYPE_CHECKING:
-    from engine.labs.moe.models.router_scores import Router as RouterModule
+    from engine.labs.moe.models.router_scores import RouterModule
 
 
-class Router(Choice):
-    """Which expert does a token go to, and what keeps the experts busy?  An answer is a file here, such as loss_free.py."""
+class RouterChoice(Choice):
+    """Which expert does a token go to, and what keeps the experts busy?"""
 
     def build(self, d: int, experts: int, init_factor: float) -> RouterModule:
         """-> the router of one layer for tokens of width `d`; `init_factor` scales the usual starting weights."""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from engine.labs.moe.models.router_scores import Router as RouterModule
+from engine.labs.moe.models.router_scores import RouterModule
 from engine.labs.moe.models.routing import RoutingRecord
-from engine.labs.moe.remedies.router import Router
+from engine.labs.moe.remedies.router import RouterChoice
 
 
-class Hash(Router):
+class Hash(RouterChoice):
     idea = (
         "Nothing is learned: a byte always goes to the expert with its number modulo the number of experts. "
         "Nothing can collapse, because nothing can move; how even the load is depends on how often each byte occurs."

@@ -13,10 +13,10 @@ from torch import Tensor
 from engine.declare.knobs import knob
 from engine.labs.moe.models.router_scores import LinearRouter, route
 from engine.labs.moe.models.routing import RoutingRecord
-from engine.labs.moe.remedies.router import Router
+from engine.labs.moe.remedies.router import RouterChoice
 
 
-class LossFree(Router):
+class LossFree(RouterChoice):
     idea = (
         "After each step every expert that got less than its share has a small constant added to its bias, "
         "and every expert that got more has it taken away. "

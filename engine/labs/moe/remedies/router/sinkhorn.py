@@ -11,10 +11,10 @@ from torch import Tensor
 from engine.declare.knobs import knob
 from engine.labs.moe.models.router_scores import LinearRouter, route, top_k
 from engine.labs.moe.models.routing import RoutingRecord
-from engine.labs.moe.remedies.router import Router
+from engine.labs.moe.remedies.router import RouterChoice
 
 
-class Sinkhorn(Router):
+class Sinkhorn(RouterChoice):
     idea = (
         "In training each batch is shared out: a number g per expert is added to the scores so that every expert's share of the "
         "(soft) assignments is the same, and each token goes where its score plus g is largest. The result is weighted by the plain "

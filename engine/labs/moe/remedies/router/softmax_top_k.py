@@ -13,10 +13,10 @@ from torch import Tensor
 from engine.declare.knobs import knob
 from engine.labs.moe.models.router_scores import LinearRouter, route
 from engine.labs.moe.models.routing import RoutingRecord
-from engine.labs.moe.remedies.router import Router
+from engine.labs.moe.remedies.router import RouterChoice
 
 
-class SoftmaxTopK(Router):
+class SoftmaxTopK(RouterChoice):
     idea = (
         "Each token goes to the k experts with the largest softmax probability and its result is weighted by that probability. "
         "An extra loss is lowest when all experts get the same share, so gradient descent itself pushes the router towards balance."

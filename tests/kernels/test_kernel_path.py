@@ -11,17 +11,17 @@ import torch
 from engine.core.catalog import Catalog
 from engine.labs.common.norms import norms
 from engine.labs.lab import Lab
-from engine.labs.moe.remedies.router import Router
+from engine.labs.moe.remedies.router import RouterChoice
 from engine.worker.fit import train
 from kernels import launch
-from kernels.launch import CHOICE, Choice
+from kernels.launch import KERNEL_PATH, KernelPath
 from kernels.tensor_stats.tensor_stats import KERNEL, reference, tensor_stats
 from tests.support.small_labs import SMALL
 from tests.support.tiny_lab import Recorded, Tiny, new_folder
 
 
 def test_a_cpu_takes_the_reference_and_tells_why() -> None:
-    choice, told = Choice(), []
+    choice, told = KernelPath(), []
     choice.listeners.append(told.append)
     for _ in range(3):
         assert choice.runner(KERNEL, torch.device("cpu")) is None
@@ -38,7 +38,7 @@ def test_a_fallback_on_a_machine_with_a_gpu_warns_once(monkeypatch: pytest.Monke
         raise RuntimeError("CUDA_ERROR_NO_BINARY_FOR_GPU")
 
     monkeypatch.setattr(launch, "Gpu", broken)
-    choice = Choice()
+    choice = KernelPath()
     with pytest.warns(RuntimeWarning, match="falls back to plain torch: RuntimeError: CUDA_ERROR_NO_BINARY"):
         assert choice.runner(KERNEL, torch.device("cuda", 0)) is None
     assert choice.runner(KERNEL, torch.device("cuda", 0)) is None, "and is silent from then on"
@@ -58,12 +58,12 @@ def test_statistics_agree_with_norms_on_a_cpu() -> None:
 
 def curves(lab: Lab, mode: str, data: Path) -> dict[str, dict[int, str]]:
     """Everything that a run tells, as its bits."""
-    CHOICE.prefer(mode)
+    KERNEL_PATH.prefer(mode)
     folder = new_folder(data)
     try:
         train(lab, folder)
     finally:
-        CHOICE.prefer("auto")
+        KERNEL_PATH.prefer("auto")
     return Recorded(folder).timeless()
 
 
@@ -85,7 +85,7 @@ def test_auto_and_reference_give_the_same_bytes_in_every_lab_on_a_cpu(name: str,
     assert auto == reference
 
 
-@pytest.mark.parametrize("answer", Router.answers())
+@pytest.mark.parametrize("answer", RouterChoice.answers())
 def test_auto_and_reference_give_the_same_bytes_with_every_router_on_a_cpu(answer: str, tmp_path: Path) -> None:
     knobs = {"device": "cpu", "steps": 4, **SMALL["moe"], "router": answer}
     auto, reference = (curves(LABS["moe"].model_validate({**knobs, "kernels": mode}), mode, tmp_path) for mode in ("auto", "reference"))

@@ -1,4 +1,4 @@
-"""A zygote that imports no torch and forks workers without a model; everything else of it is the real one."""
+"""A fork server that imports no torch and forks workers without a model; everything else of it is the real one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from engine.worker.fork_server import VERBS, Zygote
+from engine.worker.fork_server import VERBS, ForkServer
 from tests.support.fake import worker
 
 
@@ -23,4 +23,4 @@ def do_worker(request: dict[str, Any], files: list[int]) -> int:
 
 if __name__ == "__main__":
     VERBS["worker"] = do_worker
-    Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+    ForkServer(socket.socket(fileno=int(sys.argv[1]))).serve()
