@@ -1,7 +1,7 @@
 """The texts of the labs filled with what is measured: placeholders become numbers out of docs/measured/<lab>/<preset>.json.
 
 A text is filled when it is read, so a new measurement changes every page at once and no number can drift.  What has no record
-says so in its place.
+says so in its place; `verify` names it, and a record of other knobs, as an error.
 """
 
 from __future__ import annotations
@@ -20,10 +20,19 @@ from engine.declare.placeholders import Placeholder, PlaceholderError, replace
 
 MEASURED = ROOT / "docs" / "measured"
 UNKNOWN = "not measured yet"
+MILLION = " million"
 NARROW = 1.05  # two ends nearer to each other than this need three digits to be told apart, others two
 
 Document = dict[str, Any]
 Stamp = tuple[tuple[str, int, int], ...]
+
+
+class Unmeasured(PlaceholderError):
+    """A placeholder for which docs/measured has no number; the message says which record is missing or lacks it."""
+
+
+class Outdated(PlaceholderError):
+    """A placeholder whose record was measured with another preset or number of steps than today's."""
 
 
 class Filled:
@@ -87,15 +96,50 @@ def fill_text(text: str, lab: Document, preset: str = "", folder: Path = MEASURE
         return text
 
 
+def verify(lab: Document, folder: Path = MEASURED) -> None:
+    """Unmeasured or Outdated, in one sentence, for the first placeholder of the lab's unfilled texts that no record of today answers."""
+
+    def current(one: Placeholder, preset: str) -> str:
+        for name in one.presets:
+            _of_today(name, lab, folder)
+        return _exact(one, lab, preset, folder)
+
+    presets: Mapping[str, Document] = lab["presets"]
+    texts = [("", lab["story"]), *(("", note) for note in lab["chart_notes"].values()), *(("", panel["about"]) for panel in lab["panels"])]
+    texts += [(_base(presets, name), one[key]) for name, one in presets.items() for key in ("story", "see")]
+    for preset, text in texts:
+        replace(text, functools.partial(current, preset=preset))
+
+
+def _of_today(preset: str, lab: Document, folder: Path) -> None:
+    """Outdated when a record is of another preset, or its runs went on to another step than the preset's last.
+
+    A run that diverged may have ended early.
+    """
+    path = _path(lab, preset, folder)
+    found, steps = record(path) or {}, _knob(lab, preset, "steps")
+    mine = (lab["lab"], preset)
+    if found and (found.get("lab"), found.get("preset")) != mine:
+        raise Outdated(f"{_called(path)} is a record of {found.get('preset')} of {found.get('lab')}; measure {preset} again.")
+    for run in found.get("runs", []):
+        if run["status"] == "finished" and str(run["steps"]) != steps:
+            raise Outdated(f"{_called(path)} was measured over {run['steps']} steps, the preset has {steps} now; measure it again.")
+
+
 def _value(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
+    try:
+        return _exact(one, lab, preset, folder)
+    except Unmeasured:
+        return UNKNOWN
+
+
+def _exact(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
+    """What stands in the place of a placeholder; Unmeasured where no record tells it."""
     if one.verb == "cite":
         return one.rest
     if one.verb == "knob":
         return _knob(lab, preset, one.rest)
-    records = [record(folder / str(lab.get("lab")) / f"{name}.json") for name in one.presets]
-    columns = [statistic(found, one) if found else {} for found in records]
-    if not all(columns):
-        return UNKNOWN
+    columns = [_column(one, _path(lab, name, folder)) for name in one.presets]
     if one.verb == "count":
         values = columns[0].values()
         reached = sum(v is not None and (v > one.level if one.sign == ">" else v < one.level) for v in values)
@@ -104,6 +148,25 @@ def _value(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
         return band(list(columns[0].values()))
     top, bottom = columns
     return band([_quotient(top[seed], bottom[seed]) for seed in top if seed in bottom])
+
+
+def _column(one: Placeholder, path: Path) -> dict[Any, float | None]:
+    found = record(path)
+    if found is None:
+        raise Unmeasured(f"{_called(path)} does not exist, so nothing tells {one.metric}; measure the preset.")
+    column = statistic(found, one)
+    if not column:
+        raise Unmeasured(f"{_called(path)} does not hold {one.metric} ({one.stat}) for each of its seeds; measure the preset again.")
+    return column
+
+
+def _path(lab: Document, preset: str, folder: Path) -> Path:
+    return folder / str(lab.get("lab")) / f"{preset}.json"
+
+
+def _called(path: Path) -> str:
+    """A record as messages call it: LAB/PRESET.json."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def _quotient(top: float | None, bottom: float | None) -> float | None:
@@ -168,22 +231,36 @@ def band(values: Sequence[float | None]) -> str:
         return "never" if None in values else "not finite"
     low, high = min(kept), max(kept)
     digits = 3 if low > 0 and high < NARROW * low else 2
-    first, last = _printed(low, digits), _printed(high, digits)
+    first, last = _pair(low, high, digits)
     printed = first if first == last else f"{first} to {last}"
     return printed if len(kept) == len(values) else f"{printed} on {len(kept)} of {len(values)} seeds"
 
 
+def _pair(low: float, high: float, digits: int) -> tuple[str, str]:
+    """Both ends in one notation: "6.0e8", "4.0e12"; "4.9", "44 million"."""
+    first, last = _printed(low, digits), _printed(high, digits)
+    if first.endswith(MILLION) and "e" in last:
+        return _power(low, digits), last
+    if first.endswith(MILLION) and last.endswith(MILLION) and first != last:
+        return first.removesuffix(MILLION), last
+    return first, last
+
+
 def _printed(value: float, digits: int) -> str:
-    """ "16", "0.0069", "84,000", "19 million", "4e12"."""
+    """ "16", "0.0069", "84,000", "19 million", "4.0e12"."""
     size = abs(value)
     if value == int(value) and size < 1e5:
         return f"{int(value):,}"
     if size >= 1e9 or size < 1e-4:
-        mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
-        return f"{mantissa}e{int(power)}"
+        return _power(value, digits)
     if size >= 1e6:
-        return f"{_rounded(value / 1e6, digits)} million"
+        return _rounded(value / 1e6, digits) + MILLION
     return _rounded(value, digits)
+
+
+def _power(value: float, digits: int) -> str:
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return f"{mantissa}e{int(power)}"
 
 
 def _rounded(value: float, digits: int) -> str:

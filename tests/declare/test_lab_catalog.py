@@ -59,6 +59,20 @@ def test_the_document_is_computed_once_and_then_read(code: Path, tmp_path: Path)
     assert computed(code) == 1
 
 
+def test_the_cache_keeps_placeholders_and_the_numbers_are_those_at_the_time_of_reading(code: Path, tmp_path: Path) -> None:
+    story = "It ends at {band calm loss}."
+    module_file(code, started.DESCRIBE).write_text(CHILD.replace('{"lab": "toy"}', json.dumps({"lab": "toy", "story": story})))
+    data, record = tmp_path / "data", code / "docs" / "measured" / "toy" / "calm.json"
+    record.parent.mkdir(parents=True)
+    for value, printed in ((3, "3"), (17, "17")):
+        record.write_text(json.dumps({"runs": [{"seed": 0, "metrics": {"loss": value}}]}))
+        for read in (labs_document(data, root=code), cached(data, code)):
+            assert read is not None
+            assert read["labs"][0]["story"] == f"It ends at {printed}."
+    assert computed(code) == 1
+    assert lab_catalog.raw_document(data, root=code)["labs"][0]["story"] == story
+
+
 def test_any_change_of_the_code_computes_it_again(code: Path, tmp_path: Path) -> None:
     before = key(code)
     labs_document(tmp_path / "data", root=code)

@@ -22,12 +22,12 @@ class ExpertCapacity(Panel):
     title = "What a capacity limit drops, and what it costs"
     labs = ("moe",)
     formula = (
-        r"C=\Big\lceil\phi\frac{Tk}E\Big\rceil,\quad \text{dropped}=\sum_e\frac{\mathbb E\,(c_e-C)^+}{Tk},"
+        r"C=\lceil\phi\,Tk/E\rceil,\quad \text{dropped}=\frac{1}{Tk}\sum_e\mathbb{E}\,(c_e-C)^+,"
         r"\quad c_e\sim\mathrm{Bin}(T,\pi_e),\quad \pi_e\propto e^{-s},\quad \text{empty}=1-\frac{\text{kept}}{EC}"
     )
     about = (
-        "An expert's buffer often has a fixed size: C slots, φ times the fair share. Tokens that find it full skip the layer, "
-        "slots that nobody fills are computed all the same."
+        "On accelerators an expert often gets a buffer of fixed size: C slots, the capacity factor φ times the fair share. "
+        "Tokens that find it full skip the layer, empty slots are computed all the same."
     )
     paper = "Switch Transformers (Fedus et al. 2021, arXiv 2101.03961), eq. 3; GShard (Lepikhin et al. 2020, arXiv 2006.16668), section 2.2"
     reading = "capacity as in the papers; drops, FLOPs and bytes derived here from the shapes of the tensors"

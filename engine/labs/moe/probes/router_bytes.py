@@ -25,8 +25,8 @@ BYTES = 256
 FEW = 30  # tokens, below which an expert's diet says little: a share of 0.25 is then uncertain by 0.08
 MOST_LAYERS = 6  # in one picture, evenly spaced
 SAYS = (
-    "A column is an expert, its colours the kinds of bytes it received; at the left the whole validation text. "
-    f"Faded: fewer than {FEW} tokens; no column: none."
+    "A column is an expert, its colours the kinds of bytes it received on the validation text; at the left is the whole text, "
+    f"which chance would give. Faded: fewer than {FEW} tokens; no column: none."
 )
 
 
