@@ -1,18 +1,14 @@
 """CUDA kernels: what each computes and why so, what it compiles to, how it is proven, how fast it was measured to be."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from engine.core import device
 from kernels import recorded
 from pages.parts.kernels import one_kernel, standing
+from pages.parts.prose import prose
 
 st.title("CUDA kernels")
-st.markdown(
-    "Where a lab spends its time in many small operations on a GPU, one hand-written kernel does them in one pass over memory. "
-    "Plain torch runs everywhere else: **on a CPU no curve changes**."
-)
+prose("cuda")
 standing(device.gpus(), device.gpu_names())
 
 table = recorded.recorded()
@@ -26,5 +22,5 @@ for name in names:
     one_kernel(name, table["kernels"][name], recorded.benches(), bool(device.gpus()))
 
 st.header("How a kernel is proven without a GPU", anchor="proof")
-st.markdown(Path(__file__).with_name("cuda_proof.md").read_text())
+prose("cuda_proof")
 st.code("python -m engine kernels --check", language="bash")

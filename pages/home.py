@@ -9,6 +9,7 @@ from engine.core.paths import ROOT
 from engine.server.service import service
 from pages.parts.cards import broken_card, card, leave, skeletons
 from pages.parts.charts.live_chart import preload
+from pages.parts.prose import prose
 from pages.parts.runs.jobs import jobs
 
 leave()
@@ -16,10 +17,7 @@ preload()
 answer = service().labs()
 
 st.title("Break a training, watch it, cure it")
-st.markdown(
-    "Each card is a way in which a training goes wrong. **Break it** shows it live on this machine; "
-    "**Break it and cure it** trains a twin beside it, from the same start on the same data, with the remedy."
-)
+prose("home")
 st.fragment(jobs, run_every=1)()
 
 if answer["state"] == "computing":

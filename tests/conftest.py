@@ -112,6 +112,6 @@ def lab_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
     monkeypatch.setattr(Service, "wait_for_labs", lambda self, seconds=0: document)
     monkeypatch.setattr("engine.server.service._Catalog.refresh", lambda self: None)
     monkeypatch.setattr("engine.scheduler.supervisor.Supervisor.start", lambda self: None)
-    monkeypatch.setattr("engine.scheduler.forking.Fork server.start", lambda self: None)
+    monkeypatch.setattr("engine.scheduler.forking.ForkingExecutor.start", lambda self: None)
     yield service_module.service()
     service_module.close()

@@ -16,7 +16,7 @@ import pytest
 
 from engine.core import started
 from engine.core.paths import data_folder
-from tests.support.walls import directions, files, libraries
+from tests.support.walls import directions, files, libraries, names
 from tests.support.walls.tree import PACKAGES
 
 Wall = Callable[[Path], Iterator[str]]
@@ -48,8 +48,9 @@ def test_no_page_shares_its_name_with_a_package_or_a_standard_library_module() -
 
 ROOMS = sorted(folder.name for folder in (ROOT / "engine").iterdir() if (folder / "__init__.py").exists())
 STATIC = [
-    *(directions.upward, directions.sparse_line, directions.across_topics),
-    *(files.flat_modules, files.long_files, files.same_names, files.doors_with_code, files.module_strings),
+    *(directions.upward, directions.rings, directions.across_topics),
+    *(files.flat_modules, files.long_files, files.same_names, files.doors_with_code, files.module_strings, files.long_texts),
+    names.speaking_names,
 ]
 
 
@@ -61,10 +62,6 @@ def test_no_file_breaks_a_wall(wall: Wall) -> None:
 @pytest.mark.parametrize("group", libraries.ALLOWED)
 def test_a_room_loads_no_heavier_library_than_its_own(group: str) -> None:
     assert list(libraries.too_heavy(ROOT, group)) == []
-
-
-def test_long_texts_stand_in_markdown() -> None:
-    assert list(files.long_texts(ROOT)) == []
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -141,6 +138,10 @@ PLANTS = {  # rule -> what is written (file -> text), and the sentence that must
         {"engine/core/planted.py": f"X = ({'w' * 101!r}\n    {'w' * 100!r})\n"},
         "engine/core/planted.py: long text in Python, 201 characters",
     ),
+    "speaking name": (
+        {"engine/core/planted.py": "def hear(_told: str) -> str:\n    found = _told\n    return found\n"},
+        "engine/core/planted.py: speaking name, '_told'",
+    ),
 }
 
 
@@ -166,7 +167,7 @@ def test_a_planted_violation_is_named_by_file_and_rule_and_nothing_else_is(rule:
     try:
         for name, text in plants.items():
             (copy / name).write_text(text)
-        found = [said for wall in (*STATIC, files.long_texts) for said in wall(copy)]
+        found = [said for wall in STATIC for said in wall(copy)]
         if rule in NEEDS_INTERPRETER:
             found += libraries.too_heavy(copy, NEEDS_INTERPRETER[rule])
     finally:

@@ -10,8 +10,8 @@ ABOUT = About(
         r"y_i=\bigoplus_{e\in\mathrm{row}\,i} w_e\,x_{\mathrm{col}_e}",
         r"\bigoplus\in\{\textstyle\sum,\ \mathrm{mean},\ \max\}",
     ),
-    legend="N rows, M columns, E edges in compressed rows, D features. A strategy cuts the edges into tiles, one warp each; "
-    "rows that tiles share are added up in a second launch, in their order.",
+    legend="N rows, M columns, E edges in compressed rows, D features. A strategy (node, edge, split, merge, hierarchical) cuts the "
+    "edges into tiles, one warp each; shared rows are added up in a second launch.",
     minimum_bytes="4 bytes per edge for its column, 4 more with weights; each row of x that is read, and each row of the result, once.",
     used_by="Any graph network, by csr_spmm(graph, x, weights); no lab calls it yet. The transpose that gradients need is kept.",
     targets={

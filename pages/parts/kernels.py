@@ -16,6 +16,7 @@ from engine.core.paths import ROOT
 from kernels import recorded
 from pages.parts.charts.run_styles import COLOURS
 from pages.parts.knobs.texts import formula
+from pages.parts.prose import prose
 
 LONGEST_BENCH = 900  # seconds
 
@@ -93,10 +94,7 @@ def _registers(rows: Sequence[Mapping[str, Any]], budgets: Mapping[str, int]) ->
 
 def _load(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """How evenly each strategy cuts the edges of two graphs: counted from its tiles, without a GPU."""
-    st.markdown(
-        "The warp with the longest tile ends last. The chart shows that tile over the mean one; "
-        "a tile's work is its edges and its rows. `node` is even where the graph is, `merge` always."
-    )
+    prose("load")
     st.plotly_chart(evenness(rows), key=f"evenness-{name}")
     graph = st.segmented_control("Graph", list(dict.fromkeys(row["graph"] for row in rows)), default=rows[0]["graph"], key=f"graph-{name}")
     shown = [row for row in rows if row["graph"] == (graph or rows[0]["graph"])]

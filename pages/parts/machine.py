@@ -51,7 +51,7 @@ def slots() -> None:
         status = folder.status()
         message = [
             progress(folder.state(), status)[1],
-            _place(kind, n) if kind == "cpu" else f"GPU {folder.gpu() or kind}",
+            _slot_of(kind, n) if kind == "cpu" else f"GPU {folder.gpu() or kind}",
         ]
         process = folder.process()
         if process is not None:
@@ -68,7 +68,7 @@ def waiting() -> None:
     paused = order.paused()
     for place, run in enumerate(queue, 1):
         folder = RunFolder(service().data / "runs" / run)
-        _line(folder, "queued", f"place {place} · {_place(*needs(folder))} · {queue[run]}")
+        _line(folder, "queued", f"place {place} · {_slot_of(*needs(folder))} · {queue[run]}")
         with st.container(horizontal=True, gap="xsmall"):
             _change("Move up", "arrow_upward", f"up_{run}", order.move, run, -1, disabled=place == 1)
             _change("Move down", "arrow_downward", f"down_{run}", order.move, run, 1, disabled=place == len(queue))
@@ -126,7 +126,7 @@ def _line(folder: RunFolder, status: str, message: str) -> None:
         st.caption(f"by {spec.get('who') or 'unknown'}", width="content")
 
 
-def _place(kind: str, threads: int) -> str:
+def _slot_of(kind: str, threads: int) -> str:
     return f"{threads} CPU thread{'s' if threads != 1 else ''}" if kind == "cpu" else kind
 
 

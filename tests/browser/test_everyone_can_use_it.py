@@ -75,9 +75,9 @@ def test_the_form_is_filled_and_launched_from_the_keyboard(lab: Server, visitor:
     launch.wait_for(timeout=120_000)
     page.get_by_role("combobox", name="Start from the preset").focus()
     for _ in range(12):
-        page.keyboard.escalate("Tab")
+        page.keyboard.press("Tab")
         if launch.evaluate("button => button === document.activeElement"):
             break
     expect(launch).to_be_focused()
-    launch.escalate("Enter")
+    launch.press("Enter")
     page.wait_for_url("**/run?run=*")

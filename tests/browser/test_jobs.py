@@ -38,7 +38,7 @@ def nothing_left_running(lab: Server) -> Iterator[None]:
             os.kill(process.pid, signal.SIGKILL)
 
 
-def escalate(page: Page, name: str) -> None:
+def press(page: Page, name: str) -> None:
     """A button by its words; a shortcut may be told behind them."""
     named = page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( Shortcut .*)?$"))
     named.and_(page.locator("[data-testid^=stBaseButton]")).click()
@@ -83,25 +83,25 @@ def losses(folder: RunFolder) -> dict[int, float]:
 def test_a_run_is_held_continued_stopped_and_resumed_from_its_page(lab: Server, visitor: Callable[..., Page]) -> None:
     page, folder = launched(visitor, lab, ENDLESS)
     moving(page)
-    page.keyboard.escalate("h")
+    page.keyboard.press("h")
     badge(page, "held")
     process = folder.process()
     assert process is not None
     assert process.alive(), "a held run keeps its process"
-    escalate(page, "Continue")
+    press(page, "Continue")
     badge(page, "running")
     moving(page)
-    escalate(page, "Stop")
+    press(page, "Stop")
     badge(page, "stopped")
     soon(lambda: not process.alive())
 
     before = losses(folder)
     assert list(before) == list(range(len(before)))
-    escalate(page, "Resume")
+    press(page, "Resume")
     badge(page, "running")
     soon(lambda: len(losses(folder)) > len(before) + 5)
     moving(page)
-    page.keyboard.escalate("s")
+    page.keyboard.press("s")
     badge(page, "stopped")
     after = losses(folder)
     assert list(after) == list(range(len(after))), "no step is missing and none is there twice"
@@ -132,7 +132,7 @@ def test_run_again_repeats_every_loss_bit_for_bit(lab: Server, visitor: Callable
     page.get_by_role("tab", name="Provenance").click()
     for what in ("commit", "packages torch", "device", "dirty"):
         expect(page.get_by_role("cell", name=what, exact=True)).to_be_visible()
-    escalate(page, "Run again")
+    press(page, "Run again")
     page.wait_for_url(f"**/run?run={first.run}*20*")
     again = shown(page, lab)[1]
     expect(page.get_by_role("paragraph").filter(has=page.get_by_role("img"), has_text="finished")).to_have_count(2)
@@ -143,20 +143,20 @@ def test_run_again_repeats_every_loss_bit_for_bit(lab: Server, visitor: Callable
 def test_duplicate_fills_the_form_marks_what_changes_and_launches_it(lab: Server, visitor: Callable[..., Page]) -> None:
     page, first = launched(visitor, lab, f"steps=20 {TINY}")
     badge(page, "finished")
-    escalate(page, "Duplicate")
+    press(page, "Duplicate")
     page.wait_for_url("**/build?*from=*")
     field = page.get_by_role("textbox", name="lr: peak learning rate")
     expect(field).to_have_value("0.001")
     field.fill("0.02")
-    field.escalate("Enter")
+    field.press("Enter")
     expect(page.get_by_text("was 0.001")).to_be_visible()
     expect(page.get_by_text("1 changed")).to_be_visible()
     field.fill("much")
-    field.escalate("Enter")
+    field.press("Enter")
     expect(page.get_by_role("alert").filter(has_text="lr=much is not a number")).to_be_visible()
     expect(page.get_by_role("button", name="Launch", exact=True)).to_be_disabled()
     field.fill("0.02")
-    field.escalate("Enter")
+    field.press("Enter")
     page.get_by_role("button", name="Launch", exact=True).click()
     page.wait_for_url("**/run?run=*")
     second = shown(page, lab)[0]
@@ -179,11 +179,11 @@ def test_a_row_is_ticked_opened_and_deleted(lab: Server, visitor: Callable[..., 
         expect(page.get_by_text("1 ticked")).to_be_visible()
 
     tick()
-    escalate(page, "Open")
+    press(page, "Open")
     page.wait_for_url(f"**/run?run={made.run}")
     page.goto(f"{lab.address}/runs?text={made.run}")
     tick()
-    escalate(page, "Delete")
+    press(page, "Delete")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(made.run)
     assert made.folder.path.exists()

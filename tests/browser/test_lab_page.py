@@ -33,7 +33,7 @@ def test_a_slider_moves_the_figure_in_place_and_makes_no_run(lab: Server, visito
     slider = page.get_by_role("slider", name=re.compile("^experts: experts of the layer")).first
     slider.focus()
     for _ in range(3):
-        slider.escalate("ArrowRight")
+        slider.press("ArrowRight")
     expect(page.get_by_text(re.compile("With 1,024 tokens, 96 experts"))).to_be_visible()
     changed = "(node, first) => node.data.find(t => t.name === 'mean')?.y[0] !== first"
     until(page, changed, node, mean[0])

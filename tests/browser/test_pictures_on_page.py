@@ -59,13 +59,13 @@ def test_pictures_appear_and_grow_while_the_training_goes_on(lab: Server, visito
     assert "step 2. A plain grey." in image.get_attribute("alt")
 
     slider.focus()
-    page.keyboard.escalate("Home")
+    page.keyboard.press("Home")
     shown(image, 0)
     expect(page.locator(".fl-pictures output")).to_have_text("1 of 2")
     step_of(made, 1.0)
     expect(page.locator(".fl-pictures output")).to_have_text("1 of 3")
     shown(image, 0)
-    page.keyboard.escalate("End")
+    page.keyboard.press("End")
     shown(image, 255)
     assert page.evaluate("[window.kept === document.querySelector('.fl-pictures img'), window.empty]") == [True, 0], "one node throughout"
     made.end("stopped")

@@ -15,7 +15,7 @@ from engine.runs.ending import ENDED
 from engine.runs.folder import all_runs
 from tests.browser.charts_on_page import chart, press_card, until
 from tests.browser.conftest import Server
-from tests.browser.test_jobs import ENDLESS, badge, escalate, launched, moving, points
+from tests.browser.test_jobs import ENDLESS, badge, launched, moving, points, press
 from tests.support.toy import until as soon
 
 pytestmark = pytest.mark.browser
@@ -71,7 +71,7 @@ def test_a_killed_server_comes_back_under_an_open_page_and_no_step_is_missing(al
     assert page.evaluate("window.neverReloaded === true")
     assert folder.process() == worker
     badge(page, "running")
-    escalate(page, "Stop")
+    press(page, "Stop")
     badge(page, "stopped")
     frame = open_run(folder.path)
     steps = frame.filter(frame["metric"] == "loss/train")["step"].to_list()

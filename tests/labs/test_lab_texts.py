@@ -50,13 +50,13 @@ def test_a_missing_measurement_is_named_and_the_page_says_so(records: Path) -> N
 
 
 def test_a_record_without_the_metric_is_named(records: Path) -> None:
-    changed(records / "moe" / "healthy.json", lambda told: told["runs"][1]["metrics"].pop("loss/validation"))
+    changed(records / "moe" / "healthy.json", lambda lab: lab["runs"][1]["metrics"].pop("loss/validation"))
     with pytest.raises(Unmeasured, match=r"moe/healthy\.json does not hold loss/validation \(last\)"):
         verify(ENTRIES["moe"], records)
 
 
 def test_a_record_of_other_knobs_or_of_another_preset_is_named(records: Path) -> None:
-    changed(records / "moe" / "healthy.json", lambda told: told["runs"][0].update(steps=200))
+    changed(records / "moe" / "healthy.json", lambda lab: lab["runs"][0].update(steps=200))
     with pytest.raises(Outdated, match=r"moe/healthy\.json was measured over 200 steps, the preset has 300 now"):
         verify(ENTRIES["moe"], records)
     shutil.copy(records / "moe" / "collapse.json", records / "moe" / "healthy.json")
@@ -66,14 +66,14 @@ def test_a_record_of_other_knobs_or_of_another_preset_is_named(records: Path) ->
 
 def test_another_measurement_is_another_text(records: Path) -> None:
     before = fill({"labs": [ENTRIES["moe"]]}, records)["labs"][0]["presets"]["healthy"]["see"]
-    changed(records / "moe" / "healthy.json", lambda told: told["runs"][0]["metrics"].update({"loss/validation": 9.25}))
+    changed(records / "moe" / "healthy.json", lambda lab: lab["runs"][0]["metrics"].update({"loss/validation": 9.25}))
     after = fill({"labs": [ENTRIES["moe"]]}, records)["labs"][0]["presets"]["healthy"]["see"]
     assert before != after
     assert "2.3 to 9.2 nats per byte" in after
 
 
 @pytest.mark.parametrize(
-    ("written", "says"),
+    ("written", "sentence"),
     [
         ("{band colapse loss/validation}", 'No preset "colapse": did you mean "collapse"?'),
         ("{band collapse grad_nrom}", 'No metric "grad_nrom": did you mean "grad_norm"?'),
@@ -83,7 +83,7 @@ def test_another_measurement_is_another_text(records: Path) -> None:
     ],
 )
 def test_a_placeholder_that_names_nothing_fails_when_the_lab_is_loaded(
-    written: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beside = (ROOT / "engine" / "labs" / "moe" / "moe.md").read_text()
     other = tmp_path / "moe.md"
@@ -93,7 +93,7 @@ def test_a_placeholder_that_names_nothing_fails_when_the_lab_is_loaded(
         entry("moe", LABS["moe"])
     assert str(refused.value).startswith("moe.md: ")
     assert written in str(refused.value)
-    assert says in str(refused.value)
+    assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -106,9 +106,9 @@ def test_a_lab_without_its_text_says_where_it_belongs(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("name", LABS)
 def test_no_brace_of_a_placeholder_reaches_a_reader(name: str) -> None:
     lab = fill({"labs": [ENTRIES[name]]})["labs"][0]
-    told = [lab["story"], *lab["chart_notes"].values(), *(panel["about"] for panel in lab["panels"])]
-    told += [one[key] for one in lab["presets"].values() for key in ("story", "see")]
-    assert [text for text in told if re.search("[{}]", text)] == []
+    texts = [lab["story"], *lab["chart_notes"].values(), *(panel["about"] for panel in lab["panels"])]
+    texts += [one[key] for one in lab["presets"].values() for key in ("story", "see")]
+    assert [text for text in texts if re.search("[{}]", text)] == []
 
 
 def test_an_installed_package_carries_the_texts() -> None:

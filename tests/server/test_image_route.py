@@ -22,7 +22,7 @@ from tests.support.indexed_runs import Owners, begin
 PNG = b"\x89PNG\r\n\x1a\n picture"
 
 
-class Here:
+class ServiceOfRuns:
     """As much of a service as the route asks for."""
 
     def __init__(self, owner: Any) -> None:
@@ -33,7 +33,7 @@ Ask = Callable[..., Response]
 
 
 def asking(owner: Any) -> Ask:
-    endpoint = next(route.endpoint for route in routes(lambda: Here(owner)) if route.path == "/image")
+    endpoint = next(route.endpoint for route in routes(lambda: ServiceOfRuns(owner)) if route.path == "/image")
 
     def ask(tag: str = "", **query: Any) -> Response:
         headers = [(b"if-none-match", tag.encode())] if tag else []

@@ -109,14 +109,14 @@ def test_a_class_that_opens_the_page_at_once_asks_once() -> None:
     child = Counting()
     child.go.clear()
     answers = PanelAnswers(Local(), child)
-    answers: list[Any] = []
-    class_ = [threading.Thread(target=lambda: answers.append(answers.frames(LABS, "router_noise", {}))) for _ in range(30)]
+    given: list[Any] = []
+    class_ = [threading.Thread(target=lambda: given.append(answers.frames(LABS, "router_noise", {}))) for _ in range(30)]
     for one in class_:
         one.start()
     child.go.set()
     for one in class_:
         one.join(60)
-    assert len(answers) == 30
+    assert len(given) == 30
     assert len(child.questions) == 1
 
 

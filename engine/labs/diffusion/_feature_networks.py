@@ -95,7 +95,8 @@ def train(images: Images, report: Report = lambda phase: None) -> FeatureNetwork
                 labels_N = None if images.train_labels_N is None else images.train_labels_N[which_N]
                 optimizer.zero_grad()
                 losses = [
-                    functional.cross_entropy(logits, answer_N) for logits, answer_N in _asked(made, pictures[which_N], labels_N, generator)
+                    functional.cross_entropy(logits, answer_N)
+                    for logits, answer_N in _logits_and_answers(made, pictures[which_N], labels_N, generator)
                 ]
                 sum(weight * loss for weight, loss in zip((1.0, CLASS_WEIGHT), losses, strict=False)).backward()
                 optimizer.step()
@@ -109,7 +110,7 @@ def train(images: Images, report: Report = lambda phase: None) -> FeatureNetwork
 def accuracy(made: FeatureNetwork, images: Images) -> dict[str, float]:
     """Share of right answers on the validation pictures, by question."""
     generator, labels_N = named_generator(SEED, "features/validation"), images.validation_labels_N
-    asked = _asked(made, images.validation_NCHW, labels_N, generator)
+    asked = _logits_and_answers(made, images.validation_NCHW, labels_N, generator)
     right = [float((logits.argmax(dim=1) == answer_N).double().mean()) for logits, answer_N in asked]
     return dict(zip(("change", "class"), right, strict=False))
 
@@ -119,7 +120,9 @@ def digest(made: FeatureNetwork) -> str:
     return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in made.state_dict().values())).hexdigest()
 
 
-def _asked(made: FeatureNetwork, x_NCSS: Tensor, labels_N: Tensor | None, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+def _logits_and_answers(
+    made: FeatureNetwork, x_NCSS: Tensor, labels_N: Tensor | None, generator: torch.Generator
+) -> list[tuple[Tensor, Tensor]]:
     """-> logits and right answers for each question."""
     change_N = torch.randint(len(CHANGES), (len(x_NCSS),), generator=generator)
     logits = made.logits(changed(x_NCSS, change_N, torch.randn(x_NCSS.shape, generator=generator)))

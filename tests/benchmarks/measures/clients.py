@@ -77,14 +77,14 @@ class Clients(Benchmark):
                 break
             self.say(f"page actions, round {n + 1} of {rounds}")
             for page, made in zip(pages, writing.runs, strict=False):
-                for name, escalate, condition in (
+                for name, press, condition in (
                     ("linear axis", page.get_by_role("radio", name="linear"), AXIS.format("linear")),
                     ("log axis", page.get_by_role("radio", name="log", exact=True), AXIS.format("log")),
                     ("to Runs", page.get_by_role("link", name="Runs"), HEADING.format("Runs")),
                     ("to the gallery", page.get_by_role("link", name="Gallery"), HEADING.format("Break a training")),
                 ):
                     page.evaluate(TIMED, condition)
-                    escalate.first.click()
+                    press.first.click()
                     taken.setdefault(name, []).append(page.evaluate("() => window.answered"))
                 opened(page, server, made.run)
         return taken

@@ -40,7 +40,7 @@ def upward(root: Path) -> Iterator[str]:
             yield f"{arrow.file}: arrow up, {here} may not import {there} (line {arrow.line}: {arrow.target})"
 
 
-def sparse_line(root: Path) -> Iterator[str]:
+def rings(root: Path) -> Iterator[str]:
     """Files that import each other in a circle, imports inside functions and under TYPE_CHECKING included; one sentence a ring."""
     files: dict[str, str] = {}
     to: dict[str, set[str]] = {}
