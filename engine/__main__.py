@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
     """Complains in one sentence and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
-        raise Refusal(BAD_USAGE, f"{message[:1].upper()}{message[1:]}; `{self.prog} --help` tells what is allowed.")
+        raise Refusal(BAD_USAGE, f"{message[:1].upper()}{message[1:]}; `{self.prog} --help` says what is allowed.")
 
 
 def verbs() -> list[str]:
@@ -37,7 +37,7 @@ def overview() -> str:
     folder = Path(commands.__path__[0])
     first = {v: (ast.get_docstring(ast.parse((folder / f"{v}.py").read_text())) or "").splitlines()[0] for v in verbs()}
     lines = [f"  {verb:<10}{text}" for verb, text in first.items()]
-    return "\n".join(["python -m engine VERB …", "", *lines, "", "`python -m engine VERB --help` tells more of one verb."])
+    return "\n".join(["python -m engine VERB …", "", *lines, "", "`python -m engine VERB --help` says more of one verb."])
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -153,7 +153,7 @@ def _exact(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
 def _column(one: Placeholder, path: Path) -> dict[Any, float | None]:
     found = record(path)
     if found is None:
-        raise Unmeasured(f"{_called(path)} does not exist, so nothing tells {one.metric}; measure the preset.")
+        raise Unmeasured(f"{_called(path)} does not exist, so {one.metric} is not known; measure the preset.")
     column = statistic(found, one)
     if not column:
         raise Unmeasured(f"{_called(path)} does not hold {one.metric} ({one.stat}) for each of its seeds; measure the preset again.")

@@ -25,7 +25,7 @@ def against(folder: RunFolder, executor: Executor) -> str:
     try:
         other = other_data(then, executor.data_today(folder))
     except DataUnknown as problem:
-        return f"{folder.run} cannot go on, for nobody can tell whether its data is still the same: {problem}."
+        return f"{folder.run} cannot go on, for it is not known whether its data is still the same: {problem}."
     if other:
         return f"{folder.run} cannot go on, for it was trained on other data than there is here today: {other}; run it again instead."
     return ""

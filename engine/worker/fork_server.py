@@ -2,7 +2,7 @@
 
 It is started by a server over a socket pair (`python -m engine.worker.fork_server FD`) and never touches CUDA, so a
 fork is as good as a fresh interpreter, and seconds faster.  Every child leads its own session and
-outlives server and fork server.  The fork server reaps its children, tells how workers ended, and leaves when
+outlives the lab's server and this process.  The fork server collects its children, writes down how workers ended, and leaves when
 its server is gone and no child lives.
 
 A message is one JSON object per packet.  Requests: {"id", "verb", …} with the files a child needs attached.

@@ -102,6 +102,6 @@ def broken_card(error: Mapping[str, str]) -> None:
     """A file that could not be read says so on its own card and hides no other."""
     with st.container(border=True):
         st.markdown(f"### :red[:material/error:] `{error['file']}` could not be read")
-        st.markdown("Mend the file and reload this page; every other card works.")
+        st.markdown("Correct the file and reload this page; every other card works.")
         with st.expander("What Python said"):
             st.code(error["says"], language=None, wrap_lines=True)

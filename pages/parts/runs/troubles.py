@@ -53,9 +53,9 @@ def stopping(waited: float) -> str:
     """How hard the worker is asked by now."""
     terminate, kill = service().supervisor.terminate_after, service().supervisor.kill_after
     if waited < terminate:
-        return f"Asked to stop; it saves and ends. If it does not, it is told to terminate after {terminate:.0f} s."
+        return f"Asked to stop; it saves and ends. If it does not, it is terminated (SIGTERM) after {terminate:.0f} s."
     if waited < kill:
-        return f"It has not answered to stop for {waited:.0f} s and was told to terminate (SIGTERM); after {kill:.0f} s it is killed."
+        return f"It has not answered to stop for {waited:.0f} s and was sent SIGTERM; after {kill:.0f} s it is killed."
     return "It answered neither to stop nor to SIGTERM, and is being killed (SIGKILL)."
 
 

@@ -64,7 +64,7 @@ class Clients(Benchmark):
         p95 = sorted(every)[int(0.95 * len(every))]
         slowest = max(taken, key=lambda name: median(taken[name]))
         return [
-            Figure("updates lost, all clients together", lost, "steps", note=f"of {sum(made.step for made in runs):,} told; none may be"),
+            Figure("updates lost, all clients together", lost, "steps", note=f"of {sum(made.step for made in runs):,} sent; none may be"),
             Figure("page action, median", median(every) / 1e3, "s", 1.0, f"95 % within {p95 / 1e3:.2f} s", REASON),
             Figure(f"slowest kind of action, median ({slowest})", median(taken[slowest]) / 1e3, "s", 1.0, reason=REASON),
         ]

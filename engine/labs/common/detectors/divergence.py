@@ -25,7 +25,7 @@ class Divergence(Detector):
 
     The level is a bias-corrected moving average over 50 steps.  For the loss, too high means above where it began (the largest
     of the first 5 losses) and above its bar: the lowest that 1.5 × average + 0.4 × standard deviation over 200 steps has been.
-    For the norm of the whole gradient it means above 10 times the largest of its first 50 values.  Tells once per episode:
+    For the norm of the whole gradient it means above 10 times the largest of its first 50 values.  Fires once per episode:
     the level has to come back under the threshold first.
 
     Differs: from the usual rule (level above max(1.5 × best level, first loss)), because mere noise fired it.  Hence the slower

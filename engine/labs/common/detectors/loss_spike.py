@@ -20,7 +20,7 @@ class LossSpike(Detector):
     """Robust z of the log-loss against the 64 steps before it:  z = (log L - median) / (1.4826 MAD + 0.001), a spike when z > 6.
 
     The present value is never part of its own baseline.  Starts once the warm-up is over and 64 values are there.  Exceedances
-    fewer than 10 steps apart are one spike, told at its onset.  Non-finite losses belong to `nonfinite`, and a loss of 0 or less
+    fewer than 10 steps apart are one spike, reported at its onset.  Non-finite losses belong to `nonfinite`, and a loss of 0 or less
     has no logarithm: both are passed over."""
 
     watches = ("loss/train",)

@@ -18,7 +18,7 @@ class FeatureGrowth(Detector):
     """Fires when the squared norm of the last decoder block's features has stood above 10,000 times its first value (100
     times in length) for 20 steps in a row; a non-finite value counts as above.
 
-    Normalisation hides such a stream from the loss, so there is no spike to see: only its level tells.  Tells once per episode."""
+    Normalisation hides such a stream from the loss, so there is no spike to see: only its level shows it.  Fires once per episode."""
 
     watches = (METRIC,)
 

@@ -21,7 +21,7 @@ class TangentLevel(Detector):
 
     The level is a moving average over 50 steps of `tangent/derivative`, the beginning the median of its first 100 values.  A
     normalised tangent bounds loss and gradient, so a training can drift away for ever while neither spikes; its derivative shows it.
-    A non-finite value counts as too high.  Tells once per episode: the level has to come back under the threshold first."""
+    A non-finite value counts as too high.  Fires once per episode: the level has to come back under the threshold first."""
 
     watches = ("tangent/derivative",)
     fatal = True

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Tangent(Probe):
     """Mean length, over the training batch, of the tangent that the network is asked to follow.
 
-    The loss sees only the shaped one.  What tells whether a training is sound is the raw one, and in it the derivative dF/dt."""
+    The loss sees only the shaped one.  What shows whether a training is sound is the raw one, and in it the derivative dF/dt."""
 
     price = "cheap"
     needs = "consistency"

@@ -17,7 +17,7 @@ class RouterCertainty(Probe):
     A small margin is an unstable choice: a tiny change of the weights, or a coarser number format, sends the token elsewhere.  The
     entropy is that of the softmax also where the gate is a sigmoid; the margin is that of the scores by which the choice was made, a
     bias included.  A router without logits gives no reading, and one that shares out its batch no margin.  On CUDA the kernel that
-    routes tells both."""
+    routes measures both."""
 
     price = "cheap"
     every = 10

@@ -14,7 +14,7 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 class RouterGreedy(Probe):
     """The iterations of `router=sinkhorn`, and the same training batch routed greedily, by the scores alone, as evaluation routes.
 
-    The error of iteration i is told before it: the first is that of the plain softmax.  Routers that choose alike in training and
+    The error of iteration i is measured before it: the first is that of the plain softmax.  Routers that choose alike in training and
     evaluation give no reading."""
 
     price = "cheap"
