@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.labs.diffusion.models.additive_unet import energy_and_gain, features, weights
+from engine.labs.diffusion.models.additive_unet import energies_and_gains, features, weights
 from engine.labs.diffusion.models.skip_gates import ChannelGate, ConstantGate, SkipFusion, TokenGate
 from engine.labs.diffusion.panels.skip_energy import SkipEnergy, kappas, predicted_energy, predicted_gain
 from engine.labs.diffusion.remedies.residual_scaling import ResidualScaling
@@ -19,7 +19,7 @@ SHAPES = [(64, 24)] * 3 + [(16, 24)] * 2
 
 
 def mean_of(rule: str, kappa: float, skips: int, what: int, width: int = 256) -> float:
-    return sum(energy_and_gain(kappas(rule, kappa, skips), width, seed)[what] for seed in SEEDS) / len(SEEDS)
+    return sum(energies_and_gains([kappas(rule, kappa, skips)], skips, width, seed)[0][what] for seed in SEEDS) / len(SEEDS)
 
 
 def test_energy_grows_with_the_skips_and_constant_scaling_stops_it() -> None:

@@ -8,7 +8,7 @@ Shapes: B inputs, m width, N skips.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -31,13 +31,21 @@ def features(x_Bm: Tensor, layers: Tensor, kappas: Sequence[float]) -> Tensor:
     return h_Bm
 
 
-def energy_and_gain(kappas: Sequence[float], width: int, seed: int, push: float = 1e-3) -> tuple[float, float]:
-    """‖h_0‖²/‖x‖² and ‖f(x+δ) - f(x)‖/‖δ‖ for one random network, the mean over 4 random x and δ of length `push` ‖x‖."""
+def energies_and_gains(
+    scalings: Iterable[Sequence[float]], skips: int, width: int, seed: int, push: float = 1e-3
+) -> list[tuple[float, float]]:
+    """‖h_0‖²/‖x‖² and ‖f(x+δ) - f(x)‖/‖δ‖ of one random network under each scaling (a kappa per skip): means over 4 random x and δ.
+
+    δ has the length `push` ‖x‖.  All scalings meet the same weights and inputs, which are drawn once: drawing is what takes time.
+    """
     generator = torch.Generator().manual_seed(seed)
-    layers = weights(len(kappas), width, generator)
+    layers = weights(skips, width, generator)
     x_Bm, d_Bm = torch.randn(2, 4, width, generator=generator)
     d_Bm *= push * x_Bm.norm(dim=1, keepdim=True) / d_Bm.norm(dim=1, keepdim=True)
-    h_Bm = features(x_Bm, layers, kappas)
-    moved_Bm = features(x_Bm + d_Bm, layers, kappas) - h_Bm
-    energy = (h_Bm.square().sum(dim=1) / x_Bm.square().sum(dim=1)).mean()
-    return energy.item(), (moved_Bm.norm(dim=1) / d_Bm.norm(dim=1)).mean().item()
+    out = []
+    for kappas in scalings:
+        h_Bm = features(x_Bm, layers, kappas)
+        moved_Bm = features(x_Bm + d_Bm, layers, kappas) - h_Bm
+        energy = (h_Bm.square().sum(dim=1) / x_Bm.square().sum(dim=1)).mean()
+        out.append((energy.item(), (moved_Bm.norm(dim=1) / d_Bm.norm(dim=1)).mean().item()))
+    return out

@@ -59,7 +59,7 @@ class SkipEnergy(Panel):
 
     def compute(self) -> dict[str, Frame]:
         """`measured`: one row per rule, number of skips and seed.  `predicted`: one row per rule and number of skips."""
-        from engine.labs.diffusion.models.additive_unet import energy_and_gain
+        from engine.labs.diffusion.models.additive_unet import energies_and_gains
 
         measured: Frame = {name: [] for name in ("rule", "skips", "seed", "energy", "gain")}
         predicted: Frame = {name: [] for name in ("rule", "skips", "energy", "gain")}
@@ -68,9 +68,10 @@ class SkipEnergy(Panel):
             for skips in range(1, self.skips + 1):
                 factors = kappas(rule, self.kappa, skips)
                 _row(predicted, rule=rule, skips=skips, energy=predicted_energy(factors), gain=predicted_gain(factors))
-            for skips in depths:
-                for seed in range(SEEDS):
-                    energy, gain = energy_and_gain(kappas(rule, self.kappa, skips), self.width, seed)
+        for skips in depths:
+            scalings = [kappas(rule, self.kappa, skips) for rule in RULES]
+            for seed in range(SEEDS):
+                for rule, (energy, gain) in zip(RULES, energies_and_gains(scalings, skips, self.width, seed), strict=True):
                     _row(measured, rule=rule, skips=skips, seed=seed, energy=energy, gain=gain)
         return {"measured": measured, "predicted": predicted}
 
