@@ -84,7 +84,7 @@ def raw_document(
 
 
 def compute_in_child(file: Path, progress: Progress, root: Path = ROOT) -> None:
-    """Write the document to `place` from a fresh interpreter."""
+    """Write the document to `file` from a fresh interpreter."""
     command = [sys.executable, "-m", started.DESCRIBE, str(file.resolve())]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Rule:
-    """`one` and `other` are flat knob names; `says` is one sentence why it must be so."""
+    """`one` and `other` are flat knob names; `message` is one sentence why it must be so."""
 
     one: str
     other: str

@@ -85,7 +85,7 @@ class Follower:
         self._torn = ("", 0.0)
 
     def advance(self, batch: IngestBatch, collect_exit: Callable[[RunFolder], None]) -> int:
-        """Read what is new into `batch` -> how many bytes.  `reap` is called for a worker that died without a word."""
+        """Read what is new into `batch` -> how many bytes.  `collect_exit` is called for a worker that died without a word."""
         self.more, self.reset = False, None
         if self.row["status"] == "unreadable":
             self.ended = True

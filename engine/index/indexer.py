@@ -33,7 +33,7 @@ log = logging.getLogger("faultline")
 class Indexer:
     """`lazy`: only runs that were asked for (`load`) are followed, and none is sorted or exported.
 
-    `reap` is called for a worker that died without a word.
+    `collect_exit` is called for a worker that died without a word.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ class Picture(NamedTuple):
     """An image that a probe hands out beside its readings; stored as `images/<name>-<step>.png` and told by an `image` event.
 
     `name`: lower-case letters, digits and `_`.  `pixels`: (H, W) grey or (H, W, 3) RGB, a tensor of floats in [0, 1] or uint8;
-    on a GPU it is copied at once, so make pictures rarely.  `says`: one sentence, "what am I seeing?".
+    on a GPU it is copied at once, so make pictures rarely.  `message`: one sentence, "what am I seeing?".
     """
 
     name: str

@@ -29,7 +29,7 @@ class Seen(NamedTuple):
 
 
 class RunsWatch:
-    """`look` at every pass; `leave` a run that has ended."""
+    """`scan` at every pass; `leave` a run that has ended."""
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs

@@ -56,7 +56,7 @@ class BadRequest(ValueError):
 
 
 def routes(find_service: Callable[[], Service] = service) -> list[Route]:
-    """The routes for `st.App`; `here` finds the service (another one in tests)."""
+    """The routes for `st.App`; `find_service` finds the service (another one in tests)."""
 
     async def live(request: Request) -> Response:
         runs = request.query_params.getlist("run")

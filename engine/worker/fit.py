@@ -34,7 +34,7 @@ FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 def train(lab: Lab, folder: RunFolder, stop_requested: threading.Event | None = None) -> str:
     """Train the lab in the run's folder -> "finished", "stopped" or "diverged".  Exceptions of the lab pass through.
 
-    `asked`: set it to stop the training from outside.  A later attempt takes up the checkpoint of the earlier one.
+    `stop_requested`: set it to stop the training from outside.  A later attempt takes up the checkpoint of the earlier one.
     """
     attempt = len(spools(folder.path)) + 1
     progress = Progress(lab.steps)

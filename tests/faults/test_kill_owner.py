@@ -42,13 +42,13 @@ folder.write_exit("finished", code=0)
 NURSERY = """
 import os, random, signal, sys, time
 from pathlib import Path
-from engine.index.owner import Owner
+from engine.index.owner import IndexOwner
 chance = random.Random(int(sys.argv[2]))
 for _ in range(int(sys.argv[3])):
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        owner = Owner(Path(sys.argv[1]))
+        owner = IndexOwner(Path(sys.argv[1]))
         assert owner.role == "owner"
         while True:
             owner.step()

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 OWNER = """
 import sys
 from pathlib import Path
-from engine.index.owner import Owner
-owner = Owner(Path(sys.argv[1]))
+from engine.index.owner import IndexOwner
+owner = IndexOwner(Path(sys.argv[1]))
 print(owner.role, flush=True)
 while True:
     owner.step()

@@ -65,7 +65,7 @@ def statistics(tensors: Sequence[Tensor]) -> tensor_stats.Stats | None:
 
 
 def norms(tensors: Sequence[Tensor | None], stats: tensor_stats.Stats | None = None) -> Tensor:
-    """Euclidean norm of each tensor -> (P,) fp32; None counts as zeros.  `told`: statistics of those that are not None."""
+    """Euclidean norm of each tensor -> (P,) fp32; None counts as zeros.  `stats`: statistics of those that are not None."""
     present = [t for t in tensors if t is not None]
     if not present:
         return torch.zeros(len(tensors))

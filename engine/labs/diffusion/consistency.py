@@ -156,7 +156,7 @@ class Consistency(Lab):
             return {"train": velocity_loss(model.predict(y_BD, time_B, t_B if objective.two_times() else end_B), dy_BD)}
         progress = (step - self.pretrain) / max(1, self.steps - self.pretrain)
         found = objective.residual(model.predict, batch, velocity, progress)
-        shaped_BD = self.tangent.shape(found.g_BD, found.noise_fraction_B)
+        shaped_BD = self.tangent.transform(found.g_BD, found.noise_fraction_B)
         train = self.loss_weight.weigh(squared_error(found, shaped_BD), found.noise_fraction_B, model.log_variance)
         anchor = self.anchor.loss(model.predict, flow, found)
         if model.training:

@@ -27,7 +27,7 @@ _mount = st.components.v2.component(
 
 
 def still_chart(key: str, figure: go.Figure, message: str) -> None:
-    """Mount the chart `key`; `says` is what a person hears who cannot see it."""
+    """Mount the chart `key`; `message` is what a person hears who cannot see it."""
     for mark in odd_marks(figure):
         figure.add_annotation(mark)
     _mount(key=key, data={"figure": json.loads(figure.to_json()), "says": message})

@@ -156,13 +156,13 @@ def test_every_shape_of_the_tangent_goes_with_every_weight(tangent: str, weight:
 
 def test_shaping_does_what_its_formula_says() -> None:
     g, share = torch.tensor([[3.0, -4.0], [0.03, 0.04]]), torch.tensor([1.0, 0.25])
-    shapes = {name: lab(None, tangent=name).tangent.shape(g, share) for name in ("raw", "clip", "normalise", "relaxed")}
+    shapes = {name: lab(None, tangent=name).tangent.transform(g, share) for name in ("raw", "clip", "normalise", "relaxed")}
     assert torch.equal(shapes["raw"], g)
     assert shapes["clip"].tolist() == [[1.0, -1.0], [pytest.approx(0.03), pytest.approx(0.04)]]
     assert torch.allclose(shapes["normalise"], torch.stack([g[0] / 5.1, g[1] / 0.15]))
     assert torch.allclose(shapes["relaxed"][1], (1 - 0.75**0.5) * g[1]), "1 - t^p with t = 1 - share"
     assert shapes["relaxed"][0].tolist() == [1.0, -1.0], "whole at the noise"
-    rms = lab(None, tangent="normalise", **{"tangent.length": "rms"}).tangent.shape(g, share)
+    rms = lab(None, tangent="normalise", **{"tangent.length": "rms"}).tangent.transform(g, share)
     assert torch.allclose(rms[0], g[0] / (5 / math.sqrt(2) + 0.1))
 
 

@@ -24,7 +24,7 @@ Function = Callable[[Tensor, Tensor], Tensor]
 class ConsistencyModel(nn.Module):
     """`network` learns; `ema` averages it; `log_variance` is the learned part of the loss weight; `record` is for the probes.
 
-    `ask` puts a question to the network in the time of its flow: time and end go through `time_input` first.
+    `predict` asks the network in the time of its flow: time and end go through `time_input` first.
     """
 
     def __init__(self, network: TimeNetwork, flow: Flow, time_input: Callable[[Tensor], Tensor], log_variance: nn.Module | None) -> None:

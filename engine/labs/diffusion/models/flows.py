@@ -53,7 +53,7 @@ class Flow(ABC):
 
     @abstractmethod
     def residual(self, F_BD: Tensor, J_BD: Tensor, y_BD: Tensor, dy_BD: Tensor, t_B: Tensor, ramp: float = 1.0) -> Tensor:
-        """g, the way F should move for f to stay constant along the flow; J is `reach` times dF/dt, `ramp` its warm-up from 0 to 1."""
+        """g, how F should move for f to stay constant along the flow; J: `tangent_scale` times dF/dt; `ramp`: its warm-up, 0 to 1."""
 
     def mirror(self, t_B: Tensor) -> Tensor:
         """The time on the other side of the data end: FACM's expanded interval."""

@@ -1,6 +1,6 @@
 """Directional derivatives of a network by forward-mode differentiation, and what becomes of them in a consistency loss.
 
-One path for all objectives: `tangent` gives F and J = reach * dF/dt, `Flow.residual` turns them into g, a remedy shapes g, and
+One path for all objectives: `tangent` gives F and J = tangent_scale * dF/dt, `Flow.residual` turns them into g, a remedy shapes g, and
 `regress` moves F towards F + shaped g under a weight.
 
 Shapes: B points, D coordinates.
@@ -33,7 +33,7 @@ def jvp(function: Function, y_BD: Tensor, t_B: Tensor, along_y_BD: Tensor, along
 @dataclass
 class Residual:
     """What an objective hands on: F with its gradient, the way g it should move, at which share of noise (0 data, 1 noise), the point
-    y at time t with dy/dt, and J = reach * dF/dt where there is one."""
+    y at time t with dy/dt, and J = tangent_scale * dF/dt where there is one."""
 
     F_BD: Tensor
     g_BD: Tensor

@@ -18,5 +18,5 @@ class LossWeight(Choice):
         return None
 
     def weigh(self, error_B: Tensor, noise_fraction_B: Tensor, network: nn.Module | None) -> Tensor:
-        """-> the loss () of the squared errors; `share_B` is 0 at the data and 1 at the noise."""
+        """-> the loss () of the squared errors; `noise_fraction_B` is 0 at the data and 1 at the noise."""
         raise TypeError(f"{type(self).__name__} must define weigh(error, share, network)")

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 class Tangent(Choice):
     """What is done to the tangent before the network follows it?"""
 
-    def shape(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
-        """-> the tangent as it enters the loss; `share_B` is 0 at the data and 1 at the noise."""
-        raise TypeError(f"{type(self).__name__} must define shape(g, share)")
+    def transform(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
+        """-> the tangent as it enters the loss; `noise_fraction_B` is 0 at the data and 1 at the noise."""
+        raise TypeError(f"{type(self).__name__} must define transform(g, noise_fraction)")

@@ -18,5 +18,5 @@ class Clip(Tangent):
 
     bound: float = knob(1.0, "largest absolute value of a coordinate", source="the paper: 1", group="remedy", ge=1e-6, le=1e6)
 
-    def shape(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
+    def transform(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
         return g_BD.clamp(-self.bound, self.bound)

@@ -31,7 +31,7 @@ class Normalise(Tangent):
         group="remedy",
     )
 
-    def shape(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
+    def transform(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
         length_B1 = torch.linalg.vector_norm(g_BD, dim=1, keepdim=True)
         if self.length == "rms":
             length_B1 = length_B1 / math.sqrt(g_BD.shape[1])

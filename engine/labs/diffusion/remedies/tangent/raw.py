@@ -15,5 +15,5 @@ class Raw(Tangent):
     fails = "A single point of time with a large derivative owns the whole gradient: in the authors' Figure 5a it is the worst of three."
     reading = "paper"
 
-    def shape(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
+    def transform(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
         return g_BD

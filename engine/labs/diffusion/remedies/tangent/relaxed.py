@@ -24,6 +24,6 @@ class Relaxed(Tangent):
         0.5, "exponent of the time; larger follows the tangent more", source="authors' code: 0.5", group="remedy", ge=0.01, le=10.0
     )
 
-    def shape(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
+    def transform(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
         alpha_B1 = (1.0 - (1.0 - noise_fraction_B).clamp(min=0.0) ** self.p).unsqueeze(1)
         return alpha_B1 * g_BD.clamp(-self.bound, self.bound)
