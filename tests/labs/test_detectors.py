@@ -103,10 +103,10 @@ def both(loss: list[float], norm: list[float]) -> list[dict[str, float]]:
 
 @EACH
 def test_a_clean_curve_is_left_alone(name: str) -> None:
-    for fired, readings in clean_curves():
-        if (name, fired.split()[0]) == ("loss_spike", "noisy"):
+    for curve_name, readings in clean_curves():
+        if (name, curve_name.split()[0]) == ("loss_spike", "noisy"):
             continue  # one value in 400 of an exponential noise is a spike by any rule
-        assert not fired(DETECTORS[name]({"warmup": 20}), readings), fired
+        assert not fired(DETECTORS[name]({"warmup": 20}), readings), curve_name
 
 
 @EACH
@@ -171,7 +171,7 @@ def test_a_value_that_is_non_finite_from_the_first_step_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fired", "curve", "steps"),
+    ("curve_name", "curve", "steps"),
     [
         ("not a number from the start", [math.nan] * 120, [49]),
         ("alternating", [1.0] * 100 + [math.nan, 50.0] * 60, [149]),
@@ -181,7 +181,7 @@ def test_a_value_that_is_non_finite_from_the_first_step_is_told() -> None:
         ("back to where it began, which is no divergence", [5.5] + [2.0] * 100 + [5.4] * 300, []),
     ],
 )
-def test_the_divergence_rule(fired: str, curve: list[float], steps: list[int]) -> None:
+def test_the_divergence_rule(curve_name: str, curve: list[float], steps: list[int]) -> None:
     assert [e.step for e in fired(Divergence(), losses(curve))] == steps
 
 

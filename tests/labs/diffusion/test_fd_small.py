@@ -212,22 +212,22 @@ DIGITS: dict[str, Any] = {"device": "cpu", "data": "digits", "width": 16, "batch
 def test_a_run_scores_its_pictures_beside_the_floor_and_names_the_network(tmp_path: Path) -> None:
     folder = new_folder(tmp_path)
     assert train_lab(Consistency.model_validate(DIGITS), folder, threading.Event()) == "finished"
-    provenance, provenance = Recorded(folder), read_json(folder.path / "provenance.json") or {}
+    recorded, provenance = Recorded(folder), read_json(folder.path / "provenance.json") or {}
     assert provenance["data"]["features"] == _feature_networks.provenance(digits())["features"]
     assert provenance["data"]["images"] == "scikit-learn digits"
     for family in ("fd_small", "kernel_mmd"):
-        assert list(provenance.points[f"{family}/one_step"]) == list(provenance.points[f"{family}/two_steps"]) == [0, 2]
-        assert len(set(provenance.values(f"{family}/floor"))) == 1
-    assert min(provenance.values("fd_small/one_step")) > 5 * provenance.values("fd_small/floor")[0], "it has hardly learnt"
-    assert provenance.values("fd_small/floor")[0] == pytest.approx(float(real_pictures(digits()).floor))
+        assert list(recorded.points[f"{family}/one_step"]) == list(recorded.points[f"{family}/two_steps"]) == [0, 2]
+        assert len(set(recorded.values(f"{family}/floor"))) == 1
+    assert min(recorded.values("fd_small/one_step")) > 5 * recorded.values("fd_small/floor")[0], "it has hardly learnt"
+    assert recorded.values("fd_small/floor")[0] == pytest.approx(float(real_pictures(digits()).floor))
 
 
 def test_what_a_sampler_draws_is_scored_and_data_in_the_plane_is_not(tmp_path: Path) -> None:
     lab = Unet.model_validate({"device": "cpu", "skips": 2, "width": 8, "batch_size": 4, "steps": 2, "probes": "dear"})
     folder = new_folder(tmp_path)
     assert train(lab, folder) == "finished"
-    provenance = Recorded(folder)
-    assert provenance.values("fd_small/samples")[-1] > 10 * provenance.values("fd_small/floor")[-1]
+    recorded = Recorded(folder)
+    assert recorded.values("fd_small/samples")[-1] > 10 * recorded.values("fd_small/floor")[-1]
     plane = Consistency.model_validate({**DIGITS, "data": "ring"})
     folder = new_folder(tmp_path)
     assert train(plane, folder) == "finished"
@@ -244,15 +244,15 @@ def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_p
     class Asking(FdSmall):
         @classmethod
         def make_ready(cls, lab: Any, report: Any) -> dict[str, Any]:
-            def provenance(phase: str) -> None:
+            def stopping(phase: str) -> None:
                 phases.append(phase)
                 if len(phases) == 2:
                     (folder.path / "STOP").touch()
                 report(phase)
 
-            return FdSmall.make_ready(lab, provenance)
+            return FdSmall.make_ready(lab, stopping)
 
-    monkeypatch.setattr(_feature_networks, "spread", spread)
+    monkeypatch.setattr(_feature_networks, "evenly_spaced", spread)
     monkeypatch.setattr("engine.worker.fit.attached", lambda *_: {"fd_small": Asking})
     assert train(Consistency.model_validate(DIGITS), folder, asked) == "stopped"
     assert len(phases) == 2
