@@ -171,7 +171,7 @@ def test_a_worker_that_hangs_is_pressed_and_every_stage_is_told(lab_service: Ser
     assert "Asked to stop; it saves and ends." in sentences(run.run)
     supervisor.terminate_after = 0.0
     supervisor.step()
-    assert "was told to terminate (SIGTERM)" in sentences(run.run)
+    assert "was sent SIGTERM" in sentences(run.run)
     assert run.status() == "running", "it ignores that too"
     supervisor.kill_after = 0.0
     assert "is being killed (SIGKILL)" in sentences(run.run)
