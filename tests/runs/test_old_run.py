@@ -108,7 +108,7 @@ def test_a_stopped_old_run_goes_on_to_its_last_step(
         assert_refused(engine, run, then, now)
         return
     engine("resume", run)
-    until(lambda: engine("show", run)["status"] not in GOING)
+    until(lambda: RunFolder(data / "runs" / run).status() not in GOING)
     shown = engine("show", run)
     steps = shown["knobs"]["steps"]
     assert (shown["status"], shown["steps"]) == ("finished", steps)

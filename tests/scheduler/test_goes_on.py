@@ -60,8 +60,8 @@ def test_with_other_data_it_stays_as_it_is_and_both_hashes_are_named(stopped: Ru
     assert (stopped.status(), kept(stopped)) == ("stopped", before)
 
 
-def test_where_nobody_can_tell_it_stays_as_it_is(stopped: RunFolder) -> None:
-    with pytest.raises(Refused, match=r"nobody can tell .* KeyError: no lab"):
+def test_where_it_is_not_known_the_run_stays_as_it_is(stopped: RunFolder) -> None:
+    with pytest.raises(Refused, match=r"it is not known whether .* KeyError: no lab"):
         resume(stopped, Knowing(None))
     assert stopped.status() == "stopped"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 60.0
+PATIENCE = 240.0  # seconds; what happens at all happens within a minute, also on a busy machine
 WORKER = [sys.executable, str(Path(__file__).parent / "fake" / "worker.py")]
 
 
