@@ -1,5 +1,6 @@
 """The run page: one run, or twins on the same charts, live.  `?run=a,b` names them."""
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -145,13 +146,13 @@ layers = list(
         layer for c in fitting.values() if c.layered for need in c.needs for run_style in run_styles for layer in run_style.layers(need)
     )
 )
-zoom = [float(end) for end in st.query_params.get("zoom", "").split(",") if end.replace(".", "", 1).replace("-", "", 1).isdigit()]
+zoom = [float(end) for end in st.query_params.get("zoom", "").split(",") if re.fullmatch(r"-?\d{1,19}(\.\d+)?(e[+-]?\d\d?)?", end)]
 
 
 def zoomed(range: list[float] | None) -> None:
     """The visible range goes into the address."""
     if range:
-        st.query_params["zoom"] = ",".join(f"{end:g}" for end in range)
+        st.query_params["zoom"] = ",".join(repr(float(end)) for end in range)
     else:
         st.query_params.pop("zoom", None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -44,7 +45,8 @@ def first_row(folder: RunFolder) -> Row | None:
     row |= {name: str(spec.get(name) or "") for name in ("lab", "preset", "who", "sweep", "twin")}
     row |= {"target": count(knobs.get("steps")), "seed": count(knobs.get("seed")), "steps": 0, "dropped": 0}
     created = spec.get("created")
-    return row | {"created": created if isinstance(created, float) else None, "loss_train": None, "loss_validation": None}
+    known = type(created) in (int, float) and math.isfinite(created)  # JSON from elsewhere may write a whole number
+    return row | {"created": float(created) if known else None, "loss_train": None, "loss_validation": None}
 
 
 def count(thing: Any) -> int | None:

@@ -110,11 +110,14 @@ class RunFolder:
         return self.path.name
 
     def spec(self) -> dict[str, Any] | None:
-        """The declaration in the words of today's format; of an unreadable run only what its id says, with empty knobs."""
+        """The declaration in the words of today's format; of an unreadable run only what its id says, with empty knobs.
+
+        Its `run` is the folder's name, whatever the file says: a copied folder is a run of its own.
+        """
         found = read_json(self.path / "spec.json")
         if found is None:
             return None
-        return self._of_its_id() if formats.problem(found) else formats.migrated(found)
+        return {**(self._of_its_id() if formats.problem(found) else formats.migrated(found)), "run": self.run}
 
     def unreadable(self) -> str:
         """Why the declaration cannot be read by this Faultline, in one sentence; empty for one that can."""

@@ -18,6 +18,12 @@ class SeriesInfo:
     shape: tuple[int, ...] = ()
 
 
+def check_name(name: str) -> None:
+    """ValueError, in one sentence, for a new metric's name that would be read as a name with its layer."""
+    if "@" in name:
+        raise ValueError(f'The metric "{name}" has an "@" in its name, which separates name and layer; give the layer apart.')
+
+
 def series_key(name: str, layer: str = "") -> str:
     """The one text form of a series: NAME, or NAME@LAYER."""
     return f"{name}@{layer}" if layer else name

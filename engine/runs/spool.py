@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.runs.event import Event
-from engine.runs.series import Series
+from engine.runs.series import Series, check_name
 
 MAGIC = b"FLSPOOL1"
 VERSION = 1
@@ -61,7 +61,11 @@ class Spool:
             raise OSError(f"{self.path} could not be begun: the disk is full or read-only.")
 
     def describe(self, name: str, *, unit: str = "", layer: str = "", shape: Sequence[int] = ()) -> None:
-        """State the unit and shape of a series before its first value, or the new shape of its next ones; without it they are empty."""
+        """State the unit and shape of a series before its first value, or the new shape of its next ones; without it they are empty.
+
+        ValueError for a name with "@", which separates name and layer wherever a series is written as one word.
+        """
+        check_name(name)
         self._units[name, layer] = (unit, tuple(shape))
 
     def log(

@@ -34,6 +34,7 @@ from engine.server.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
 MOST_POINTS, MOST_ROWS = 20_000, 300
+FARTHEST = 2**62  # a step; the index counts in 64 bits
 
 streams = Streams()
 
@@ -158,9 +159,12 @@ def _whole(query: QueryParams, name: str) -> int | None:
     if not value:
         return None
     try:
-        return round(float(value))  # a chart's axis range has fractions
+        whole = round(float(value))  # a chart's axis range has fractions
     except (ValueError, OverflowError):
-        raise BadRequest(f"{name}={value} is not a number of steps.") from None
+        raise BadRequest(f"{name}={value:.80} is not a number of steps.") from None
+    if abs(whole) > FARTHEST:
+        raise BadRequest(f"{name}={value:.80} is out of bounds; give {-FARTHEST} to {FARTHEST}.")
+    return whole
 
 
 # -- plotly.js -------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -93,6 +94,22 @@ def test_nan_and_infinity_are_marked_where_they_happened(lab: Server, visitor: C
     assert visible["x"][1] >= 99
     assert all(-10 < end < 10 for end in visible["y"]), "the axis keeps to finite values"
     expect(page.get_by_text("2 non-finite values")).to_be_visible()
+
+
+def test_a_value_without_finite_neighbours_is_a_dot(lab: Server, visitor: Callable[..., Page]) -> None:
+    made = MadeRun(lab.data, steps=20).declare()
+    for step in range(20):
+        scalars, load = readings(step, healthy=True)
+        made.log({**scalars, "loss/train": math.nan if step in (9, 11) else scalars["loss/train"]}, load=load)
+    made.log({"loss/validation": 2.5}, step=19)
+    made.end()
+    node = chart(page := opened(visitor, lab, made), "Loss")
+    until(page, "node => node.data.some(t => t.meta?.kind === 'nonfinite' && t.x.length)", node)
+    sizes = node.evaluate(
+        "node => Object.fromEntries(node.data.filter(t => t.meta?.kind === 'line').map(t => "
+        "[t.meta.metric, t.x.filter((x, i) => t.mode.includes('markers') && t.marker.size[i] > 0)]))"
+    )
+    assert sizes == {"loss/train": [10], "loss/validation": [19]}
 
 
 def test_a_growing_run_neither_flickers_nor_forgets_a_zoom(lab: Server, visitor: Callable[..., Page]) -> None:

@@ -245,3 +245,11 @@ def test_a_spool_that_cannot_be_begun_says_so() -> None:
         pytest.skip("this system has no /dev/full")
     with pytest.raises(OSError):  # noqa: PT011 - either of the two calls may fail first
         Spool(Path("/dev/full"), RUN)
+
+
+def test_a_new_metric_may_not_look_like_a_name_with_its_layer(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.1.bin", RUN)
+    with pytest.raises(ValueError, match='The metric "loss@head" has an "@" in its name'):
+        spool.describe("loss@head")
+    spool.describe("loss", layer="a@b")  # a layer is split off at the first one
+    spool.close()

@@ -174,6 +174,8 @@ def test_a_series_that_is_not_there_yet_is_empty_and_no_error(lab_service: Servi
         ("/snapshot?run={run}&points=1", 400, "points=1 is out of bounds"),
         ("/snapshot?run={run}&lo=left", 400, "lo=left is not a number"),
         ("/snapshot?run={run}&hi=inf", 400, "hi=inf is not a number"),
+        ("/snapshot?run={run}&lo=-1e19", 400, "lo=-1e19 is out of bounds; give -4611686018427387904 to 4611686018427387904."),
+        ("/snapshot?run={run}&hi=9223372036854775808", 400, "hi=9223372036854775808 is out of bounds"),
         ("/snapshot?run={run}" + "&series=a" * 300, 400, "300 series"),
         ("/export?run={run}&format=xls", 400, 'format="xls"'),
     ],

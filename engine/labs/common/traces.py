@@ -33,6 +33,7 @@ SHOWN = dict(zip(WORDS, ("NaN", "+Inf", "−Inf"), strict=True))
 SYMBOLS = dict(zip(WORDS, ("x", "triangle-up", "triangle-down"), strict=True))
 EDGES = dict(zip(WORDS, (0.89, 0.97, 0.04), strict=True))  # rows of their own: both often come together
 FLOOR = 0.04
+DOT = 6  # pixels across, as in pages/parts/charts/live_fill.js
 OVERLAY = "y9"
 
 
@@ -68,6 +69,7 @@ def line(
     shared: dict[str, Any] = {"legendgroup": f"{run_style.run} {metric}", "hovertemplate": f"%{{y:.4~g}}<extra>{named}</extra>"}
     drawn = {"color": run_style.colour, "width": width, "dash": run_style.dash}
     raw = go.Scatter(x=x, y=finite, name=named, mode="lines", line=drawn, meta=meta(run_style.run, metric, layer, "line"), **shared)
+    raw.update(dots(finite, run_style.colour))
     raw.update(style)
     if not smooth:
         return [raw]
@@ -76,6 +78,13 @@ def line(
     )
     over.update(hoverinfo="skip", visible=False, meta=meta(run_style.run, metric, layer, "smooth"))
     return [raw, over]
+
+
+def dots(y: Sequence[float | None], colour: str) -> dict[str, Any]:
+    """What a line needs to show values without finite neighbours, which no line reaches: a dot each; {} where there are none."""
+    padded = [None, *y, None]
+    lone = [v is not None and before is None and after is None for before, v, after in zip(padded, y, padded[2:], strict=False)]
+    return {"mode": "lines+markers", "marker": {"color": colour, "size": [DOT if dot else 0 for dot in lone]}} if any(lone) else {}
 
 
 def sparse_line(run_style: RunStyle, frames: Frames, metric: str, *, name: str, size: int) -> list[go.Scatter]:

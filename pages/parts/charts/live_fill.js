@@ -1,6 +1,7 @@
 // Filling: from raw points to the traces of one figure, for live_chart.js.  What a trace shows is said by its `meta` (engine/labs/common/traces.py).
 
 const EDGE_WORDS = { NaN: "NaN", Infinity: "+Inf", "-Infinity": "−Inf" };
+const DOT = 6; // pixels across, as in engine/labs/common/traces.py
 const MOST_MARKS = 200; // per trace; a stretch keeps its two ends
 
 const sum = (row) => row.reduce((a, b) => a + (Number.isFinite(b) ? b : 0), 0) || 1;
@@ -32,6 +33,13 @@ function broken({ x, y, nonfinite }) {
   if (!nonfinite.length) return { x, y };
   const all = [...x.map((at, i) => [at, y[i]]), ...nonfinite.map((o) => [o.x, null])].sort((a, b) => a[0] - b[0]);
   return { x: all.map((p) => p[0]), y: all.map((p) => p[1]) };
+}
+
+// a value without finite neighbours has no line to lie on: it is drawn as a dot
+function dots(trace, y) {
+  if (trace.mode !== "lines") return {};
+  const lone = y.map((v, i) => v !== null && (y[i - 1] ?? null) === null && (y[i + 1] ?? null) === null);
+  return lone.includes(true) ? { mode: "lines+markers", marker: { color: trace.line?.color, size: lone.map((dot) => (dot ? DOT : 0)) } } : {};
 }
 
 // exponential average over steps, so that thinned points weigh what their gap weighs
@@ -180,6 +188,7 @@ function fill(traces, { logarithmic, smoothing }) {
   let low = 0;
   for (const [trace, p] of points) {
     Object.assign(trace, broken(p));
+    Object.assign(trace, dots(trace, logarithmic ? trace.y.map((v) => (v > 0 ? v : null)) : trace.y));
     if (!seen.has(trace.meta.run + trace.meta.key)) {
       nonfiniteCount += p.nonfiniteCount;
       low += logarithmic ? p.y.filter((v) => v <= 0).length : 0;
