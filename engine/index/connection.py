@@ -11,6 +11,7 @@ import duckdb
 from engine.core.locks import locked
 from engine.index.schema import WrongVersion, prepare
 
+KEPT = 2  # damaged files that stay for whoever wants to look
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # a closed classroom downloads nothing
 
 
@@ -59,14 +60,14 @@ def looks_damaged(error: Exception) -> bool:
     if "No space left" in text:
         return False
     if isinstance(error, duckdb.IOException):
-        return "orrupt" in text or "not a valid DuckDB" in text
+        return any(words in text for words in ("orrupt", "not a valid DuckDB", "Could not read enough bytes"))
     return type(error) is duckdb.Error or isinstance(
         error, duckdb.FatalException | duckdb.InternalException | duckdb.SerializationException
     )
 
 
 def move_aside(path: Path) -> Path:
-    """Rename the index file and its log; nothing of a person is ever deleted."""
+    """Rename the index file and its log.  The KEPT newest stay; what is in them is made again from the runs."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     moved = path.with_name(f"{path.name}.damaged-{stamp}")
     count = 1
@@ -75,7 +76,28 @@ def move_aside(path: Path) -> Path:
     for tail in (".wal", ""):
         if (found := path.with_name(path.name + tail)).exists():
             os.replace(found, moved.with_name(moved.name + tail))
+    aside = sorted(path.parent.glob(f"{path.name}.damaged-*"), key=lambda one: one.stat().st_mtime_ns)
+    for old in [one for one in aside if one.suffix != ".wal"][:-KEPT]:
+        old.unlink(missing_ok=True)
+        old.with_name(f"{old.name}.wal").unlink(missing_ok=True)
     return moved
+
+
+def examined(path: Path) -> str:
+    """Why an index file that nobody has open cannot be used, in one sentence; "" where it can, or there is none.  Changes nothing."""
+    if not path.exists():
+        return ""
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config=CLOSED)
+        try:
+            check(connection)
+        finally:
+            connection.close()
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        again = "; the next start moves it aside and makes it again from the runs" if looks_damaged(error) else ""
+        return f"{path.name} {'is damaged' if again else 'cannot be opened'} ({reason}){again}"
+    return ""
 
 
 def _open(path: Path, examine: bool = False) -> duckdb.DuckDBPyConnection:

@@ -73,17 +73,30 @@ class IndexOwner:
         self.lazy = self._lock_file is None
         if not self.lazy:
             try:
-                self._serve(*open_index(self.file))
+                self._serve_file()
                 return
             except Unusable as error:
                 self.lazy = True
                 self.problem = f"{error} The index is kept in memory until the lab is started again."
         self._serve(in_memory())
 
+    def _serve_file(self) -> None:
+        """From the index file; one that opens, and then turns out to be damaged, is read in full, moved aside and made again."""
+        try:
+            self._serve(*open_index(self.file))
+        except duckdb.Error as error:
+            if not looks_damaged(error):
+                raise
+            self._serve(*open_index(self.file, examine=True))
+
     def _serve(self, connection: duckdb.DuckDBPyConnection, message: str = "") -> None:
         """What keeps an index up to date, and who answers from it."""
         self.problem = message or self.problem
-        self._indexer = Indexer(self.runs, connection, self._listeners, lazy=self.lazy, collect_exit=self._collect_exit)
+        try:
+            self._indexer = Indexer(self.runs, connection, self._listeners, lazy=self.lazy, collect_exit=self._collect_exit)
+        except BaseException:
+            connection.close()  # DuckDB shares a file among the connections of a process
+            raise
         self.store = Store(connection, self._indexer.directory, self.data, self.lazy, need=self.ensure, suspect=self._suspect)
 
     # -- the thread --------------------------------------------------------------------------------
@@ -166,9 +179,16 @@ class IndexOwner:
             return more
 
     def catch_up(self) -> None:
-        """Pass after pass until nothing is left to read, sort or export."""
-        while self.step():
-            pass
+        """Pass after pass until nothing is left to read, sort or export.  Damage that a pass meets is repaired, once, by the next one."""
+        repaired = False
+        while True:
+            try:
+                if not self.step():
+                    return
+            except Exception:
+                if repaired or not self._suspected:
+                    raise
+                repaired = True
 
     def rebuild(self) -> dict[str, Any]:
         """Forget the index and make it again from the files of the runs -> {"runs", "points", "problems"}."""
@@ -184,9 +204,18 @@ class IndexOwner:
             with contextlib.suppress(OSError):  # a full disk: it is lost all the same, and told at a later pass
                 folder.write_exit("lost", message=GONE)
 
-    def _suspect(self) -> None:
-        """A question failed in a way that a damaged file would explain: the next pass looks."""
-        self._suspected = True
+    def _suspect(self, store: Store) -> Store:
+        """A question to `store` failed in a way that a damaged file would explain: look at once -> who answers from now on.
+
+        A server's pages get what the new index has so far; a command, which has no thread beside it, waits until it is whole.
+        """
+        with self._turn:
+            if self.store is store and not self._stopping.is_set():  # else another store answers already, or none any more
+                self._suspected = True
+                self._recover()
+                if self._thread is None:
+                    self.catch_up()
+            return self.store
 
     def _recover(self) -> None:
         """Read the whole index; where that fails open the file again, and where that fails too begin a new one."""

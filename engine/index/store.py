@@ -20,10 +20,10 @@ from engine.core.suggest import nearest
 from engine.declare import editions
 from engine.index import draw
 from engine.index.batch import LAST
-from engine.index.connection import looks_damaged
 from engine.index.downsample import POINTS, ROWS
 from engine.index.follower import Row, count, first_row, state_of
 from engine.index.ids import Directory
+from engine.index.repair import repaired
 from engine.index.transaction import rows_of
 from engine.runs.folder import RunFolder, all_runs
 from engine.runs.series import series_key, split_key
@@ -32,9 +32,11 @@ EVENT = ("step", "kind", "rule", "layer", "value", "threshold", "says")
 PROVENANCE = ("commit", "dirty", "python", "packages", "device", "kernels", "data")
 
 
+@repaired
 class Store:
     """Reading.  `need` makes sure that a run is in the index and raises KeyError for one that does not exist;
-    `suspect` is called when an answer could not be read from the file; `lazy`: most runs are not in the index.
+    `suspect` is called when an answer could not be read from the file, and gives the store that answers instead; `lazy`: most runs
+    are not in the index.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Store:
         lazy: bool,
         *,
         need: Callable[[str], None],
-        suspect: Callable[[], None],
+        suspect: Callable[[Store], Store],
     ) -> None:
         self._connection, self._directory, self._lazy, self.data = connection, directory, lazy, data
         self._need, self._suspect = need, suspect
@@ -202,10 +204,6 @@ class Store:
         cursor = self._connection.cursor()
         try:
             yield cursor
-        except duckdb.Error as error:
-            if looks_damaged(error):
-                self._suspect()
-            raise
         finally:
             cursor.close()
 

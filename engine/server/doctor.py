@@ -85,6 +85,17 @@ def folder(data: Path) -> Iterator[Check]:
         held = locks.is_locked(data / lock)
         holder = f"process {locks.holder(data / lock)}" if held else ""
         yield name, True, f"{holder} {what}" if held else f"no process {what} now; the next one does"
+    yield index(data)
+
+
+def index(data: Path) -> Check:
+    """Can the index be read from end to end?  While a process keeps it, nobody else may open it, and that process repairs it."""
+    from engine.index.connection import examined
+
+    if locks.is_locked(data / "owner.lock"):
+        return "index", True, "in use by the process that keeps it, which makes it again where it is damaged"
+    problem = examined(data / "faultline.duckdb")
+    return "index", not problem, problem or "it can be read from end to end, or is made at the next start"
 
 
 def chromium() -> Check:
