@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+SHARED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO}
+LARGEST = 16 * 2**20  # bytes of a JSON file that is read, where nobody allows less
 
 
 def replace(path: Path, write: Callable[[Path], object], *, alone: bool = False) -> None:
@@ -31,10 +36,33 @@ def write_json(path: Path, thing: Any) -> None:
     replace(path, lambda beside: beside.write_text(json.dumps(thing, indent=1, allow_nan=False) + "\n"))
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object at `path`, or None where there is none (or none that parses)."""
+def read_json(path: Path, most: int = LARGEST) -> dict[str, Any] | None:
+    """The JSON object at `path`, or None where there is none that can be read.
+
+    Only a regular file of at most `most` bytes is read: a link is not followed, a FIFO not waited for.  Text that is no valid
+    Unicode (half of a surrogate pair) or nested beyond Python's patience counts as unreadable too.
+    """
     try:
-        thing = json.loads(path.read_text())
-    except (OSError, ValueError):
+        with open(path, "rb", opener=regular) as file:
+            content = file.read(most + 1)
+        text = content.decode()
+        thing = json.loads(text) if len(content) <= most else None
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(thing, ensure_ascii=False).encode()
+    except (OSError, ValueError, RecursionError):  # of ValueError: JSONDecodeError, UnicodeError
         return None
     return thing if isinstance(thing, dict) else None
+
+
+def regular(path: str, flags: int) -> int:
+    """An `opener` for `open`: of regular files only.  OSError for anything else; a link is not followed, a FIFO not waited for."""
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(f"{path} is no regular file.")
+
+
+def of_the_machine(error: Exception) -> bool:
+    """Whether an error would meet every run alike: no space, no memory, no more files to open, a disk that takes no writes."""
+    return isinstance(error, OSError) and error.errno in SHARED

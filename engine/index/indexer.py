@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from engine.core.files import of_the_machine
 from engine.index.batch import IngestBatch
 from engine.index.finish_run import finish
 from engine.index.follower import Follower, first_row
@@ -28,6 +29,14 @@ BEFORE_ALL = -(2**63) + 1  # a step before every other
 ALLOWANCE = 16 * 2**20  # bytes of spools in one transaction
 
 log = logging.getLogger("faultline")
+
+
+class OddRun(Exception):
+    """A run whose folder cannot be followed; its cause says why."""
+
+    def __init__(self, follower: Follower) -> None:
+        super().__init__(follower.folder.run)
+        self.follower = follower
 
 
 class Indexer:
@@ -48,6 +57,7 @@ class Indexer:
         self.runs, self.connection, self.lazy = runs, connection, lazy
         self.directory = Directory()
         self._listeners, self._collect_exit, self._cursor = listeners, collect_exit, connection.cursor()
+        self._apart: set[str] = set()  # runs that cannot be followed
         self._begin_again()
 
     def close(self) -> None:
@@ -95,9 +105,9 @@ class Indexer:
                 self._follow(RunFolder(self.runs / run))
 
     def _follow(self, folder: RunFolder) -> None:
-        row = first_row(folder)
+        row = None if folder.run in self._apart else first_row(folder)
         if row is None:
-            return  # its declaration is still being written
+            return  # its declaration is still being written, or it has been set apart
         run_id = self.directory.runs.get(folder.run)
         if run_id is None:
             self._followers[folder.run] = Follower(folder, self.directory.new_run(), row, {})
@@ -127,11 +137,26 @@ class Indexer:
     def _pass(self, followers: list[Follower]) -> bool:
         try:
             return self._look_save_tell(followers)
+        except OddRun as odd:
+            self._begin_again()
+            self._set_apart(odd)
+            return True
         except Exception:
             with contextlib.suppress(duckdb.Error):  # there was no transaction, or the error ended it
                 self._cursor.execute("ROLLBACK")
             self._begin_again()
             raise
+
+    def _set_apart(self, odd: OddRun) -> None:
+        """A run that cannot be followed is kept as unreadable, with the reason; the others go on.  It is tried again at the next start."""
+        folder, error = odd.follower.folder, odd.__cause__
+        log.error("%s cannot be followed (%s: %s)", folder.run, type(error).__name__, error)
+        self._apart.add(folder.run)
+        run_id = self.directory.runs.get(folder.run)
+        follower = Follower(folder, self.directory.new_run() if run_id is None else run_id, dict(odd.follower.row), {})
+        problem = f"It cannot be followed ({type(error).__name__}: {str(error)[:200]})."
+        follower.row |= {"status": "unreadable", "problem": problem, "sorted": True}
+        save(self._cursor, self.directory, IngestBatch(self.directory), [follower])
 
     def _look_save_tell(self, followers: list[Follower]) -> bool:
         batch, read = IngestBatch(self.directory), 0
@@ -139,7 +164,12 @@ class Indexer:
         for follower in followers:
             if read >= ALLOWANCE:
                 break
-            read += follower.advance(batch, self._collect_exit)
+            try:
+                read += follower.advance(batch, self._collect_exit)
+            except Exception as error:
+                if of_the_machine(error) or isinstance(error, duckdb.Error):
+                    raise
+                raise OddRun(follower) from error
             looked.append(follower)
         lost = [f for f in looked if f.gone or f.misread]
         kept = [f for f in looked if not f.gone and not f.misread]

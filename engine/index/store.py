@@ -72,12 +72,13 @@ class Store:
         with self._cursor() as cursor:
             row = rows_of(cursor, run_id)
             metrics = self._scalars(cursor, run_id) | self._vectors(cursor, run_id)
+        odd = unreadable or (row["problem"] if row["status"] == "unreadable" else "")
         return {
             "run": run,
             "lab": row["lab"],
             "preset": row["preset"] or None,
             "status": row["status"],
-            "says": unreadable or " ".join(filter(None, [editions.sentence(spec), str((folder.exit() or {}).get("says") or "")])),
+            "says": odd or " ".join(filter(None, [editions.sentence(spec), str((folder.exit() or {}).get("says") or "")])),
             "steps": row["steps"],
             "knobs": json.loads(row["knobs"]),
             "metrics": dict(sorted(metrics.items())),

@@ -26,11 +26,14 @@ from typing import Any, Literal, NamedTuple
 
 import psutil
 
-from engine.core.files import read_json, write_json
+from engine.core.files import read_json, regular, write_json
 from engine.core.locks import is_locked
 from engine.runs import formats
 from engine.runs.ending import ENDS
 
+SMALL = 256 * 2**10  # bytes of a JSON file of a run
+LOG = 256 * 2**10  # bytes of out.log that are read, from its end
+NOBODY = 0  # instead of a process id
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
 
 
@@ -52,6 +55,8 @@ class Process(NamedTuple):
 
     def state(self) -> Literal["alive", "dead", "unknown"]:
         """Alive: same pid, same creation time, not a zombie.  Unknown where the system refuses to tell: nobody may call that lost."""
+        if self.pid == NOBODY:
+            return "dead"
         try:
             found = psutil.Process(self.pid)
             if self.ticks and self.boot:
@@ -86,8 +91,8 @@ def _ticks(pid: int) -> int:
 @lru_cache(maxsize=4096)
 def _unreadable(path: Path, _written: int, _inode: int) -> str:
     """A declaration never changes, and its run's status is asked for ten times a second."""
-    found = read_json(path)
-    return formats.problem(found) if found is not None else ""
+    found = read_json(path, SMALL)
+    return formats.problem(found) if found is not None else f"its spec.json is no JSON object in a regular file of at most {SMALL} bytes"
 
 
 @lru_cache(maxsize=1)
@@ -114,15 +119,15 @@ class RunFolder:
 
         Its `run` is the folder's name, whatever the file says: a copied folder is a run of its own.
         """
-        found = read_json(self.path / "spec.json")
+        found = read_json(self.path / "spec.json", SMALL)
         if found is None:
-            return None
+            return {**self._of_its_id(), "run": self.run} if self.unreadable() else None
         return {**(self._of_its_id() if formats.problem(found) else formats.migrated(found)), "run": self.run}
 
     def unreadable(self) -> str:
         """Why the declaration cannot be read by this Faultline, in one sentence; empty for one that can."""
         try:
-            looks = os.stat(self.path / "spec.json")
+            looks = os.lstat(self.path / "spec.json")
         except OSError:
             return ""
         return _unreadable(self.path / "spec.json", looks.st_mtime_ns, looks.st_ino)
@@ -138,23 +143,34 @@ class RunFolder:
 
     def state(self) -> dict[str, Any]:
         """What the worker said last; nothing of an unreadable run."""
-        return {} if self.unreadable() else read_json(self.path / "state.json") or {}
+        return {} if self.unreadable() else read_json(self.path / "state.json", SMALL) or {}
 
     def exit(self) -> dict[str, Any] | None:
-        return read_json(self.path / "exit.json")
+        """How it ended, or None; an exit.json that gives no end of a run counts as lost, and says so."""
+        told = read_json(self.path / "exit.json", SMALL)
+        if told is None and not os.path.lexists(self.path / "exit.json"):
+            return None
+        if told is None or told.get("status") not in tuple(ENDS):
+            return {"status": "lost", "code": None, "signal": None, "says": "Its exit.json gives no end that a run can have."}
+        return told if isinstance(told.get("says", ""), str) else {**told, "says": ""}
 
     def process(self) -> Process | None:
-        found = read_json(self.path / "proc.json")
-        if not found:
+        """Its worker as it was started, or None; a proc.json that names no process counts as one that has gone."""
+        found = read_json(self.path / "proc.json", SMALL)
+        if found is None and not os.path.lexists(self.path / "proc.json"):
             return None
-        return Process(int(found["pid"]), float(found["created"]), int(found.get("ticks") or 0), str(found.get("boot") or ""))
+        found = found or {}
+        pid, created, ticks = found.get("pid"), found.get("created"), found.get("ticks") or 0
+        if type(pid) is not int or not 0 < pid < 2**31 or type(created) not in (int, float) or type(ticks) is not int:
+            return Process(NOBODY, 0.0)
+        return Process(pid, float(created), ticks, str(found.get("boot") or ""))
 
     def write_process(self, pid: int, gpu: str = "") -> None:
         write_json(self.path / "proc.json", {**Process.of(pid)._asdict(), "gpu": gpu})
 
     def gpu(self) -> str:
         """The CUDA_VISIBLE_DEVICES its worker was started with."""
-        return str((read_json(self.path / "proc.json") or {}).get("gpu", ""))
+        return str((read_json(self.path / "proc.json", SMALL) or {}).get("gpu", ""))
 
     def write_exit(self, status: str, *, code: int | None = None, by_signal: int | None = None, message: str = "") -> None:
         """The end of a run, told once: a second telling is ignored, so a worker's own word stands."""
@@ -181,9 +197,11 @@ class RunFolder:
         return "held" if (self.path / "HOLD").exists() else "running"
 
     def log(self, most: int | None = None) -> list[str]:
-        """The worker's output, its last `most` lines."""
+        """The worker's output, its last `most` lines, out of the last LOG bytes."""
         try:
-            lines = (self.path / "out.log").read_text(errors="replace").splitlines()
+            with open(self.path / "out.log", "rb", opener=regular) as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LOG))
+                lines = file.read(LOG).decode(errors="replace").splitlines()
         except OSError:
             return []
         return lines if most is None else lines[-most:]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.core.files import regular
 from engine.core.nonfinite import number
 from engine.runs.series import SeriesInfo
 from engine.runs.spool import CALL, EVENT, HEADER, LARGEST, MAGIC, OPEN, POINT_HEAD, POINTS, SCHEMA, VECTOR
@@ -65,7 +66,7 @@ class SpoolReader:
         self.offset, self.problem = offset, ""
 
     def _hop(self, offset: int) -> bool:
-        with open(self.path, "rb") as file:
+        with open(self.path, "rb", opener=regular) as file:
             at = len(MAGIC)
             while at < offset:
                 file.seek(at)
@@ -136,7 +137,7 @@ class SpoolReader:
 
     def _take(self, most: int) -> tuple[bytes, bool]:
         """-> (about `most` bytes from `offset` on, whether there may be more); one frame may be larger than `most`."""
-        with open(self.path, "rb") as file:
+        with open(self.path, "rb", opener=regular) as file:
             file.seek(self.offset)
             data = file.read(most)
             grown = len(data) == most
@@ -159,7 +160,7 @@ class SpoolReader:
     def _gap(self, begins: int, at: int, data: bytes, grown: bool, *, calls_only: bool) -> tuple[int, Frame] | None:
         """-> (the byte at which reading goes on after damage that begins at `begins`, the frame that tells of it), if it does."""
         if grown:
-            with open(self.path, "rb") as file:
+            with open(self.path, "rb", opener=regular) as file:
                 file.seek(begins)
                 data, at = file.read(FAR), 0
         if self._searched == (begins, len(data)):

@@ -20,6 +20,7 @@ from typing import Any
 
 from engine.core import started
 from engine.core.code_key import key
+from engine.core.files import regular
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
 from engine.runs.folder import RunFolder
@@ -120,7 +121,7 @@ class ForkingExecutor(Local):
 
     def submit(self, folder: RunFolder, lock: RunLock, environment: Mapping[str, str]) -> None:
         if self.current():
-            with open(folder.path / "out.log", "ab") as log:
+            with open(folder.path / "out.log", "ab", opener=regular) as log:
                 asked = self._ask("worker", [log.fileno(), lock.fd], run=str(folder.path.resolve()), environment=dict(environment))
                 try:
                     asked.result(PATIENCE)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.core import started
+from engine.core.files import regular
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
 from engine.runs.folder import RunFolder
@@ -42,7 +43,7 @@ class Local:
 
     def submit(self, folder: RunFolder, lock: RunLock, environment: Mapping[str, str]) -> None:
         try:
-            with open(folder.path / "out.log", "ab") as out:
+            with open(folder.path / "out.log", "ab", opener=regular) as out:
                 child = subprocess.Popen(
                     [*self.command, str(folder.path.resolve())],
                     cwd=ROOT,

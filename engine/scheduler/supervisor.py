@@ -9,12 +9,14 @@ One process at a time is on duty; the others look at every pass whether it has l
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.core import device, locks
+from engine.core.files import of_the_machine
 from engine.declare.knobs import unnest
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
@@ -29,6 +31,8 @@ TERMINATE_AFTER, KILL_AFTER = 10.0, 20.0  # seconds since STOP was seen
 WARMING = "the lab is warming up: torch is being imported, which takes some seconds"
 PAUSED = "it is paused in the queue"
 ELSEWHERE = "another process on this machine starts the runs"
+
+log = logging.getLogger("faultline")
 
 
 class Supervisor:
@@ -55,6 +59,7 @@ class Supervisor:
         self._stop_requested: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
         self._escalated: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
         self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
+        self._odd: dict[str, str] = {}  # run that was passed over -> the error that was logged
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
         self._watch = RunsWatch(self.data / "runs")
         self._post: locks.RunLock | None = None
@@ -117,20 +122,37 @@ class Supervisor:
             living: list[RunFolder] = []
             queued: list[RunFolder] = []
             for folder in (RunFolder(self.data / "runs" / run) for run in sorted(self._watched)):
-                if not (folder.path / "spec.json").is_file():
-                    continue
-                status = self.executor.status(folder)
-                if status in ENDED and self._is_exiting(folder):
-                    living.append(folder)
-                elif status in ENDED:
-                    self._forget(folder)
-                elif status == "queued":
-                    queued.append(folder)
-                else:
-                    living.append(folder)
-                    self.escalate(folder)
+                with self._alone(folder):
+                    self._sort(folder, living, queued)
             self._start(living, queued)
             return True
+
+    def _sort(self, folder: RunFolder, living: list[RunFolder], queued: list[RunFolder]) -> None:
+        """One run of a pass: into `living` or `queued`, or nobody's business any more."""
+        if not (folder.path / "spec.json").is_file():
+            return
+        status = self.executor.status(folder)
+        if status in ENDED and self._is_exiting(folder):
+            living.append(folder)
+        elif status in ENDED:
+            self._forget(folder)
+        elif status == "queued":
+            queued.append(folder)
+        else:
+            living.append(folder)
+            self.escalate(folder)
+
+    @contextlib.contextmanager
+    def _alone(self, folder: RunFolder) -> Iterator[None]:
+        """What goes wrong with one run stops no other; it is logged once.  A full disk, or no more files to open, is everybody's."""
+        try:
+            yield
+        except Exception as error:
+            if of_the_machine(error):
+                raise
+            if self._odd.get(folder.run) != repr(error):
+                self._odd[folder.run] = repr(error)
+                log.error("the supervisor passes over %s (%s: %s)", folder.run, type(error).__name__, error)
 
     def _scan(self) -> None:
         """Which runs to look at.  Costs one `stat` while nothing happens; whoever resumes a run touches the folder."""
@@ -171,7 +193,13 @@ class Supervisor:
                 environment["CUDA_VISIBLE_DEVICES"] = ""
             elif wanted == "cuda" and (gpu or self.gpus):
                 environment["CUDA_VISIBLE_DEVICES"] = gpu or self.gpus[0]
-            self.executor.submit(folder, mine, environment)
+            try:
+                self.executor.submit(folder, mine, environment)
+            except Exception as error:
+                if not of_the_machine(error) and folder.process() is None:
+                    folder.write_exit("failed", message=f"The worker could not be started ({type(error).__name__}: {error}).")
+                    mine.release()
+                raise
             return True
 
     def _is_exiting(self, folder: RunFolder) -> bool:
@@ -226,9 +254,10 @@ class Supervisor:
             if not ready:
                 waits[folder.run] = WARMING
                 continue
-            fits, gpu, why = slots.fits(folder)
-            if not fits:
-                waits[folder.run] = why
-            elif self.launch(folder, gpu):
-                slots.take(folder, gpu)
+            with self._alone(folder):
+                fits, gpu, why = slots.fits(folder)
+                if not fits:
+                    waits[folder.run] = why
+                elif self.launch(folder, gpu):
+                    slots.take(folder, gpu)
         self.blocked_by = waits
