@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import time
@@ -13,7 +12,7 @@ from typing import Any
 from engine.core.nonfinite import jsonable
 from engine.declare.knobs import unnest
 from engine.index.batch import LAST, IngestBatch
-from engine.runs.ending import ENDED, ENDS
+from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.runs.spool import OPEN
 from engine.runs.spool_reader import Frame, SpoolReader
@@ -31,10 +30,7 @@ def first_row(folder: RunFolder) -> Row | None:
     spec, unreadable = folder.spec(), folder.unreadable()
     if spec is None:
         return None
-    try:
-        knobs = unnest(spec.get("knobs") or {})
-    except (AttributeError, KeyError, TypeError):
-        knobs = {}
+    knobs = unnest(spec["knobs"])  # a declaration that can be read holds nothing odd (engine/runs/formats.py)
     row: Row = {
         "run": folder.run,
         "status": "unreadable" if unreadable else "queued",
@@ -45,8 +41,7 @@ def first_row(folder: RunFolder) -> Row | None:
     row |= {name: str(spec.get(name) or "") for name in ("lab", "preset", "who", "sweep", "twin")}
     row |= {"target": count(knobs.get("steps")), "seed": count(knobs.get("seed")), "steps": 0, "dropped": 0}
     created = spec.get("created")
-    known = type(created) in (int, float) and math.isfinite(created)  # JSON from elsewhere may write a whole number
-    return row | {"created": float(created) if known else None, "loss_train": None, "loss_validation": None}
+    return row | {"created": None if created is None else float(created), "loss_train": None, "loss_validation": None}
 
 
 def count(thing: Any) -> int | None:
@@ -126,8 +121,8 @@ class Follower:
                     collect_exit(self.folder)
                 self._list()
         if "exit.json" in self._names:
-            told = self.folder.exit() or {}
-            return told["status"] if told.get("status") in ENDS else "lost"
+            told = self.folder.exit()
+            return told["status"] if told else "lost"
         return "held" if "HOLD" in self._names and self._status == "running" else self._status
 
     def _read_state(self) -> None:

@@ -36,7 +36,7 @@ def _odd(spec: dict[str, Any]) -> Iterator[str]:
         if not isinstance(spec.get(name), str | None) or len(spec.get(name) or "") > LONGEST:
             yield f"gives as {name} what is no text of at most {LONGEST} characters"
     for name in ("created", "edition"):
-        if not _number(spec.get(name, 0) or 0):
+        if spec.get(name) is not None and not _number(spec[name]):
             yield f"gives as {name} what is no number"
     if not isinstance(knobs, dict):
         yield "holds no knobs"
