@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from engine.core.files import regular
+
 
 class RunLock:
     """A lock that is held.  `fd` is what a child inherits; `release` lets go of this process's share only."""
@@ -43,7 +45,7 @@ def take(path: Path) -> RunLock | None:
 
 def locked(path: Path) -> int | None:
     """A descriptor of the file at `path` that holds its lock, or None while somebody else holds it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fd = regular(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -56,15 +58,15 @@ def holder(path: Path) -> int | None:
     """The process that took the lock at `path` last, as the file names it."""
     try:
         told = json.loads(path.read_text())
-    except (OSError, ValueError):
+        return int(told["pid"] if isinstance(told, dict) else told)
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return int(told["pid"] if isinstance(told, dict) else told)
 
 
 def is_locked(path: Path) -> bool:
     """True while somebody holds the lock at `path`; of a run: while somebody starts or minds it, or its worker lives."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = regular(str(path), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost", "unreadable")
 ENDED = frozenset(STATUSES[3:])  # an unreadable run may still live, but that is the business of the Faultline that made it
 ENDS = ENDED - {"unreadable"}  # what exit.json may say
@@ -9,3 +11,11 @@ ENDS = ENDED - {"unreadable"}  # what exit.json may say
 CODES = {"finished": 0, "failed": 3, "diverged": 4, "stopped": 6}  # a worker that tells its end itself; 2 is a wrong command line
 STATUS_OF_CODE = {code: status for status, code in CODES.items()}  # any other code: failed
 CODE_OF_STATUS = {**CODES, **dict.fromkeys(("killed", "lost", "unreadable"), CODES["failed"])}  # `run`, of the run that it waited for
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; what has no name of its own, such as most real-time signals, keeps its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

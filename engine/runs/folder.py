@@ -18,74 +18,20 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import signal
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import psutil
+from typing import Any
 
 from engine.core.files import read_json, regular, write_json
 from engine.core.locks import is_locked
 from engine.runs import formats
-from engine.runs.ending import ENDS
+from engine.runs.ending import ENDS, signal_name
+from engine.runs.process import NOBODY, Process
 
 SMALL = 256 * 2**10  # bytes of a JSON file of a run
 LOG = 256 * 2**10  # bytes of out.log that are read, from its end
-NOBODY = 0  # instead of a process id
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
-
-
-class Process(NamedTuple):
-    """A process that cannot be mistaken for a later one of the same number.
-
-    `created` is unix time, for people: it moves when the clock is set.  `ticks` since the boot `boot` does
-    not, and is what counts where the kernel tells it.
-    """
-
-    pid: int
-    created: float
-    ticks: int = 0
-    boot: str = ""
-
-    @classmethod
-    def of(cls, pid: int) -> Process:
-        return cls(pid, psutil.Process(pid).create_time(), _ticks(pid), _boot())
-
-    def state(self) -> Literal["alive", "dead", "unknown"]:
-        """Alive: same pid, same creation time, not a zombie.  Unknown where the system refuses to tell: nobody may call that lost."""
-        if self.pid == NOBODY:
-            return "dead"
-        try:
-            found = psutil.Process(self.pid)
-            if self.ticks and self.boot:
-                same = (self.ticks, self.boot) == (_ticks(self.pid), _boot())
-            else:
-                same = abs(found.create_time() - self.created) < 1e-3
-            return "alive" if same and found.status() != psutil.STATUS_ZOMBIE else "dead"
-        except psutil.NoSuchProcess:
-            return "dead"
-        except (psutil.Error, PermissionError):
-            return "unknown"
-
-    def alive(self) -> bool:
-        """Surely alive: a signal sent to it reaches no other."""
-        return self.state() == "alive"
-
-
-def _ticks(pid: int) -> int:
-    """When a process began, in clock ticks since the machine was started; 0 where the kernel does not tell (proc(5), field 22).
-
-    PermissionError where it does not tell us.
-    """
-    try:
-        told = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except PermissionError:
-        raise
-    except OSError:
-        return 0
-    return int(told.rpartition(")")[2].split()[19])
 
 
 @lru_cache(maxsize=4096)
@@ -93,15 +39,6 @@ def _unreadable(path: Path, _written: int, _inode: int) -> str:
     """A declaration never changes, and its run's status is asked for ten times a second."""
     found = read_json(path, SMALL)
     return formats.problem(found) if found is not None else f"its spec.json is no JSON object in a regular file of at most {SMALL} bytes"
-
-
-@lru_cache(maxsize=1)
-def _boot() -> str:
-    """The kernel's name for the time since the machine was started."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 class RunFolder:
@@ -177,7 +114,7 @@ class RunFolder:
         if status not in ENDS:
             raise ValueError(f"{status!r} is no end of a run; allowed are {', '.join(sorted(ENDS))}.")
         if not (self.path / "exit.json").exists():
-            name = signal.Signals(by_signal).name if by_signal else None
+            name = signal_name(by_signal) if by_signal else None
             told = {"status": status, "code": code, "signal": name, "says": message, "ended": time.time()}
             write_json(self.path / "exit.json", told)
 
@@ -191,10 +128,17 @@ class RunFolder:
         process = self.process()
         if process is None:
             return "queued"
-        if process.state() == "dead" and not is_locked(self.path / "claim"):  # while locked, its starter is about to tell how it ended
+        if not self._minded(process):
             told = self.exit()  # it may have ended between the two looks
             return str(told["status"]) if told else "lost"
         return "held" if (self.path / "HOLD").exists() else "running"
+
+    def _minded(self, process: Process) -> bool:
+        """Whether its worker lives, which holds the lock, or its starter is about to tell how that one ended.
+
+        A living process of that number without the lock is the worker of another folder, of which this one is a copy.
+        """
+        return is_locked(self.path / "claim") or process.state() == "unknown"
 
     def log(self, most: int | None = None) -> list[str]:
         """The worker's output, its last `most` lines, out of the last LOG bytes."""

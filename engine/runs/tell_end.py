@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from engine.runs.ending import STATUS_OF_CODE
+from engine.runs.ending import STATUS_OF_CODE, signal_name
 from engine.runs.folder import RunFolder
 
 OUT_OF_MEMORY = "; if nobody sent it, the machine ran out of memory and the kernel chose this process"
@@ -15,7 +15,7 @@ def tell_end(folder: RunFolder, code: int) -> None:
     if folder.exit() is not None:
         return
     if code < 0:
-        name = signal.Signals(-code).name
+        name = signal_name(-code)
         asked = (folder.path / "STOP").exists()
         if asked and -code == signal.SIGTERM:
             folder.write_exit("stopped", by_signal=-code, message="Stopped by signal SIGTERM before it could write a checkpoint.")

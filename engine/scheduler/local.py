@@ -19,6 +19,8 @@ from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
 from engine.scheduler.executor import DataUnknown, Urgency
 
+GONE = "The worker is gone and left no word: it was killed, or the machine went down."
+COPIED = "No worker minds this folder: it is a copy, made while the original was running."
 PATIENCE = 300.0  # seconds for importing torch and reading the data on the slowest machine we serve
 
 
@@ -71,7 +73,8 @@ class Local:
         if status == "lost" and folder.exit() is None:
             if folder.run in self._sent:
                 tell_end(folder, -self._sent[folder.run])
-            folder.write_exit("lost", message="The worker is gone and left no word: it was killed, or the machine went down.")
+            process = folder.process()
+            folder.write_exit("lost", message=COPIED if process is not None and process.alive() else GONE)
             return folder.status()
         return status
 
@@ -81,7 +84,7 @@ class Local:
                 (folder.path / "STOP").touch()
             return
         process = folder.process()
-        if process is None or not process.alive():
+        if process is None or not process.holds(folder.path / "claim"):
             return
         try:
             self._sent[folder.run] = signal.SIGTERM if urgency == "terminate" else signal.SIGKILL

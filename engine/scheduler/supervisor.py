@@ -175,7 +175,7 @@ class Supervisor:
     def launch(self, folder: RunFolder, gpu: str | None = None) -> bool:
         """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended."""
         with self._pass:
-            mine = locks.take(folder.path / "claim")
+            mine = self._lock_of(folder)
             if mine is None:
                 return False
             if folder.status() != "queued":
@@ -201,6 +201,15 @@ class Supervisor:
                     mine.release()
                 raise
             return True
+
+    def _lock_of(self, folder: RunFolder) -> locks.RunLock | None:
+        """A run whose lock nobody can ever take (a directory stands there, or a link) ends as failed."""
+        try:
+            return locks.take(folder.path / "claim")
+        except OSError as error:
+            if not of_the_machine(error) and folder.status() == "queued":
+                folder.write_exit("failed", message=f"The worker could not be started ({error}).")
+            raise
 
     def _is_exiting(self, folder: RunFolder) -> bool:
         """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from engine.core import locks
 from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder
 from tests.support.indexed_runs import begin, points_in, points_of
@@ -66,7 +67,10 @@ print("killed all", flush=True)
 
 def write(folder: RunFolder, attempt: int, start: int, steps: int) -> subprocess.Popen[str]:
     arguments = [sys.executable, "-c", WRITER, str(folder.path), *map(str, (attempt, start, steps))]
-    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    lock = locks.take(folder.path / "claim")
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True, pass_fds=(lock.fd,) if lock else ())
+    if lock:
+        lock.release()
     assert process.stdout.readline() == "logging\n"
     return process
 

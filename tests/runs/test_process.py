@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from engine.index.owner import IndexOwner
-from engine.runs import folder as module
-from engine.runs.folder import Process, RunFolder
+from engine.runs import process as module
+from engine.runs.folder import RunFolder
+from engine.runs.process import Process
 from engine.scheduler.local import Local
 from tests.support.indexed_runs import begin
 

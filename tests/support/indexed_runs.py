@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from engine.runs.event import Event
 from engine.runs.folder import RunFolder, new_run
 from engine.runs.spool import OPEN, POINTS, Spool, spools
 from engine.runs.spool_reader import SpoolReader
+from tests.support.minded import mind
 
 LAYER = "blocks.0.moe"
 KNOBS = {"seed": 3, "steps": 100, "router": {"is": "hash", "k": 2}}
@@ -28,7 +28,7 @@ def begin(data: Path, *, living: bool = True, **spec: Any) -> RunFolder:
         data, "moe", {"preset": "collapse", "knobs": KNOBS, "who": "a test", "parent": None, "twin": None, "sweep": None} | spec
     )
     if living:
-        folder.write_process(os.getpid())
+        mind(folder)
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from engine.runs.event import Event
 from engine.runs.folder import RunFolder, reserve
 from engine.runs.pictures import Picture, Pictures
 from engine.runs.spool import Spool
+from tests.support.minded import let_go, mind
 
 LAYER = "blocks.0.moe"
 EXPERTS = 8
@@ -44,7 +44,7 @@ class MadeRun:
 
     def declare(self, twin: str | None = None) -> MadeRun:
         """The declaration comes last, so that nobody takes the run for a queued one."""
-        self.folder.write_process(os.getpid())
+        mind(self.folder)
         self._state()
         spec = {"preset": self.preset, "knobs": self.knobs, "who": "a test", "parent": None, "twin": twin, "sweep": None}
         write_json(self.folder.path / "spec.json", {"run": self.run, "lab": "moe", **spec, "created": self.began})
@@ -79,6 +79,7 @@ class MadeRun:
         self.spool.close()
         self._state(phase="saving")
         self.folder.write_exit(status, code=CODES.get(status), message=message)
+        let_go(self.folder)
         return self
 
     def _state(self, phase: str = "training") -> None:
