@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.core.files import regular
+from engine.core.files import read_json, regular
 
 
 class RunLock:
@@ -56,11 +56,8 @@ def locked(path: Path) -> int | None:
 
 def holder(path: Path) -> int | None:
     """The process that took the lock at `path` last, as the file names it."""
-    try:
-        told = json.loads(path.read_text())
-        return int(told["pid"] if isinstance(told, dict) else told)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    pid = (read_json(path, 4096) or {}).get("pid")
+    return pid if type(pid) is int else None
 
 
 def is_locked(path: Path) -> bool:

@@ -14,7 +14,6 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from engine.core.files import read_json
 from engine.core.nonfinite import jsonable
 from engine.core.suggest import nearest
 from engine.declare import editions
@@ -68,7 +67,7 @@ class Store:
         run_id = self._id(run)
         folder = RunFolder(self.data / "runs" / run)
         spec, unreadable = folder.spec() or {}, folder.unreadable()
-        provenance = {} if unreadable else read_json(folder.path / "provenance.json") or {}
+        provenance = folder.provenance()
         with self._cursor() as cursor:
             row = rows_of(cursor, run_id)
             metrics = self._scalars(cursor, run_id) | self._vectors(cursor, run_id)

@@ -30,6 +30,7 @@ from engine.runs.ending import ENDS, signal_name
 from engine.runs.process import NOBODY, Process
 
 SMALL = 256 * 2**10  # bytes of a JSON file of a run
+PROVENANCE = 2**20  # bytes of its provenance.json
 LOG = 256 * 2**10  # bytes of out.log that are read, from its end
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
 
@@ -61,12 +62,20 @@ class RunFolder:
             return {**self._of_its_id(), "run": self.run} if self.unreadable() else None
         return {**(self._of_its_id() if formats.problem(found) else formats.migrated(found)), "run": self.run}
 
+    def declared(self) -> bool:
+        """Whether it is a run: it holds a declaration, readable or not; before that its folder is only being made."""
+        return os.path.lexists(self.path / "spec.json") or bool(self.unreadable())
+
     def unreadable(self) -> str:
         """Why the declaration cannot be read by this Faultline, in one sentence; empty for one that can."""
+        if self.path.is_symlink():
+            return "its folder is a link, and links are not followed"
         try:
             looks = os.lstat(self.path / "spec.json")
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""
+        except OSError as error:
+            return f"its folder cannot be read ({error.strerror})"
         return _unreadable(self.path / "spec.json", looks.st_mtime_ns, looks.st_ino)
 
     def _of_its_id(self) -> dict[str, Any]:
@@ -81,6 +90,10 @@ class RunFolder:
     def state(self) -> dict[str, Any]:
         """What the worker said last; nothing of an unreadable run."""
         return {} if self.unreadable() else read_json(self.path / "state.json", SMALL) or {}
+
+    def provenance(self) -> dict[str, Any]:
+        """What it was computed with (engine/worker/provenance.py); nothing of an unreadable run, or while that is not known."""
+        return {} if self.unreadable() else read_json(self.path / "provenance.json", PROVENANCE) or {}
 
     def exit(self) -> dict[str, Any] | None:
         """How it ended, or None; an exit.json that gives no end of a run counts as lost, and says so."""
@@ -173,7 +186,7 @@ def new_run(data: Path, lab: str, spec: dict[str, Any], folder: RunFolder | None
 
 def run_folder(data: Path, run: str) -> RunFolder:
     """The folder of a run by id.  KeyError, in one sentence, for an id of the wrong form or that does not exist."""
-    if not RUN_ID.match(run) or not (data / "runs" / run / "spec.json").is_file():
+    if not RUN_ID.match(run) or not RunFolder(data / "runs" / run).declared():
         raise KeyError(f'No run "{run}" in {data / "runs"}; `python -m engine runs` lists them.')
     return RunFolder(data / "runs" / run)
 
@@ -184,4 +197,4 @@ def all_runs(data: Path) -> list[RunFolder]:
         names = sorted(n for n in os.listdir(data / "runs") if RUN_ID.match(n))
     except OSError:
         return []
-    return [RunFolder(data / "runs" / n) for n in names if (data / "runs" / n / "spec.json").is_file()]
+    return [folder for folder in (RunFolder(data / "runs" / name) for name in names) if folder.declared()]

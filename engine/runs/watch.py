@@ -45,16 +45,16 @@ class RunsWatch:
         present: dict[str, float] = {}
         for entry in os.scandir(self.runs):
             if RUN_ID.match(entry.name):
-                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                    present[entry.name] = entry.stat().st_mtime
+                with contextlib.suppress(OSError):  # deleted meanwhile
+                    present[entry.name] = entry.stat(follow_symlinks=False).st_mtime
         self._left = {run: then for run, then in self._left.items() if present.get(run) == then}
         return Seen(frozenset(present), frozenset(present.keys() - self._left.keys()))
 
     def leave(self, run: str) -> bool:
         """Leave it alone until its folder changes.  False while that would be too early: it stays awake."""
         try:
-            changed = os.stat(self.runs / run).st_mtime
-        except FileNotFoundError:
+            changed = os.lstat(self.runs / run).st_mtime
+        except OSError:
             return False
         if settled(changed):
             self._left[run] = changed

@@ -7,6 +7,7 @@ sentence what makes no sense.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -94,7 +95,7 @@ def delete(folder: RunFolder) -> None:
         os.replace(folder.path, gone)  # all at once: no reader sees half a run
     finally:
         mine.release()
-    shutil.rmtree(gone)
+    _remove(gone)
 
 
 def _readable(folder: RunFolder) -> None:
@@ -104,9 +105,15 @@ def _readable(folder: RunFolder) -> None:
 
 
 def _lock_of_an_ended(folder: RunFolder) -> locks.RunLock:
-    """The lock of a run; a worker that has told its end holds it until it has left, which takes a moment."""
+    """The lock of a run; a worker that has told its end holds it until it has left, which takes a moment.
+
+    Where no lock can be (the folder is a link, or its claim is no regular file) there is no worker either.
+    """
     until = time.monotonic() + LEAVING
-    while (mine := locks.take(folder.path / "claim")) is None:
+    claim = folder.path / "claim"
+    if folder.path.is_symlink() or (os.path.lexists(claim) and (claim.is_symlink() or not claim.is_file())):
+        return locks.RunLock(-1)
+    while (mine := locks.take(claim)) is None:
         if time.monotonic() > until:
             if folder.unreadable():
                 raise Refused(f"{folder.run} is in use by the Faultline that made it; stop it there first.")
@@ -118,4 +125,13 @@ def _lock_of_an_ended(folder: RunFolder) -> locks.RunLock:
 def sweep_deleted(runs: Path) -> None:
     """Finish deletions that a kill cut short."""
     for left in runs.glob(".deleted-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            _remove(left)
+
+
+def _remove(path: Path) -> None:
+    """A folder with all it holds; of a link only the link."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path)

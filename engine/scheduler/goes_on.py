@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.core.files import read_json
 from engine.declare.editions import difference
 from engine.runs.folder import RunFolder
 from engine.scheduler.executor import DataUnknown, Executor
@@ -19,7 +18,7 @@ def against(folder: RunFolder, executor: Executor) -> str:
     edition = difference(folder.spec() or {})
     if edition:
         return f"{folder.run} cannot go on, for it was {edition}; run it again instead."
-    then = (read_json(folder.path / "provenance.json") or {}).get("data")
+    then = folder.provenance().get("data")
     if not isinstance(then, dict) or not then:
         return ""  # it ended before it knew its data, so there is no curve to continue
     try:

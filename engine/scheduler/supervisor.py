@@ -129,7 +129,7 @@ class Supervisor:
 
     def _sort(self, folder: RunFolder, living: list[RunFolder], queued: list[RunFolder]) -> None:
         """One run of a pass: into `living` or `queued`, or nobody's business any more."""
-        if not (folder.path / "spec.json").is_file():
+        if not folder.declared():
             return
         status = self.executor.status(folder)
         if status in ENDED and self._is_exiting(folder):

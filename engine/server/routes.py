@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from engine.core.files import regular
 from engine.index.export import FORMATS, write
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.pictures import picture_file
@@ -34,6 +35,7 @@ from engine.server.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
 MOST_POINTS, MOST_ROWS = 20_000, 300
+MOST_BYTES = 16 * 2**20  # of a picture
 FARTHEST = 2**62  # a step; the index counts in 64 bits
 
 streams = Streams()
@@ -136,8 +138,10 @@ def picture(folder: RunFolder, request: Request) -> Response:
     except ValueError as error:
         raise BadRequest(str(error)) from None
     try:
-        with open(path, "rb", opener=lambda file_path, flags: os.open(file_path, flags | os.O_NOFOLLOW)) as file:
-            found, content = os.fstat(file.fileno()), file.read()
+        with open(path, "rb", opener=regular) as file:
+            found, content = os.fstat(file.fileno()), file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES or path.parent.is_symlink() or folder.unreadable():
+            raise OSError("too large, or behind a link")
     except OSError:  # not there, a link, a folder
         raise KeyError(f'Run {folder.run} has no picture "{name}" of step {step}.') from None
     tag = f'"{found.st_ino:x}-{found.st_mtime_ns:x}"'

@@ -18,12 +18,13 @@ from engine.core.locks import RunLock
 from engine.index.owner import IndexOwner
 from engine.runs.ending import STATUSES
 from engine.runs.folder import RunFolder, all_runs
+from engine.scheduler.control import delete
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
 from tests.faults.test_kill_worker import WORKER, queue, until
 from tests.support.made_runs import finished_run
 
-FILES = ("spec.json", "state.json", "exit.json", "proc.json", "provenance.json", "spool.1.bin", "out.log")
+FILES = ("spec.json", "state.json", "exit.json", "proc.json", "provenance.json", "spool.1.bin", "out.log", "claim", "STOP", "HOLD")
 TEXTS: dict[str, str] = {
     "empty": "",
     "half": '{"lab": "fake", "kno',
@@ -71,11 +72,19 @@ def odd(folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"{file} a link", lambda path=path: (path.unlink(missing_ok=True), path.symlink_to("/etc/passwd"))
         yield f"{file} a link to itself", lambda path=path: (path.unlink(missing_ok=True), path.symlink_to(path))
         yield f"{file} a flipped bit", lambda path=path: flip(path)
+    yield "the folder a link", lambda: behind_a_link(folder)
+    yield "the folder a link to itself", lambda: (shutil.rmtree(folder), folder.symlink_to(folder))
     for name, change in SPECS.items():
         yield name, lambda change=change: (folder / "spec.json").write_text(json.dumps(spec | change))
     for file, contents in OTHERS.items():
         for content in contents:
             yield f"{file} {str(content)[:40]}", lambda file=file, content=content: (folder / file).write_text(json.dumps(content))
+
+
+def behind_a_link(folder: Path) -> None:
+    elsewhere = folder.parent.parent / f"moved-{folder.name}"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
 
 
 def flip(path: Path) -> None:
@@ -128,6 +137,9 @@ def test_a_healthy_run_beside_every_odd_folder(tmp_path: Path, crowd: dict[str, 
         assert owner.store.frame(healthy.run, ["loss/train"])["step"].to_list() == list(range(40))
         listed = {row["run"]: row for row in owner.store.runs()}
         assert listed[healthy.run]["status"] == "finished"
+        assert {folder.run for folder in all_runs(tmp_path)} >= {
+            run for run, how in crowd.items() if "spec.json" not in how or "link" in how
+        }
         for folder in all_runs(tmp_path):
             how = crowd.get(folder.run, "healthy")
             assert folder.status() in STATUSES, how
@@ -138,6 +150,12 @@ def test_a_healthy_run_beside_every_odd_folder(tmp_path: Path, crowd: dict[str, 
             if shown["status"] == "unreadable":
                 assert shown["says"], how
                 assert "\n" not in shown["says"], how
+        for folder in all_runs(tmp_path):
+            if folder.run in crowd:
+                delete(folder)
+        assert healthy.run in {folder.run for folder in all_runs(tmp_path)}
+        assert not set(crowd) & {folder.run for folder in all_runs(tmp_path)}, "each can be deleted"
+        assert {(tmp_path / f"moved-{run}").is_dir() for run, how in crowd.items() if "the folder a link, " in how} == {True}
     finally:
         owner.stop()
         supervisor.close()

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from engine.core.files import read_json
 from engine.declare.knobs import Flat, unnest
 from engine.labs.chart import RunStyle
 from engine.runs.ending import ENDED
@@ -89,7 +88,7 @@ def about_knobs(lab: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
 
 def provenance(looks: Sequence[RunStyle], folders: Sequence[RunFolder]) -> None:
     """What besides the declaration decided the result."""
-    found = [_flat(read_json(folder.path / "provenance.json") or {}) for folder in folders]
+    found = [_flat(folder.provenance()) for folder in folders]
     rows = [
         {"what": name, **{look.label: knob_value(one.get(name)) for look, one in zip(looks, found, strict=True)}}
         for name in dict.fromkeys(name for one in found for name in one)
