@@ -30,7 +30,7 @@ STATUS: dict[str, StatusStyle] = {
     "killed": StatusStyle("killed", ":material/cancel:", "red", "The process was ended from outside."),
     "lost": StatusStyle("lost", ":material/help:", "red", "The process is gone and left no word."),
     "unreadable": StatusStyle(
-        "unreadable", ":material/lock_clock:", "gray", "This Faultline cannot read its declaration; a newer one can."
+        "unreadable", ":material/lock_clock:", "gray", "Its folder cannot be read; the run's page says why."
     ),
 }
 

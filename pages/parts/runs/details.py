@@ -71,6 +71,9 @@ def knobs(looks: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], about: 
         row |= {look.label: f"{mark}{knob_value(flat.get(name))}{mark}" for look, flat in zip(looks, flats, strict=True)}
         spec = about.get(name, {})
         rows.append(row | {"unit": spec.get("unit", ""), "what it is": spec.get("about", "")})
+    if not rows:
+        st.caption("No knobs are known.")
+        return
     heads = [head for head in rows[0] if changed or head != "≠"]
     lines = [heads, ["---"] * len(heads), *([row[head].replace("|", r"\|") for head in heads] for row in rows)]
     st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))  # one element: a page of 150 cells holds up the charts

@@ -1,0 +1,37 @@
+"""A run that cannot be read has its page and its row: what it is in one sentence, and no traceback anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.server.service import Service
+from tests.pages.test_pages import lab_service, opened
+from tests.support.made_runs import MadeRun, finished_run
+
+__all__ = ["lab_service"]
+
+SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
+    "half a declaration": (lambda run: (run / "spec.json").write_text('{"lab": "m'), "no JSON object"),
+    "a newer declaration": (lambda run: (run / "spec.json").write_text('{"format": 99}'), "newer Faultline"),
+    "many threads": (lambda run: (run / "spec.json").write_text('{"lab": "moe", "knobs": {"threads": "many"}}'), "threads='many'"),
+    "a folder that is a link": (lambda run: run.symlink_to(run.rename(run.parent.parent / "elsewhere")), "link"),
+    "an unheard end": (lambda run: (run / "exit.json").write_text(json.dumps({"status": "splendid"})), "no end that a run can have"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_spoilt_run_is_shown_with_the_reason(lab_service: Service, how: str) -> None:
+    made: MadeRun = finished_run(lab_service.data, steps=20)
+    spoil, sentence = SPOILT[how]
+    spoil(made.folder.path)
+    whole = finished_run(lab_service.data, steps=20)
+    lab_service.owner.catch_up()
+    page = opened("run.py", run=made.run)
+    said = " ".join(str(element.value) for element in (*page.markdown, *page.error, *page.warning, *page.info, *page.caption))
+    assert sentence in said
+    assert not opened("run.py", run=f"{made.run},{whole.run}").exception
+    assert not opened("runs.py").exception
