@@ -1,7 +1,9 @@
-"""The end of a run: its rows sorted by metric and step in one transaction, and two Parquet files for everybody."""
+"""The end of runs: their rows sorted by metric and step in one transaction, and two Parquet files each for everybody."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -11,38 +13,43 @@ from engine.core.files import replace
 FILES = {"metrics.parquet": ("metric_point", "p.value"), "vectors.parquet": ("vector_point", "p.v, m.shape")}
 
 
-def finish(cursor: duckdb.DuckDBPyConnection, run_id: int, folder: Path) -> str:
-    """Sort and export one run.  Parquet comes first, so that a kill in between only repeats the work.
+def finish(cursor: duckdb.DuckDBPyConnection, folders: Mapping[int, Path]) -> dict[int, str]:
+    """Sort and export runs (run_id -> folder).  Parquet comes first, so that a kill in between only repeats the work.
 
-    -> a sentence when the files could not be written (a full disk); the index is sorted all the same.
+    -> of those whose files could not be written (a full disk) a sentence; the index is sorted all the same.
     """
-    problem = ""
+    problems: dict[int, str] = {}
+    which = f"run_id IN ({', '.join(map(str, folders))})"
     for name, (table, value) in FILES.items():
-        cursor.execute(
-            f"CREATE OR REPLACE TEMP TABLE ended_{table} AS SELECT * FROM store.{table} WHERE run_id = {run_id} ORDER BY metric_id, step, t"
-        )
-        problem = _export(cursor, folder / name, table, value) or problem
+        query = f"SELECT * FROM store.{table} WHERE {which} ORDER BY run_id, metric_id, step, t"
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE ended_{table} AS {query}")
+        filled = {run_id for (run_id,) in cursor.execute(f"SELECT DISTINCT run_id FROM ended_{table}").fetchall()}
+        for run_id, folder in folders.items():
+            problem = _export(cursor, folder / name, f"ended_{table} WHERE run_id = {run_id}" if run_id in filled else "", value)
+            if problem:
+                problems[run_id] = problem
     cursor.execute("BEGIN")
     for table, _ in FILES.values():
-        cursor.execute(f"DELETE FROM store.{table} WHERE run_id = {run_id}")
+        cursor.execute(f"DELETE FROM store.{table} WHERE {which}")
         cursor.execute(f"INSERT INTO store.{table} SELECT * FROM ended_{table}")
-    cursor.execute(f"UPDATE store.run SET sorted = true WHERE run_id = {run_id}")
+    cursor.execute(f"UPDATE store.run SET sorted = true WHERE {which}")
     cursor.execute("COMMIT")
     for table, _ in FILES.values():
         cursor.execute(f"DROP TABLE ended_{table}")
-    return problem
+    return problems
 
 
-def _export(cursor: duckdb.DuckDBPyConnection, path: Path, table: str, value: str) -> str:
-    """Columns name, layer, step, t and the value, of a vector also its shape; no file where there is no row."""
-    if not cursor.execute(f"SELECT count(*) FROM ended_{table}").fetchall()[0][0]:
-        path.unlink(missing_ok=True)
+def _export(cursor: duckdb.DuckDBPyConnection, path: Path, rows: str, value: str) -> str:
+    """Columns name, layer, step, t and the value, of a vector also its shape; no file where there are no `rows`."""
+    if not rows:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
         return ""
 
     def copy(beside: Path) -> None:
         place = str(beside).replace("'", "''")
         cursor.execute(
-            f"COPY (SELECT m.name, m.layer, p.step, p.t, {value} FROM ended_{table} p JOIN store.metric_name m USING (metric_id) "
+            f"COPY (SELECT m.name, m.layer, p.step, p.t, {value} FROM (FROM {rows}) p JOIN store.metric_name m USING (metric_id) "
             f"ORDER BY m.name, m.layer, p.metric_id, p.step, p.t) TO '{place}' (FORMAT parquet, COMPRESSION zstd)"
         )
 

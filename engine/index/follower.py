@@ -41,7 +41,7 @@ def first_row(folder: RunFolder) -> Row | None:
     row |= {name: str(spec.get(name) or "") for name in ("lab", "preset", "who", "sweep", "twin")}
     row |= {"target": count(knobs.get("steps")), "seed": count(knobs.get("seed")), "steps": 0, "dropped": 0}
     created = spec.get("created")
-    return row | {"created": None if created is None else float(created), "loss_train": None, "loss_validation": None}
+    return row | {"created": None if created is None else float(created), "loss_train": None, "loss_validation": None, "folder_time": None}
 
 
 def count(thing: Any) -> int | None:
@@ -74,8 +74,9 @@ class Follower:
         self.saved: Row | None = None  # the row as the index has it
         self.saved_offsets = dict(offsets)
         self.offset_rows = 0
+        self.changed = 0.0  # modification time of its folder when its names were listed last
         self._names: frozenset[str] = frozenset()
-        self._changed = self._state_mark = None
+        self._state_mark: tuple[int, int] | None = None
         self._tail: tuple[int, SpoolReader] | None = None
         self._sealed = set(sorted(self.offsets)[:-1])
         self._pulse, self._status = float("-inf"), "running"
@@ -106,10 +107,14 @@ class Follower:
             self.row["status"] = status
         return read
 
+    def can_be_left(self) -> bool:
+        """Nothing is left to do, and its folder's modification time would show a change."""
+        return self.ended and self.row["sorted"] and settled(self.changed)
+
     def _list(self) -> None:
         changed = os.stat(self.folder.path).st_mtime
-        if changed != self._changed or not settled(changed):
-            self._names, self._changed = frozenset(os.listdir(self.folder.path)), changed
+        if changed != self.changed or not settled(changed):
+            self._names, self.changed = frozenset(os.listdir(self.folder.path)), changed
 
     def _look_at_status(self, collect_exit: Callable[[RunFolder], None]) -> str:
         if "exit.json" not in self._names:

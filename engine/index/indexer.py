@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ import duckdb
 
 from engine.core.files import of_the_machine
 from engine.index.batch import IngestBatch
+from engine.index.ended_runs import EndedRuns
 from engine.index.finish_run import finish
-from engine.index.follower import Follower, first_row
+from engine.index.follower import Follower, Row, first_row
 from engine.index.ids import Directory
 from engine.index.subscribe import Listeners
-from engine.index.transaction import forget, offsets_of, rows_of, save, totals
+from engine.index.transaction import forget, known, left_alone, save, totals
 from engine.runs.folder import RunFolder
 from engine.runs.watch import RunsWatch
 
@@ -67,11 +68,18 @@ class Indexer:
     def step(self) -> bool:
         """One pass over the folder -> True when there is more to do at once."""
         self._scan()
+        self._followers |= self._ended.take_settled()
         return self._pass(list(self._followers.values()))
+
+    def progress(self) -> tuple[int, int]:
+        """-> (runs that were read, sorted and exported, runs that were to be) since there last was nothing to do; (0, 0) then."""
+        left = len(self._ended.unsorted) + sum(follower.saved is None for follower in list(self._followers.values()))
+        self._most = max(self._most, left) if left else 0
+        return self._most - left, self._most
 
     def load(self, folder: RunFolder) -> None:
         """One run that the index does not know, read to its end."""
-        self._follow(folder)
+        self._follow([folder])
         while folder.run in self._followers and self._pass([self._followers[folder.run]]):
             pass
 
@@ -89,7 +97,9 @@ class Indexer:
     def _begin_again(self) -> None:
         """Everything in memory is read again from the index, so that a pass that failed counts for nothing."""
         self._followers: dict[str, Follower] = {}
-        self._watch = RunsWatch(self.runs)
+        self._ended = EndedRuns()
+        self._most = 0
+        self._watch = RunsWatch(self.runs, left_alone(self._cursor))
         self.directory.load(self._cursor)
 
     def _scan(self) -> None:
@@ -97,38 +107,42 @@ class Indexer:
         seen = self._watch.scan()
         if seen is None:
             return
-        known = set(self.directory.runs)
-        for run in sorted(known - seen.present):
+        indexed = set(self.directory.runs)
+        for run in sorted(indexed - seen.present.keys()):
             self._forget(run)
-        for run in sorted(known & seen.awake if self.lazy else seen.awake):
-            if run not in self._followers:
-                self._follow(RunFolder(self.runs / run))
+        self._followers |= self._ended.take_changed(seen.present)
+        awake = sorted(indexed & seen.awake if self.lazy else seen.awake)
+        self._follow([RunFolder(self.runs / run) for run in awake if run not in self._followers and run not in self._ended])
 
-    def _follow(self, folder: RunFolder) -> None:
+    def _follow(self, folders: list[RunFolder]) -> None:
+        ids = self.directory.runs
+        saved = known(self._cursor, [ids[folder.run] for folder in folders if folder.run in ids])
+        for folder in folders:
+            self._follow_one(folder, saved)
+
+    def _follow_one(self, folder: RunFolder, indexed: Mapping[int, tuple[Row, dict[int, int]]]) -> None:
+        """`indexed`: what the index has of runs, by id."""
         row = None if folder.run in self._apart else first_row(folder)
         if row is None:
             return  # its declaration is still being written, or it has been set apart
         run_id = self.directory.runs.get(folder.run)
-        if run_id is None:
+        if run_id is None or run_id not in indexed:
             self._followers[folder.run] = Follower(folder, self.directory.new_run(), row, {})
             return
-        saved = rows_of(self._cursor, run_id)
+        saved, offsets = indexed[run_id]
         if (saved["status"] == "unreadable") != (row["status"] == "unreadable"):  # another version kept this index: it starts afresh
             self._forget(folder.run)
-            self._follow(folder)
+            self._follow_one(folder, {})
             return
-        follower = Follower(folder, run_id, {**row, **saved}, offsets_of(self._cursor, run_id))
+        follower = Follower(folder, run_id, {**row, **saved}, offsets)
         follower.saved = saved
         self._followers[folder.run] = follower
-
-    def _leave(self, follower: Follower) -> None:
-        self._followers.pop(follower.folder.run, None)
-        self._watch.leave(follower.folder.run)
 
     def _forget(self, run: str) -> None:
         """Everything of a run out of the index."""
         run_id = self.directory.runs.pop(run, None)
         self._followers.pop(run, None)
+        self._ended.forget(run)
         if run_id is not None:
             forget(self._cursor, run_id)
 
@@ -175,6 +189,9 @@ class Indexer:
         kept = [f for f in looked if not f.gone and not f.misread]
         for follower in lost:
             batch.supersede(follower.run_id, BEFORE_ALL)
+        for follower in kept:
+            if follower.can_be_left():
+                follower.row["folder_time"] = follower.changed
         save(self._cursor, self.directory, batch, kept)
         for follower in kept:
             self._listeners.publish(follower, batch)
@@ -182,25 +199,36 @@ class Indexer:
             self._forget(follower.folder.run)
             if follower.misread:
                 log.warning("%s: a spool is not the one that was read; the run is read again", follower.folder.run)
-                self._follow(follower.folder)
+                self._follow([follower.folder])
                 self._listeners.tell({"run": follower.folder.run, "points": {}, "vectors": {}, "events": [], "reset": 0})
         for follower in kept:  # the first to be read at the next pass is who waited longest
             self._followers[follower.folder.run] = self._followers.pop(follower.folder.run)
-        ended_waits = self._finish_one(kept)
-        return ended_waits or any(f.more or f.misread for f in looked) or len(looked) < len(followers)
+        for follower in kept:
+            if follower.ended:
+                self._end(follower)
+        self._sort_few()
+        return bool(self._ended.unsorted) or any(f.more or f.misread for f in looked) or len(looked) < len(followers)
 
-    def _finish_one(self, followers: list[Follower]) -> bool:
-        """Follow ended runs no longer, after sorting and exporting them, one at a pass -> True when another waits."""
-        worked = False
-        for follower in (f for f in followers if f.ended):
-            if not follower.row["sorted"] and not self.lazy:
-                if worked:
-                    return True
-                worked = True
-                problem = finish(self._cursor, follower.run_id, follower.folder.path)
-                follower.row["sorted"] = True
-                if problem:
-                    follower.row["problem"] = problem
-                save(self._cursor, self.directory, IngestBatch(self.directory), [follower])
-            self._leave(follower)
-        return False
+    def _end(self, follower: Follower) -> None:
+        """A run that is read to its end is followed no longer."""
+        run = follower.folder.run
+        del self._followers[run]
+        if follower.row["status"] == "unreadable":  # looked at again at every start, perhaps by a Faultline that can read it
+            self._watch.leave(run)
+        elif not follower.row["sorted"] and not self.lazy:
+            self._ended.unsorted[run] = follower
+        elif not self._watch.leave(run, follower.changed):
+            self._ended.unsettled[run] = follower
+
+    def _sort_few(self) -> None:
+        """Some ended runs sorted and exported; each is looked at once more, because that has changed its folder."""
+        few = self._ended.few()
+        if not few:
+            return
+        problems = finish(self._cursor, {follower.run_id: follower.folder.path for follower in few})
+        for follower in few:
+            follower.row["sorted"] = (follower.saved or {})["sorted"] = True
+            follower.row["problem"] = problems.get(follower.run_id, follower.row["problem"])
+            self._ended.forget(follower.folder.run)
+            self._followers[follower.folder.run] = follower
+        save(self._cursor, self.directory, IngestBatch(self.directory), few)

@@ -195,7 +195,13 @@ class IndexOwner:
         if self.role != "owner":
             raise RuntimeError(f"Process {self.holder() or 'unknown'} owns {self.data}; stop it first, or rebuild there.")
         with self._turn:
-            return self._indexer.rebuild()
+            try:
+                return self._indexer.rebuild()
+            except duckdb.Error as error:
+                if not looks_damaged(error):
+                    raise
+                self._recover()
+                return self._indexer.rebuild()
 
     # -- inside ------------------------------------------------------------------------------------
 

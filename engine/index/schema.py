@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import duckdb
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE SCHEMA IF NOT EXISTS store;
@@ -16,7 +16,7 @@ CREATE TABLE store.version (version INTEGER);
 CREATE TABLE store.run (
     run_id INTEGER, run VARCHAR, lab VARCHAR, preset VARCHAR, status VARCHAR, steps BIGINT, target BIGINT, created DOUBLE, seed BIGINT,
     who VARCHAR, sweep VARCHAR, twin VARCHAR, knobs VARCHAR, loss_train DOUBLE, loss_validation DOUBLE, dropped BIGINT, problem VARCHAR,
-    sorted BOOLEAN
+    sorted BOOLEAN, folder_time DOUBLE
 );
 CREATE TABLE store.metric_name (metric_id INTEGER, name VARCHAR, layer VARCHAR, unit VARCHAR, kind VARCHAR, shape INTEGER[]);
 CREATE TABLE store.metric_point (run_id INTEGER, metric_id INTEGER, step BIGINT, t DOUBLE, value DOUBLE);
@@ -99,7 +99,12 @@ COLUMNS: dict[str, dict[str, str]] = {
     "main.vector": {**_WHERE, "v": "the values, one list per step"},
     "main.event": {"run": _WHERE["run"], **_EVENT},
     "store.version": {"version": "compared when the file is opened; another one is moved aside"},
-    "store.run": {"run_id": _IDS["run_id"], **_RUN, "sorted": "true once its points are sorted and exported"},
+    "store.run": {
+        "run_id": _IDS["run_id"],
+        **_RUN,
+        "sorted": "true once its points are sorted and exported",
+        "folder_time": "modification time of its folder when nothing was left to do with it, empty before",
+    },
     "store.metric_name": {
         "metric_id": _IDS["metric_id"],
         "name": _WHERE["name"],

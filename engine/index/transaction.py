@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import duckdb
@@ -15,7 +15,7 @@ from engine.index.ids import Directory
 TYPES = {
     **dict.fromkeys(("run", "lab", "preset", "status", "who", "sweep", "twin", "knobs", "problem"), pl.String),
     **dict.fromkeys(("steps", "target", "seed", "dropped"), pl.Int64),
-    **dict.fromkeys(("created", "loss_train", "loss_validation"), pl.Float64),
+    **dict.fromkeys(("created", "loss_train", "loss_validation", "folder_time"), pl.Float64),
     "sorted": pl.Boolean,
 }
 RUN_COLUMNS = ", ".join(TYPES)
@@ -60,9 +60,23 @@ def rows_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> Row:
     return dict(zip(TYPES, found[0], strict=True))
 
 
-def offsets_of(cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[int, int]:
-    """Bytes read, by attempt."""
-    return dict(cursor.execute(f"SELECT attempt, max(bytes) FROM store.ingest_offset WHERE run_id = {run_id} GROUP BY attempt").fetchall())
+def known(cursor: duckdb.DuckDBPyConnection, run_ids: Collection[int]) -> dict[int, tuple[Row, dict[int, int]]]:
+    """Of each run its row, and the bytes read of its spools by attempt, as the index has them."""
+    if not run_ids:
+        return {}
+    which = f"WHERE run_id IN ({', '.join(map(str, run_ids))})"
+    rows = cursor.execute(f"SELECT run_id, {RUN_COLUMNS} FROM store.run {which}").fetchall()
+    out: dict[int, tuple[Row, dict[int, int]]] = {run_id: (dict(zip(TYPES, row, strict=True)), {}) for run_id, *row in rows}
+    offsets = f"SELECT run_id, attempt, max(bytes) FROM store.ingest_offset {which} GROUP BY run_id, attempt"
+    for run_id, attempt, size in cursor.execute(offsets).fetchall():
+        if run_id in out:
+            out[run_id][1][attempt] = size
+    return out
+
+
+def left_alone(cursor: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    """Run -> modification time of its folder when nothing was left to do with it."""
+    return dict(cursor.execute("SELECT run, folder_time FROM store.run WHERE folder_time IS NOT NULL").fetchall())
 
 
 def forget(cursor: duckdb.DuckDBPyConnection, run_id: int | None = None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,16 +25,16 @@ def settled(changed: float) -> bool:
 
 
 class Seen(NamedTuple):
-    present: frozenset[str]  # every run folder
+    present: dict[str, float]  # every run folder -> when it was modified last
     awake: frozenset[str]  # those that were not left alone, or have changed since
 
 
 class RunsWatch:
     """`scan` at every pass; `leave` a run that has ended."""
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, left: Mapping[str, float] | None = None) -> None:
         self.runs = runs
-        self._left: dict[str, float] = {}  # run -> its folder's modification time when it was left alone
+        self._left = dict(left or {})  # run -> its folder's modification time when it was left alone
         self._changed, self._next_sweep = 0.0, 0.0
 
     def scan(self) -> Seen | None:
@@ -48,12 +49,12 @@ class RunsWatch:
                 with contextlib.suppress(OSError):  # deleted meanwhile
                     present[entry.name] = entry.stat(follow_symlinks=False).st_mtime
         self._left = {run: then for run, then in self._left.items() if present.get(run) == then}
-        return Seen(frozenset(present), frozenset(present.keys() - self._left.keys()))
+        return Seen(present, frozenset(present.keys() - self._left.keys()))
 
-    def leave(self, run: str) -> bool:
-        """Leave it alone until its folder changes.  False while that would be too early: it stays awake."""
+    def leave(self, run: str, changed: float | None = None) -> bool:
+        """Leave it alone until its folder is modified after `changed` (now, if not given).  False while that would be too early."""
         try:
-            changed = os.lstat(self.runs / run).st_mtime
+            changed = os.lstat(self.runs / run).st_mtime if changed is None else changed
         except OSError:
             return False
         if settled(changed):

@@ -29,9 +29,7 @@ STATUS: dict[str, StatusStyle] = {
     "failed": StatusStyle("failed", ":material/error:", "red", "The program ended with an error; see the log below."),
     "killed": StatusStyle("killed", ":material/cancel:", "red", "The process was ended from outside."),
     "lost": StatusStyle("lost", ":material/help:", "red", "The process is gone and left no word."),
-    "unreadable": StatusStyle(
-        "unreadable", ":material/lock_clock:", "gray", "Its folder cannot be read; the run's page says why."
-    ),
+    "unreadable": StatusStyle("unreadable", ":material/lock_clock:", "gray", "Its folder cannot be read; the run's page says why."),
 }
 
 

@@ -14,7 +14,7 @@ from engine.index.connection import KEPT, examined, move_aside
 from engine.index.owner import IndexOwner
 from tests.support.made_runs import finished_run
 
-CUTS, FLIPS = 12, 24
+CUTS, FLIPS, ALL = 8, 12, 200
 
 
 def answers(owner: IndexOwner) -> list[Any]:
@@ -43,7 +43,7 @@ def data(whole: tuple[Path, str], tmp_path: Path) -> Path:
 
 
 def harmed(file: Path, number: int) -> None:
-    """The first CUTS numbers cut the file, evenly spaced; the others flip one bit somewhere."""
+    """The first CUTS numbers cut the file, evenly spaced over it; the others flip one bit somewhere."""
     size = file.stat().st_size
     if number < CUTS:
         os.truncate(file, int(size * (number + 0.5) / CUTS))
@@ -53,7 +53,7 @@ def harmed(file: Path, number: int) -> None:
         file.write_bytes(content)
 
 
-@pytest.mark.parametrize("number", range(CUTS + FLIPS))
+@pytest.mark.parametrize("number", [pytest.param(n, marks=pytest.mark.slow if n >= CUTS + FLIPS else ()) for n in range(ALL)])
 def test_a_damaged_index_answers_as_before(whole: tuple[Path, str], data: Path, number: int) -> None:
     file = data / "faultline.duckdb"
     harmed(file, number)
@@ -63,12 +63,14 @@ def test_a_damaged_index_answers_as_before(whole: tuple[Path, str], data: Path, 
         owner.catch_up()
         assert repr(answers(owner)) == whole[1]
         assert ("moved aside" in owner.problem) == bool(list(data.glob("*.damaged-*")))
+        if problem and not list(data.glob("*.damaged-*")):  # in a place that no question and no pass has met yet
+            owner.rebuild()
+            assert repr(answers(owner)) == whole[1]
     finally:
         owner.stop()
-    if problem:  # a bit in a place that nothing reads is no damage
+    if problem:
         assert problem.startswith("faultline.duckdb is damaged (")
         assert "\n" not in problem
-        assert list(data.glob("*.damaged-*"))
     assert examined(file) == ""
 
 

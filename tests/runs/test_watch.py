@@ -26,12 +26,21 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def who(seen: Seen | None) -> tuple[set[str], set[str]] | None:
+    """-> (who is there, who is awake)."""
+    return None if seen is None else (set(seen.present), set(seen.awake))
+
+
+def test_a_watcher_goes_on_where_another_left_off(runs: Path) -> None:
+    assert who(RunsWatch(runs, {ONE: 1000.0, TWO: 999.0}).scan()) == ({ONE, TWO}, {TWO}), "what has changed meanwhile is awake"
+
+
 def test_who_is_new_and_who_is_gone(runs: Path) -> None:
     watch = RunsWatch(runs)
-    assert watch.scan() == Seen(frozenset({ONE, TWO}), frozenset({ONE, TWO}))
+    assert who(watch.scan()) == ({ONE, TWO}, {ONE, TWO})
     assert watch.scan() is None, "nothing happened"
     (runs / TWO).rmdir()
-    assert watch.scan() == Seen(frozenset({ONE}), frozenset({ONE}))
+    assert who(watch.scan()) == ({ONE}, {ONE})
     assert watch.scan() is not None, "the folder has just changed, and may have changed once more"
 
 
@@ -40,7 +49,7 @@ def test_a_run_that_was_left_alone_awakes_when_its_folder_changes(runs: Path, mo
     watch.scan()
     assert watch.leave(ONE)
     os.utime(runs)
-    assert watch.scan() == Seen(frozenset({ONE, TWO}), frozenset({TWO}))
+    assert who(watch.scan()) == ({ONE, TWO}, {TWO})
     (runs / ONE / "HOLD").touch()  # the parent's time stays
     os.utime(runs, (1000, 1000))
     watch.scan()
@@ -48,7 +57,7 @@ def test_a_run_that_was_left_alone_awakes_when_its_folder_changes(runs: Path, mo
     os.utime(runs / ONE, (2000, 2000))
     now = time.monotonic()
     monkeypatch.setattr(module.time, "monotonic", lambda: now + SWEEP + 1)
-    assert watch.scan() == Seen(frozenset({ONE, TWO}), frozenset({ONE, TWO}))
+    assert who(watch.scan()) == ({ONE, TWO}, {ONE, TWO})
 
 
 def test_while_nothing_happens_a_look_is_one_stat(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
