@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     except KnobError as error:
         raise Refusal(BAD_USAGE, str(error)) from None
     except OSError as error:
-        raise Refusal(FAILED, f"The run could not be written to {data_folder()}: {error.strerror or error}.") from None
+        raise Refusal(FAILED, str(error)) from None
     with index(caught_up=False) as owner:
         if args.detach:
             detach(folder)

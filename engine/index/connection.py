@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from engine.core.locks import locked
+from engine.core.locks import locked, sign
 from engine.index.schema import WrongVersion, prepare
 
 KEPT = 2  # damaged files that stay for whoever wants to look
@@ -19,8 +19,7 @@ def take_lock(path: Path) -> int | None:
     """The lock of the data folder, or None while another process has it; the file says who."""
     fd = locked(path)
     if fd is not None:
-        os.truncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        sign(fd, str(os.getpid()))
     return fd
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engine.core import device, locks
+from engine.core import device, disk, locks
 from engine.core.files import of_the_machine
 from engine.declare.knobs import unnest
 from engine.runs.ending import ENDED
@@ -59,6 +59,7 @@ class Supervisor:
         self._stop_requested: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
         self._escalated: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
         self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
+        self._refusal: Exception | None = None  # what the machine refused in this pass
         self._odd: dict[str, str] = {}  # run that was passed over -> the error that was logged
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
         self._watch = RunsWatch(self.data / "runs")
@@ -100,7 +101,9 @@ class Supervisor:
                 self.step()
                 self.problem = ""
             except Exception as error:  # the thread must outlive a full disk or a vanished folder, and say so
-                self.problem = f"The supervisor's last pass failed: {type(error).__name__}: {error}"
+                reason = disk.refused(error)
+                failed = f"The supervisor's last pass failed: {type(error).__name__}: {error}"
+                self.problem = f"How runs stand cannot be written down: {reason}. It is tried again and again." if reason else failed
             self._awake.wait(self.every)
 
     # -- one pass ----------------------------------------------------------------------------------
@@ -114,7 +117,10 @@ class Supervisor:
             return self._post is not None
 
     def step(self) -> bool:
-        """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty."""
+        """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty.
+
+        OSError, after the pass, where the machine refused something: what has to be written is tried again at the next one.
+        """
         with self._pass:
             if not self.acquire_duty():
                 return False
@@ -125,6 +131,9 @@ class Supervisor:
                 with self._alone(folder):
                     self._sort(folder, living, queued)
             self._start(living, queued)
+            refusal, self._refusal = self._refusal, None
+            if refusal is not None:
+                raise refusal
             return True
 
     def _sort(self, folder: RunFolder, living: list[RunFolder], queued: list[RunFolder]) -> None:
@@ -144,13 +153,13 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _alone(self, folder: RunFolder) -> Iterator[None]:
-        """What goes wrong with one run stops no other; it is logged once.  A full disk, or no more files to open, is everybody's."""
+        """What goes wrong with one run stops no other; it is logged once.  A full disk, or no more files to open, is told at the end."""
         try:
             yield
         except Exception as error:
             if of_the_machine(error):
-                raise
-            if self._odd.get(folder.run) != repr(error):
+                self._refusal = self._refusal or error
+            elif self._odd.get(folder.run) != repr(error):
                 self._odd[folder.run] = repr(error)
                 log.error("the supervisor passes over %s (%s: %s)", folder.run, type(error).__name__, error)
 
@@ -173,7 +182,10 @@ class Supervisor:
         return control.stop(RunFolder(self.data / "runs" / run), self.executor)
 
     def launch(self, folder: RunFolder, gpu: str | None = None) -> bool:
-        """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended."""
+        """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended.
+
+        OSError where the disk is full: it stays in the queue.
+        """
         with self._pass:
             mine = locks.take(folder.path / "claim")
             if mine is None:
@@ -194,11 +206,16 @@ class Supervisor:
             elif wanted == "cuda" and (gpu or self.gpus):
                 environment["CUDA_VISIBLE_DEVICES"] = gpu or self.gpus[0]
             try:
+                disk.check_room(self.data)
+                folder.keep_room()
                 self.executor.submit(folder, mine, environment)
             except Exception as error:
-                if not of_the_machine(error) and folder.process() is None:
-                    folder.write_exit("failed", message=f"The worker could not be started ({type(error).__name__}: {error}).")
-                    mine.release()
+                try:
+                    if folder.process() is None and not of_the_machine(error):
+                        folder.write_exit("failed", message=f"The worker could not be started ({type(error).__name__}: {error}).")
+                finally:
+                    if folder.process() is None:
+                        mine.release()
                 raise
             return True
 
@@ -258,6 +275,14 @@ class Supervisor:
                 fits, gpu, why = slots.fits(folder)
                 if not fits:
                     waits[folder.run] = why
-                elif self.launch(folder, gpu):
-                    slots.take(folder, gpu)
+                else:
+                    try:
+                        launched = self.launch(folder, gpu)
+                    except OSError as error:
+                        waits[folder.run] = disk.refused(error)
+                        if not waits[folder.run]:
+                            raise
+                        continue
+                    if launched:
+                        slots.take(folder, gpu)
         self.blocked_by = waits
