@@ -54,6 +54,7 @@ class Supervisor:
         self.gpus = list(device.gpus() if gpus is None else gpus)
         self.terminate_after, self.kill_after = terminate_after, kill_after
         self.problem = ""  # why the last pass failed, in one sentence
+        self.no_room = ""  # why the disk let no run start in the last pass
         self.order = QueueOrder(self.data)
         self.blocked_by: dict[str, str] = {}  # queued run -> why it has not been started
         self._stop_requested: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
@@ -219,6 +220,16 @@ class Supervisor:
                 raise
             return True
 
+    def _launched(self, folder: RunFolder, gpu: str | None) -> bool:
+        """`launch`, where a full disk is no error: `no_room` says it."""
+        try:
+            return self.launch(folder, gpu)
+        except OSError as error:
+            self.no_room = disk.refused(error)
+            if not self.no_room:
+                raise
+            return False
+
     def _is_exiting(self, folder: RunFolder) -> bool:
         """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
         if folder.unreadable():
@@ -263,6 +274,7 @@ class Supervisor:
         waits: dict[str, str] = {}
         ready, slots = self.executor.ready, Slots(self.cores, self.gpus, living) if queued else None
         paused = self.order.paused() if queued else frozenset()
+        self.no_room = ""
         for folder in self.order.sort(queued) if queued else ():
             assert slots is not None
             if folder.run in paused:
@@ -275,14 +287,8 @@ class Supervisor:
                 fits, gpu, why = slots.fits(folder)
                 if not fits:
                     waits[folder.run] = why
-                else:
-                    try:
-                        launched = self.launch(folder, gpu)
-                    except OSError as error:
-                        waits[folder.run] = disk.refused(error)
-                        if not waits[folder.run]:
-                            raise
-                        continue
-                    if launched:
-                        slots.take(folder, gpu)
+                elif self._launched(folder, gpu):
+                    slots.take(folder, gpu)
+                elif self.no_room:
+                    waits[folder.run] = f"{self.no_room}; it starts when there is room"
         self.blocked_by = waits
