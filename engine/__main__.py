@@ -37,7 +37,7 @@ def verbs() -> list[str]:
 def overview() -> str:
     """The text of `--help`: each verb with the first line of its file."""
     folder = Path(commands.__path__[0])
-    first = {v: (ast.get_docstring(ast.parse((folder / f"{v}.py").read_text())) or "").splitlines()[0] for v in verbs()}
+    first = {v: (ast.get_docstring(ast.parse((folder / f"{v}.py").read_text("utf-8"))) or "").splitlines()[0] for v in verbs()}
     lines = [f"  {verb:<10}{text}" for verb, text in first.items()]
     return "\n".join(["python -m engine VERB …", "", *lines, "", "`python -m engine VERB --help` says more of one verb."])
 

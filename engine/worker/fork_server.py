@@ -58,7 +58,7 @@ def do_labs(request: dict[str, Any], files: list[int]) -> int:
     os.dup2(files[1], 2)
     from engine.labs.describe import document
 
-    with open(files[0], "w") as out:
+    with open(files[0], "w", encoding="utf-8") as out:
         json.dump(document(), out, allow_nan=False)
     return 0
 
@@ -69,7 +69,7 @@ def do_data(request: dict[str, Any], files: list[int]) -> int:
     os.dup2(files[1], 2)
     from engine.worker.data_today import answer
 
-    with open(files[0], "w") as out:
+    with open(files[0], "w", encoding="utf-8") as out:
         json.dump(answer(RunFolder(Path(request["run"]))), out)
     return 0
 
@@ -80,7 +80,7 @@ def do_panel(request: dict[str, Any], files: list[int]) -> int:
     os.dup2(files[1], 2)
     from engine.labs.panel_frames import answer
 
-    with open(files[0], "w") as out:
+    with open(files[0], "w", encoding="utf-8") as out:
         json.dump(answer(request["name"], request["knobs"], request["seconds"]), out, allow_nan=False)
     return 0
 
