@@ -23,16 +23,11 @@ def index(*, caught_up: bool = True) -> Iterator[IndexOwner]:
     try:
         if caught_up:
             owner.catch_up()
-        tell_problem(owner)
         yield owner
     finally:
+        if owner.problem:  # the command answers all the same
+            sys.stderr.write(f"{owner.problem}\n")
         owner.stop()
-
-
-def tell_problem(owner: IndexOwner) -> None:
-    """What is wrong with the index itself, in one sentence on stderr; the command answers all the same."""
-    if owner.problem:
-        sys.stderr.write(f"{owner.problem}\n")
 
 
 def check_run(run: str) -> None:

@@ -30,7 +30,7 @@ def of_lab() -> list[str]:
         message.append(f"{files} changed since this server started: new runs use the new code, charts the old until it starts again.")
     if not has_room(here.data):
         message.append(
-            f"No run starts and what runs measure may be lost, for the disk is full: less than {ROOM // 2**20} MiB are left for {here.data}. "
+            f"No run starts and what runs measure may be lost, for the disk is full: {here.data} has less than {ROOM // 2**20} MiB left. "
             "How runs end is kept."
         )
     for problem in filter(None, (here.owner.problem, here.supervisor.problem)):

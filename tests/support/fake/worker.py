@@ -26,6 +26,7 @@ from engine.declare.knobs import unnest
 from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
 from engine.runs.spool import Spool, spools
+from tests.support import full_disk
 
 
 class SlowDisk(Spool):
@@ -53,6 +54,7 @@ def tell(folder: RunFolder, phase: str, step: int, steps: int, dropped: int, att
 
 
 def main(path: str) -> int:
+    full_disk.refuse_as_told()
     folder = RunFolder(Path(path))
     knobs = unnest((folder.spec() or {})["knobs"])
     behave, steps, pace = knobs.get("behave", "finish"), knobs.get("steps", 20), knobs.get("pace", 0.0)
