@@ -243,6 +243,8 @@ class IndexOwner:
 
     def rebuild(self) -> dict[str, Any]:
         """Forget the index and make it again from the files of the runs -> {"runs", "points", "problems"}."""
+        if self._unwritten:
+            raise RuntimeError(self.problem)
         if self.role != "owner":
             raise RuntimeError(f"Process {self.holder() or 'unknown'} owns {self.data}; stop it first, or rebuild there.")
         if self.lazy:
