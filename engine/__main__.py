@@ -6,6 +6,7 @@ import argparse
 import ast
 import importlib
 import importlib.util
+import io
 import os
 import pkgutil
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine import commands
-from engine.commands._answer import BAD_USAGE, STOPPED, Refusal
+from engine.commands._answer import BAD_USAGE, FAILED, STOPPED, Refusal
+from engine.core.disk import refused
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 
@@ -35,7 +37,7 @@ def verbs() -> list[str]:
 def overview() -> str:
     """The text of `--help`: each verb with the first line of its file."""
     folder = Path(commands.__path__[0])
-    first = {v: (ast.get_docstring(ast.parse((folder / f"{v}.py").read_text())) or "").splitlines()[0] for v in verbs()}
+    first = {v: (ast.get_docstring(ast.parse((folder / f"{v}.py").read_text("utf-8"))) or "").splitlines()[0] for v in verbs()}
     lines = [f"  {verb:<10}{text}" for verb, text in first.items()]
     return "\n".join(["python -m engine VERB …", "", *lines, "", "`python -m engine VERB --help` says more of one verb."])
 
@@ -43,6 +45,9 @@ def overview() -> str:
 def main(argv: list[str] | None = None) -> int:
     """-> the exit code: 0 answered or finished, 2 bad usage, 3 failed, 4 diverged, 5 not found, 6 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the console cannot show is written as an escape
+            stream.reconfigure(errors="backslashreplace")
     try:
         return answer(arguments)
     except Refusal as refusal:
@@ -54,6 +59,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output left, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if not refused(error):
+            raise
+        sys.stderr.write(f"`{arguments[0]}` could not write what it has to write: {refused(error)}.\n")
+        return FAILED
 
 
 def answer(arguments: list[str]) -> int:

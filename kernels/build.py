@@ -72,11 +72,11 @@ def build(kernel: Kernel, architecture: int, folder: Path | None = None) -> Buil
     """All entries of a kernel for one architecture (90 is sm_90), from the cache or compiled now.  Raises CompileError, NoCompiler."""
     version, include = compiler()
     names, folder = list(kernel.entries), folder or cache_folder()
-    content = [kernel.source, (HERE / "common.cuh").read_text(), names, architecture, OPTIONS, version]
+    content = [kernel.source, (HERE / "common.cuh").read_text("utf-8"), names, architecture, OPTIONS, version]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
     place = folder / f"{kernel.name}-{architecture}-{key}"
     try:
-        told = json.loads(place.with_suffix(".json").read_text())
+        told = json.loads(place.with_suffix(".json").read_text("utf-8"))
         return Built(place.with_suffix(".cubin").read_bytes(), {name: Entry(**entry) for name, entry in told.items()})
     except (OSError, ValueError, TypeError):
         pass  # not there yet, or torn by a crash of the machine

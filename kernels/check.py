@@ -163,4 +163,4 @@ def write_table(reports: Mapping[str, Report]) -> None:
         found[name] = {"words": words(one), "samples": samples, **balance(one), "targets": report.targets}
     document = {"nvrtc": list(compiler()[0]), "kernels": found}
     TARGETS.parent.mkdir(exist_ok=True)
-    TARGETS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    TARGETS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")

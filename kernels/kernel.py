@@ -110,7 +110,7 @@ class Kernel:
 
     @property
     def source(self) -> str:
-        return self.path.read_text()
+        return self.path.read_text("utf-8")
 
 
 def names() -> list[str]:

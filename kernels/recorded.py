@@ -14,12 +14,12 @@ MEASURED = FOLDER / "measured"
 def recorded() -> dict[str, Any]:
     """The committed table of compiled entries: `nvrtc`, and for each kernel its words, samples and targets."""
     place = MEASURED / "targets.json"
-    return json.loads(place.read_text()) if place.exists() else {"nvrtc": None, "kernels": {}}
+    return json.loads(place.read_text("utf-8")) if place.exists() else {"nvrtc": None, "kernels": {}}
 
 
 def benches() -> list[dict[str, Any]]:
     """Recorded measurements on GPUs, newest first; an empty list means that none was made yet."""
-    found = [json.loads(p.read_text()) for p in MEASURED.glob("*.json") if p.name != "targets.json"]
+    found = [json.loads(p.read_text("utf-8")) for p in MEASURED.glob("*.json") if p.name != "targets.json"]
     return sorted(found, key=lambda one: one["date"], reverse=True)
 
 

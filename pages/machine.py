@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from engine.server.doctor import examine
+from pages.parts.clock import clock
 from pages.parts.machine import memory, slots, waiting
 
 st.title("Machine")
@@ -22,4 +23,4 @@ with st.spinner("Looking at the machine"):
 rows = [{"check": name, "state": "✓ ok" if ok else "✕ lacks something", "what it says": message} for name, ok, message in checks]
 st.table(pl.DataFrame(rows), hide_index=True, border="horizontal")
 lacking = sum(not ok for _, ok, _ in checks)
-st.caption(f"{len(checks)} checks, {lacking} of them not met, at {time.strftime('%H:%M')}.")
+st.caption(f"{len(checks)} checks, {lacking} of them not met, at {clock(time.time())}.")

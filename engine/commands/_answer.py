@@ -25,7 +25,7 @@ class Refusal(Exception):
 def tell(as_json: bool, document: Any, lines: Iterable[str]) -> None:
     """Print the one JSON document, or the lines for a person."""
     if as_json:
-        print(json.dumps(_plain(document), allow_nan=False, ensure_ascii=False))
+        print(json.dumps(_plain(document), allow_nan=False))  # in ASCII, which every console can show
     else:
         for line in lines:
             print(line)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.commands._answer import FAILED, NOT_FOUND, Refusal
+from engine.core.disk import why
 from engine.core.paths import data_folder
 from engine.index.owner import IndexOwner
 from engine.runs.folder import run_folder
@@ -17,12 +19,14 @@ def index(*, caught_up: bool = True) -> Iterator[IndexOwner]:
     try:
         owner = IndexOwner(data_folder())
     except OSError as error:
-        raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {error.strerror}.") from None
+        raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {why(error)}.") from None
     try:
         if caught_up:
             owner.catch_up()
         yield owner
     finally:
+        if owner.problem:  # the command answers all the same
+            sys.stderr.write(f"{owner.problem}\n")
         owner.stop()
 
 

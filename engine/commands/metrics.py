@@ -35,6 +35,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         rows = write(frame, path, form)
     except OSError as error:
-        raise Refusal(FAILED, f"{path} could not be written: {error.strerror or error}.") from None
+        raise Refusal(FAILED, str(error)) from None
     tell(args.json, {"run": args.id, "file": str(path), "rows": rows}, [f"{rows} points of {args.id} in {path}"])
     return ANSWERED

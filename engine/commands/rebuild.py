@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from engine.commands._answer import ANSWERED, FAILED, Refusal, tell
+from engine.core.disk import why
 from engine.core.paths import data_folder
 from engine.index.owner import IndexOwner
 
@@ -14,7 +15,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    owner = IndexOwner(data_folder())
+    try:
+        owner = IndexOwner(data_folder())
+    except OSError as error:
+        raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {why(error)}.") from None
     try:
         told = owner.rebuild()
     except RuntimeError as error:

@@ -19,6 +19,8 @@ from engine.commands._document import lines
 from engine.commands._index import index
 from engine.commands._progress import Progress
 from engine.commands.labs import catalog
+from engine.core import locks
+from engine.core.disk import refused, why
 from engine.core.paths import data_folder
 from engine.declare.resolve import KnobError, resolve
 from engine.index.owner import IndexOwner
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     except KnobError as error:
         raise Refusal(BAD_USAGE, str(error)) from None
     except OSError as error:
-        raise Refusal(FAILED, f"The run could not be written to {data_folder()}: {error.strerror or error}.") from None
+        raise Refusal(FAILED, str(error)) from None
     with index(caught_up=False) as owner:
         if args.detach:
             detach(folder)
@@ -74,9 +76,22 @@ def read_knobs(given: Sequence[str]) -> dict[str, Any]:
 def detach(folder: RunFolder) -> None:
     """Start the run now, unless a supervisor is on duty, which starts it when a slot is free."""
     supervisor = Supervisor(data_folder())
-    if supervisor.acquire_duty():
-        supervisor.launch(folder)
-    supervisor.close()
+    try:
+        if supervisor.acquire_duty():
+            supervisor.launch(folder)
+    except OSError as error:
+        not_started(folder, why(error))
+    finally:
+        supervisor.close()
+
+
+def not_started(folder: RunFolder, reason: str) -> None:
+    """End a run that this command could not start: nobody else would, as soon as it has left."""
+    mine = locks.take(folder.path / "claim")
+    if mine is not None:
+        if folder.status() == "queued":
+            folder.write_exit("failed", message=f"It could not be started, for {reason}; resume it once it can.")
+        mine.release()
 
 
 def wait(folder: RunFolder, owner: IndexOwner) -> None:
@@ -90,17 +105,32 @@ def wait(folder: RunFolder, owner: IndexOwner) -> None:
                     told = True
                     progress.say("stopping")
                     control.stop(folder, supervisor.executor)
-                supervisor.step()
+                if reason := pass_of(supervisor):
+                    progress.say(f"waits, for {reason}")
+                    not_started(folder, reason)
+                    if end := supervisor.executor.untold.get(folder.run):
+                        raise Refusal(end[0], f"{folder.run} ended with code {end[0]}, which cannot be written, for {reason}.")
                 owner.step()
                 progress.show()
                 if not told:
                     asked.wait(EVERY)
                 else:
                     threading.Event().wait(EVERY)
-            supervisor.step()
+            pass_of(supervisor)
     finally:
         progress.close()
         supervisor.close()
+
+
+def pass_of(supervisor: Supervisor) -> str:
+    """One pass of the supervisor -> why the disk refused what it had to write, or nothing."""
+    try:
+        supervisor.step()
+    except OSError as error:
+        if not refused(error):
+            raise
+        return refused(error)
+    return supervisor.no_room
 
 
 @contextmanager

@@ -33,4 +33,4 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _when(created: float | None) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(created)) if created else ""
+    return time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(created)) if created else ""

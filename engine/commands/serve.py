@@ -6,6 +6,7 @@ import argparse
 
 from engine.commands._answer import ANSWERED, FAILED, Refusal, tell
 from engine.commands.run import asked_to_leave
+from engine.core.disk import why
 from engine.core.paths import data_folder
 from engine.server.service import Service
 
@@ -18,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         here = Service()
     except OSError as error:
-        raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {error.strerror}.") from None
+        raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {why(error)}.") from None
     owns = here.owner.role == "owner"
     doing = "keeps the index and the queue" if owns else "reads beside another process, and takes over when that one leaves"
     with asked_to_leave() as asked:

@@ -1,4 +1,4 @@
-"""Small files as a whole: written beside their place and renamed, read as JSON."""
+"""Small files as a whole: written beside their place and renamed, or into room that was kept for them; read as JSON."""
 
 from __future__ import annotations
 
@@ -32,8 +32,38 @@ def replace(path: Path, write: Callable[[Path], object], *, alone: bool = False)
         raise
 
 
+def keep_room(path: Path, size: int) -> None:
+    """Make a file of `size` bytes, so that `use_room` can write as many later, whatever the disk takes then.  OSError."""
+    if not path.exists():
+        replace(path, lambda beside: beside.write_bytes(b" " * size))
+
+
+def use_room(room: Path, path: Path, content: bytes) -> None:
+    """Write `content` over the file `room`, which then takes the place of `path`: that needs no block that the disk has not given yet.
+
+    FileNotFoundError where there is no such file, or another process is using it.  When the disk refuses even this, the room is kept.
+    """
+    mine = room.with_name(f".{room.name}.{os.getpid()}.{secrets.token_hex(3)}")
+    os.rename(room, mine)
+    try:
+        with open(mine, "r+b") as file:
+            file.write(content)
+            file.truncate()
+        os.replace(mine, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.rename(mine, room)
+        raise
+
+
 def write_json(path: Path, thing: Any) -> None:
-    replace(path, lambda beside: beside.write_text(json.dumps(thing, indent=1, allow_nan=False) + "\n"))
+    """ValueError for what is no JSON; OSError where the disk refuses it, and then the old file stays."""
+    content = as_json(thing)
+    replace(path, lambda beside: beside.write_bytes(content))
+
+
+def as_json(thing: Any) -> bytes:
+    return (json.dumps(thing, indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path, most: int = LARGEST) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ between starting the worker and writing proc.json therefore leaves no run that c
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -38,9 +39,14 @@ def take(path: Path) -> RunLock | None:
         return None
     if fd is None:
         return None
-    os.truncate(fd, 0)
-    os.pwrite(fd, json.dumps({"pid": os.getpid(), "created": psutil.Process().create_time()}).encode(), 0)
+    sign(fd, json.dumps({"pid": os.getpid(), "created": psutil.Process().create_time()}))
     return RunLock(fd)
+
+
+def sign(fd: int, holder: str) -> None:
+    """Name the holder of a lock in its file.  It is held without that too, such as on a full disk."""
+    with contextlib.suppress(OSError):
+        os.truncate(fd, os.pwrite(fd, holder.encode(), 0))
 
 
 def locked(path: Path) -> int | None:

@@ -9,6 +9,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def data_folder() -> Path:
-    """`FAULTLINE_DATA`, or `data/` beside the package."""
+    """`FAULTLINE_DATA`, where `~` is the home folder, or `data/` beside the package."""
     named = os.environ.get("FAULTLINE_DATA")
-    return Path(named) if named else ROOT / "data"
+    return Path(os.path.expanduser(named)) if named else ROOT / "data"

@@ -52,7 +52,7 @@ def sentence(spec: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=64)
 def _read(path: Path, _written: int) -> Edition | None:
     try:
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_text("utf-8"))
         found = dict(_assigned(tree))
         return Edition(int(found.get("edition", 1)), dict(found.get("editions", {})))
     except (SyntaxError, ValueError, TypeError):  # a lab that nobody can read says so on its own card

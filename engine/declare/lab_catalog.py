@@ -10,6 +10,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from engine.core import started
 from engine.core.code_key import key
+from engine.core.disk import check_room, refused
 from engine.core.files import read_json
 from engine.core.paths import ROOT
 from engine.declare.measured import fill
@@ -69,17 +71,33 @@ def raw_document(
     if found is not None:
         return found
     cache = data / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache / "labs.lock"):
-        found = None if fresh else _cached(data, root)  # another process may have computed it while we waited
-        if found is not None:
-            return found
-        file = cache / f"labs-{key(root)}.json"
-        (compute or compute_in_child)(file, progress, root)
-        _forget_old(cache, file)
-    found = read_json(file)
+    file = cache / f"labs-{key(root)}.json"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        check_room(cache)
+        with _alone(cache / "labs.lock"):
+            found = None if fresh else _cached(data, root)  # another process may have computed it while we waited
+            if found is None:
+                (compute or compute_in_child)(file, progress, root)
+                _forget_old(cache, file)
+    except OSError as error:
+        if not refused(error):
+            raise
+        return _computed_elsewhere(compute or compute_in_child, progress, root)
+    found = found or read_json(file)
     if found is None:
         raise LabsUnreadable("The labs were computed, but their document could not be read back.")
+    return found
+
+
+def _computed_elsewhere(compute: Compute, progress: Progress, root: Path) -> Document:
+    """Without the cache, where the disk of the data folder takes no writes: in the machine's folder for temporary files."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "labs.json"
+        compute(file, progress, root)
+        found = read_json(file)
+    if found is None:
+        raise LabsUnreadable(f"The labs were computed, but neither the data folder nor {tempfile.gettempdir()} could hold their document.")
     return found
 
 

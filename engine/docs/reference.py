@@ -82,7 +82,7 @@ def _measurement(path: Path) -> Iterator[str]:
     if not path.is_file():
         yield "Not measured yet."
         return
-    told = json.loads(path.read_text())
+    told = json.loads(path.read_text("utf-8"))
     runs = told["runs"]
     shown = sorted({key for run in runs for key in run["metrics"] if split_key(key)[0] in with_floors(told["shown"])})
     rows = [(run["seed"], run["status"], *(_figure(run["metrics"].get(key)) for key in shown), f"{run['cpu_seconds']:.0f}") for run in runs]
@@ -160,7 +160,7 @@ def write(docs: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     out = []
     for name, text in pages(docs / "measured").items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, "utf-8")
         out.append(folder / name)
     return out
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import duckdb
 
-from engine.core.locks import locked
+from engine.core.disk import refused
+from engine.core.locks import locked, sign
 from engine.index.schema import WrongVersion, prepare
 
 KEPT = 2  # damaged files that stay for whoever wants to look
@@ -19,8 +20,7 @@ def take_lock(path: Path) -> int | None:
     """The lock of the data folder, or None while another process has it; the file says who."""
     fd = locked(path)
     if fd is not None:
-        os.truncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        sign(fd, str(os.getpid()))
     return fd
 
 
@@ -36,13 +36,17 @@ def in_memory() -> duckdb.DuckDBPyConnection:
 
 def open_index(path: Path, *, examine: bool = False) -> tuple[duckdb.DuckDBPyConnection, str]:
     """-> the connection and, when the old file had to go, a sentence about it.  `examine` reads the whole file.  Raises Unusable."""
+    new = not path.exists()
     try:
         return _open(path, examine), ""
     except (duckdb.Error, WrongVersion) as error:
         reason = str(error).splitlines()[0]
         if isinstance(error, duckdb.Error) and not looks_damaged(error):
-            why = "is open in another program" if "lock" in reason.lower() else "cannot be opened"
-            raise Unusable(f"{path.name} {why} ({reason}).") from error
+            if new:  # half of a new file would look damaged later
+                for half in (path, path.with_name(f"{path.name}.wal")):
+                    half.unlink(missing_ok=True)
+            why = "is open in another program" if "lock" in reason.lower() else f"cannot be opened ({refused(error) or reason})"
+            raise Unusable(f"{path.name} {why}.") from error
     moved = move_aside(path)
     return _open(path), f"{path.name} could not be used ({reason}); it was moved aside as {moved.name} and is made again from the runs."
 
@@ -56,9 +60,9 @@ def check(connection: duckdb.DuckDBPyConnection) -> None:
 
 def looks_damaged(error: Exception) -> bool:
     """True for errors that a damaged file causes; a wrong question and a full disk are none.  (DuckDB has no class for a bad checksum.)"""
-    text = str(error)
-    if "No space left" in text:
+    if refused(error):
         return False
+    text = str(error)
     if isinstance(error, duckdb.IOException):
         return any(words in text for words in ("orrupt", "not a valid DuckDB", "Could not read enough bytes"))
     return type(error) is duckdb.Error or isinstance(

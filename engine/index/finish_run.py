@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from engine.core.disk import refused
 from engine.core.files import replace
 
 FILES = {"metrics.parquet": ("metric_point", "p.value"), "vectors.parquet": ("vector_point", "p.v, m.shape")}
@@ -56,5 +57,5 @@ def _export(cursor: duckdb.DuckDBPyConnection, path: Path, rows: str, value: str
     try:
         replace(path, copy, alone=True)
     except (duckdb.IOException, OSError) as error:
-        return f"{path.name} could not be written: {error}"
+        return f"{path.name} could not be written, for {refused(error) or str(error).splitlines()[0]}; `rebuild` writes it."
     return ""

@@ -13,7 +13,7 @@ from engine.core.nonfinite import jsonable
 from engine.declare.knobs import unnest
 from engine.index.batch import LAST, IngestBatch
 from engine.runs.ending import ENDED
-from engine.runs.folder import RunFolder
+from engine.runs.folder import RunFolder, last_of
 from engine.runs.spool import OPEN
 from engine.runs.spool_reader import Frame, SpoolReader
 from engine.runs.watch import SETTLED, settled
@@ -71,6 +71,7 @@ class Follower:
         self.ended = self.more = self.gone = self.misread = False
         self.reset: int | None = None
         self.state: dict[str, Any] = {}
+        self._last: dict[str, int] = {}  # step and dropped, as exit.json says them
         self.saved: Row | None = None  # the row as the index has it
         self.saved_offsets = dict(offsets)
         self.offset_rows = 0
@@ -96,6 +97,8 @@ class Follower:
             self.gone = True
             return 0
         self._read_state()
+        if "step" in self._last:  # a full disk may have kept both out of state.json
+            self.row |= {"steps": self._last["step"], "dropped": self._last.get("dropped", self.row["dropped"])}
         problem = self._read_spools(batch)
         self._report(problem, over=status in ENDED)
         self.row.update(batch.last(self.run_id))
@@ -126,8 +129,9 @@ class Follower:
                     collect_exit(self.folder)
                 self._list()
         if "exit.json" in self._names:
-            told = self.folder.exit()
-            return told["status"] if told else "lost"
+            end = self.folder.exit() or {"status": "lost"}
+            self._last = last_of(end)
+            return str(end["status"])
         return "held" if "HOLD" in self._names and self._status == "running" else self._status
 
     def _read_state(self) -> None:

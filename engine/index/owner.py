@@ -2,7 +2,8 @@
 
 It holds data/owner.lock and the only connection to the index file.  Where another process holds the
 lock the same code becomes a reader: it keeps an index in memory, loads a run when it is asked for it,
-writes nothing into runs, and takes the owner's place when that one leaves.
+writes nothing into runs, and takes the owner's place when that one leaves.  While the disk takes no
+writes, owner and reader alike answer from memory, and the index file stays as it is until there is room.
 
 A run folder made by anybody is seen within one pass.  Whoever resumes an ended run may touch
 `data/runs` so that it is seen at once; otherwise it is seen within a few seconds.
@@ -21,6 +22,7 @@ from typing import Any
 
 import duckdb
 
+from engine.core.disk import has_room, refused, why
 from engine.index.connection import Unusable, check, in_memory, looks_damaged, open_index, take_lock
 from engine.index.indexer import Indexer
 from engine.index.store import Store
@@ -29,6 +31,7 @@ from engine.runs.folder import RunFolder, run_folder
 
 PASS, UNWATCHED = 0.1, 0.25  # seconds between two passes, while somebody listens and while nobody does
 VACANT = 1.0  # seconds between two looks of a reader whether the owner has left
+AGAIN, SELDOM = 5.0, 300.0  # seconds until a file that the disk refused is tried again; twice as many after each refusal, at most SELDOM
 GONE = "The worker was gone without a word: the machine went down, or somebody ended it."
 
 log = logging.getLogger("faultline")
@@ -48,8 +51,9 @@ class IndexOwner:
         self.reaper: Callable[[RunFolder], bool] | None = None
         self.problem = ""
         self._trouble = ""  # why the last pass failed
-        self._memory, self._next_try = memory, 0.0
-        self._lock_file = None if memory else take_lock(self.data / "owner.lock")
+        self._unwritten = ""  # why the index is kept in memory although nobody else keeps it
+        self._memory, self._next_try, self._pause = memory, 0.0, AGAIN
+        self._lock_file = None if memory else self._take_lock()
         self._turn = threading.RLock()  # one pass at a time
         self._listeners = Listeners()
         self._suspected = False
@@ -68,6 +72,19 @@ class IndexOwner:
         except OSError:
             return ""
 
+    def _take_lock(self) -> int | None:
+        """The lock of the folder, or None while another process has it and where the folder cannot be written."""
+        try:
+            lock = take_lock(self.data / "owner.lock")
+        except OSError as error:
+            self._unwritten = self.problem = (
+                f"{self.data} cannot be written, for {why(error)}: its runs can be read, and none can be started."
+            )
+            return None
+        if self.problem == self._unwritten:
+            self._unwritten = self.problem = ""
+        return lock
+
     def _open(self) -> None:
         """The index file, or one in memory for a reader and where the file cannot be opened."""
         self.lazy = self._lock_file is None
@@ -75,10 +92,37 @@ class IndexOwner:
             try:
                 self._serve_file()
                 return
-            except Unusable as error:
+            except (Unusable, duckdb.Error) as error:
+                if refused(error):
+                    self._put_off(error)
+                    return
+                if isinstance(error, duckdb.Error):
+                    raise
                 self.lazy = True
                 self.problem = f"{error} The index is kept in memory until the lab is started again."
         self._serve(in_memory())
+
+    def _put_off(self, error: Exception) -> None:
+        """The disk refused the file, which stays as it is: the runs' own files answer until it takes writes again."""
+        self.lazy = True
+        self._unwritten = self.problem = (
+            f"The index cannot be written, for {refused(error)}: runs are read from their own files until it can."
+        )
+        self._next_try, self._pause = time.monotonic() + self._pause, min(SELDOM, 2 * self._pause)
+        self._serve(in_memory())
+        for run in self._listeners.runs():
+            with contextlib.suppress(KeyError):
+                self.ensure(run)
+
+    def _return(self) -> None:
+        """To the index file, once the disk has room."""
+        if self.lazy and self._unwritten and self._lock_file is not None and time.monotonic() >= self._next_try:
+            self._next_try = time.monotonic() + self._pause
+            if has_room(self.data):
+                with self._turn:
+                    memory, self._unwritten, self.problem = self._indexer, "", ""
+                    self._open()
+                    memory.close()
 
     def _serve_file(self) -> None:
         """From the index file; one that opens, and then turns out to be damaged, is read in full, moved aside and made again."""
@@ -115,7 +159,8 @@ class IndexOwner:
             self._thread.join()
             self._thread = None
         with self._turn:
-            self._indexer.close()
+            with contextlib.suppress(duckdb.Error):  # a full disk: what is committed lies in the log beside the file
+                self._indexer.close()
             if self._lock_file is not None:
                 os.close(self._lock_file)
                 self._lock_file = None
@@ -149,10 +194,11 @@ class IndexOwner:
                 self._indexer.load(folder)
 
     def promote(self) -> bool:
-        """A reader takes the place of an owner that has left; looks once in VACANT seconds -> whether this is the owner now."""
+        """A reader takes the place of an owner that has left, an owner to a file that the disk refused -> is this the owner now?"""
+        self._return()
         if self.role == "reader" and not self._memory and time.monotonic() >= self._next_try:
             self._next_try = time.monotonic() + VACANT
-            lock = take_lock(self.data / "owner.lock")
+            lock = self._take_lock()
             if lock is not None:
                 with self._turn:  # the old index goes with the last question that is answered from it
                     self._lock_file = lock
@@ -167,12 +213,17 @@ class IndexOwner:
                     self._recover()
                 more = self._indexer.step()
             except Exception as error:
+                if isinstance(error, duckdb.Error) and refused(error) and not self.lazy:
+                    self._leave_file(error)
+                    return True
                 if not self._trouble:
                     log.exception("a pass of the owner failed")
                 self._trouble = f"The index could not be brought up to date ({type(error).__name__}): {str(error).splitlines()[0]}"
                 self.problem = self._trouble
                 self._suspected |= looks_damaged(error)
                 raise
+            if not self.lazy:
+                self._pause = AGAIN
             if self._trouble:
                 self.problem = "" if self.problem == self._trouble else self.problem
                 self._trouble = ""
@@ -192,12 +243,17 @@ class IndexOwner:
 
     def rebuild(self) -> dict[str, Any]:
         """Forget the index and make it again from the files of the runs -> {"runs", "points", "problems"}."""
-        if self.role != "owner":
+        if self.role != "owner" and not self._unwritten:
             raise RuntimeError(f"Process {self.holder() or 'unknown'} owns {self.data}; stop it first, or rebuild there.")
+        if self.lazy:
+            raise RuntimeError(self.problem)
         with self._turn:
             try:
                 return self._indexer.rebuild()
             except duckdb.Error as error:
+                if refused(error):
+                    self._leave_file(error)
+                    raise RuntimeError(self.problem) from error
                 if not looks_damaged(error):
                     raise
                 self._recover()
@@ -210,13 +266,23 @@ class IndexOwner:
             with contextlib.suppress(OSError):  # a full disk: it is lost all the same, and told at a later pass
                 folder.write_exit("lost", message=GONE)
 
-    def _suspect(self, store: Store) -> Store:
-        """A question to `store` failed in a way that a damaged file would explain: look at once -> who answers from now on.
+    def _leave_file(self, error: Exception) -> None:
+        """Close the file, which the disk refused, and answer from memory."""
+        with contextlib.suppress(duckdb.Error):
+            self._indexer.close()
+        self._put_off(error)
+
+    def _suspect(self, store: Store, error: Exception) -> Store:
+        """A question to `store` failed in a way that a damaged file or a full disk would explain: look at once -> who answers from now on.
 
         A server's pages get what the new index has so far; a command, which has no thread beside it, waits until it is whole.
         """
         with self._turn:
             if self.store is store and not self._stopping.is_set():  # else another store answers already, or none any more
+                if refused(error):
+                    if not self.lazy:
+                        self._leave_file(error)
+                    return self.store
                 self._suspected = True
                 self._recover()
                 if self._thread is None:

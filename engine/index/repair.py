@@ -1,4 +1,4 @@
-"""A question that meets damage in the index file is answered all the same: the file is made again, and the question put once more."""
+"""A question that the index file cannot answer is put again: the file was made again, or is left alone while the disk is full."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any, TypeVar
 
 import duckdb
 
+from engine.core.disk import refused
 from engine.index.connection import looks_damaged
 
 C = TypeVar("C", bound=type)
 
 
 def repaired(store: C) -> C:
-    """Class decorator: every public method is put once more to what `self._suspect(self)` returns where the first answer met damage.
+    """Class decorator: every public method is put once more to what `self._suspect(self, error)` returns where the first answer met damage
+    or a full disk.
 
     Where that is the same object, the file was read in full and is whole: then the error was no damage, and is raised.
     """
@@ -31,7 +33,7 @@ def _twice(question: Callable[..., Any]) -> Callable[..., Any]:
             return question(self, *args, **named)
         except duckdb.Error as error:
             closed = isinstance(error, duckdb.ConnectionException)  # this store was replaced while it was asked
-            other = self._suspect(self) if closed or looks_damaged(error) else self
+            other = self._suspect(self, error) if closed or looks_damaged(error) or refused(error) else self
             if other is self:
                 raise
         return question(other, *args, **named)

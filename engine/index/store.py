@@ -46,7 +46,7 @@ class Store:
         lazy: bool,
         *,
         need: Callable[[str], None],
-        suspect: Callable[[Store], Store],
+        suspect: Callable[[Store, Exception], Store],
     ) -> None:
         self._connection, self._directory, self._lazy, self.data = connection, directory, lazy, data
         self._need, self._suspect = need, suspect

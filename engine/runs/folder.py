@@ -6,7 +6,8 @@ A folder with a declaration is a queued run, which engine/scheduler/supervisor.p
                  parent, preset, created
     proc.json    pid, creation time and boot of the worker, its GPU          written by whoever starts it
     state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
-    exit.json    status, code, signal, says, ended                           written by the worker, or for it when it died
+    exit.json    status, code, signal, says, ended, step, dropped            written by the worker, or for it when it died
+    exit.room    nothing: blocks for exit.json, should the disk be full      made with the run, gone when its end is told
     claim        locked by whoever starts or minds the run, and its worker   see engine/core/locks.py
     spool.<attempt>.bin, out.log, ckpt/, images/, provenance.json, STOP, HOLD
 
@@ -15,15 +16,18 @@ No reader ever sees half of one of the JSON files (engine/core/files.py).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
+import shutil
 import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.core.files import read_json, regular, write_json
+from engine.core.disk import why
+from engine.core.files import as_json, keep_room, read_json, regular, use_room, write_json
 from engine.core.locks import is_locked
 from engine.runs import formats
 from engine.runs.ending import ENDS, signal_name
@@ -32,6 +36,7 @@ from engine.runs.process import NOBODY, Process
 SMALL = 256 * 2**10  # bytes of a JSON file of a run
 PROVENANCE = 2**20  # bytes of its provenance.json
 LOG = 256 * 2**10  # bytes of out.log that are read, from its end
+ROOM, LONGEST = 4096, 320  # bytes kept for exit.json; characters of its sentence, which may take twelve bytes each
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
 
 
@@ -88,8 +93,8 @@ class RunFolder:
         return {"run": self.run, "lab": lab, "format": formats.FORMAT, "knobs": {}, **unknown, "created": created}
 
     def state(self) -> dict[str, Any]:
-        """What the worker said last; nothing of an unreadable run."""
-        return {} if self.unreadable() else read_json(self.path / "state.json", SMALL) or {}
+        """What the worker said last, at its end in exit.json; nothing of an unreadable run."""
+        return {} if self.unreadable() else {**(read_json(self.path / "state.json", SMALL) or {}), **last_of(self.exit() or {})}
 
     def provenance(self) -> dict[str, Any]:
         """What it was computed with (engine/worker/provenance.py); nothing of an unreadable run, or while that is not known."""
@@ -122,14 +127,31 @@ class RunFolder:
         """The CUDA_VISIBLE_DEVICES its worker was started with."""
         return str((read_json(self.path / "proc.json", SMALL) or {}).get("gpu", ""))
 
-    def write_exit(self, status: str, *, code: int | None = None, by_signal: int | None = None, message: str = "") -> None:
-        """The end of a run, told once: a second telling is ignored, so a worker's own word stands."""
+    def keep_room(self) -> None:
+        """Keep room for the end of the run, which a full disk would otherwise take no more.  OSError where there is none."""
+        keep_room(self.path / "exit.room", ROOM)
+
+    def write_exit(self, status: str, *, code: int | None = None, by_signal: int | None = None, message: str = "", **last: int) -> None:
+        """The end of a run, told once: a second telling is ignored, so a worker's own word stands.
+
+        `last`: step and dropped, where the worker says them; state.json may be behind.  OSError where the disk takes nothing and no
+        room was kept: whoever knows the end tells it again.
+        """
         if status not in ENDS:
             raise ValueError(f"{status!r} is no end of a run; allowed are {', '.join(sorted(ENDS))}.")
-        if not (self.path / "exit.json").exists():
-            name = signal_name(by_signal) if by_signal else None
-            told = {"status": status, "code": code, "signal": name, "says": message, "ended": time.time()}
-            write_json(self.path / "exit.json", told)
+        if (self.path / "exit.json").exists():
+            return
+        name = signal_name(by_signal) if by_signal else None
+        end = {"status": status, "code": code, "signal": name, "says": message[:LONGEST], "ended": time.time(), **last}
+        room = self.path / "exit.room"
+        try:
+            write_json(self.path / "exit.json", end)
+        except OSError as refusal:
+            try:
+                use_room(room, self.path / "exit.json", as_json(end))
+            except OSError:
+                raise refusal from None
+        room.unlink(missing_ok=True)
 
     def status(self) -> str:
         """One of STATUSES (engine/runs/ending.py).  A worker that is gone without a word is "lost"."""
@@ -164,23 +186,38 @@ class RunFolder:
         return lines if most is None else lines[-most:]
 
 
+def last_of(end: dict[str, Any]) -> dict[str, int]:
+    """How far a run had come and what the disk had refused, of an exit.json that says it."""
+    return {name: end[name] for name in ("step", "dropped") if type(end.get(name)) is int and 0 <= end[name] < 2**63}
+
+
 def reserve(data: Path, lab: str) -> RunFolder:
-    """A new run's folder with its id, still without a declaration and so not yet a run."""
+    """A new run's folder with its id, still without a declaration and so not yet a run.  OSError, in one sentence."""
     runs = data / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    while True:
-        run = f"{time.strftime('%Y%m%d-%H%M%S')}-{lab}-{secrets.token_hex(2)}"
-        try:
-            (runs / run).mkdir()
-        except FileExistsError:
-            continue
-        return RunFolder(runs / run)
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        while True:
+            run = f"{time.strftime('%Y%m%d-%H%M%S')}-{lab}-{secrets.token_hex(2)}"
+            with contextlib.suppress(FileExistsError):
+                (runs / run).mkdir()
+                return RunFolder(runs / run)
+    except OSError as error:
+        raise _not_written(data, error) from error
+
+
+def _not_written(data: Path, error: OSError) -> OSError:
+    return OSError(f"The run could not be written to {data}: {why(error)}.")
 
 
 def new_run(data: Path, lab: str, spec: dict[str, Any], folder: RunFolder | None = None) -> RunFolder:
-    """Write the declaration of a new run (in a reserved folder): complete or not there at all."""
+    """Write the declaration of a new run (in a reserved folder): complete or not there at all.  OSError, in one sentence."""
     folder = folder or reserve(data, lab)
-    write_json(folder.path / "spec.json", {"run": folder.run, "lab": lab, "format": formats.FORMAT, **spec, "created": time.time()})
+    try:
+        folder.keep_room()
+        write_json(folder.path / "spec.json", {"run": folder.run, "lab": lab, "format": formats.FORMAT, **spec, "created": time.time()})
+    except OSError as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise _not_written(data, error) from error
     return folder
 
 

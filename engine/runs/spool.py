@@ -20,6 +20,8 @@ Each attempt of a run writes its own file.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import math
 import os
@@ -54,11 +56,14 @@ class Spool:
         self._units: dict[Series, tuple[str, tuple[int, ...]]] = {}
         self._schemas: dict[Any, tuple[int, struct.Struct]] = {}
         self._latest = NOTHING_YET
+        self._refusal = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # what a short write leaves unsaid
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         self._size = 0
         opening = {"version": VERSION, "run": run, "attempt": attempt, "start": start}
         if not self._write(MAGIC + _json_frame(OPEN, opening)):
-            raise OSError(f"{self.path} could not be begun: the disk is full or read-only.")
+            self.close()
+            self.path.unlink()
+            raise OSError(f"{self.path} could not be begun.") from self._refusal
 
     def describe(self, name: str, *, unit: str = "", layer: str = "", shape: Sequence[int] = ()) -> None:
         """State the unit and shape of a series before its first value, or the new shape of its next ones; without it they are empty.
@@ -135,14 +140,15 @@ class Spool:
     def _write(self, data: bytes) -> bool:
         try:
             done = os.write(self._fd, data) if len(data) < LARGEST else -1
-        except OSError:
-            done = -1
+        except OSError as error:
+            done, self._refusal = -1, error
         if done == len(data):
             self._size += done
             return True
         self.dropped += 1
-        os.ftruncate(self._fd, self._size)
-        os.lseek(self._fd, self._size, os.SEEK_SET)
+        with contextlib.suppress(OSError):  # a disk gone read-only
+            os.ftruncate(self._fd, self._size)
+            os.lseek(self._fd, self._size, os.SEEK_SET)
         return False
 
 

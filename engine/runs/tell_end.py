@@ -11,7 +11,10 @@ OUT_OF_MEMORY = "; if nobody sent it, the machine ran out of memory and the kern
 
 
 def tell_end(folder: RunFolder, code: int) -> None:
-    """Write exit.json for a worker that ended with `code` (negative: a signal) and did not do so itself."""
+    """Write exit.json for a worker that ended with `code` (negative: a signal) and did not do so itself.
+
+    OSError where a full disk does not take it, and no room was kept: whoever saw the end tells it again.
+    """
     if folder.exit() is not None:
         return
     if code < 0:

@@ -33,8 +33,15 @@ def stop(folder: RunFolder, executor: Executor) -> str:
     _readable(folder)
     if folder.status() in ENDED:
         return folder.status()
-    executor.stop(folder, "ask")
-    mine = locks.take(folder.path / "claim")
+    try:
+        executor.stop(folder, "ask")
+    except OSError:  # a disk that takes no file more: a worker can be asked by a signal too
+        if folder.status() != "queued":
+            executor.stop(folder, "terminate")
+    try:
+        mine = locks.take(folder.path / "claim")
+    except OSError:
+        mine = None
     if mine is not None:
         if folder.status() == "queued":
             folder.write_exit("stopped", message="Stopped before it began.")
@@ -73,6 +80,7 @@ def resume(folder: RunFolder, executor: Executor | None = None) -> str:
     try:
         if folder.status() not in ENDED:
             raise Refused(f"{folder.run} is {folder.status()}; somebody has just resumed it.")
+        folder.keep_room()  # for its next end
         attempt = len(spools(folder.path))
         for name in ("STOP", "HOLD", "proc.json"):
             (folder.path / name).unlink(missing_ok=True)

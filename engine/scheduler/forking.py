@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 from engine.core import started
 from engine.core.code_key import key
@@ -60,7 +60,7 @@ class ForkingExecutor(Local):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.data.mkdir(parents=True, exist_ok=True)
         try:
-            with open(self.data / "fork_server.log", "ab") as log:
+            with self._log() as log:
                 self._process = subprocess.Popen(
                     [*self.fork_server_command, str(theirs.fileno())],
                     cwd=ROOT,
@@ -159,12 +159,19 @@ class ForkingExecutor(Local):
 
     def _document(self, verb: str, patience: float, **what: Any) -> tuple[int, dict[str, Any] | None]:
         """Ask for a document that a fork writes -> (its exit code, the document when that was 0)."""
-        with open(self.data / "fork_server.log", "ab") as log, tempfile.TemporaryFile("w+", dir=self.data) as out:
+        with self._log() as log, _nameless() as out:
             told = self._ask(verb, [out.fileno(), log.fileno()], **what).result(patience)
             if told["code"]:
                 return told["code"], None
             out.seek(0)
             return 0, json.load(out)
+
+    def _log(self) -> BinaryIO:
+        """What the fork server says goes to its log, as far as the disk takes it."""
+        try:
+            return open(self.data / "fork_server.log", "ab")
+        except OSError:
+            return open(os.devnull, "ab")
 
     def _ask(self, verb: str, files: Sequence[int] = (), **what: Any) -> Future[dict[str, Any]]:
         answer: Future[dict[str, Any]] = Future()
@@ -225,3 +232,10 @@ class ForkingExecutor(Local):
     def _give_up(self, why: str) -> None:
         self.problem = f"Runs start as plain processes, seconds slower: no fork server, {why}."
         self._warm.set()
+
+
+def _nameless() -> IO[str]:
+    """A file without a name for a document that goes from one process to another: in memory, which a full disk does not touch."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("document"), "w+", encoding="utf-8")
+    return tempfile.TemporaryFile("w+", encoding="utf-8")

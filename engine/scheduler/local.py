@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.core import started
+from engine.core.disk import refused
 from engine.core.files import regular
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
@@ -30,6 +32,7 @@ class Local:
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self.command = list(command or (sys.executable, "-m", started.WORKER))
         self._children: dict[str, tuple[int, RunLock]] = {}
+        self.untold: dict[str, tuple[int, RunLock]] = {}  # run -> exit code that a full disk did not take; its lock says "not lost"
         self._sent: dict[str, int] = {}  # the last signal sent to a worker, whoever started it
         self._lock = threading.Lock()
 
@@ -57,18 +60,24 @@ class Local:
                     pass_fds=(lock.fd,),
                 )
         except OSError as error:
-            folder.write_exit("failed", message=f"The worker could not be started: {error}.")
+            if not refused(error):
+                folder.write_exit("failed", message=f"The worker could not be started: {error}.")
             lock.release()
+            if refused(error):
+                raise  # it waits in the queue until there is room
             return
         child.returncode = 0  # reaped by pid in `status`; Popen must neither wait for it nor warn about it
         self._children[folder.run] = (child.pid, lock)
-        folder.write_process(child.pid, environment.get("CUDA_VISIBLE_DEVICES", ""))
+        with contextlib.suppress(OSError):  # a full disk: the worker finds the same, and says so
+            folder.write_process(child.pid, environment.get("CUDA_VISIBLE_DEVICES", ""))
 
     def status(self, folder: RunFolder) -> str:
         with self._lock:
             child = self._children.get(folder.run)
             if child:
                 self._collect_exit(folder, *child)
+            if folder.run in self.untold:
+                self._tell_end(folder)
         status = folder.status()
         if status == "lost" and folder.exit() is None:
             if folder.run in self._sent:
@@ -110,9 +119,10 @@ class Local:
     def close(self) -> None:
         """Leave the living workers alone; they hold their own locks."""
         with self._lock:
-            for _, lock in self._children.values():
+            for _, lock in (*self._children.values(), *self.untold.values()):
                 lock.release()
             self._children.clear()
+            self.untold.clear()
 
     def _collect_exit(self, folder: RunFolder, pid: int, lock: RunLock) -> None:
         try:
@@ -121,9 +131,18 @@ class Local:
             done, wait = pid, None
         if not done:
             return
-        if wait is not None:
-            tell_end(folder, os.waitstatus_to_exitcode(wait))
         del self._children[folder.run]
+        if wait is None:
+            lock.release()
+        else:
+            self.untold[folder.run] = (os.waitstatus_to_exitcode(wait), lock)
+
+    def _tell_end(self, folder: RunFolder) -> None:
+        """Once, or again and again while the disk takes nothing."""
+        code, lock = self.untold[folder.run]
+        if folder.path.is_dir():
+            tell_end(folder, code)
+        del self.untold[folder.run]
         lock.release()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from engine.core.suggest import nearest
 from engine.declare.resolve import Declaration, KnobError, LabJson
 from engine.runs.folder import RunFolder, new_run, reserve
+from engine.scheduler.control import Refused, delete
 
 
 def find_lab(document: Mapping[str, Any], name: str) -> LabJson:
@@ -60,11 +62,20 @@ def submit(
 
 
 def submit_twins(data: Path, broken: Declaration, cured: Declaration, *, who: str | None = None) -> tuple[RunFolder, RunFolder]:
-    """Two queued runs, broken and cured; each names the other as its twin.  KnobError, before anything is written, as `submit`."""
+    """Two queued runs, broken and cured; each names the other as its twin.  KnobError, before anything is written, as `submit`.
+
+    OSError where the disk refuses one of them: then there is neither.
+    """
     broken, cured = broken.on_this_machine(), cured.on_this_machine()
     one, other = reserve(data, broken.lab), reserve(data, cured.lab)
-    submit(data, broken, who=who, twin=other.run, folder=one)
-    submit(data, cured, who=who, twin=one.run, folder=other)
+    try:
+        submit(data, broken, who=who, twin=other.run, folder=one)
+        submit(data, cured, who=who, twin=one.run, folder=other)
+    except OSError:
+        for half in (folder for folder in (one, other) if folder.path.exists()):
+            with contextlib.suppress(OSError, Refused):  # begun meanwhile, it goes on alone
+                delete(half)
+        raise
     return one, other
 
 

@@ -15,14 +15,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engine.core import device, locks
+from engine.core import device, disk, locks
 from engine.core.files import of_the_machine
-from engine.declare.knobs import unnest
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.runs.watch import RunsWatch
 from engine.scheduler import control
 from engine.scheduler.executor import Executor
+from engine.scheduler.launch import environment_of, lock_of
 from engine.scheduler.local import Local
 from engine.scheduler.queue import QueueOrder
 from engine.scheduler.slots import Slots
@@ -54,11 +54,13 @@ class Supervisor:
         self.gpus = list(device.gpus() if gpus is None else gpus)
         self.terminate_after, self.kill_after = terminate_after, kill_after
         self.problem = ""  # why the last pass failed, in one sentence
+        self.no_room = ""  # why the disk let no run start in the last pass
         self.order = QueueOrder(self.data)
         self.blocked_by: dict[str, str] = {}  # queued run -> why it has not been started
         self._stop_requested: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
         self._escalated: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
         self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
+        self._refusal: Exception | None = None  # what the machine refused in this pass
         self._odd: dict[str, str] = {}  # run that was passed over -> the error that was logged
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
         self._watch = RunsWatch(self.data / "runs")
@@ -100,7 +102,9 @@ class Supervisor:
                 self.step()
                 self.problem = ""
             except Exception as error:  # the thread must outlive a full disk or a vanished folder, and say so
-                self.problem = f"The supervisor's last pass failed: {type(error).__name__}: {error}"
+                reason = disk.refused(error)
+                failed = f"The supervisor's last pass failed: {type(error).__name__}: {error}"
+                self.problem = f"How runs stand cannot be written down: {reason}. It is tried again and again." if reason else failed
             self._awake.wait(self.every)
 
     # -- one pass ----------------------------------------------------------------------------------
@@ -114,7 +118,10 @@ class Supervisor:
             return self._post is not None
 
     def step(self) -> bool:
-        """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty."""
+        """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty.
+
+        OSError, after the pass, where the machine refused something: what has to be written is tried again at the next one.
+        """
         with self._pass:
             if not self.acquire_duty():
                 return False
@@ -125,6 +132,9 @@ class Supervisor:
                 with self._alone(folder):
                     self._sort(folder, living, queued)
             self._start(living, queued)
+            refusal, self._refusal = self._refusal, None
+            if refusal is not None:
+                raise refusal
             return True
 
     def _sort(self, folder: RunFolder, living: list[RunFolder], queued: list[RunFolder]) -> None:
@@ -144,13 +154,13 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _alone(self, folder: RunFolder) -> Iterator[None]:
-        """What goes wrong with one run stops no other; it is logged once.  A full disk, or no more files to open, is everybody's."""
+        """What goes wrong with one run stops no other; it is logged once.  A full disk, or no more files to open, is told at the end."""
         try:
             yield
         except Exception as error:
             if of_the_machine(error):
-                raise
-            if self._odd.get(folder.run) != repr(error):
+                self._refusal = self._refusal or error
+            elif self._odd.get(folder.run) != repr(error):
                 self._odd[folder.run] = repr(error)
                 log.error("the supervisor passes over %s (%s: %s)", folder.run, type(error).__name__, error)
 
@@ -173,9 +183,12 @@ class Supervisor:
         return control.stop(RunFolder(self.data / "runs" / run), self.executor)
 
     def launch(self, folder: RunFolder, gpu: str | None = None) -> bool:
-        """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended."""
+        """Start one run now, whatever the slots say.  False when somebody else starts it or it has begun or ended.
+
+        OSError where the disk is full: it stays in the queue.
+        """
         with self._pass:
-            mine = self._lock_of(folder)
+            mine = lock_of(folder)
             if mine is None:
                 return False
             if folder.status() != "queued":
@@ -185,31 +198,29 @@ class Supervisor:
                 folder.write_exit("stopped", message="Stopped before it began.")
                 mine.release()
                 return False
-            knobs = unnest((folder.spec() or {}).get("knobs", {}))
-            threads = str(knobs.get("threads", 1))
-            environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "FAULTLINE_DATA": str(self.data.resolve())}
-            wanted = str(knobs.get("device", "cpu"))  # "cuda" gets one GPU to itself, "cuda:N" sees all and takes its own
-            if wanted == "cpu":
-                environment["CUDA_VISIBLE_DEVICES"] = ""
-            elif wanted == "cuda" and (gpu or self.gpus):
-                environment["CUDA_VISIBLE_DEVICES"] = gpu or self.gpus[0]
             try:
-                self.executor.submit(folder, mine, environment)
+                disk.check_room(self.data)
+                folder.keep_room()
+                self.executor.submit(folder, mine, environment_of(folder, self.data, self.gpus, gpu))
             except Exception as error:
-                if not of_the_machine(error) and folder.process() is None:
-                    folder.write_exit("failed", message=f"The worker could not be started ({type(error).__name__}: {error}).")
-                    mine.release()
+                try:
+                    if folder.process() is None and not of_the_machine(error):
+                        folder.write_exit("failed", message=f"The worker could not be started ({type(error).__name__}: {error}).")
+                finally:
+                    if folder.process() is None:
+                        mine.release()
                 raise
             return True
 
-    def _lock_of(self, folder: RunFolder) -> locks.RunLock | None:
-        """A run whose lock nobody can ever take (a directory stands there, or a link) ends as failed."""
+    def _launched(self, folder: RunFolder, gpu: str | None) -> bool:
+        """`launch`, where a full disk is no error: `no_room` says it."""
         try:
-            return locks.take(folder.path / "claim")
+            return self.launch(folder, gpu)
         except OSError as error:
-            if not of_the_machine(error) and folder.status() == "queued":
-                folder.write_exit("failed", message=f"The worker could not be started ({error}).")
-            raise
+            self.no_room = disk.refused(error)
+            if not self.no_room:
+                raise
+            return False
 
     def _is_exiting(self, folder: RunFolder) -> bool:
         """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
@@ -255,6 +266,7 @@ class Supervisor:
         waits: dict[str, str] = {}
         ready, slots = self.executor.ready, Slots(self.cores, self.gpus, living) if queued else None
         paused = self.order.paused() if queued else frozenset()
+        self.no_room = ""
         for folder in self.order.sort(queued) if queued else ():
             assert slots is not None
             if folder.run in paused:
@@ -267,6 +279,8 @@ class Supervisor:
                 fits, gpu, why = slots.fits(folder)
                 if not fits:
                     waits[folder.run] = why
-                elif self.launch(folder, gpu):
+                elif self._launched(folder, gpu):
                     slots.take(folder, gpu)
+                elif self.no_room:
+                    waits[folder.run] = f"{self.no_room}; it starts when there is room"
         self.blocked_by = waits

@@ -14,6 +14,7 @@ import importlib.util
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from engine.core.disk import refused
 from engine.core.files import regular
 from engine.index.export import FORMATS, write
 from engine.runs.folder import RunFolder, run_folder
@@ -79,10 +81,7 @@ def routes(find_service: Callable[[], Service] = service) -> list[Route]:
         folder, form = _run(find_service(), request.query_params), request.query_params.get("format", "csv")
         if form not in FORMATS:
             raise BadRequest(f'/export received format="{form}"; allowed are {", ".join(FORMATS)}.')
-        cache = find_service().data / "cache"
-        cache.mkdir(parents=True, exist_ok=True)
-        path = cache / f"export-{folder.run}-{os.getpid()}-{secrets.token_hex(3)}.{form}"
-        write(find_service().store.frame(folder.run), path, form)
+        path = exported(find_service(), folder.run, form)
         kind = "text/csv" if form == "csv" else "application/vnd.apache.parquet"
         return FileResponse(path, media_type=kind, filename=f"{folder.run}.{form}", background=BackgroundTask(path.unlink))
 
@@ -126,6 +125,21 @@ def take_snapshot(lab: Service, query: QueryParams) -> dict[str, Any]:
         "state": {**store.state(run), "says": (folder.exit() or {}).get("says", "")},
         "upto": upto,
     }
+
+
+def exported(lab: Service, run: str, form: str) -> Path:
+    """A file with every point of a run, for one answer; among the machine's temporary files where the data folder takes no writes."""
+    frame, name = lab.store.frame(run), f"export-{run}-{os.getpid()}-{secrets.token_hex(3)}.{form}"
+    try:
+        (lab.data / "cache").mkdir(parents=True, exist_ok=True)
+        path = lab.data / "cache" / name
+        write(frame, path, form)
+    except OSError as error:
+        if not refused(error):
+            raise
+        path = Path(tempfile.gettempdir()) / name
+        write(frame, path, form)
+    return path
 
 
 def picture(folder: RunFolder, request: Request) -> Response:
@@ -198,7 +212,7 @@ def plotly_js(request: Request) -> Response:
 
 
 def _refusal(error: Exception) -> Response:
-    status = 404 if isinstance(error, KeyError) else 400
+    status = 404 if isinstance(error, KeyError) else 507 if isinstance(error, OSError) else 400  # 507: no room
     return JSONResponse({"error": str(error.args[0]) if error.args else str(error)}, status_code=status)
 
 
@@ -207,7 +221,7 @@ def _answered(endpoint: Callable[[Request], Response]) -> Callable[[Request], Re
     def answer(request: Request) -> Response:
         try:
             return endpoint(request)
-        except (BadRequest, KeyError) as error:
+        except (BadRequest, KeyError, OSError) as error:
             return _refusal(error)
 
     return answer

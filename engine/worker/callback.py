@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from engine.core.disk import refused
 from engine.core.files import write_json
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder
 from engine.worker import checkpoint
-from engine.worker.progress import Progress
+from engine.worker.progress import Last, Progress
 
 if TYPE_CHECKING:
     from engine.worker.loop import Training
@@ -35,23 +36,25 @@ class Stopped(Exception):
 class Control(lightning.Callback):
     """state.json, STOP, HOLD, checkpoints, and how the run ends."""
 
-    def __init__(self, folder: RunFolder, progress: Progress, stop_requested: threading.Event, attempt: int) -> None:
-        self.folder, self.progress, self.stop_requested, self.attempt = folder, progress, stop_requested, attempt
+    def __init__(self, folder: RunFolder, progress: Progress, stop_requested: threading.Event, attempt: int, last: Last) -> None:
+        self.folder, self.progress, self.stop_requested, self.attempt, self.last = folder, progress, stop_requested, attempt, last
         self.ending = "finished"
+        self._saved: int | None = None  # completed steps in the last checkpoint of this attempt
         self._written_at = 0.0
         self._save_at = time.monotonic() + SAVE_SECONDS
 
     def tell(self, phase: str, training: Training | None = None) -> None:
-        """Write state.json."""
+        """Write state.json; what a full disk keeps out of it stands in exit.json."""
         self._written_at = time.monotonic()
         seconds = self.progress.seconds
         observer = None if training is None else training.observer
+        self.last.step, self.last.dropped = self.progress.done, observer.dropped if observer else 0
         told = {
             "step": self.progress.done,
             "steps": self.progress.steps,
             "phase": phase,
             "step_seconds": statistics.median(seconds) if seconds else None,
-            "dropped": observer.dropped if observer else 0,
+            "dropped": self.last.dropped,
             "attempt": self.attempt,
             "updated": time.time(),
             "cpu_seconds": time.process_time(),
@@ -108,9 +111,20 @@ class Control(lightning.Callback):
             self.tell("evaluating", training)
             training.evaluate()
         if early:
-            self.save(training)
+            self.save_or_say(training)
         self.ending = "diverged" if training.observer.diverged else "stopped" if early else "finished"
         self.tell("saving", training)
+
+    def save_or_say(self, training: Training) -> None:
+        """The checkpoint of a run that ends early: where the disk refuses it, the run ends as it would, and its end says so."""
+        try:
+            self.save(training)
+        except (OSError, RuntimeError) as error:
+            reason = refused(error)
+            if not reason:
+                raise
+            at = self.progress.start if self._saved is None else self._saved
+            self.last.message = f"Its last checkpoint could not be written, for {reason}: resumed, it begins again at step {at}."
 
     def try_to_save(self, training: Training) -> None:
         """A checkpoint that nobody waits for: where it is refused, the run goes on as it would without."""
@@ -125,6 +139,7 @@ class Control(lightning.Callback):
         self.tell("saving", training)
         started = time.monotonic()
         checkpoint.save(self.folder.path / "ckpt" / "last.ckpt", training.state())
+        self._saved = self.progress.done
         at = max(0, self.progress.done - 1)
         training.observer.add(at, events=[Event(at, "checkpoint", message=f"Saved after {self.progress.done} steps.")])
         self._save_at = time.monotonic() + max(SAVE_SECONDS, (time.monotonic() - started) / SAVE_SHARE)

@@ -23,7 +23,7 @@ from engine.worker import checkpoint
 from engine.worker.callback import Control, Stopped
 from engine.worker.loop import Batches, Training
 from engine.worker.observer import Observer
-from engine.worker.progress import Progress
+from engine.worker.progress import Last, Progress
 from engine.worker.provenance import add
 
 log = logging.getLogger(__name__)
@@ -31,14 +31,15 @@ log = logging.getLogger(__name__)
 FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def train(lab: Lab, folder: RunFolder, stop_requested: threading.Event | None = None) -> str:
+def train(lab: Lab, folder: RunFolder, stop_requested: threading.Event | None = None, last: Last | None = None) -> str:
     """Train the lab in the run's folder -> "finished", "stopped" or "diverged".  Exceptions of the lab pass through.
 
-    `stop_requested`: set it to stop the training from outside.  A later attempt takes up the checkpoint of the earlier one.
+    `stop_requested`: set it to stop the training from outside.  `last`: kept up to date for the end of the run.
+    A later attempt takes up the checkpoint of the earlier one.
     """
     attempt = len(spools(folder.path)) + 1
     progress = Progress(lab.steps)
-    control = Control(folder, progress, stop_requested or threading.Event(), attempt)
+    control = Control(folder, progress, stop_requested or threading.Event(), attempt, last or Last())
     if control.asked_to_stop():
         return "stopped"
     control.tell("loading data")

@@ -37,6 +37,7 @@ from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
 
 LARGEST = 64 * 1024
+AGAIN = 1.0  # seconds until an end that a full disk did not take is told again
 MOST_FILES = 4
 FIGURES = ("charts",)  # folders of labs that only the server draws from
 DRAWING = ("chart", "traces", "profiles")  # files of labs that import plotly or polars
@@ -57,7 +58,7 @@ def do_labs(request: dict[str, Any], files: list[int]) -> int:
     os.dup2(files[1], 2)
     from engine.labs.describe import document
 
-    with open(files[0], "w") as out:
+    with open(files[0], "w", encoding="utf-8") as out:
         json.dump(document(), out, allow_nan=False)
     return 0
 
@@ -68,7 +69,7 @@ def do_data(request: dict[str, Any], files: list[int]) -> int:
     os.dup2(files[1], 2)
     from engine.worker.data_today import answer
 
-    with open(files[0], "w") as out:
+    with open(files[0], "w", encoding="utf-8") as out:
         json.dump(answer(RunFolder(Path(request["run"]))), out)
     return 0
 
@@ -79,7 +80,7 @@ def do_panel(request: dict[str, Any], files: list[int]) -> int:
     os.dup2(files[1], 2)
     from engine.labs.panel_frames import answer
 
-    with open(files[0], "w") as out:
+    with open(files[0], "w", encoding="utf-8") as out:
         json.dump(answer(request["name"], request["knobs"], request["seconds"]), out, allow_nan=False)
     return 0
 
@@ -110,6 +111,7 @@ class ForkServer:
     def __init__(self, link: socket.socket) -> None:
         self.link: socket.socket | None = link
         self.children: dict[int, Child] = {}
+        self.untold: list[tuple[Child, int]] = []  # workers that have ended, with their exit codes, until that is written
         self.woken, wake = os.pipe()
         for end in (self.woken, wake):
             os.set_blocking(end, False)
@@ -119,9 +121,10 @@ class ForkServer:
         signal.signal(signal.SIGTERM, lambda *_: self.hang_up())
 
     def serve(self) -> None:
-        while self.link is not None or self.children:
+        while self.link is not None or self.children or self.untold:
             listening = [self.woken] if self.link is None else [self.woken, self.link.fileno()]
-            ready, _, _ = select.select(listening, [], [])
+            ready, _, _ = select.select(listening, [], [], AGAIN if self.untold else None)
+            self.tell_ends()
             if self.woken in ready:
                 os.read(self.woken, 4096)
                 self.collect_exit()
@@ -163,7 +166,8 @@ class ForkServer:
             self.children[pid] = Child(waiting=request["id"])
             return
         self.children[pid] = Child(run=Path(request["run"]), lock=os.dup(files[1]))
-        RunFolder(Path(request["run"])).write_process(pid, request["environment"].get("CUDA_VISIBLE_DEVICES", ""))
+        with contextlib.suppress(OSError):  # a full disk: the worker finds the same, and says so
+            RunFolder(Path(request["run"])).write_process(pid, request["environment"].get("CUDA_VISIBLE_DEVICES", ""))
         self.tell(request["id"], pid=pid)
 
     def run_child(self, request: dict[str, Any], files: list[int]) -> None:
@@ -176,7 +180,7 @@ class ForkServer:
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
             if self.link is not None:
                 self.link.close()
-            for other in self.children.values():
+            for other in (*self.children.values(), *(child for child, _ in self.untold)):
                 if other.lock >= 0:
                     os.close(other.lock)
             nothing = os.open(os.devnull, os.O_RDONLY)
@@ -188,22 +192,36 @@ class ForkServer:
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):  # what a full disk refuses must not let this child go on as a second fork server
+                    stream.flush()
             os._exit(code)
 
     def collect_exit(self) -> None:
         while self.children:
             pid, wait = os.waitpid(-1, os.WNOHANG)
             if not pid:
-                return
+                break
             child, code = self.children.pop(pid), os.waitstatus_to_exitcode(wait)
-            if child.run is not None and child.run.is_dir():
-                tell_end(RunFolder(child.run), code)
-            if child.lock >= 0:
-                os.close(child.lock)
+            if child.run is not None:
+                self.untold.append((child, code))
             if child.waiting is not None:
                 self.tell(child.waiting, code=code)
+        self.tell_ends()
+
+    def tell_ends(self) -> None:
+        """Write how workers ended; what a full disk does not take is told again, and its run stays locked until then."""
+        left = []
+        for child, code in self.untold:
+            assert child.run is not None
+            try:
+                if child.run.is_dir():
+                    tell_end(RunFolder(child.run), code)
+            except OSError:
+                left.append((child, code))
+                continue
+            os.close(child.lock)
+        self.untold = left
 
     def tell(self, number: int, **what: Any) -> None:
         if self.link is None:

@@ -16,20 +16,24 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from engine.core.disk import refused
 from engine.core.files import write_json
 from engine.core.started import WORKER
 from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
+from engine.worker.output import forgive_full_disk
+from engine.worker.progress import Last
 
 LONGEST = 300  # characters of an exception that a page shows
 NICE = 10  # a training takes what pages and index leave of the processor: all of it, where nobody looks
 
 
-def work(folder: RunFolder, stop_requested: threading.Event) -> tuple[str, str]:
+def work(folder: RunFolder, stop_requested: threading.Event, last: Last | None = None) -> tuple[str, str]:
     """Train the run -> (status, what to say of it).  Nothing of a failure passes through but its sentence."""
+    last = last or Last()
     try:
         lab = load_lab(folder.spec())
-        return train_lab(lab, folder, stop_requested), ""
+        return train_lab(lab, folder, stop_requested, last), last.message
     except Exception as error:
         traceback.print_exc()
         return "failed", sentence(error)
@@ -45,7 +49,7 @@ def load_lab(spec: dict[str, Any] | None) -> Any:
     return Catalog("", Lab)[spec["lab"]].model_validate(spec["knobs"])
 
 
-def train_lab(lab: Any, folder: RunFolder, stop_requested: threading.Event) -> str:
+def train_lab(lab: Any, folder: RunFolder, stop_requested: threading.Event, last: Last) -> str:
     """Set the process up for reproducible work, then train."""
     import torch
 
@@ -59,13 +63,14 @@ def train_lab(lab: Any, folder: RunFolder, stop_requested: threading.Event) -> s
 
     def note(paths: dict[str, str]) -> None:
         """Which path a kernel takes is known when it is first asked for."""
-        add(folder.path, kernels=paths)
+        with contextlib.suppress(OSError):  # a full disk does not end the training
+            add(folder.path, kernels=paths)
 
     write_json(folder.path / "provenance.json", provenance(lab))
     os.environ.setdefault("FAULTLINE_KERNELS", str(folder.path.parent.parent / "cache" / "kernels"))
     KERNEL_PATH.prefer(lab.kernels)
     KERNEL_PATH.listeners[:] = [note]
-    return train(lab, folder, stop_requested)
+    return train(lab, folder, stop_requested, last)
 
 
 def sentence(error: BaseException) -> str:
@@ -73,6 +78,8 @@ def sentence(error: BaseException) -> str:
     if out_of_memory(error):
         where = "The GPU's memory" if "CUDA" in str(error) or "HIP" in str(error) else "Memory"
         return f"{where} ran out: the run asked for more than there was. Make the model, the context or the batch smaller."
+    if (reason := refused(error)) and not isinstance(error, PermissionError):
+        return f"Its files could not be written, for {reason}; resume it once they can be."
     told = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
     short = told if len(told) <= LONGEST else f"{told[:LONGEST]} …"
     return f"{type(error).__name__}: {short}" if told else type(error).__name__
@@ -100,9 +107,7 @@ def main(arguments: list[str]) -> int:
     if message := folder.unreadable():
         sys.stderr.write(f"{folder.run}: {message}.\n")
         return 2
-    process = folder.process()
-    if process is None or process.pid != os.getpid():  # whoever started us may have been killed before it could write it
-        folder.write_process(os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    forgive_full_disk()
     lower_priority()
     stop_requested = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,7 +117,15 @@ def main(arguments: list[str]) -> int:
     os.environ["OMP_NUM_THREADS"] = str(knobs.get("threads", 1))  # read by torch when it is imported
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     starting = {"step": 0, "steps": knobs.get("steps"), "phase": "starting", "step_seconds": None, "dropped": 0}
-    write_json(folder.path / "state.json", {**starting, "attempt": None, "updated": time.time(), "probe_share": 0.0})
-    status, message = work(folder, stop_requested)
-    folder.write_exit(status, code=CODES[status], message=message)
+    last = Last()
+    try:
+        process = folder.process()
+        if process is None or process.pid != os.getpid():  # whoever started us may have been killed before it could write it
+            folder.write_process(os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        write_json(folder.path / "state.json", {**starting, "attempt": None, "updated": time.time(), "probe_share": 0.0})
+        status, message = work(folder, stop_requested, last)
+    except OSError as error:
+        status, message = "failed", sentence(error)
+    with contextlib.suppress(OSError):  # whoever started us tells it by our exit code, again and again
+        folder.write_exit(status, code=CODES[status], message=message, step=last.step, dropped=last.dropped)
     return CODES[status]

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 
 
 @dataclass
+class Last:
+    """What the end of a run says beside its status: completed steps, log calls and pictures that the disk refused, a sentence."""
+
+    step: int = 0
+    dropped: int = 0
+    message: str = ""
+
+
+@dataclass
 class Progress:
     """What the loop, its callback and the data share: where the training is, and whether it shall end."""
 

@@ -55,7 +55,7 @@ def library(kernel: Kernel, source: str | None = None, *, sanitized: bool = Fals
     )
     whole = f'#include "emulator.h"\n{text}\n{entries}'
     flags = [*FLAGS, *(("-fsanitize=address", "-g1", "-fno-omit-frame-pointer") if sanitized else ())]
-    key = _key([whole, (HERE / "common.cuh").read_text(), *_headers()], flags)
+    key = _key([whole, (HERE / "common.cuh").read_text("utf-8"), *_headers()], flags)
     folder = folder or cache_folder()
     place = folder / f"{kernel.name}-emulated-{key}.so"
     if place.exists():
@@ -63,7 +63,7 @@ def library(kernel: Kernel, source: str | None = None, *, sanitized: bool = Fals
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         file, out = Path(scratch, f"{kernel.name}.cpp"), Path(scratch, "out.so")
-        file.write_text(whole)
+        file.write_text(whole, "utf-8")
         command = [host_compiler(), *flags, f"-I{prepared(flags, folder)}", *INCLUDES, str(file), "-o", str(out)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
@@ -86,7 +86,7 @@ def prepared(flags: Sequence[str], folder: Path) -> Path:
 
 
 def _headers() -> list[str]:
-    return [p.read_text() for p in sorted((HERE / "emulator").glob("*.h"))]
+    return [p.read_text("utf-8") for p in sorted((HERE / "emulator").glob("*.h"))]
 
 
 def _key(texts: Sequence[str], flags: Sequence[str]) -> str:

@@ -61,7 +61,7 @@ def one_kernel(name: str, record: Mapping[str, Any], benches: Sequence[Mapping[s
     even = ["Load"] if "balance" in record else []
     registers, proof, speed, *load, source = st.tabs(["Registers", "Proof", "Speed", *even, "Source and reasoning"])
     with source:
-        text = (recorded.FOLDER / name / f"{name}.cu").read_text()
+        text = (recorded.FOLDER / name / f"{name}.cu").read_text("utf-8")
         st.code(text, language="cpp", line_numbers=True, wrap_lines=True)
         st.caption(f"`kernels/{name}.cu`, {len(text.splitlines())} lines; its reference, wrapper and samples are in `kernels/{name}.py`.")
     with registers:

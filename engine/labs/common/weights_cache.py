@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.core.files import replace, write_json
 from engine.core.paths import data_folder
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,12 +32,15 @@ def file_of(key: str, name: str) -> Path:
 
 
 def save(path: Path, weights: Mapping[str, Tensor], declaration: Mapping[str, Any]) -> None:
-    """All of the weights or none; the declaration lies next to them, for people."""
+    """All of the weights or none; the declaration lies next to them, for people.  A full disk costs the next run the time, not this one."""
     import torch
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, lambda beside: torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, beside))
-    write_json(path.with_name("declaration.json"), dict(declaration))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, lambda beside: torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, beside))
+        write_json(path.with_name("declaration.json"), dict(declaration))
+    except (OSError, RuntimeError) as error:  # torch tells a full disk as RuntimeError
+        log.warning("%s could not be kept for other runs: %s", path, error)
 
 
 def load(path: Path) -> dict[str, Tensor] | None:

@@ -19,11 +19,11 @@ SCRIPTS = ("chart_look.js", "live_points.js", "live_hub.js", "live_fill.js", "li
 
 _mount = st.components.v2.component(
     "live_chart",
-    js="\n".join((HERE / name).read_text() for name in SCRIPTS),
-    css=(HERE / "live_chart.css").read_text(),
+    js="\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS),
+    css=(HERE / "live_chart.css").read_text("utf-8"),
     isolate_styles=False,
 )
-_preload = st.components.v2.component("preload_charts", js=(HERE / "preload.js").read_text(), isolate_styles=False)
+_preload = st.components.v2.component("preload_charts", js=(HERE / "preload.js").read_text("utf-8"), isolate_styles=False)
 
 
 def live_chart(

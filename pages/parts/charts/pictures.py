@@ -19,8 +19,8 @@ Shown = Mapping[str, Mapping[int, str]]  # name -> step -> what it says
 
 _mount = st.components.v2.component(
     "pictures",
-    js="\n".join((HERE / name).read_text() for name in SCRIPTS),
-    css=(HERE / "pictures.css").read_text(),
+    js="\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS),
+    css=(HERE / "pictures.css").read_text("utf-8"),
     isolate_styles=False,
 )
 

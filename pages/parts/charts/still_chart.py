@@ -20,8 +20,8 @@ ODD = {"NaN": ("✕ NaN", 0.9), "+Inf": ("▲ +Inf", 0.98), "-Inf": ("▼ −Inf
 
 _mount = st.components.v2.component(
     "still_chart",
-    js="\n".join((HERE / name).read_text() for name in ("chart_look.js", "still_chart.js")),
-    css=(HERE / "live_chart.css").read_text(),
+    js="\n".join((HERE / name).read_text("utf-8") for name in ("chart_look.js", "still_chart.js")),
+    css=(HERE / "live_chart.css").read_text("utf-8"),
     isolate_styles=False,
 )
 

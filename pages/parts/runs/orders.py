@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from engine.core.disk import why
 from engine.runs.ending import ENDED
 from engine.runs.folder import all_runs
 from engine.scheduler.control import Refused
@@ -19,7 +20,10 @@ def order(give: Callable[[str], object], run: str) -> bool:
     """Give one order -> whether it was taken; a refusal is shown."""
     try:
         give(run)
-    except (Refused, KeyError, OSError) as error:
+    except OSError as error:
+        st.toast(f"{run}: this was not done, for {why(error)}.", icon=":material/error:", duration="long")
+        return False
+    except (Refused, KeyError) as error:
         message = error.args[0] if isinstance(error, KeyError) else str(error)
         st.toast(str(message), icon=":material/error:", duration="long")
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +13,7 @@ import streamlit as st
 from engine.runs.ending import ENDED
 from engine.scheduler import estimate
 from engine.server.service import service
+from pages.parts.clock import local, zone
 from pages.parts.words import STATUS, knob_value, title
 
 CURVE_POINTS = 40
@@ -58,7 +58,7 @@ def table(rows: Sequence[Row], differing: bool) -> tuple[pl.DataFrame, dict[str,
         "steps": [f"{row['steps']:,} of {row['target']:,}" if row["target"] else f"{row['steps']:,}" for row in rows],
         "seed": [row["seed"] for row in rows],
         "who": [row["who"] for row in rows],
-        "created": [datetime.fromtimestamp(row["created"] or time.time()) for row in rows],
+        "created": [local(row["created"] or time.time()) for row in rows],
         "run": [row["run"] for row in rows],
     }
     if differing:
@@ -74,7 +74,7 @@ def table(rows: Sequence[Row], differing: bool) -> tuple[pl.DataFrame, dict[str,
         "steps": st.column_config.TextColumn("Steps", width="small", help="Steps done, of those asked for."),
         "seed": st.column_config.NumberColumn("Seed", width=60, format="%d"),
         "who": st.column_config.TextColumn("Who", width="small"),
-        "created": st.column_config.DatetimeColumn("Created", format="D MMM, HH:mm", width=110),
+        "created": st.column_config.DatetimeColumn(f"Created ({zone()[1]})", format="D MMM, HH:mm", width=160),
         "run": st.column_config.TextColumn("Run", width="medium"),
     }
     return pl.DataFrame(columns, strict=False), config

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.core.disk import REFUSALS, ROOM, has_room
+from engine.core.locks import is_locked
 from engine.core.stale import changed_since
 from engine.declare import editions
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
 
+REASONS = tuple(reason for _, reason in REFUSALS.values())
+
 
 def of_lab() -> list[str]:
     """What concerns every page of this server."""
     here = service()
     message = []
-    if here.owner.role == "reader":
+    if here.owner.role == "reader" and is_locked(here.data / "owner.lock"):
         holder = here.owner.holder()
         message.append(
             f"Another process{f' ({holder})' if holder else ''} keeps this data folder: this server reads the same runs, "
@@ -24,7 +28,14 @@ def of_lab() -> list[str]:
     if changed := changed_since(here.started):
         files = f"`{changed[0]}`" + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
         message.append(f"{files} changed since this server started: new runs use the new code, charts the old until it starts again.")
-    message += [problem for problem in (here.owner.problem, here.supervisor.problem) if problem]
+    if not has_room(here.data):
+        message.append(
+            f"No run starts and what runs measure may be lost, for the disk is full: {here.data} has less than {ROOM // 2**20} MiB left. "
+            "How runs end is kept."
+        )
+    for problem in filter(None, (here.owner.problem, here.supervisor.problem)):
+        if not any(reason in problem and reason in " ".join(message) for reason in REASONS):  # once is enough
+            message.append(problem)
     return message
 
 

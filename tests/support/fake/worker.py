@@ -10,6 +10,7 @@ slow     seconds that the disk takes for one log call, half of them before the b
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import signal
@@ -25,6 +26,7 @@ from engine.declare.knobs import unnest
 from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
 from engine.runs.spool import Spool, spools
+from tests.support import full_disk
 
 
 class SlowDisk(Spool):
@@ -46,7 +48,13 @@ def in_flight(path: str) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 16)).cast("q")
 
 
+def tell(folder: RunFolder, phase: str, step: int, steps: int, dropped: int, attempt: int) -> None:
+    with contextlib.suppress(OSError):  # a full disk does not end the training
+        write_json(folder.path / "state.json", {"step": step, "steps": steps, "phase": phase, "dropped": dropped, "attempt": attempt})
+
+
 def main(path: str) -> int:
+    full_disk.refuse_as_told()
     folder = RunFolder(Path(path))
     knobs = unnest((folder.spec() or {})["knobs"])
     behave, steps, pace = knobs.get("behave", "finish"), knobs.get("steps", 20), knobs.get("pace", 0.0)
@@ -72,26 +80,21 @@ def main(path: str) -> int:
         if acknowledged and ledger >= 0:
             os.write(ledger, f"{step}\n".encode())
         if step % 50 == 0:
-            write_json(
-                folder.path / "state.json",
-                {"step": step + 1, "steps": steps, "phase": "training", "dropped": spool.dropped, "attempt": attempt},
-            )
+            tell(folder, "training", step + 1, steps, spool.dropped, attempt)
         if behave != "deaf" and (asked.is_set() or (folder.path / "STOP").exists()):
             status = "stopped"
             break
         if pace:
             time.sleep(pace)
     spool.close()
-    write_json(
-        folder.path / "state.json", {"step": step + 1, "steps": steps, "phase": "saving", "dropped": spool.dropped, "attempt": attempt}
-    )
+    tell(folder, "saving", step + 1, steps, spool.dropped, attempt)
     if behave == "mute":
         return int(knobs.get("code", 0))
     if behave == "fail":
         print("ValueError: as it was told to", flush=True)
         folder.write_exit("failed", code=3, message="ValueError: as it was told to")
         return 3
-    folder.write_exit(status, code=CODES[status])
+    folder.write_exit(status, code=CODES[status], step=step + 1, dropped=spool.dropped)
     if behave == "hang":
         threading.Event().wait()
     return CODES[status]
