@@ -3,7 +3,8 @@
 It is started by a server over a socket pair (`python -m engine.worker.fork_server FD`) and never touches CUDA, so a
 fork is as good as a fresh interpreter, and seconds faster.  Every child leads its own session and
 outlives the lab's server and this process.  The fork server collects its children, writes down how workers ended, and leaves when
-its server is gone and no child lives.
+its server is gone and no worker lives.  While it warms up nobody waits for it: it leaves when its server has gone or it is
+asked to, and when a file of the labs keeps it busy for ever (`Warming`).
 
 A message is one JSON object per packet.  Requests: {"id", "verb", …} with the files a child needs attached.
 
@@ -11,7 +12,8 @@ A message is one JSON object per packet.  Requests: {"id", "verb", …} with the
     worker {"run": PATH, "environment": {}}  + [log, lock]    -> {"id", "pid"} after proc.json is written
     labs   {"environment": {}}               + [output, log]  -> {"id", "code"} when the child has ended
     data   {"run": PATH, "environment": {}}  + [output, log]  -> the same
-    panel  {"name", "knobs", "seconds"}      + [output, log]  -> the same; code -14 (SIGALRM) when it took longer
+    panel  {"name", "knobs", "seconds"}      + [output, log]  -> the same
+Code -14 (SIGALRM): the last three took longer than they may.
 
 The verb of a request is the function `do_<verb>` that runs in the child.
 """
@@ -20,7 +22,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import json
 import os
 import select
@@ -32,14 +33,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.core.catalog import LABS, module_of
+from engine.core.child import kill_living
 from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
 
 LARGEST = 64 * 1024
 MOST_FILES = 4
-FIGURES = ("charts",)  # folders of labs that only the server draws from
-DRAWING = ("chart", "traces", "profiles")  # files of labs that import plotly or polars
+READING = 600.0  # seconds for reading every lab, or the data of a run
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:
@@ -55,7 +55,8 @@ def do_worker(request: dict[str, Any], files: list[int]) -> int:
 def do_labs(request: dict[str, Any], files: list[int]) -> int:
     """Write the document of `labs --json` to the first file."""
     os.dup2(files[1], 2)
-    from engine.labs.describe import document
+    signal.setitimer(signal.ITIMER_REAL, READING)
+    from engine.labs.reading import document
 
     with open(files[0], "w") as out:
         json.dump(document(), out, allow_nan=False)
@@ -66,6 +67,7 @@ def do_data(request: dict[str, Any], files: list[int]) -> int:
     """Write what a run would be trained on today to the first file."""
     os.dup2(files[1], 1)
     os.dup2(files[1], 2)
+    signal.setitimer(signal.ITIMER_REAL, READING)
     from engine.worker.data_today import answer
 
     with open(files[0], "w") as out:
@@ -129,9 +131,15 @@ class ForkServer:
                 self.answer()
 
     def hang_up(self) -> None:
+        """Nobody is left to ask: only workers are minded to their end."""
         if self.link is not None:
             self.link.close()
             self.link = None
+        for pid, child in self.children.items():
+            if child.run is None:
+                for kill in (os.killpg, os.kill):  # before it leads a session there is no group of its number
+                    with contextlib.suppress(ProcessLookupError):
+                        kill(pid, signal.SIGKILL)
 
     def answer(self) -> None:
         """Take one request; a server that is gone reads as an empty packet."""
@@ -214,26 +222,55 @@ class ForkServer:
             self.hang_up()
 
 
+class Warming:
+    """While torch and the labs are imported: SIGTERM ends this process at once, and a server that has gone ends it too.
+
+    Looked at every few seconds between two lines of Python; what never comes back to Python ends by its processor time.
+    """
+
+    def __init__(self, link: socket.socket, every: float = 5.0, cpu: float = 120.0) -> None:
+        self.link, self.every, self.cpu = link, every, cpu
+        self.server = os.getppid()
+
+    def __enter__(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the server's business
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, self.leave_if_alone)
+        signal.setitimer(signal.ITIMER_REAL, self.every, self.every)
+        signal.setitimer(signal.ITIMER_PROF, self.cpu)
+
+    def leave_if_alone(self, *_: Any) -> None:
+        waiting = select.poll()
+        waiting.register(self.link, 0)  # tells of nothing but the end of the other side
+        if os.getppid() != self.server or waiting.poll(0):
+            kill_living()
+            os._exit(0)
+
+    def __exit__(self, *_: Any) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
 def main(arguments: list[str]) -> int:
     link = socket.socket(fileno=int(arguments[0]))
-    fork_server = ForkServer(link)
-    warm_up()
-    fork_server.serve()
+    with Warming(link):
+        warm_up()
+    ForkServer(link).serve()
     return 0
 
 
 def warm_up() -> None:
-    """Import what a run imports, so that no fork has to; a file that cannot be imported is told by the fork that needs it."""
+    """Import what a run imports, so that no fork has to, without the files that do harm."""
     import lightning  # noqa: F401
     import torch
     from torch.autograd import forward_ad
 
+    from engine.labs.reading import import_all, try_imports
     from engine.worker import fit, main  # noqa: F401
 
-    for file in sorted(LABS.rglob("*.py")):
-        if not set(FIGURES) & set(file.parts) and file.stem not in DRAWING:
-            with contextlib.suppress(Exception):
-                importlib.import_module(module_of(file).removesuffix(".__init__"))
+    try_imports()
+    import_all()
     with forward_ad.dual_level():  # the first one compiles torch's table of decompositions, half a second
         forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
     assert not torch.cuda.is_initialized(), "the fork server must not touch CUDA: its children could not use it"
