@@ -50,7 +50,7 @@ def try_imports(limits: Limits = LIMITS, progress: Progress = quietly) -> None:
         progress(f"trying the files of {group}")
         if not _in_children(lambda say, files=files: _import(files), limits).answered:
             rest = f"More than {TRIES} files of this folder do harm when they are imported: all of it is left out until they are corrected."
-            leave_out({_name(file): LEFT_OUT.get(_name(file), rest) for file in files})
+            leave_out({_name(file): LEFT_OUT.get(_name(file), rest) for file in files if file.stem != "__init__"})
 
 
 def import_all() -> None:
