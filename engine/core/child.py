@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
@@ -46,14 +47,17 @@ living: set[int] = set()  # children of this process that work now
 def in_child(work: Callable[[Say], Any], limits: Limits) -> Outcome:
     """Do `work` in a fork of this process.  What it says and what it returns must be JSON; what it prints is thrown away."""
     read, write = os.pipe()
+    watch, tie = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
         os.close(read)
-        _run(work, write, limits)
+        os.close(watch)
+        _run(work, write, tie, limits)
     living.add(pid)
     os.close(write)
+    os.close(tie)
     outcome, text = Outcome(), b""
     until, status = time.monotonic() + limits.seconds, None
     try:
@@ -72,6 +76,7 @@ def in_child(work: Callable[[Say], Any], limits: Limits) -> Outcome:
                 time.sleep(0.01)
     finally:
         os.close(read)
+        os.close(watch)
         if status is None:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -121,16 +126,17 @@ def _how(code: int, limits: Limits) -> str:
     return f"ended Python with exit code {code}"
 
 
-def _run(work: Callable[[Say], Any], pipe: int, limits: Limits) -> None:
+def _run(work: Callable[[Say], Any], pipe: int, tie: int, limits: Limits) -> None:
     """In the child, which leaves without a look back."""
     code = 1
     try:
-        for number in (signal.SIGALRM, signal.SIGXCPU, signal.SIGTERM):
+        for number in (signal.SIGALRM, signal.SIGXCPU, signal.SIGTERM, signal.SIGIO):
             signal.signal(number, signal.SIG_DFL)
+        _end_with_the_parent(tie)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent decides
         signal.setitimer(signal.ITIMER_REAL, limits.seconds + 5.0)  # should the parent be gone by then
         for fd in (int(name) for name in os.listdir("/dev/fd")):  # whoever listens to our parent must hear of its end
-            if fd not in (0, 1, 2, pipe):
+            if fd not in (0, 1, 2, pipe, tie):
                 with contextlib.suppress(OSError):
                     os.close(fd)
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -144,6 +150,13 @@ def _run(work: Callable[[Say], Any], pipe: int, limits: Limits) -> None:
         code = 0
     finally:
         os._exit(code)
+
+
+def _end_with_the_parent(tie: int) -> None:
+    """The kernel sends SIGIO when nobody holds the other end of this pipe any more, which ends code that never comes back, too."""
+    if hasattr(os, "O_ASYNC"):
+        fcntl.fcntl(tie, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(tie, fcntl.F_SETFL, fcntl.fcntl(tie, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def _say(pipe: int, kind: str, message: Any) -> None:

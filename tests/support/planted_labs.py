@@ -12,13 +12,13 @@ from typing import Any
 
 from engine.core.paths import ROOT
 
-HEALTHY = '''
+HEALTHY = """
 from engine.labs.lab import Lab
 
 class Healthy(Lab):
     title = "Healthy"
     presets = {}
-'''
+"""
 READ = """
 import json, sys
 from engine.core.child import Limits
