@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -89,11 +90,13 @@ class Catalog(Generic[T]):
             raise TypeError(f"{where} bear the same name; rename one of them.")
         return only_class(module_of(files[0], self.root), self.kind)
 
-    def load(self) -> tuple[dict[str, type[T]], list[Broken]]:
-        """Every entry that imports, and a `Broken` for each that does not, so that one bad file hides no other."""
+    def load(self, only: Container[str] | None = None) -> tuple[dict[str, type[T]], list[Broken]]:
+        """Every entry (of `only`) that imports, and a `Broken` for each that does not, so that one bad file hides no other."""
         good: dict[str, type[T]] = {}
         bad: list[Broken] = []
         for name in self.names():
+            if only is not None and name not in only:
+                continue
             try:
                 good[name] = self[name]
             except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.core.catalog import LABS, SHARED, module_of, topics
+from engine.core.catalog import LABS, SHARED, Catalog, module_of, topics
 from engine.core.child import LIMITS, Limits, Outcome, Say, in_child
 from engine.core.files import write_json
 from engine.core.left_out import FINDER, LEFT_OUT, leave_out
@@ -83,6 +83,7 @@ def document(limits: Limits = LIMITS, progress: Progress = quietly) -> Document:
         "labs": sorted(labs, key=lambda lab: lab["lab"]),
         "probes": measured["probes"],
         "detectors": measured["detectors"],
+        "charts": Catalog("charts", object).names(),
         "errors": once,
         "left_out": dict(sorted(LEFT_OUT.items())),
     }

@@ -21,7 +21,13 @@ from tests.support.planted_labs import plant, small_engine
 from tests.support.small_labs import SMALL
 from tests.support.toy import PATIENCE, until
 
-IN_THE_COPY = "import os, sys; os.chdir({root!r}); sys.path.insert(0, {root!r}); from engine.worker.fork_server import main; main(sys.argv[1:])"
+IN_THE_COPY = """
+import os, sys
+os.chdir({root!r})
+sys.path.insert(0, {root!r})
+from engine.worker.fork_server import main
+main(sys.argv[1:])
+"""
 LOAD = """
 import sys
 from pathlib import Path
