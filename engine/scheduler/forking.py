@@ -28,6 +28,7 @@ from engine.runs.folder import RunFolder
 from engine.scheduler.local import Local, data_of, on_cpu
 
 COMEBACKS = 2  # times that a fork server which a signal ended before it was warm is started again
+HUNG_UP = 2.0  # seconds after which a fork server that has hung up does not end, but minds its workers
 PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
 
 
@@ -209,7 +210,13 @@ class ForkingExecutor(Local):
             self.start()
             process.wait()  # in this thread, however long its last child trains
         else:
-            self._after_death(process.wait())
+            try:
+                self._after_death(process.wait(HUNG_UP))
+            except subprocess.TimeoutExpired:  # somebody asked it to leave, and it minds its last workers
+                if not self._closing:
+                    self._warm.clear()
+                    self.start()
+                process.wait()
 
     def _greeted(self, answer: Future[dict[str, Any]]) -> None:
         if answer.exception() is None:
@@ -219,6 +226,8 @@ class ForkingExecutor(Local):
     def _after_death(self, code: int) -> None:
         """A fork server that had been warm, or that somebody killed, is replaced; one that ended by itself would only end again."""
         killed = code < 0 and self._comebacks > 0
+        if self._closing:
+            return
         if self._warm.is_set() and not self.problem:
             self._warm.clear()
         elif killed:

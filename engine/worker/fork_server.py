@@ -118,7 +118,12 @@ class ForkServer:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the server's business
-        signal.signal(signal.SIGTERM, lambda *_: self.hang_up())
+        signal.signal(signal.SIGTERM, self.on_sigterm)
+        self.leaving = False
+
+    def on_sigterm(self, *_: Any) -> None:
+        """Only noted: the loop may be waiting for the link, which must not be closed under it."""
+        self.leaving = True
 
     def serve(self) -> None:
         while self.link is not None or self.children:
@@ -127,6 +132,8 @@ class ForkServer:
             if self.woken in ready:
                 os.read(self.woken, 4096)
                 self.collect_exit()
+            if self.leaving and self.link is not None:
+                self.hang_up()
             if self.link is not None and self.link.fileno() in ready:
                 self.answer()
 

@@ -1,20 +1,26 @@
-"""A fork server that is still warming up ends when it is told to, when its server has gone, and when it would loop for ever."""
+"""A fork server ends when it is told to, when its server has gone, and when it would warm up for ever; only workers keep it."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
 from engine.core.paths import ROOT
+from engine.runs.folder import new_run
 from engine.scheduler.forking import ForkingExecutor
+from engine.scheduler.supervisor import Supervisor
 from tests.support.toy import PATIENCE, until
 
-WARMING = [sys.executable, str(Path(__file__).parents[1] / "support" / "fake" / "warming.py")]
+FAKE = Path(__file__).parents[1] / "support" / "fake"
+WARMING, FORK_SERVER = ([sys.executable, str(FAKE / name)] for name in ("warming.py", "fork_server.py"))
 SERVER = """
 import sys
 from pathlib import Path
@@ -86,3 +92,40 @@ def test_one_that_is_killed_once_while_it_warms_up_comes_back(tmp_path: Path) ->
     fork_server = psutil.Process(executor.pid)
     executor.close()
     until(lambda: is_gone(fork_server))
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Iterator[ForkingExecutor]:
+    """A warm fork server that reads labs for ever."""
+    executor = ForkingExecutor(tmp_path, FORK_SERVER)
+    executor.start()
+    assert executor.wait(PATIENCE)
+    yield executor
+    executor.close()
+
+
+def test_a_fork_server_that_reads_labs_leaves_with_its_server(executor: ForkingExecutor) -> None:
+    fork_server = psutil.Process(executor.pid)
+    with ThreadPoolExecutor(1) as pool:
+        document = pool.submit(executor.labs)
+        until(fork_server.children)
+        family = [fork_server, *fork_server.children()]
+        executor.close()
+        until(lambda: all(is_gone(process) for process in family))
+        with pytest.raises(ConnectionError):
+            document.result(PATIENCE)
+
+
+def test_a_fork_server_that_is_told_to_leave_minds_its_workers_and_another_takes_over(executor: ForkingExecutor) -> None:
+    run = new_run(executor.data, "toy", {"knobs": {"steps": 10**7, "pace": 0.01, "device": "cpu"}})
+    supervisor = Supervisor(executor.data, executor, cores=1, gpus=[])
+    until(lambda: (supervisor.step(), run.log())[1])
+    first = psutil.Process(executor.pid)
+    first.terminate()
+    until(lambda: executor.warm and executor.pid != first.pid)
+    assert run.status() == "running"
+    assert not is_gone(first)
+    os.kill(run.process().pid, signal.SIGKILL)
+    until(lambda: run.exit() is not None)
+    assert run.exit()["signal"] == "SIGKILL"
+    until(lambda: is_gone(first))
