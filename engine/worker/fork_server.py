@@ -39,7 +39,7 @@ from engine.runs.tell_end import tell_end
 
 LARGEST = 64 * 1024
 MOST_FILES = 4
-READING = 600.0  # seconds for reading every lab, or the data of a run
+READING = 300.0  # seconds for reading every lab, or the data of a run
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:

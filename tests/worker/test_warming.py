@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -50,15 +51,17 @@ def is_gone(process: psutil.Process) -> bool:
         return True
 
 
-@pytest.mark.parametrize("how", ["python", "c", "child"])
+@pytest.mark.parametrize("how", ["python", "c:60", "child"])
 def test_sigterm_ends_one_that_warms_up(tmp_path: Path, how: str) -> None:
     server, fork_server = started(tmp_path, how)
     if how == "child":
         until(fork_server.children)
     family = [fork_server, *fork_server.children()]
-    fork_server.terminate()
+    server.kill()  # it would start another one
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may have seen already that it is alone
+        fork_server.terminate()
+    server.communicate(timeout=PATIENCE)
     until(lambda: all(is_gone(process) for process in family))
-    server.communicate(timeout=PATIENCE)  # the next one, which it has started by now, leaves with it
 
 
 @pytest.mark.parametrize("how", ["python", "child"])
@@ -75,7 +78,7 @@ def test_one_that_warms_up_leaves_when_its_server_has_gone(tmp_path: Path, how: 
 
 
 def test_code_that_never_comes_back_is_ended_by_its_processor_time_and_runs_start_without_a_fork_server(tmp_path: Path) -> None:
-    executor = ForkingExecutor(tmp_path, [*WARMING, "c"])
+    executor = ForkingExecutor(tmp_path, [*WARMING, "c:0.3"])
     executor.start()
     assert executor.wait(PATIENCE)
     assert not executor.warm
@@ -83,14 +86,17 @@ def test_code_that_never_comes_back_is_ended_by_its_processor_time_and_runs_star
     executor.close()
 
 
-def test_one_that_is_killed_once_while_it_warms_up_comes_back(tmp_path: Path) -> None:
+def test_one_that_is_killed_once_while_it_warms_up_comes_back_and_starts_what_waits(tmp_path: Path) -> None:
+    run = new_run(tmp_path, "toy", {"knobs": {"steps": 3, "device": "cpu"}})
     executor = ForkingExecutor(tmp_path, [*WARMING, f"once:{tmp_path / 'killed'}"])
     executor.start()
-    assert executor.wait(PATIENCE)
+    supervisor = Supervisor(tmp_path, executor, cores=1, gpus=[])
+    until(lambda: (supervisor.step(), run.exit())[1])
+    assert run.status() == "finished"
     assert executor.warm, executor.problem
     assert (tmp_path / "fork_server.log").read_text().count("warming") == 2
     fork_server = psutil.Process(executor.pid)
-    executor.close()
+    supervisor.close()
     until(lambda: is_gone(fork_server))
 
 

@@ -1,7 +1,8 @@
-"""A fork server that imports no torch and warms up badly: `warming.py HOW FD`, with short limits; everything else of it is the real one.
+"""A fork server that imports no torch and warms up badly: `warming.py HOW FD`, with short limits and workers without a model.
 
-python   loops in Python;  c: loops in C and never comes back;  child: a file of the labs loops in a child
-once     is killed while it warms up, the first time only (HOW is `once:FILE`, which then exists)
+python   loops in Python;  child: a file of the labs loops in a child
+c:CPU    loops in C and never comes back; may use so many seconds of processor time
+once:F   is killed while it warms up, unless the file F exists, which it makes
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from engine.core.child import Limits, in_child
 from engine.worker import fork_server
+from tests.support.fake.fork_server import do_worker
 
 
 def warm_up() -> None:
-    how, _, file = sys.argv[1].partition(":")
     print("warming", flush=True)
     if how == "python":
         while True:
@@ -29,12 +30,14 @@ def warm_up() -> None:
         pow(3, 10**9)
     elif how == "child":
         in_child(lambda say: pow(3, 10**9), Limits(seconds=600.0, cpu=600))
-    elif how == "once" and not Path(file).exists():
-        Path(file).touch()
+    elif how == "once" and not Path(more).exists():
+        Path(more).touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
+    how, _, more = sys.argv[1].partition(":")
     fork_server.warm_up = warm_up
-    fork_server.Warming = functools.partial(fork_server.Warming, every=0.2, cpu=2.0)
+    fork_server.VERBS["worker"] = do_worker
+    fork_server.Warming = functools.partial(fork_server.Warming, every=0.2, cpu=float(more) if how == "c" else 60.0)
     sys.exit(fork_server.main(sys.argv[2:]))
