@@ -139,7 +139,7 @@ asking(gone)
 
 # -- charts ------------------------------------------------------------------------------------------
 
-catalog, unreadable = charts()
+catalog, unreadable = charts(() if known["state"] == "computing" else known.get("charts"))
 fitting = {name: chart for name, chart in catalog.items() if chart.fits(run_styles)}
 layers = list(
     dict.fromkeys(
@@ -192,7 +192,10 @@ def board() -> None:
                 st.fragment(plot, run_every=again)(name, chart, modes)
 
 
-board()
+if known["state"] == "computing":
+    st.info("The charts are drawn as soon as the labs have been read.", icon=":material/hourglass_empty:")
+else:
+    board()
 strips(run_styles, pictures_now(run_styles), living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]])
 for error in unreadable:
     st.error(f"The chart in `{error.file}` could not be read: {error.message}", icon=":material/error:")

@@ -1,7 +1,8 @@
 """Make one run of a lab, wait for its end and show it.
 
 KNOB=VALUE overrides the preset, under the flat dotted names that `labs LAB` lists
-(`router=loss_free router.update_rate=1e-3`).  Ctrl-C stops the run with a checkpoint.
+(`router=loss_free router.update_rate=1e-3`).  Ctrl-C stops the run with a checkpoint; a second one leaves at once,
+and a run that was still importing is stopped by then.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +33,7 @@ from engine.scheduler.submit import find_lab, submit
 from engine.scheduler.supervisor import Supervisor
 
 EVERY = 0.05  # seconds between two looks
+LEAVING = 5.0  # seconds that a worker without work may take to end
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +120,9 @@ def wait(folder: RunFolder, owner: IndexOwner) -> None:
                 else:
                     threading.Event().wait(EVERY)
             pass_of(supervisor)
+    except KeyboardInterrupt:
+        end_what_has_not_begun(folder, supervisor)
+        raise
     finally:
         progress.close()
         supervisor.close()
@@ -133,9 +139,18 @@ def pass_of(supervisor: Supervisor) -> str:
     return supervisor.no_room
 
 
+def end_what_has_not_begun(folder: RunFolder, supervisor: Supervisor) -> None:
+    """A worker that still imports has nothing to save: it ends now, and the run is stopped.  One that trains saves and ends by itself."""
+    if not folder.state().get("step"):
+        supervisor.executor.stop(folder, "terminate")
+        until = time.monotonic() + LEAVING
+        while supervisor.executor.status(folder) not in ENDED and time.monotonic() < until:
+            time.sleep(EVERY)
+
+
 @contextmanager
 def asked_to_leave() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C (or SIGTERM) sets; a second one interrupts, and the run goes on by itself."""
+    """An event that the first Ctrl-C (or SIGTERM) sets; a second one interrupts, and the run ends by itself."""
     asked = threading.Event()
     before: dict[int, Any] = {}
 

@@ -5,5 +5,7 @@ catalog     the files of one kind (probes, charts, …) over all topics; a file'
 code key    a hash of engine/ and kernels/ with the versions of Python and torch; what is computed from code is kept under it
 lock        a file locked by the kernel for as long as a process lives; its text names the holder
 stale       code in memory that differs from the code on disk
+child       work of others in a fork of this process, with limits; it ends in an answer or in a sentence
+left out    a file of labs that does harm when it is imported: importing it is an ordinary error with one sentence
 non-finite  NaN, Infinity, -Infinity: in JSON these three words
 """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from engine.core.left_out import LeftOut
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 
@@ -53,6 +55,12 @@ class Broken:
         return {"file": self.file, "says": self.message, "kind": self.kind, "name": self.name}
 
 
+def broken_file(file: str, error: Exception, kind: str, name: str) -> Broken:
+    """What to say of a file whose import or reading raised `error`."""
+    message = error.why if isinstance(error, LeftOut) and error.file == file else f"{type(error).__name__}: {error}"
+    return Broken(file, " ".join(message.split()).removesuffix(":"), kind, name)
+
+
 class Catalog(Generic[T]):
     """The classes of `kind` in `engine/labs/*/<folder>/*.py`, by file name; `folder` "" means the labs, which lie in the topics themselves.
 
@@ -70,6 +78,10 @@ class Catalog(Generic[T]):
         """Where an entry lies, relative to the root.  KeyError for a name that is no file."""
         return self._known(name)[0].relative_to(self.root).as_posix()
 
+    def topic(self, name: str) -> str:
+        """The folder of engine/labs/ in which an entry lies.  KeyError for a name that is no file."""
+        return self._known(name)[0].relative_to(self.labs).parts[0]
+
     def __getitem__(self, name: str) -> type[T]:
         """Import one entry.  KeyError for a name that is no file, TypeError for one that is not exactly one entry."""
         files = self._known(name)
@@ -78,11 +90,13 @@ class Catalog(Generic[T]):
             raise TypeError(f"{where} bear the same name; rename one of them.")
         return only_class(module_of(files[0], self.root), self.kind)
 
-    def load(self) -> tuple[dict[str, type[T]], list[Broken]]:
-        """Every entry that imports, and a `Broken` for each that does not, so that one bad file hides no other."""
+    def load(self, only: Container[str] | None = None) -> tuple[dict[str, type[T]], list[Broken]]:
+        """Every entry (of `only`) that imports, and a `Broken` for each that does not, so that one bad file hides no other."""
         good: dict[str, type[T]] = {}
         bad: list[Broken] = []
         for name in self.names():
+            if only is not None and name not in only:
+                continue
             try:
                 good[name] = self[name]
             except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
@@ -91,7 +105,7 @@ class Catalog(Generic[T]):
 
     def broken(self, name: str, error: Exception) -> Broken:
         """The entry of the labs document for a file that raised `error`."""
-        return Broken(self.file(name), " ".join(f"{type(error).__name__}: {error}".split()), self._word(), name)
+        return broken_file(self.file(name), error, self._word(), name)
 
     def _word(self) -> str:
         return self.folder.removesuffix("s") or "lab"

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from engine.core.catalog import Broken, only_class
+from engine.core.catalog import Broken, broken_file, only_class
 from engine.core.suggest import nearest
 
 GROUPS = ("stressor", "remedy", "size", "training", "probes")
@@ -188,6 +188,5 @@ def _answers(kind: type[Choice], default: str, problems: Problems | None) -> lis
         except Exception as error:  # a newcomer's file may raise anything; the other answers stay
             if problems is None or name == default:
                 raise
-            what = " ".join(f"{type(error).__name__}: {error}".split())
-            problems.append(Broken(f"{kind.__module__.replace('.', '/')}/{name}.py", what, "answer", name))
+            problems.append(broken_file(f"{kind.__module__.replace('.', '/')}/{name}.py", error, "answer", name))
     return out

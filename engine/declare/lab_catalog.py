@@ -7,7 +7,6 @@ The server and the command line read labs, knobs and presets from here and never
 from __future__ import annotations
 
 import fcntl
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,9 @@ from typing import Any
 from engine.core import started
 from engine.core.code_key import key
 from engine.core.disk import check_room, refused
+from engine.core.environment import for_workers
 from engine.core.files import read_json
+from engine.core.left_out import leave_out
 from engine.core.paths import ROOT
 from engine.declare.measured import fill
 
@@ -51,7 +52,15 @@ def measured_folder(root: Path = ROOT) -> Path:
 
 
 def _cached(data: Path, root: Path) -> Document | None:
-    return read_json(data / "cache" / f"labs-{key(root)}.json")
+    return _read(data / "cache" / f"labs-{key(root)}.json", root)
+
+
+def _read(file: Path, root: Path) -> Document | None:
+    """The document in a file.  What it says does harm, this process imports no more."""
+    document = read_json(file)
+    if document is not None and root == ROOT:
+        leave_out(document.get("left_out", {}), only=True)
+    return document
 
 
 def raw_document(
@@ -84,7 +93,7 @@ def raw_document(
         if not refused(error):
             raise
         return _computed_elsewhere(compute or compute_in_child, progress, root)
-    found = found or read_json(file)
+    found = found or _read(file, root)
     if found is None:
         raise LabsUnreadable("The labs were computed, but their document could not be read back.")
     return found
@@ -95,16 +104,21 @@ def _computed_elsewhere(compute: Compute, progress: Progress, root: Path) -> Doc
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "labs.json"
         compute(file, progress, root)
-        found = read_json(file)
+        found = _read(file, root)
     if found is None:
         raise LabsUnreadable(f"The labs were computed, but neither the data folder nor {tempfile.gettempdir()} could hold their document.")
     return found
 
 
+def leave_out_known(data: Path, root: Path = ROOT) -> None:
+    """Never import a file that is known to do harm, in a process that was not forked from one that knows."""
+    _cached(data, root)
+
+
 def compute_in_child(file: Path, progress: Progress, root: Path = ROOT) -> None:
     """Write the document to `file` from a fresh interpreter."""
     command = [sys.executable, "-m", started.DESCRIBE, str(file.resolve())]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    environment = for_workers({"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"})
     with subprocess.Popen(
         command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as child:

@@ -28,7 +28,7 @@ from engine.runs.folder import RunFolder, all_runs
 from engine.runs.series import series_key, split_key
 
 EVENT = ("step", "kind", "rule", "layer", "value", "threshold", "says")
-PROVENANCE = ("commit", "dirty", "python", "packages", "device", "kernels", "data")
+PROVENANCE = ("commit", "dirty", "python", "packages", "environment", "device", "kernels", "data")
 
 
 @repaired

@@ -8,7 +8,7 @@ With full frames the same figure stands alone, in a notebook or a test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -81,9 +81,12 @@ class Chart:
         return any(all(run.has(metric) for metric in self.needs) for run in runs)
 
 
-def charts() -> tuple[dict[str, Chart], list[Broken]]:
-    """Every chart of the catalog in the order of the page, and the files that could not be read."""
-    good, bad = Catalog("charts", Chart).load()
+def charts(only: Container[str] | None = None) -> tuple[dict[str, Chart], list[Broken]]:
+    """Every chart of the catalog (of `only`) in the order of the page, and the files that could not be read.
+
+    The server imports only charts that the document of the labs names: a child has tried them.
+    """
+    good, bad = Catalog("charts", Chart).load(only)
     return {name: good[name]() for name in sorted(good, key=lambda n: (good[n].order, n))}, bad
 
 

@@ -1,18 +1,14 @@
-"""From classes to the document of `labs --json`: labs with presets, knobs and panels, probes and detectors.
-
-Run as a process of its own by whoever wants the document without importing torch.
-"""
+"""From classes to the parts of the document of `labs --json`: labs with presets, knobs and panels, probes and detectors."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from engine.core.catalog import Broken, Catalog
-from engine.core.files import write_json
 from engine.core.paths import ROOT
 from engine.declare.knobs import Flat, Problems, describe
 from engine.declare.placeholders import Known, PlaceholderError, check
@@ -24,39 +20,41 @@ from engine.labs.panel import TEXTS, Panel
 from engine.labs.probe import Probe
 
 Document = dict[str, Any]
-Progress = Callable[[str], None]
+Part = dict[str, list[Any]]
 
 
-def document(progress: Progress = lambda message: None) -> Document:
-    """Read every lab, probe and detector; a file that cannot be read becomes an entry of `errors` and hides nothing else.
+def describe_labs(topic: str, reading: Callable[[str], AbstractContextManager[None]]) -> Part:
+    """The labs of one topic; a file that cannot be read becomes an entry of `errors` and hides nothing else.
 
+    `reading` is entered with the file of each lab that is being described.
     Texts keep their placeholders: the document is filled when it is read (`engine.declare.measured`).
     """
-    progress("importing torch")
-    import torch  # noqa: F401  -- labs import it anyway; here it has its own sentence
-
     labs: list[Document] = []
     broken: Problems = []
     catalog = Catalog("", Lab)
     for name in catalog.names():
-        progress(f"reading the lab {name}")
+        if catalog.topic(name) != topic:
+            continue
         problems: Problems = []
         try:
-            labs.append(entry(name, catalog[name], problems))
+            with reading(catalog.file(name)):
+                labs.append(entry(name, catalog[name], problems))
         except TextError as error:
             problems.append(Broken(error.file, error.complaint, "lab", name))
         except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
             problems.append(catalog.broken(name, error))
         broken += problems
-    progress("reading probes and detectors")
+    return {"labs": labs, "errors": [one.json() for one in broken]}
+
+
+def describe_probes() -> Part:
+    """The probes and detectors of all topics."""
     probes, broken_probes = Catalog("probes", Probe).load()
     detectors, broken_detectors = Catalog("detectors", Detector).load()
-    broken += [*broken_probes, *broken_detectors]
     return {
-        "labs": labs,
         "probes": [_probe(n, k) for n, k in probes.items()],
         "detectors": [{"name": n, "watches": list(k.watches), "fatal": k.fatal, "about": _about(k)} for n, k in detectors.items()],
-        "errors": [one.json() for one in dict.fromkeys(broken)],
+        "errors": [one.json() for one in [*broken_probes, *broken_detectors]],
     }
 
 
@@ -174,7 +172,3 @@ def describe_panels(lab: str, problems: Problems | None = None, more: Mapping[st
                 raise
             problems.append(catalog.broken(name, error))
     return [one for _, _, one in sorted(found, key=lambda each: each[:2])]
-
-
-if __name__ == "__main__":
-    write_json(Path(sys.argv[1]), document(lambda message: print(f"… {message}", flush=True)))  # noqa: T201

@@ -57,6 +57,14 @@ class RunFolder:
     def run(self) -> str:
         return self.path.name
 
+    def identity(self) -> tuple[int, int] | None:
+        """Which folder of the disk this is (device, inode), or None where it is gone."""
+        try:
+            looks = os.stat(self.path)
+        except OSError:
+            return None
+        return looks.st_dev, looks.st_ino
+
     def spec(self) -> dict[str, Any] | None:
         """The declaration in the words of today's format; of an unreadable run only what its id says, with empty knobs.
 

@@ -20,12 +20,15 @@ from typing import IO, Any, BinaryIO
 
 from engine.core import started
 from engine.core.code_key import key
+from engine.core.environment import for_workers
 from engine.core.files import regular
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
 from engine.runs.folder import RunFolder
 from engine.scheduler.local import Local, data_of, on_cpu
 
+COMEBACKS = 2  # times that a fork server which a signal ended before it was warm is started again
+HUNG_UP = 2.0  # seconds after which a fork server that has hung up does not end, but minds its workers
 PATIENCE = 30.0  # seconds for an answer to a fork; a machine under load forks in milliseconds
 
 
@@ -48,6 +51,7 @@ class ForkingExecutor(Local):
         self._sending = threading.Lock()
         self._warm = threading.Event()
         self._closing = self._renewing = False
+        self._comebacks = COMEBACKS
 
     # -- its life ----------------------------------------------------------------------------------
 
@@ -64,7 +68,7 @@ class ForkingExecutor(Local):
                 self._process = subprocess.Popen(
                     [*self.fork_server_command, str(theirs.fileno())],
                     cwd=ROOT,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "OMP_WAIT_POLICY": "PASSIVE"},
+                    env=for_workers(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -213,21 +217,34 @@ class ForkingExecutor(Local):
             self.start()
             process.wait()  # in this thread, however long its last child trains
         else:
-            self._after_death(process.wait())
+            try:
+                self._after_death(process.wait(HUNG_UP))
+            except subprocess.TimeoutExpired:  # somebody asked it to leave, and it minds its last workers
+                if not self._closing:
+                    self._warm.clear()
+                    self.start()
+                process.wait()
 
     def _greeted(self, answer: Future[dict[str, Any]]) -> None:
         if answer.exception() is None:
-            self.pid, self.problem = answer.result()["pid"], ""
+            self.pid, self.problem, self._comebacks = answer.result()["pid"], "", COMEBACKS
             self._warm.set()
 
     def _after_death(self, code: int) -> None:
-        """A fork server that had been warm is replaced; one that never warmed up would only die again."""
+        """A fork server that had been warm, or that somebody killed, is replaced; one that ended by itself would only end again."""
+        killed = code < 0 and self._comebacks > 0
+        if self._closing:
+            return
         if self._warm.is_set() and not self.problem:
             self._warm.clear()
-            time.sleep(0.1)
-            self.start()
+        elif killed:
+            self._comebacks -= 1
         else:
-            self._give_up(f"it ended with code {code} before it was warm; see fork_server.log in the data folder")
+            how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+            self._give_up(f"it {how} before it was warm; see fork_server.log in the data folder")
+            return
+        time.sleep(0.1)
+        self.start()
 
     def _give_up(self, why: str) -> None:
         self.problem = f"Runs start as plain processes, seconds slower: no fork server, {why}."

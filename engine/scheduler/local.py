@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.core import started
 from engine.core.disk import refused
+from engine.core.environment import for_workers
 from engine.core.files import regular
 from engine.core.locks import RunLock
 from engine.core.paths import ROOT
@@ -52,7 +53,7 @@ class Local:
                 child = subprocess.Popen(
                     [*self.command, str(folder.path.resolve())],
                     cwd=ROOT,
-                    env={**os.environ, **environment, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0"},
+                    env=for_workers(environment),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=subprocess.STDOUT,
@@ -109,7 +110,7 @@ class Local:
 
     def data_today(self, folder: RunFolder) -> dict[str, Any]:
         command = [sys.executable, "-m", started.DATA_TODAY, str(folder.path.resolve())]
-        environment = {**os.environ, **on_cpu(folder), "OMP_NUM_THREADS": "1"}
+        environment = for_workers({**on_cpu(folder), "OMP_NUM_THREADS": "1"})
         try:
             told = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
             return data_of(json.loads(told.stdout.decode().splitlines()[-1]))

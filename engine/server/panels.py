@@ -19,6 +19,7 @@ from typing import Any
 
 from engine.core import started
 from engine.core.code_key import key
+from engine.core.environment import for_workers
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError, resolve
@@ -117,7 +118,7 @@ def in_a_plain_process(name: str, knobs: dict[str, Any], seconds: float = PLAIN_
         child = subprocess.run(
             [sys.executable, "-m", started.PANEL],
             cwd=ROOT,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+            env=for_workers({"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}),
             input=json.dumps({"name": name, "knobs": knobs, "seconds": seconds}),
             capture_output=True,
             text=True,

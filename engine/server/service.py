@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import threading
 import time
 from collections.abc import Mapping
@@ -171,13 +172,14 @@ class _Catalog:
         self._ready.set()
 
     def _in_a_fork(self, file: Path, progress: Progress, root: Path) -> None:
-        """From the process that has imported torch anyway, or from a fresh one where there is none."""
+        """From the process that has imported torch anyway, or from a fresh one where there is none, or where it was killed over it."""
         progress("importing torch and Lightning")
         if isinstance(self._executor, ForkingExecutor) and self._executor.wait(WARM_WITHIN) and self._executor.warm:
             progress("reading the labs")
-            write_json(file, self._executor.labs())
-        else:
-            compute_in_child(file, progress, root)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                write_json(file, self._executor.labs())
+                return
+        compute_in_child(file, progress, root)
 
 
 _here: Service | None = None

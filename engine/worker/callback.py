@@ -33,13 +33,18 @@ class Stopped(Exception):
     """Somebody asked the run to end before its training began."""
 
 
+class FolderGone(Exception):
+    """The run's folder was deleted or moved away: nobody will ever read what the run does."""
+
+
 class Control(lightning.Callback):
-    """state.json, STOP, HOLD, checkpoints, and how the run ends."""
+    """state.json, STOP, HOLD, checkpoints, and how the run ends.  FolderGone where its folder is no longer there."""
 
     def __init__(self, folder: RunFolder, progress: Progress, stop_requested: threading.Event, attempt: int, last: Last) -> None:
         self.folder, self.progress, self.stop_requested, self.attempt, self.last = folder, progress, stop_requested, attempt, last
         self.ending = "finished"
         self._saved: int | None = None  # completed steps in the last checkpoint of this attempt
+        self._identity = folder.identity()
         self._written_at = 0.0
         self._save_at = time.monotonic() + SAVE_SECONDS
 
@@ -67,6 +72,7 @@ class Control(lightning.Callback):
         """Called again and again by work before the training: tells the phase, stays while the run is held, raises Stopped."""
         if time.monotonic() - self._written_at >= STATE_SECONDS:
             self.tell(phase)
+        self.leave_if_gone()
         self.stay_while_held()
         if self.asked_to_stop():
             raise Stopped
@@ -80,6 +86,7 @@ class Control(lightning.Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
         """After every stride: tell where we are, and look whether anybody wants something."""
+        self.leave_if_gone()
         self.stay_while_held()
         if time.monotonic() - self._written_at >= STATE_SECONDS:
             self.tell("training", pl_module)
@@ -98,7 +105,7 @@ class Control(lightning.Callback):
         if isinstance(exception, SIGTERMException):
             self.progress.stopping = True
             self.conclude(pl_module)
-        elif self.progress.whole and self.progress.done > self.progress.start:
+        elif not isinstance(exception, FolderGone) and self.progress.whole and self.progress.done > self.progress.start:
             with contextlib.suppress(RuntimeError):  # a broken GPU gives no readings any more
                 pl_module.observer.finish()
             self.try_to_save(pl_module)
@@ -130,7 +137,7 @@ class Control(lightning.Callback):
         """A checkpoint that nobody waits for: where it is refused, the run goes on as it would without."""
         try:
             self.save(training)
-        except (OSError, RuntimeError) as error:  # torch tells a full disk and a broken GPU as RuntimeError
+        except (OSError, RuntimeError, MemoryError) as error:  # torch tells a full disk and a broken GPU as RuntimeError
             self._save_at = time.monotonic() + SAVE_SECONDS
             log.warning("No checkpoint after %d steps: %s", self.progress.done, error)
 
@@ -143,6 +150,10 @@ class Control(lightning.Callback):
         at = max(0, self.progress.done - 1)
         training.observer.add(at, events=[Event(at, "checkpoint", message=f"Saved after {self.progress.done} steps.")])
         self._save_at = time.monotonic() + max(SAVE_SECONDS, (time.monotonic() - started) / SAVE_SHARE)
+
+    def leave_if_gone(self) -> None:
+        if self.folder.identity() != self._identity:
+            raise FolderGone(f"{self.folder.path} is gone, so the run ends.")
 
     def asked_to_stop(self) -> bool:
         return self.stop_requested.is_set() or (self.folder.path / "STOP").exists()

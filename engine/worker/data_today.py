@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.core.paths import data_folder
+from engine.declare.lab_catalog import leave_out_known
 from engine.runs.folder import RunFolder
 from engine.worker.main import load_lab, sentence
 
@@ -24,4 +26,5 @@ def answer(folder: RunFolder) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    leave_out_known(data_folder())
     sys.stdout.write(f"\n{json.dumps(answer(RunFolder(Path(sys.argv[1]))))}\n")

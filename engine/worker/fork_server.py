@@ -3,7 +3,8 @@
 It is started by a server over a socket pair (`python -m engine.worker.fork_server FD`) and never touches CUDA, so a
 fork is as good as a fresh interpreter, and seconds faster.  Every child leads its own session and
 outlives the lab's server and this process.  The fork server collects its children, writes down how workers ended, and leaves when
-its server is gone and no child lives.
+its server is gone and no worker lives.  While it warms up nobody waits for it: it leaves when its server has gone or it is
+asked to, and when a file of the labs keeps it busy for ever (engine/worker/warming.py).
 
 A message is one JSON object per packet.  Requests: {"id", "verb", …} with the files a child needs attached.
 
@@ -11,7 +12,8 @@ A message is one JSON object per packet.  Requests: {"id", "verb", …} with the
     worker {"run": PATH, "environment": {}}  + [log, lock]    -> {"id", "pid"} after proc.json is written
     labs   {"environment": {}}               + [output, log]  -> {"id", "code"} when the child has ended
     data   {"run": PATH, "environment": {}}  + [output, log]  -> the same
-    panel  {"name", "knobs", "seconds"}      + [output, log]  -> the same; code -14 (SIGALRM) when it took longer
+    panel  {"name", "knobs", "seconds"}      + [output, log]  -> the same
+Code -14 (SIGALRM): the last three took longer than they may.
 
 The verb of a request is the function `do_<verb>` that runs in the child.
 """
@@ -20,7 +22,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import json
 import os
 import select
@@ -32,15 +33,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.core.catalog import LABS, module_of
 from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
+from engine.worker.warming import Warming
 
 LARGEST = 64 * 1024
 AGAIN = 1.0  # seconds until an end that a full disk did not take is told again
 MOST_FILES = 4
-FIGURES = ("charts",)  # folders of labs that only the server draws from
-DRAWING = ("chart", "traces", "profiles")  # files of labs that import plotly or polars
+READING = 300.0  # seconds for reading every lab, or the data of a run
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:
@@ -56,7 +56,8 @@ def do_worker(request: dict[str, Any], files: list[int]) -> int:
 def do_labs(request: dict[str, Any], files: list[int]) -> int:
     """Write the document of `labs --json` to the first file."""
     os.dup2(files[1], 2)
-    from engine.labs.describe import document
+    signal.setitimer(signal.ITIMER_REAL, READING)
+    from engine.labs.reading import document
 
     with open(files[0], "w", encoding="utf-8") as out:
         json.dump(document(), out, allow_nan=False)
@@ -67,6 +68,7 @@ def do_data(request: dict[str, Any], files: list[int]) -> int:
     """Write what a run would be trained on today to the first file."""
     os.dup2(files[1], 1)
     os.dup2(files[1], 2)
+    signal.setitimer(signal.ITIMER_REAL, READING)
     from engine.worker.data_today import answer
 
     with open(files[0], "w", encoding="utf-8") as out:
@@ -118,7 +120,12 @@ class ForkServer:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the server's business
-        signal.signal(signal.SIGTERM, lambda *_: self.hang_up())
+        signal.signal(signal.SIGTERM, self.on_sigterm)
+        self.leaving = False
+
+    def on_sigterm(self, *_: Any) -> None:
+        """Only noted: the loop may be waiting for the link, which must not be closed under it."""
+        self.leaving = True
 
     def serve(self) -> None:
         while self.link is not None or self.children or self.untold:
@@ -128,13 +135,21 @@ class ForkServer:
             if self.woken in ready:
                 os.read(self.woken, 4096)
                 self.collect_exit()
+            if self.leaving and self.link is not None:
+                self.hang_up()
             if self.link is not None and self.link.fileno() in ready:
                 self.answer()
 
     def hang_up(self) -> None:
+        """Nobody is left to ask: only workers are minded to their end."""
         if self.link is not None:
             self.link.close()
             self.link = None
+        for pid, child in self.children.items():
+            if child.run is None:
+                for kill in (os.killpg, os.kill):  # before it leads a session there is no group of its number
+                    with contextlib.suppress(ProcessLookupError):
+                        kill(pid, signal.SIGKILL)
 
     def answer(self) -> None:
         """Take one request; a server that is gone reads as an empty packet."""
@@ -234,24 +249,23 @@ class ForkServer:
 
 def main(arguments: list[str]) -> int:
     link = socket.socket(fileno=int(arguments[0]))
-    fork_server = ForkServer(link)
-    warm_up()
-    fork_server.serve()
+    with Warming(link):
+        warm_up()
+    ForkServer(link).serve()
     return 0
 
 
 def warm_up() -> None:
-    """Import what a run imports, so that no fork has to; a file that cannot be imported is told by the fork that needs it."""
+    """Import what a run imports, so that no fork has to, without the files that do harm."""
     import lightning  # noqa: F401
     import torch
     from torch.autograd import forward_ad
 
+    from engine.labs.reading import import_all, try_imports
     from engine.worker import fit, main  # noqa: F401
 
-    for file in sorted(LABS.rglob("*.py")):
-        if not set(FIGURES) & set(file.parts) and file.stem not in DRAWING:
-            with contextlib.suppress(Exception):
-                importlib.import_module(module_of(file).removesuffix(".__init__"))
+    try_imports()
+    import_all()
     with forward_ad.dual_level():  # the first one compiles torch's table of decompositions, half a second
         forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
     assert not torch.cuda.is_initialized(), "the fork server must not touch CUDA: its children could not use it"

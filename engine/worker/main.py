@@ -1,18 +1,21 @@
 """The worker: one process per run.  `python -m engine.worker RUN_FOLDER`
 
 Reads spec.json, trains, tells state.json, spool, provenance.json and exit.json.  STOP and SIGTERM end
-it gracefully, with a checkpoint.  Exit codes: 0 finished, 3 failed, 4 diverged, 6 stopped.
+it gracefully, with a checkpoint; while torch is being imported there is nothing to save, and it leaves at once.
+A worker whose folder has gone ends too.  Exit codes: 0 finished, 3 failed, 4 diverged, 6 stopped.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from engine.core.files import write_json
 from engine.core.started import WORKER
 from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
+from engine.worker.memory import go_first, limited
 from engine.worker.output import forgive_full_disk
 from engine.worker.progress import Last
 
@@ -28,12 +32,17 @@ LONGEST = 300  # characters of an exception that a page shows
 NICE = 10  # a training takes what pages and index leave of the processor: all of it, where nobody looks
 
 
-def work(folder: RunFolder, stop_requested: threading.Event, last: Last | None = None) -> tuple[str, str]:
-    """Train the run -> (status, what to say of it).  Nothing of a failure passes through but its sentence."""
+def work(
+    folder: RunFolder, stop_requested: threading.Event, last: Last | None = None, loaded: Callable[[], None] = lambda: None
+) -> tuple[str, str]:
+    """Train the run -> (status, what to say of it).  Nothing of a failure passes through but its sentence.
+
+    `last` hears how far it came; `loaded` is called when everything is imported and the training begins.
+    """
     last = last or Last()
     try:
         lab = load_lab(folder.spec())
-        return train_lab(lab, folder, stop_requested, last), last.message
+        return train_lab(lab, folder, stop_requested, last, loaded), last.message
     except Exception as error:
         traceback.print_exc()
         return "failed", sentence(error)
@@ -49,7 +58,9 @@ def load_lab(spec: dict[str, Any] | None) -> Any:
     return Catalog("", Lab)[spec["lab"]].model_validate(spec["knobs"])
 
 
-def train_lab(lab: Any, folder: RunFolder, stop_requested: threading.Event, last: Last) -> str:
+def train_lab(
+    lab: Any, folder: RunFolder, stop_requested: threading.Event, last: Last | None = None, loaded: Callable[[], None] = lambda: None
+) -> str:
     """Set the process up for reproducible work, then train."""
     import torch
 
@@ -70,7 +81,9 @@ def train_lab(lab: Any, folder: RunFolder, stop_requested: threading.Event, last
     os.environ.setdefault("FAULTLINE_KERNELS", str(folder.path.parent.parent / "cache" / "kernels"))
     KERNEL_PATH.prefer(lab.kernels)
     KERNEL_PATH.listeners[:] = [note]
-    return train(lab, folder, stop_requested, last)
+    loaded()
+    with limited(lab.device):
+        return train(lab, folder, stop_requested, last or Last())
 
 
 def sentence(error: BaseException) -> str:
@@ -86,9 +99,10 @@ def sentence(error: BaseException) -> str:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Python and torch tell it in three ways; torch's CPU allocator has no exception of its own."""
-    named = type(error).__name__ == "OutOfMemoryError"
-    return isinstance(error, MemoryError) or named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    """Python, the system and torch each tell it in their own way; torch's CPU allocator has no exception of its own."""
+    if isinstance(error, RuntimeError):
+        return type(error).__name__ == "OutOfMemoryError" or any(sign in str(error) for sign in ("can't allocate memory", "bad_alloc"))
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def lower_priority() -> None:
@@ -109,9 +123,19 @@ def main(arguments: list[str]) -> int:
         return 2
     forgive_full_disk()
     lower_priority()
-    stop_requested = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop_requested.set())
+    go_first()
+    identity, stop_requested = folder.identity(), threading.Event()
+
+    def leave(*_: Any) -> None:
+        with contextlib.suppress(OSError):
+            folder.write_exit("stopped", code=CODES["stopped"], message="Stopped while it was starting; nothing was trained.")
+        os._exit(CODES["stopped"])
+
+    def on_signals(do: Callable[..., None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, do)
+
+    on_signals(leave)
     spec = folder.spec() or {}
     knobs = spec.get("knobs", {})
     os.environ["OMP_NUM_THREADS"] = str(knobs.get("threads", 1))  # read by torch when it is imported
@@ -123,9 +147,11 @@ def main(arguments: list[str]) -> int:
         if process is None or process.pid != os.getpid():  # whoever started us may have been killed before it could write it
             folder.write_process(os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         write_json(folder.path / "state.json", {**starting, "attempt": None, "updated": time.time(), "probe_share": 0.0})
-        status, message = work(folder, stop_requested, last)
+        status, message = work(folder, stop_requested, last, lambda: on_signals(lambda *_: stop_requested.set()))
     except OSError as error:
         status, message = "failed", sentence(error)
+    if folder.identity() != identity:
+        return CODES["stopped"]  # nobody is left to be told
     with contextlib.suppress(OSError):  # whoever started us tells it by our exit code, again and again
         folder.write_exit(status, code=CODES[status], message=message, step=last.step, dropped=last.dropped)
     return CODES[status]

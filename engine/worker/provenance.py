@@ -1,4 +1,4 @@
-"""What decided a run's numbers besides its declaration: code, versions, device, kernels, data."""
+"""What decided a run's numbers besides its declaration: code, versions, environment, device, kernels, data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.core.environment import recorded
 from engine.core.files import read_json, write_json
 from engine.core.paths import ROOT
 from engine.labs.lab import Lab
@@ -17,13 +18,17 @@ PACKAGES = ("torch", "lightning", "numpy", "pydantic", "scikit-learn", "scipy", 
 
 
 def provenance(lab: Lab) -> dict[str, Any]:
-    """The content of provenance.json.  `commit` is None outside a git checkout."""
+    """The content of provenance.json.  `commit` is None outside a git checkout.
+
+    `environment`: the variables that may change numbers; where the lab started the worker, those of engine/core/environment.py are cleared.
+    """
     commit, dirty = _commit()
     return {
         "commit": commit,
         "dirty": dirty,
         "python": platform.python_version(),
         "packages": _versions(),
+        "environment": recorded(),
         "device": device_name(lab.device),
         "kernels": {},
         "data": lab.provenance(),
@@ -62,6 +67,10 @@ def _versions() -> dict[str, str]:
             out[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
+    if "torch" in out:
+        import torch
+
+        out["torch"] = str(torch.__version__)  # with its build, such as +cu130, which the package's own version may leave out
     return out
 
 

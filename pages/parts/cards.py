@@ -103,5 +103,5 @@ def broken_card(error: Mapping[str, str]) -> None:
     with st.container(border=True):
         st.markdown(f"### :red[:material/error:] `{error['file']}` could not be read")
         st.markdown("Correct the file and reload this page; every other card works.")
-        with st.expander("What Python said"):
+        with st.expander("Why"):
             st.code(error["says"], language=None, wrap_lines=True)

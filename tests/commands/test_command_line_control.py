@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from engine.core.paths import ROOT
 from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder, all_runs
@@ -37,6 +39,24 @@ def test_control_c_stops_gracefully_and_is_six(engine: Callable[..., Answer], to
     threading.Thread(target=interrupt).start()
     code, told, _ = engine("run", "toy", "steps=1000000", "pace=0.01", "behave=stoppable", "--json")
     assert (code, told["status"]) == (6, "stopped")
+
+
+def test_a_second_control_c_ends_a_worker_that_still_imports(
+    engine: Callable[..., Answer], toy_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importing = [sys.executable, "-c", "import signal; signal.pause()"]
+    monkeypatch.setattr("engine.scheduler.supervisor.Local", lambda: Local(importing))
+
+    def interrupt_twice() -> None:
+        until(lambda: any(r.process() for r in all_runs(toy_data)))
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            until((all_runs(toy_data)[0].path / "STOP").exists)
+
+    threading.Thread(target=interrupt_twice).start()
+    code, _, err = engine("run", "toy")
+    assert (code, err.splitlines()[-1]) == (6, "Interrupted.")
+    assert all_runs(toy_data)[0].status() == "stopped"
 
 
 def test_detach_leaves_a_run_that_goes_on_and_stop_ends_it(engine: Callable[..., Answer], toy_data: Path) -> None:

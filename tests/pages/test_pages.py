@@ -163,6 +163,19 @@ def test_a_young_run_already_has_its_charts(lab_service: Service) -> None:
     made.end("stopped")
 
 
+@pytest.mark.parametrize(("state", "drawn"), [("computing", []), ("ready", ["Loss"]), ("failed", ["Loss", "Gradient norm", "Events"])])
+def test_the_server_imports_only_charts_that_a_child_has_tried(
+    lab_service: Service, monkeypatch: pytest.MonkeyPatch, state: str, drawn: list[str]
+) -> None:
+    document = {"labs": [], "probes": [], "errors": [], "seconds": 1.0, "says": "", "state": state}
+    monkeypatch.setattr(Service, "labs", lambda self: document | ({"charts": ["losses"]} if state == "ready" else {}))
+    made = MadeRun(lab_service.data).declare()
+    text = said(opened("run.py", run=made.run))
+    assert [title for title in ("Loss", "Gradient norm", "Events") if f"##### {title}\n" in text] == drawn
+    assert ("as soon as the labs have been read" in text) == (state == "computing")
+    made.end("stopped")
+
+
 def test_a_failed_run_says_what_happened_and_where_to_look(lab_service: Service) -> None:
     made = MadeRun(lab_service.data).declare().end("failed", message="RuntimeError: the data folder is full.")
     taken_in(lab_service)

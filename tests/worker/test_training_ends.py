@@ -6,6 +6,8 @@ import contextlib
 import json
 import math
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,16 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch import nn
 
 from engine.core.files import write_json
 from engine.runs.folder import RunFolder, new_run
-from engine.worker import checkpoint
+from engine.worker import checkpoint, memory
+from engine.worker.callback import FolderGone
 from engine.worker.fit import train
 from engine.worker.main import sentence, work
 from tests.support.tiny_lab import Recorded, Tiny, new_folder, run_tiny
+from tests.support.toy import until
 
 # -- the end -------------------------------------------------------------------------------------------
 
@@ -79,6 +84,53 @@ def test_a_failing_lab_ends_failed_with_one_sentence_and_a_checkpoint(
     assert sentence(KeyError("no such thing")) == "KeyError: no such thing"
 
 
+def test_a_run_whose_folder_is_deleted_ends_within_a_few_steps_and_writes_nothing(tmp_path: Path) -> None:
+    taken: list[int] = []
+
+    class Deleting(Tiny):
+        def after_step(self, model: nn.Module, step: int) -> None:
+            taken.append(step)
+            if step == 5:
+                shutil.rmtree(folder.path)
+
+    folder = new_folder(tmp_path)
+    with pytest.raises(FolderGone, match="is gone, so the run ends"):
+        train(Deleting(steps=100_000), folder)
+    assert len(taken) < 1000
+    assert not folder.path.exists()
+
+
+def test_a_run_whose_folder_was_replaced_by_another_leaves_that_alone(tmp_path: Path) -> None:
+    class Moving(Tiny):
+        def after_step(self, model: nn.Module, step: int) -> None:
+            if step == 5:
+                folder.path.rename(tmp_path / "elsewhere")
+                folder.path.mkdir()
+
+    folder = new_folder(tmp_path)
+    with pytest.raises(FolderGone):
+        train(Moving(steps=100_000), folder)
+    assert not (folder.path / "ckpt").exists()
+
+
+def test_a_run_that_wants_more_memory_than_there_was_when_it_began_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Greedy(Tiny):
+        def after_step(self, model: nn.Module, step: int) -> None:
+            if step == 3:
+                torch.empty(psutil.Process().memory_info().vms + 2**27, dtype=torch.uint8)
+
+    folder = new_folder(tmp_path)
+    monkeypatch.setattr("engine.worker.main.load_lab", lambda spec: Greedy(steps=50))
+    monkeypatch.setattr("torch.set_num_interop_threads", lambda n: None)
+    monkeypatch.setattr(memory, "available", lambda: 2**26)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    status, message = work(folder, threading.Event())
+    assert status == "failed"
+    assert message.startswith("Memory ran out: the run asked for more than there was.")
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    assert sorted(Recorded(folder).points["loss/train"]) == [0, 1, 2]
+
+
 def test_the_divergence_rule_ends_the_run_and_the_last_word_is_a_validation(tmp_path: Path) -> None:
     status, told, folder = run_tiny(tmp_path, steps=400, explode_at=60)
     assert status == "diverged"
@@ -119,10 +171,11 @@ def moe_folder(data: Path, **over: Any) -> RunFolder:
 
 
 @contextlib.contextmanager
-def worker(folder: RunFolder) -> Iterator[subprocess.Popen[str]]:
+def worker(folder: RunFolder, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A worker process, which is gone at the end whatever the test does."""
     command = [sys.executable, "-m", "engine.worker", str(folder.path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as process:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, env={**os.environ, **environment}, **options) as process:
         try:
             yield process
         finally:
@@ -139,16 +192,31 @@ def wait_for_the_first_point(folder: RunFolder, process: subprocess.Popen[str]) 
 
 def test_the_worker_process_tells_its_end_and_says_nothing_else(tmp_path: Path) -> None:
     folder = moe_folder(tmp_path, steps=5)
-    with worker(folder) as process:
+    with worker(folder, MKL_CBWR="COMPATIBLE") as process:
         said, _ = process.communicate()
     assert (process.returncode, said) == (0, "")
     told = folder.exit()
     assert told is not None
     assert (told["status"], told["code"], told["says"]) == ("finished", 0, "")
     provenance = json.loads((folder.path / "provenance.json").read_text())
-    assert list(provenance) == ["commit", "dirty", "python", "packages", "device", "kernels", "data"]
+    assert list(provenance) == ["commit", "dirty", "python", "packages", "environment", "device", "kernels", "data"]
     assert provenance["packages"]["torch"] == torch.__version__
     assert provenance["device"].startswith("cpu: ")
+    assert provenance["environment"]["MKL_CBWR"] == "COMPATIBLE", "started by hand, so nobody had cleared it"
+    assert provenance["environment"]["OMP_NUM_THREADS"] == "1"
+
+
+def test_sigterm_ends_a_worker_that_is_still_importing_at_once(tmp_path: Path) -> None:
+    folder = moe_folder(tmp_path, steps=1_000_000)
+    with worker(folder) as process:
+        until(lambda: folder.state().get("phase") == "starting")
+        process.terminate()
+        said, _ = process.communicate()
+    assert (process.returncode, said) == (6, "")
+    told = folder.exit()
+    assert told is not None
+    assert (told["status"], told["says"]) == ("stopped", "Stopped while it was starting; nothing was trained.")
+    assert not list(folder.path.glob("spool*"))
 
 
 def test_sigterm_ends_the_worker_gracefully(tmp_path: Path) -> None:
