@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.commands._answer import FAILED, NOT_FOUND, Refusal
+from engine.commands._progress import IndexProgress
 from engine.core.disk import why
 from engine.core.paths import data_folder
 from engine.index.owner import IndexOwner
@@ -22,7 +23,11 @@ def index(*, caught_up: bool = True) -> Iterator[IndexOwner]:
         raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {why(error)}.") from None
     try:
         if caught_up:
-            owner.catch_up()
+            line = IndexProgress()
+            try:
+                owner.catch_up(line.tell)
+            finally:
+                line.close()
         yield owner
     finally:
         if owner.problem:  # the command answers all the same

@@ -1,4 +1,4 @@
-"""The one moving line of a waiting `run`, on stderr when a person is looking."""
+"""The moving lines on stderr, when a person is looking: of a waiting `run`, and of an index that is made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,25 @@ from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder
 
 EVERY = 0.2  # seconds between two drawings
+
+
+class IndexProgress:
+    """How many runs are in the index, when a person is looking and it takes more than a moment."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + EVERY
+        self._drawn = False
+
+    def tell(self, done: int, of: int) -> None:
+        if of and sys.stderr.isatty() and time.monotonic() >= self._next:
+            self._next, self._drawn = time.monotonic() + EVERY, True
+            sys.stderr.write(f"\r\x1b[KReading the runs: {done:,} of {of:,}")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 class Progress:

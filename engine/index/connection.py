@@ -24,6 +24,14 @@ def take_lock(path: Path) -> int | None:
     return fd
 
 
+def holder(lock: Path) -> str:
+    """The process that holds that lock, as the file names it; empty where it cannot be read."""
+    try:
+        return lock.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 class Unusable(Exception):
     """The index file cannot be opened now, and is not damaged: another program has it open, the disk is full, no permission."""
 

@@ -73,7 +73,7 @@ class Indexer:
 
     def progress(self) -> tuple[int, int]:
         """-> (runs that were read, sorted and exported, runs that were to be) since there last was nothing to do; (0, 0) then."""
-        left = len(self._ended.unsorted) + sum(follower.saved is None for follower in list(self._followers.values()))
+        left = len(self._ended.unsorted) + sum(follower.saved is None for follower in tuple(self._followers.values()))
         self._most = max(self._most, left) if left else 0
         return self._most - left, self._most
 
@@ -83,12 +83,12 @@ class Indexer:
         while folder.run in self._followers and self._pass([self._followers[folder.run]]):
             pass
 
-    def rebuild(self) -> dict[str, Any]:
-        """Forget everything and read it again -> runs, points, problems."""
+    def rebuild(self, tell: Callable[[int, int], object]) -> dict[str, Any]:
+        """Forget everything and read it again -> runs, points, problems; `tell` hears the progress after each pass."""
         forget(self._cursor)
         self._begin_again()
         while self.step():
-            pass
+            tell(*self.progress())
         self._cursor.execute("CHECKPOINT")
         return totals(self._cursor)
 

@@ -23,7 +23,7 @@ from typing import Any
 import duckdb
 
 from engine.core.disk import has_room, refused, why
-from engine.index.connection import Unusable, check, in_memory, looks_damaged, open_index, take_lock
+from engine.index.connection import Unusable, check, holder, in_memory, looks_damaged, open_index, take_lock
 from engine.index.indexer import Indexer
 from engine.index.store import Store
 from engine.index.subscribe import Listeners, Message
@@ -50,8 +50,7 @@ class IndexOwner:
         self.file = self.data / "faultline.duckdb"
         self.reaper: Callable[[RunFolder], bool] | None = None
         self.problem = ""
-        self._trouble = ""  # why the last pass failed
-        self._unwritten = ""  # why the index is kept in memory although nobody else keeps it
+        self._trouble, self._unwritten = "", ""  # why the last pass failed, why the index is kept in memory although nobody else keeps it
         self._memory, self._next_try, self._pause = memory, 0.0, AGAIN
         self._lock_file = None if memory else self._take_lock()
         self._turn = threading.RLock()  # one pass at a time
@@ -64,13 +63,6 @@ class IndexOwner:
     @property
     def role(self) -> str:
         return "reader" if self._lock_file is None else "owner"
-
-    def holder(self) -> str:
-        """The process that holds the lock of the folder, as the lock file names it."""
-        try:
-            return (self.data / "owner.lock").read_text().strip()
-        except OSError:
-            return ""
 
     def _take_lock(self) -> int | None:
         """The lock of the folder, or None while another process has it and where the folder cannot be written."""
@@ -229,27 +221,33 @@ class IndexOwner:
                 self._trouble = ""
             return more
 
-    def catch_up(self) -> None:
-        """Pass after pass until nothing is left to read, sort or export.  Damage that a pass meets is repaired, once, by the next one."""
-        repaired = False
-        while True:
+    def progress(self) -> tuple[int, int]:
+        """-> (runs that are read, sorted and exported, runs that have to be); (0, 0) while nothing waits."""
+        return self._indexer.progress()
+
+    def catch_up(self, tell: Callable[[int, int], object] = lambda done, of: None) -> None:
+        """Pass after pass until all is read, sorted and exported; `tell` hears the progress.  Damage that a pass meets is repaired, once."""
+        repaired, more = False, True
+        while more:
             try:
-                if not self.step():
-                    return
+                more = self.step()
+                tell(*self.progress())
             except Exception:
                 if repaired or not self._suspected:
                     raise
                 repaired = True
 
-    def rebuild(self) -> dict[str, Any]:
+    def rebuild(self, tell: Callable[[int, int], object] = lambda done, of: None) -> dict[str, Any]:
         """Forget the index and make it again from the files of the runs -> {"runs", "points", "problems"}."""
         if self.role != "owner" and not self._unwritten:
-            raise RuntimeError(f"Process {self.holder() or 'unknown'} owns {self.data}; stop it first, or rebuild there.")
+            raise RuntimeError(
+                f"Process {holder(self.data / 'owner.lock') or 'unknown'} owns {self.data}; stop it first, or rebuild there."
+            )
         if self.lazy:
             raise RuntimeError(self.problem)
         with self._turn:
             try:
-                return self._indexer.rebuild()
+                return self._indexer.rebuild(tell)
             except duckdb.Error as error:
                 if refused(error):
                     self._leave_file(error)
@@ -257,7 +255,7 @@ class IndexOwner:
                 if not looks_damaged(error):
                     raise
                 self._recover()
-                return self._indexer.rebuild()
+                return self._indexer.rebuild(tell)
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -8,11 +8,14 @@ from engine.core.disk import REFUSALS, ROOM, has_room
 from engine.core.locks import is_locked
 from engine.core.stale import changed_since
 from engine.declare import editions
+from engine.index.connection import holder
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
 
 REASONS = tuple(reason for _, reason in REFUSALS.values())
+
+MANY = 20  # runs that wait for the index: fewer are read before anybody looks
 
 
 def of_lab() -> list[str]:
@@ -20,14 +23,17 @@ def of_lab() -> list[str]:
     here = service()
     message = []
     if here.owner.role == "reader" and is_locked(here.data / "owner.lock"):
-        holder = here.owner.holder()
+        keeper = holder(here.data / "owner.lock")
         message.append(
-            f"Another process{f' ({holder})' if holder else ''} keeps this data folder: this server reads the same runs, "
+            f"Another process{f' ({keeper})' if keeper else ''} keeps this data folder: this server reads the same runs, "
             "and what is launched here is started there."
         )
     if changed := changed_since(here.started):
         files = f"`{changed[0]}`" + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
         message.append(f"{files} changed since this server started: new runs use the new code, charts the old until it starts again.")
+    read, of = here.owner.progress()
+    if of >= MANY:
+        message.append(f"The index is being made from the runs' folders: {read:,} of {of:,} are in it. Runs go on meanwhile.")
     if not has_room(here.data):
         message.append(
             f"No run starts and what runs measure may be lost, for the disk is full: {here.data} has less than {ROOM // 2**20} MiB left. "
