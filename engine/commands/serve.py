@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from engine.commands._answer import ANSWERED, FAILED, Refusal, tell
 from engine.commands.run import asked_to_leave
@@ -21,7 +22,10 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise Refusal(FAILED, f"The data folder {data_folder()} cannot be used: {why(error)}.") from None
     owns = here.owner.role == "owner"
-    doing = "keeps the index and the queue" if owns else "reads beside another process, and takes over when that one leaves"
+    waits = "reads what others write" if here.owner.problem else "reads beside another process, and takes over when that one leaves"
+    doing = "keeps the index and the queue" if owns else waits
+    if here.owner.problem:
+        sys.stderr.write(f"{here.owner.problem}\n")
     with asked_to_leave() as asked:
         here.start()
         tell(args.json, {"data": str(here.data), "role": here.owner.role}, [f"Serving {here.data}: this process {doing}. Ctrl-C ends it."])

@@ -118,10 +118,9 @@ def leave_out_known(data: Path, root: Path = ROOT) -> None:
 def compute_in_child(file: Path, progress: Progress, root: Path = ROOT) -> None:
     """Write the document to `file` from a fresh interpreter."""
     command = [sys.executable, "-m", started.DESCRIBE, str(file.resolve())]
-    environment = for_workers({"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"})
-    with subprocess.Popen(
-        command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as child:
+    environment = for_workers({"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"})
+    pipe: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, cwd=root, env=environment, encoding="utf-8", errors="replace", **pipe) as child:
         said: list[str] = []
         assert child.stdout is not None
         for line in child.stdout:

@@ -226,7 +226,7 @@ class IndexOwner:
         return self._indexer.progress()
 
     def catch_up(self, tell: Callable[[int, int], object] = lambda done, of: None) -> None:
-        """Pass after pass until all is read, sorted and exported; `tell` hears the progress.  Damage that a pass meets is repaired, once."""
+        """Pass after pass until all is read, sorted and exported; `tell` hears the progress.  Damage met on the way is repaired, once."""
         repaired, more = False, True
         while more:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -57,6 +58,21 @@ def test_the_document_is_computed_once_and_then_read(code: Path, tmp_path: Path)
     assert "reading the lab toy" in said
     assert labs_document(tmp_path / "data", root=code) == first == cached(tmp_path / "data", code)
     assert computed(code) == 1
+
+
+def test_a_console_that_is_not_utf_8_is_no_matter(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert labs_document(tmp_path / "data", root=code)["labs"] == [{"lab": "toy"}], "the child writes a character that ASCII has not"
+
+
+def test_a_full_disk_costs_the_cache_only(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.declare.lab_catalog.check_room", full)
+    for times in (1, 2):
+        assert labs_document(tmp_path / "data", root=code)["labs"] == [{"lab": "toy"}]
+        assert computed(code) == times
 
 
 def test_the_cache_keeps_placeholders_and_the_numbers_are_those_at_the_time_of_reading(code: Path, tmp_path: Path) -> None:
