@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def try_imports(limits: Limits = LIMITS, progress: Progress = quietly) -> None:
     """Import every file of the labs in a child, a group at a time, and leave out what does harm."""
     for group, files in groups().items():
         progress(f"trying the files of {group}")
-        if not _in_children(lambda say, files=files: _import(files), limits).answered:
+        if not _in_children(partial(_import, files), limits).answered:
             rest = f"More than {TRIES} files of this folder do harm when they are imported: all of it is left out until they are corrected."
             leave_out({_name(file): LEFT_OUT.get(_name(file), rest) for file in files if file.stem != "__init__"})
 
@@ -58,7 +59,7 @@ def import_all() -> None:
     _import([file for group, files in groups().items() if group != "figures" for file in files])
 
 
-def _import(files: Sequence[Path]) -> None:
+def _import(files: Sequence[Path], _say: Say | None = None) -> None:
     for file in files:
         with contextlib.suppress(Exception):
             importlib.import_module(module_of(file).removesuffix(".__init__"))
@@ -70,7 +71,7 @@ def document(limits: Limits = LIMITS, progress: Progress = quietly) -> Document:
     errors: list[dict[str, str]] = []
     for topic in topics():
         progress(f"reading the labs of {topic}")
-        part = _part(lambda say, topic=topic: describe_labs(topic, lambda file: _reading(file, say)), limits)
+        part = _part(partial(_describe, topic), limits)
         labs += part["labs"]
         errors += part["errors"]
     progress("reading probes and detectors")
@@ -87,6 +88,10 @@ def document(limits: Limits = LIMITS, progress: Progress = quietly) -> Document:
         "errors": once,
         "left_out": dict(sorted(LEFT_OUT.items())),
     }
+
+
+def _describe(topic: str, say: Say) -> Part:
+    return describe_labs(topic, lambda file: _reading(file, say))
 
 
 def _part(work: Callable[[Say], Part], limits: Limits) -> Part:

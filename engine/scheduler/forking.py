@@ -68,7 +68,7 @@ class ForkingExecutor(Local):
                 self._process = subprocess.Popen(
                     [*self.fork_server_command, str(theirs.fileno())],
                     cwd=ROOT,
-                    env=for_workers(),
+                    env=for_workers({"FAULTLINE_DATA": str(self.data.resolve())}),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

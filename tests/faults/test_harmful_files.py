@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,18 +41,31 @@ print(sorted(good), [(one.name, one.message) for one in bad])
 """
 
 
+def keep(data: Path, code: Path, left_out: dict[str, str]) -> None:
+    """The document of the labs as somebody has read it before."""
+    file = data / "cache" / f"labs-{key(code)}.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"labs": [], "left_out": left_out}))
+
+
 def test_a_fork_server_names_them_and_trains_the_other_labs(tmp_path: Path) -> None:
     code, data = tmp_path / "code", tmp_path / "data"
     for folder in ("engine", "kernels"):
         shutil.copytree(ROOT / folder, code / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     (code / "engine" / "labs" / "moe" / "leaves.py").write_text("import os\nos._exit(5)\n")
     (code / "engine" / "labs" / "common" / "probes" / "crashes.py").write_text("import os\nos.abort()\n")
+    (code / "engine" / "labs" / "diffusion" / "loops.py").write_text("while True: pass\n")
+    keep(data, code, {"engine/labs/diffusion/loops.py": "It is known to loop."})  # so nobody tries it again
     executor = ForkingExecutor(data, [sys.executable, "-c", IN_THE_COPY.format(root=str(code))], code=lambda: "the copy")
     executor.start()
     assert executor.wait(PATIENCE)
     assert executor.warm, executor.problem
     document = executor.labs()
-    assert {error["file"] for error in document["errors"]} == {"engine/labs/moe/leaves.py", "engine/labs/common/probes/crashes.py"}
+    assert {error["name"]: error["says"].removeprefix("Reading it ") for error in document["errors"]} == {
+        "leaves": "ended Python with exit code 5.",
+        "crashes": f"crashed Python with Aborted (signal {signal.SIGABRT.value}).",
+        "loops": "It is known to loop.",
+    }
     knobs = resolve(find_lab(document, "moe"), "collapse", {**SMALL["moe"], "steps": 2, "device": "cpu"}).nested
     run = new_run(data, "moe", {"preset": "collapse", "knobs": knobs, "who": "test", "parent": None, "twin": None})
     supervisor = Supervisor(data, executor, cores=1, gpus=[])
@@ -65,9 +79,7 @@ def test_a_plain_worker_knows_them_from_the_document_of_the_labs(tmp_path: Path)
     code, data = tmp_path / "code", tmp_path / "data"
     topic = small_engine(code)
     plant(topic, {"leaves.py": "import os\nos._exit(5)\n"})
-    kept = data / "cache" / f"labs-{key(code)}.json"
-    kept.parent.mkdir(parents=True)
-    kept.write_text(json.dumps({"labs": [], "left_out": {"engine/labs/planted/leaves.py": "It leaves."}}))
+    keep(data, code, {"engine/labs/planted/leaves.py": "It leaves."})
     environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([sys.executable, "-c", LOAD, str(data)], cwd=code, env=environment, capture_output=True, text=True)
     assert done.stdout.strip() == "['healthy'] [('leaves', 'It leaves.')]", done.stderr
