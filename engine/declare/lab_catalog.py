@@ -18,7 +18,7 @@ from typing import Any
 from engine.core import started
 from engine.core.code_key import key
 from engine.core.files import read_json
-from engine.core.paths import ROOT
+from engine.core.paths import ROOT, private_folder
 from engine.declare.measured import fill
 
 KEEP = 3  # cached documents of other versions of the code
@@ -69,7 +69,7 @@ def raw_document(
     if found is not None:
         return found
     cache = data / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
+    private_folder(cache)
     with _alone(cache / "labs.lock"):
         found = None if fresh else _cached(data, root)  # another process may have computed it while we waited
         if found is not None:

@@ -28,6 +28,7 @@ import psutil
 
 from engine.core.files import read_json, regular, write_json
 from engine.core.locks import is_locked
+from engine.core.paths import private_folder
 from engine.runs import formats
 from engine.runs.ending import ENDS
 
@@ -210,7 +211,7 @@ class RunFolder:
 def reserve(data: Path, lab: str) -> RunFolder:
     """A new run's folder with its id, still without a declaration and so not yet a run."""
     runs = data / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
+    private_folder(runs)
     while True:
         run = f"{time.strftime('%Y%m%d-%H%M%S')}-{lab}-{secrets.token_hex(2)}"
         try:

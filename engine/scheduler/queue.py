@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.core.files import read_json, write_json
+from engine.core.paths import private_folder
 from engine.runs.folder import RunFolder, all_runs
 
 
@@ -64,7 +65,7 @@ class QueueOrder:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        self.data.mkdir(parents=True, exist_ok=True)
+        private_folder(self.data)
         with open(self.data / "queue.lock", "a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

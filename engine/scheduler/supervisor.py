@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engine.core import device, locks
 from engine.core.files import of_the_machine
+from engine.core.paths import private_folder
 from engine.declare.knobs import unnest
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
@@ -109,7 +110,7 @@ class Supervisor:
         """Go on duty if nobody else is -> whether this supervisor is on duty."""
         with self._pass:
             if self._post is None:
-                self.data.mkdir(parents=True, exist_ok=True)
+                private_folder(self.data)
                 self._post = locks.take(self.data / "supervisor.lock")
             return self._post is not None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.core.code_key import key
 from engine.core.files import write_json
-from engine.core.paths import data_folder
+from engine.core.paths import data_folder, private_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, raw_document
 from engine.declare.measured import Filled
 from engine.declare.resolve import declaration
@@ -49,7 +49,7 @@ class Service:
     def start(self) -> None:
         if not self.started:
             self.started = time.time()
-            self.data.mkdir(parents=True, exist_ok=True)
+            private_folder(self.data)
             control.sweep_deleted(self.data / "runs")
             self.owner.start()
             self.executor.start()
