@@ -11,6 +11,8 @@ from engine.core.suggest import nearest
 from engine.declare.resolve import Declaration, KnobError, LabJson
 from engine.runs.folder import RunFolder, new_run, reserve
 
+GUEST = "guest-"  # begins the name of whoever gave none
+
 
 def find_lab(document: Mapping[str, Any], name: str) -> LabJson:
     """One lab of the labs document.  KnobError for one that does not exist or that could not be read."""
@@ -66,6 +68,11 @@ def submit_twins(data: Path, broken: Declaration, cured: Declaration, *, who: st
     submit(data, broken, who=who, twin=other.run, folder=one)
     submit(data, cured, who=who, twin=one.run, folder=other)
     return one, other
+
+
+def guest(browser: str) -> str:
+    """Who a browser without a nickname is, by its id."""
+    return f"{GUEST}{browser[:4]}"
 
 
 def system_user() -> str:

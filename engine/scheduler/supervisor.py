@@ -261,4 +261,6 @@ class Supervisor:
                     waits[folder.run] = why
                 elif self.launch(folder, gpu):
                     slots.take(folder, gpu)
+                    with contextlib.suppress(OSError):  # a full disk costs a turn, not the start
+                        self.order.serve(str((folder.spec() or {}).get("who") or ""))
         self.blocked_by = waits

@@ -9,7 +9,9 @@ import streamlit as st
 
 from engine.core.device import gpus
 from engine.declare.resolve import KnobError
+from engine.scheduler.control import Refused
 from engine.server.service import service
+from pages.parts.who import who
 from pages.parts.words import title
 
 
@@ -49,8 +51,10 @@ def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[
 def start(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> tuple[list[str], str]:
     """Start the run, or the pair -> their ids, and one sentence when nothing was started."""
     try:
-        return list(service().launch_twins(lab, str(preset), given)) if both else [service().launch(lab, preset, given)], ""
-    except (KnobError, OSError) as error:
+        if both:
+            return list(service().launch_twins(lab, str(preset), given, who=who())), ""
+        return [service().launch(lab, preset, given, who=who())], ""
+    except (KnobError, Refused, OSError) as error:
         return [], f"Nothing was started. {error}"
 
 

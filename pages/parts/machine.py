@@ -60,18 +60,23 @@ def slots() -> None:
 
 
 def waiting() -> None:
-    """The queue in its order, which anybody may change."""
+    """The queue in its order; what somebody changes holds among the runs of one person."""
     queue, order = service().supervisor.queue(), service().supervisor.order
     st.header("Waiting", anchor="waiting")
     if not queue:
         st.caption("Nobody waits: a run launched now starts at once.")
+    else:
+        st.caption("Persons take turns; a run is moved among those of the same person.")
     paused = order.paused()
-    for place, run in enumerate(queue, 1):
-        folder = RunFolder(service().data / "runs" / run)
+    folders = {run: RunFolder(service().data / "runs" / run) for run in queue}
+    of = {run: str((folder.spec() or {}).get("who") or "") for run, folder in folders.items()}
+    first = {who: run for run, who in reversed(of.items())}
+    last = {who: run for run, who in of.items()}
+    for place, (run, folder) in enumerate(folders.items(), 1):
         _line(folder, "queued", f"place {place} · {_slot_of(*needs(folder))} · {queue[run]}")
         with st.container(horizontal=True, gap="xsmall"):
-            _change("Move up", "arrow_upward", f"up_{run}", order.move, run, -1, disabled=place == 1)
-            _change("Move down", "arrow_downward", f"down_{run}", order.move, run, 1, disabled=place == len(queue))
+            _change("Move up", "arrow_upward", f"up_{run}", order.move, run, -1, disabled=first[of[run]] == run)
+            _change("Move down", "arrow_downward", f"down_{run}", order.move, run, 1, disabled=last[of[run]] == run)
             if run in paused:
                 _change("Let it start", "play_arrow", f"unpause_{run}", partial(order.pause, on=False), run)
             else:

@@ -139,7 +139,9 @@ def test_doctor_examines_the_machine(engine: Callable[..., Answer], toy_data: Pa
     code, told, _ = engine("doctor", "--json")
     assert code == 0
     checks = {c["name"]: c for c in told["checks"]}
-    assert {"python", "packages", "torch", "gpu", "cores", "data", "private", "disk", "owner", "supervisor", "index", "chromium"} == set(checks)
+    assert {"python", "packages", "torch", "gpu", "cores", "data", "private", "disk", "owner", "supervisor", "index", "chromium"} == set(
+        checks
+    )
     assert all(set(c) == {"name", "ok", "says"} for c in told["checks"])
     assert checks["python"]["ok"]
     assert checks["data"]["says"] == str(toy_data)
