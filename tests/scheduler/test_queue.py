@@ -62,8 +62,9 @@ def test_persons_take_turns_whoever_queued_more_and_whoever_is_on_duty(data: Pat
             few.append(queue(data, "cay", **ENDLESS))
         last = began[-1]
         supervisor.stop(last.run)
-        until(lambda last=last: last.status() in ENDED and not is_locked(last.path / "claim"))
+        until(lambda last=last: last.status() in ENDED)
         supervisor.close()
+        until(lambda last=last: not is_locked(last.path / "claim"))
     assert began == [many[0], few[0], few[2], many[1], few[1], many[2]]
 
 
