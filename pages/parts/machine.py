@@ -17,6 +17,7 @@ from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, all_runs
 from engine.scheduler.slots import needs
 from engine.server.service import service
+from pages.parts.plain import plain, plain_cells
 from pages.parts.runs.status import inline
 from pages.parts.words import ago, progress, title
 
@@ -114,7 +115,12 @@ def memory() -> None:
         "Index": "this server keeps it" if service().owner.role == "owner" else "another process keeps it; this server reads",
         "Server": f"started {ago(up)}",
     }
-    st.table(pl.DataFrame({"what": list(rows), "state": list(rows.values())}), hide_index=True, hide_header=True, border="horizontal")
+    st.table(
+        plain_cells(pl.DataFrame({"what": list(rows), "state": list(rows.values())})),
+        hide_index=True,
+        hide_header=True,
+        border="horizontal",
+    )
 
 
 def _line(folder: RunFolder, status: str, message: str) -> None:
@@ -122,13 +128,13 @@ def _line(folder: RunFolder, status: str, message: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             "run.py",
-            label=title(spec.get("preset") or spec.get("lab") or folder.run),
+            label=plain(title(spec.get("preset") or spec.get("lab") or folder.run)),
             icon=":material/show_chart:",
             query_params={"run": folder.run},
             width="content",
         )
-        st.markdown(f"{inline(status)} :small[{message}]", width="content")
-        st.caption(f"by {spec.get('who') or 'unknown'}", width="content")
+        st.markdown(f"{inline(status)} :small[{plain(message)}]", width="content")
+        st.caption(f"by {plain(spec.get('who') or 'unknown')}", width="content")
 
 
 def _slot_of(kind: str, threads: int) -> str:

@@ -9,27 +9,28 @@ from engine.declare import editions
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
+from pages.parts.plain import code, plain
 
 
 def of_lab() -> list[str]:
-    """What concerns every page of this server."""
+    """What concerns every page of this server, in Markdown."""
     here = service()
     message = []
     if here.owner.role == "reader":
         holder = here.owner.holder()
         message.append(
-            f"Another process{f' ({holder})' if holder else ''} keeps this data folder: this server reads the same runs, "
+            f"Another process{f' ({plain(holder)})' if holder else ''} keeps this data folder: this server reads the same runs, "
             "and what is launched here is started there."
         )
     if changed := changed_since(here.started):
-        files = f"`{changed[0]}`" + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
+        files = code(changed[0]) + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
         message.append(f"{files} changed since this server started: new runs use the new code, charts the old until it starts again.")
-    message += [problem for problem in (here.owner.problem, here.supervisor.problem) if problem]
+    message += [plain(problem) for problem in (here.owner.problem, here.supervisor.problem) if problem]
     return message
 
 
 def of_run(folder: RunFolder, status: str) -> list[str]:
-    """What happened to the files of a run, and how its worker answers to stop."""
+    """What happened to the files of a run, and how its worker answers to stop, in Markdown."""
     stored = service().store
     state, (places, lost) = stored.state(folder.run), stored.damage(folder.run)
     message = []
@@ -43,9 +44,9 @@ def of_run(folder: RunFolder, status: str) -> list[str]:
         where = "one place" if places == 1 else f"{places:,} places"
         message.append(f"{lost:,} bytes of what was measured are damaged in {where} and were skipped; everything else was read.")
     if edition := editions.sentence(folder.spec() or {}):
-        message.append(edition)
+        message.append(plain(edition))
     if state.get("problem"):
-        message.append(str(state["problem"]))
+        message.append(plain(state["problem"]))
     return message
 
 
