@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
+ARGS ?=
 
 .PHONY: app test lint science docs clean
 
 app: .venv/app.stamp
-	$(BIN)/streamlit run app.py --server.port $(PORT)
+	$(BIN)/streamlit run app.py --server.port $(PORT) $(ARGS)
 
 # One thread each: two pytest processes, and the runs they start, share the cores.
 test science: export OMP_NUM_THREADS := 1

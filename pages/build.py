@@ -13,6 +13,7 @@ from pages.parts.cards import leave, skeletons, start
 from pages.parts.charts.live_chart import preload
 from pages.parts.knobs.field import NOT_SET
 from pages.parts.knobs.form import form
+from pages.parts.plain import code, plain
 from pages.parts.words import duration, title
 
 OWN = ""  # the preset of who wants none
@@ -24,7 +25,7 @@ if answer["state"] == "computing":
     skeletons()
     st.stop()
 if not answer["labs"]:
-    st.error(f"No lab can be built: {answer['says'] or 'none could be read'}; the gallery says more.", icon=":material/error:")
+    st.error(f"No lab can be built: {plain(answer['says'] or 'none could be read')}; the gallery says more.", icon=":material/error:")
     st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
     st.stop()
 labs = {lab["lab"]: lab for lab in answer["labs"]}
@@ -45,15 +46,15 @@ if source:
         earlier = run_folder(service().data, source).spec()
     except KeyError:
         st.error(
-            f"There is no run `{source}` to duplicate; it may have been deleted. Choose a preset instead.", icon=":material/search_off:"
+            f"There is no run {code(source)} to duplicate; it may have been deleted. Choose a preset instead.", icon=":material/search_off:"
         )
     if earlier and earlier["lab"] not in labs:
-        st.error(f"The run `{source}` belongs to the lab {earlier['lab']}, which cannot be read now.", icon=":material/error:")
+        st.error(f"The run {code(source)} belongs to the lab {plain(earlier['lab'])}, which cannot be read now.", icon=":material/error:")
         earlier = None
 if earlier:
     preset_of_run, before, lost = request_of(labs[earlier["lab"]], earlier)
     if lost:
-        st.warning(f"The lab has changed since that run; left out: {', '.join(lost)}.", icon=":material/warning:")
+        st.warning(f"The lab has changed since that run; left out: {', '.join(map(code, lost))}.", icon=":material/warning:")
 
 wanted_lab = earlier["lab"] if earlier else st.query_params.get("lab", "")
 lab_names = list(labs)
@@ -89,7 +90,7 @@ st.query_params.from_dict(
 )
 alone = declaration(lab, preset, {})  # the preset without a change
 base = before if earlier else alone.shown
-origin = f"the run `{source}`" if earlier else f"the preset {title(chosen)}" if preset else "the lab's defaults"
+origin = f"the run {code(source)}" if earlier else f"the preset {title(chosen)}" if preset else "the lab's defaults"
 key = f"build:{chosen_lab}:{chosen}:{source if earlier else ''}"
 try:  # a link may carry changes; once drawn, the fields themselves know
     linked = {name: value for name, _, value in (word.partition("=") for word in shlex.split(st.query_params.get("knobs", "")))}
@@ -115,7 +116,7 @@ if twin and declared:
         if declaration(lab, twin, over).flat == declared.flat:
             no_cure = "With these changes the cure would make no difference."
     except KnobError as error:
-        no_cure = f"The cure cannot take these changes: {error}"
+        no_cure = f"The cure cannot take these changes: {plain(error)}"
 if changed:
     st.query_params["knobs"] = " ".join(shlex.quote(f"{name}={written(value)}") for name, value in changed.items())
 else:
@@ -125,17 +126,17 @@ with top.container(border=True):
     if preset:
         st.markdown(lab["presets"][preset]["story"])
     if changed:
-        told = [
-            f"`{name}` {written(base[name]) or NOT_SET} → **{written(value) or NOT_SET}**"
+        marked = [
+            f"{code(name)} {plain(written(base[name]) or NOT_SET)} → **{plain(written(value) or NOT_SET)}**"
             if name in base
-            else f"`{name}` **{written(value)}**"
+            else f"{code(name)} **{plain(written(value))}**"
             for name, value in changed.items()
         ]
-        st.markdown(f":orange-badge[:material/edit: {len(changed)} changed] against {origin}: {', '.join(told)}")
+        st.markdown(f":orange-badge[:material/edit: {len(changed)} changed] against {origin}: {', '.join(marked)}")
     else:
         st.markdown(f"The same as {origin}; change what you like below.")
     for sentence in [*wrong, *([refused] if refused else [])]:
-        st.error(sentence, icon=":material/error:")
+        st.error(plain(sentence), icon=":material/error:")
     if declared:
         found = estimate.seconds(service().data, declared)
         if found:
@@ -155,7 +156,7 @@ with top.container(border=True):
     if once or both:
         started, message = start(chosen_lab, preset, both, over)
         leave(started)
-        st.error(message, icon=":material/error:")
+        st.error(plain(message), icon=":material/error:")
     if declared:
         st.caption("The same on the command line:")
         st.code(command(declared), language="bash", wrap_lines=True)

@@ -9,6 +9,7 @@ from engine.core.paths import ROOT
 from engine.server.service import service
 from pages.parts.cards import broken_card, card, leave, skeletons
 from pages.parts.charts.live_chart import preload
+from pages.parts.plain import plain
 from pages.parts.prose import prose
 from pages.parts.runs.jobs import jobs
 
@@ -23,7 +24,7 @@ st.fragment(jobs, run_every=1)()
 if answer["state"] == "computing":
     skeletons()
 elif answer["state"] == "failed":
-    st.error(f"{answer['says']} Remove the cause and press the button below.", icon=":material/error:")
+    st.error(f"{plain(answer['says'])} Remove the cause and press the button below.", icon=":material/error:")
     if st.button("Read the labs again", icon=":material/refresh:"):
         st.rerun()
 

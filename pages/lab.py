@@ -10,6 +10,7 @@ from pages.parts.cards import broken_card, card, skeletons
 from pages.parts.charts.live_chart import preload
 from pages.parts.knobs.texts import answer_text
 from pages.parts.panels import panel_card
+from pages.parts.plain import plain
 from pages.parts.words import title
 
 preload()
@@ -28,9 +29,9 @@ if lab is None:
     st.title("No such lab" if labs else "No lab")
     mine = [error for error in answer["errors"] if (error["kind"], error["name"]) == ("lab", asked)]
     if answer["state"] == "failed" or not labs:
-        st.error(f"No lab can be shown: {answer['says'] or 'none could be read'}", icon=":material/error:")
+        st.error(f"No lab can be shown: {plain(answer['says'] or 'none could be read')}", icon=":material/error:")
     elif not mine:
-        st.error(f"{nearest('lab', asked, labs)}", icon=":material/search_off:")
+        st.error(plain(nearest("lab", asked, labs)), icon=":material/search_off:")
     for error in mine:
         broken_card(error)
     st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
@@ -56,14 +57,15 @@ st.markdown(" · ".join(f"[{words}](#{anchor})" for anchor, words in sections.it
 questions = sorted((spec for spec in lab["knobs"] if spec["kind"] == "question"), key=lambda spec: spec["group"] != "remedy")
 st.header("Remedies", anchor="remedies")
 st.caption("What the literature answers to each question of this lab; every answer can be chosen when you build a run.")
-for spec in questions:
+for question in questions:
     with st.container(border=True):
-        st.markdown(f"### {spec['about']}")
-        choices = sorted(spec["choices"], key=lambda choice: choice["name"] != spec["default"])  # what a run uses unless told otherwise
+        st.markdown(f"### {question['about']}")
+        # First what a run uses unless told otherwise.
+        choices = sorted(question["choices"], key=lambda choice: choice["name"] != question["default"])
         for choice, tab in zip(choices, st.tabs([title(choice["name"]) for choice in choices]), strict=True):
             with tab:
                 answer_text(choice)
-                st.caption(f"`{spec['name']}={choice['name']}`" + (", the default" if choice["name"] == spec["default"] else ""))
+                st.caption(f"`{question['name']}={choice['name']}`" + (", the default" if choice["name"] == question["default"] else ""))
 
 # -- presets -----------------------------------------------------------------------------------------
 

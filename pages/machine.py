@@ -8,6 +8,7 @@ import streamlit as st
 from engine.server.doctor import examine
 from pages.parts.clock import clock
 from pages.parts.machine import memory, slots, waiting
+from pages.parts.plain import plain_cells
 
 st.title("Machine")
 st.fragment(slots, run_every=2)()
@@ -21,6 +22,6 @@ st.caption("What `python -m engine doctor` says on this machine.")
 with st.spinner("Looking at the machine"):
     checks = list(examine())
 rows = [{"check": name, "state": "✓ ok" if ok else "✕ lacks something", "what it says": message} for name, ok, message in checks]
-st.table(pl.DataFrame(rows), hide_index=True, border="horizontal")
+st.table(plain_cells(pl.DataFrame(rows)), hide_index=True, border="horizontal")
 lacking = sum(not ok for _, ok, _ in checks)
 st.caption(f"{len(checks)} checks, {lacking} of them not met, at {clock(time.time())}.")

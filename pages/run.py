@@ -16,6 +16,7 @@ from pages.parts.charts.redraw import redrawn, tables
 from pages.parts.charts.run_styles import ordered, twins
 from pages.parts.charts.run_styles import run_styles as looks_of
 from pages.parts.charts.toolbar import toolbar
+from pages.parts.plain import code, plain
 from pages.parts.runs import details
 from pages.parts.runs.controls import together
 from pages.parts.runs.header import head, overhead
@@ -49,7 +50,7 @@ if not folders:
     st.title("No such run")
 if missing:
     st.error(
-        f"There is no run {', '.join(f'`{run}`' for run in missing)} in this lab's data folder; it may have been deleted.",
+        f"There is no run {', '.join(map(code, missing))} in this lab's data folder; it may have been deleted.",
         icon=":material/search_off:",
     )
 if len(asked) > MOST_RUNS:
@@ -99,7 +100,8 @@ run_styles = looks_of(specs, series_now(), theme)
 # -- head --------------------------------------------------------------------------------------------
 
 preset = (lab or {"presets": {}})["presets"].get(specs[0].get("preset") or "", {})
-st.title(f"{(lab or {}).get('title', specs[0]['lab'])}: {title((specs[0].get('preset') or 'own knobs').replace('_cured', ''))}")
+of_lab = lab["title"] if lab else plain(specs[0]["lab"])
+st.title(f"{of_lab}: {plain(title((specs[0].get('preset') or 'own knobs').replace('_cured', '')))}")
 with st.container():  # there from the start: an element that came in later would push the charts to new places
     if preset:
         st.markdown(preset["story"])
@@ -184,7 +186,7 @@ def board() -> None:
     modes = toolbar(layers, living=living)
     with st.grid(columns=2, min_column_width=420, gap="small"):
         for name, chart in fitting.items():
-            where = f" :gray[:small[in {modes['layer']}]]" if chart.layered and modes["layer"] else ""
+            where = f" :gray[:small[in {plain(modes['layer'])}]]" if chart.layered and modes["layer"] else ""
             with st.container(border=True, gap="xsmall", height="stretch"):
                 st.markdown(f"##### {chart.title}{where}")
                 st.caption(" ".join([chart.about, *filter(None, [(lab or {}).get("chart_notes", {}).get(name)])]))
@@ -198,6 +200,6 @@ else:
     board()
 strips(run_styles, pictures_now(run_styles), living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]])
 for error in unreadable:
-    st.error(f"The chart in `{error.file}` could not be read: {error.message}", icon=":material/error:")
+    st.error(f"The chart in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")
 
 st.fragment(details.below)(run_styles, specs, folders, lab)

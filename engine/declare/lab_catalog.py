@@ -21,7 +21,7 @@ from engine.core.disk import check_room, refused
 from engine.core.environment import for_workers
 from engine.core.files import read_json
 from engine.core.left_out import leave_out
-from engine.core.paths import ROOT
+from engine.core.paths import ROOT, private_folder
 from engine.declare.measured import fill
 
 KEEP = 3  # cached documents of other versions of the code
@@ -82,7 +82,7 @@ def raw_document(
     cache = data / "cache"
     file = cache / f"labs-{key(root)}.json"
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        private_folder(cache)
         check_room(cache)
         with _alone(cache / "labs.lock"):
             found = None if fresh else _cached(data, root)  # another process may have computed it while we waited

@@ -23,6 +23,7 @@ from typing import Any
 import duckdb
 
 from engine.core.disk import has_room, refused, why
+from engine.core.paths import private_folder
 from engine.index.connection import Unusable, check, holder, in_memory, looks_damaged, open_index, take_lock
 from engine.index.indexer import Indexer
 from engine.index.store import Store
@@ -46,7 +47,7 @@ class IndexOwner:
 
     def __init__(self, data: Path, *, memory: bool = False) -> None:
         self.data, self.runs = Path(data), Path(data) / "runs"
-        self.runs.mkdir(parents=True, exist_ok=True)
+        private_folder(self.runs)
         self.file = self.data / "faultline.duckdb"
         self.reaper: Callable[[RunFolder], bool] | None = None
         self.problem = ""

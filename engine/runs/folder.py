@@ -29,6 +29,7 @@ from typing import Any
 from engine.core.disk import why
 from engine.core.files import as_json, keep_room, read_json, regular, use_room, write_json
 from engine.core.locks import is_locked
+from engine.core.paths import private_folder
 from engine.runs import formats
 from engine.runs.ending import ENDS, signal_name
 from engine.runs.process import NOBODY, Process
@@ -203,7 +204,7 @@ def reserve(data: Path, lab: str) -> RunFolder:
     """A new run's folder with its id, still without a declaration and so not yet a run.  OSError, in one sentence."""
     runs = data / "runs"
     try:
-        runs.mkdir(parents=True, exist_ok=True)
+        private_folder(runs)
         while True:
             run = f"{time.strftime('%Y%m%d-%H%M%S')}-{lab}-{secrets.token_hex(2)}"
             with contextlib.suppress(FileExistsError):

@@ -23,7 +23,7 @@ from engine.core.code_key import key
 from engine.core.environment import for_workers
 from engine.core.files import regular
 from engine.core.locks import RunLock
-from engine.core.paths import ROOT
+from engine.core.paths import ROOT, private_folder
 from engine.runs.folder import RunFolder
 from engine.scheduler.local import Local, data_of, on_cpu
 
@@ -62,7 +62,7 @@ class ForkingExecutor(Local):
             return
         self._of = self.code()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.data.mkdir(parents=True, exist_ok=True)
+        private_folder(self.data)
         try:
             with self._log() as log:
                 self._process = subprocess.Popen(

@@ -13,6 +13,8 @@ from engine.declare.resolve import Declaration, KnobError, LabJson
 from engine.runs.folder import RunFolder, new_run, reserve
 from engine.scheduler.control import Refused, delete
 
+GUEST = "guest-"  # begins the name of whoever gave none
+
 
 def find_lab(document: Mapping[str, Any], name: str) -> LabJson:
     """One lab of the labs document.  KnobError for one that does not exist or that could not be read."""
@@ -77,6 +79,11 @@ def submit_twins(data: Path, broken: Declaration, cured: Declaration, *, who: st
                 delete(half)
         raise
     return one, other
+
+
+def guest(browser: str) -> str:
+    """Who a browser without a nickname is, by its id."""
+    return f"{GUEST}{browser[:4]}"
 
 
 def system_user() -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engine.core import device, disk, locks
 from engine.core.files import of_the_machine
+from engine.core.paths import private_folder
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.runs.watch import RunsWatch
@@ -113,7 +114,7 @@ class Supervisor:
         """Go on duty if nobody else is -> whether this supervisor is on duty."""
         with self._pass:
             if self._post is None:
-                self.data.mkdir(parents=True, exist_ok=True)
+                private_folder(self.data)
                 self._post = locks.take(self.data / "supervisor.lock")
             return self._post is not None
 
@@ -281,6 +282,8 @@ class Supervisor:
                     waits[folder.run] = why
                 elif self._launched(folder, gpu):
                     slots.take(folder, gpu)
+                    with contextlib.suppress(OSError):  # a full disk costs a turn, not the start
+                        self.order.serve(str((folder.spec() or {}).get("who") or ""))
                 elif self.no_room:
                     waits[folder.run] = f"{self.no_room}; it starts when there is room"
         self.blocked_by = waits

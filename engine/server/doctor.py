@@ -7,12 +7,13 @@ import importlib.util
 import os
 import platform
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from engine.core import device, locks
-from engine.core.paths import data_folder
+from engine.core.paths import data_folder, private_folder
 
 Check = tuple[str, bool, str]
 
@@ -72,13 +73,14 @@ def cores() -> Check:
 def folder(data: Path) -> Iterator[Check]:
     """Is the data folder writable, has it room, and who keeps its index and its queue?"""
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        private_folder(data)
         writable = os.access(data, os.W_OK)
     except OSError:
         writable = False
     yield "data", writable, str(data) if writable else f"{data} cannot be written; name another folder in FAULTLINE_DATA"
     if not writable:
         return
+    yield private(data)
     free = shutil.disk_usage(data).free
     yield "disk", free > ENOUGH, f"{free / 2**30:.1f} GiB free" + ("" if free > ENOUGH else "; at least 2 GiB are advised")
     for name, lock, what in (("owner", "owner.lock", "keeps the index"), ("supervisor", "supervisor.lock", "minds the queue")):
@@ -86,6 +88,17 @@ def folder(data: Path) -> Iterator[Check]:
         holder = f"process {locks.holder(data / lock)}" if held else ""
         yield name, True, f"{holder} {what}" if held else f"no process {what} now; the next one does"
     yield index(data)
+
+
+def private(data: Path) -> Check:
+    """May other users of this machine enter the data folder, or read the token that opens the lab?"""
+    open_to_others = [path for path in (data, data / "token") if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077]
+    if data in open_to_others:
+        mode = stat.S_IMODE(data.stat().st_mode)
+        return "private", False, f"other users of this machine may enter the data folder (mode {mode:o}); `chmod 700 {data}` closes it"
+    if open_to_others:
+        return "private", False, "other users of this machine may have read data/token; `python -m engine link --new` makes another"
+    return "private", True, "only you may enter the data folder"
 
 
 def index(data: Path) -> Check:

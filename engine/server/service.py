@@ -12,22 +12,24 @@ from typing import Any
 
 from engine.core.code_key import key
 from engine.core.files import write_json
-from engine.core.paths import data_folder
+from engine.core.paths import data_folder, private_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, raw_document
 from engine.declare.measured import Filled
 from engine.declare.resolve import declaration
 from engine.index.owner import IndexOwner
 from engine.index.store import Store
 from engine.labs.panel import Frames
+from engine.runs.ending import ENDED
 from engine.runs.folder import run_folder
 from engine.scheduler import control
 from engine.scheduler.executor import Executor
 from engine.scheduler.forking import ForkingExecutor
-from engine.scheduler.submit import cure_of, find_lab, submit, submit_twins
+from engine.scheduler.submit import GUEST, cure_of, find_lab, submit, submit_twins
 from engine.scheduler.supervisor import Supervisor
 from engine.server.panels import PanelAnswers
 
 CODE_CHECKED_EVERY = 3.0  # seconds between two looks whether a file of the labs has changed
+MOST_WAITING = 50  # runs of one person that may wait; the command line is not counted out
 WARM_WITHIN = 300.0  # seconds for importing torch on the slowest machine we serve
 
 
@@ -50,7 +52,7 @@ class Service:
     def start(self) -> None:
         if not self.started:
             self.started = time.time()
-            self.data.mkdir(parents=True, exist_ok=True)
+            private_folder(self.data)
             control.sweep_deleted(self.data / "runs")
             self.owner.start()
             self.executor.start()
@@ -81,14 +83,19 @@ class Service:
     def launch(
         self, lab: str, preset: str | None, given: Mapping[str, Any] | None = None, who: str | None = None, parent: str | None = None
     ) -> str:
-        """Queue one run -> its id.  KnobError, in one sentence, for what does not exist or is out of bounds."""
+        """Queue one run -> its id.  KnobError, in one sentence, for what does not exist or is out of bounds.
+
+        Refused, in one sentence, when `who` has as many runs waiting as a person may have; None is the machine's own user, who may.
+        """
+        self._has_room(who, 1)
         declared = declaration(find_lab(self.wait_for_labs(), lab), preset, given or {})
         folder = submit(self.data, declared, who=who, parent=parent)
         self.supervisor.wake()
         return folder.run
 
     def launch_twins(self, lab: str, preset: str, given: Mapping[str, Any] | None = None, who: str | None = None) -> tuple[str, str]:
-        """Queue a preset and its cure with the same overrides -> (broken, cured)."""
+        """Queue a preset and its cure with the same overrides -> (broken, cured).  Errors as `launch`."""
+        self._has_room(who, 2)
         entry = find_lab(self.wait_for_labs(), lab)
         pair = [declaration(entry, name, given or {}) for name in (preset, cure_of(entry, preset))]
         broken, cured = submit_twins(self.data, *pair, who=who)
@@ -107,9 +114,18 @@ class Service:
 
     def resume_run(self, run: str) -> str:
         """Let a held run go on, or queue a new attempt -> its status now.  KeyError, or orders.Refused, in one sentence."""
-        status = control.resume(run_folder(self.data, run), self.executor)
+        folder = run_folder(self.data, run)
+        if folder.status() in ENDED and (who := str((folder.spec() or {}).get("who") or "")).startswith(GUEST):
+            self._has_room(who, 1)
+        status = control.resume(folder, self.executor)
         self.supervisor.wake()
         return status
+
+    def _has_room(self, who: str | None, more: int) -> None:
+        if who is not None and (waiting := self.supervisor.order.count(who)) + more > MOST_WAITING:
+            asked = "one more" if more == 1 else f"{more} more"
+            then = "wait until some have begun, or stop some"
+            raise control.Refused(f"{who} has {waiting} runs waiting and wants {asked}; {MOST_WAITING} are allowed: {then}.")
 
     def delete_run(self, run: str) -> None:
         """Remove a run that has ended.  KeyError, or orders.Refused, in one sentence."""

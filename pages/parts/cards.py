@@ -9,7 +9,10 @@ import streamlit as st
 
 from engine.core.device import gpus
 from engine.declare.resolve import KnobError
+from engine.scheduler.control import Refused
 from engine.server.service import service
+from pages.parts.plain import code, plain
+from pages.parts.who import who
 from pages.parts.words import title
 
 
@@ -32,7 +35,7 @@ def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
                 st.toggle("on the GPU, larger", key=f"gpu_{key}")
         refused = st.session_state.pop(f"refused_{key}", "")
         if refused:
-            st.error(refused, icon=":material/error:")
+            st.error(plain(refused), icon=":material/error:")
 
 
 def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[str, Any], name: str, **options: Any) -> None:
@@ -49,8 +52,10 @@ def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[
 def start(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> tuple[list[str], str]:
     """Start the run, or the pair -> their ids, and one sentence when nothing was started."""
     try:
-        return list(service().launch_twins(lab, str(preset), given)) if both else [service().launch(lab, preset, given)], ""
-    except (KnobError, OSError) as error:
+        if both:
+            return list(service().launch_twins(lab, str(preset), given, who=who())), ""
+        return [service().launch(lab, preset, given, who=who())], ""
+    except (KnobError, Refused, OSError) as error:
         return [], f"Nothing was started. {error}"
 
 
@@ -89,7 +94,7 @@ def skeletons() -> None:
         said = answer["says"] or "reading the labs"
         st.progress(
             min(0.95, answer["seconds"] / 20),
-            text=f"Reading the labs for the first time: {said} ({answer['seconds']:.0f} s; a minute at most)",
+            text=f"Reading the labs for the first time: {plain(said)} ({answer['seconds']:.0f} s; a minute at most)",
         )
 
     waiting()
@@ -101,7 +106,7 @@ def skeletons() -> None:
 def broken_card(error: Mapping[str, str]) -> None:
     """A file that could not be read says so on its own card and hides no other."""
     with st.container(border=True):
-        st.markdown(f"### :red[:material/error:] `{error['file']}` could not be read")
+        st.markdown(f"### :red[:material/error:] {code(error['file'])} could not be read")
         st.markdown("Correct the file and reload this page; every other card works.")
         with st.expander("Why"):
             st.code(error["says"], language=None, wrap_lines=True)

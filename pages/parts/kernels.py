@@ -16,6 +16,7 @@ from engine.core.paths import ROOT
 from kernels import recorded
 from pages.parts.charts.run_styles import COLOURS
 from pages.parts.knobs.texts import formula
+from pages.parts.plain import plain
 from pages.parts.prose import prose
 
 LONGEST_BENCH = 900  # seconds
@@ -152,7 +153,7 @@ def _speed(name: str, aims: Mapping[str, str], bench: Mapping[str, Any] | None, 
             st.plotly_chart(roofline(told["sizes"]), key=f"roofline-{name}")
             st.dataframe(pl.DataFrame(against(told["sizes"])), hide_index=True, width="stretch")
         for message in told["problems"]:
-            st.error(message)
+            st.error(plain(message))
     st.markdown("\n".join(f"- Aim, {what}: {much}." for what, much in aims.items()))
     why = None if gpu else "This machine has no CUDA device, so there is nothing to compare: only the reference can run."
     if st.button("Compare kernel and reference here", key=f"bench-{name}", icon=":material/compare_arrows:", disabled=not gpu, help=why):
@@ -174,7 +175,7 @@ def _measure(name: str) -> None:
     if told["parity"] == "passed":
         st.success("On this GPU the kernel agrees with float64 on every sample.", icon=":material/check:")
     for message in told["problems"]:
-        st.error(message)
+        st.error(plain(message))
     if told["sizes"]:
         st.dataframe(pl.DataFrame(against(told["sizes"])), hide_index=True, width="stretch")
 

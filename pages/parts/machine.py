@@ -17,6 +17,7 @@ from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, all_runs
 from engine.scheduler.slots import needs
 from engine.server.service import service
+from pages.parts.plain import plain, plain_cells
 from pages.parts.runs.status import inline
 from pages.parts.words import ago, progress, title
 
@@ -60,18 +61,23 @@ def slots() -> None:
 
 
 def waiting() -> None:
-    """The queue in its order, which anybody may change."""
+    """The queue in its order; what somebody changes holds among the runs of one person."""
     queue, order = service().supervisor.queue(), service().supervisor.order
     st.header("Waiting", anchor="waiting")
     if not queue:
         st.caption("Nobody waits: a run launched now starts at once.")
+    else:
+        st.caption("Persons take turns; a run is moved among those of the same person.")
     paused = order.paused()
-    for place, run in enumerate(queue, 1):
-        folder = RunFolder(service().data / "runs" / run)
+    folders = {run: RunFolder(service().data / "runs" / run) for run in queue}
+    of = {run: str((folder.spec() or {}).get("who") or "") for run, folder in folders.items()}
+    first = {who: run for run, who in reversed(of.items())}
+    last = {who: run for run, who in of.items()}
+    for place, (run, folder) in enumerate(folders.items(), 1):
         _line(folder, "queued", f"place {place} · {_slot_of(*needs(folder))} · {queue[run]}")
         with st.container(horizontal=True, gap="xsmall"):
-            _change("Move up", "arrow_upward", f"up_{run}", order.move, run, -1, disabled=place == 1)
-            _change("Move down", "arrow_downward", f"down_{run}", order.move, run, 1, disabled=place == len(queue))
+            _change("Move up", "arrow_upward", f"up_{run}", order.move, run, -1, disabled=first[of[run]] == run)
+            _change("Move down", "arrow_downward", f"down_{run}", order.move, run, 1, disabled=last[of[run]] == run)
             if run in paused:
                 _change("Let it start", "play_arrow", f"unpause_{run}", partial(order.pause, on=False), run)
             else:
@@ -109,7 +115,12 @@ def memory() -> None:
         "Index": "this server keeps it" if service().owner.role == "owner" else "another process keeps it; this server reads",
         "Server": f"started {ago(up)}",
     }
-    st.table(pl.DataFrame({"what": list(rows), "state": list(rows.values())}), hide_index=True, hide_header=True, border="horizontal")
+    st.table(
+        plain_cells(pl.DataFrame({"what": list(rows), "state": list(rows.values())})),
+        hide_index=True,
+        hide_header=True,
+        border="horizontal",
+    )
 
 
 def _line(folder: RunFolder, status: str, message: str) -> None:
@@ -117,13 +128,13 @@ def _line(folder: RunFolder, status: str, message: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             "run.py",
-            label=title(spec.get("preset") or spec.get("lab") or folder.run),
+            label=plain(title(spec.get("preset") or spec.get("lab") or folder.run)),
             icon=":material/show_chart:",
             query_params={"run": folder.run},
             width="content",
         )
-        st.markdown(f"{inline(status)} :small[{message}]", width="content")
-        st.caption(f"by {spec.get('who') or 'unknown'}", width="content")
+        st.markdown(f"{inline(status)} :small[{plain(message)}]", width="content")
+        st.caption(f"by {plain(spec.get('who') or 'unknown')}", width="content")
 
 
 def _slot_of(kind: str, threads: int) -> str:

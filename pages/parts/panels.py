@@ -18,6 +18,7 @@ from engine.server.service import service
 from pages.parts.charts.still_chart import still_chart
 from pages.parts.knobs.sliders import sliders
 from pages.parts.knobs.texts import formula, reading
+from pages.parts.plain import code, plain
 
 PanelJson = Mapping[str, Any]
 
@@ -47,9 +48,9 @@ def _figure(panel_json: PanelJson, flat: Flat) -> None:
     try:
         frames = service().panel(name, flat)
     except KnobError as error:
-        st.warning(str(error), icon=":material/tune:")
+        st.warning(plain(error), icon=":material/tune:")
     except PanelError as error:
-        (st.error if error.trace else st.warning)(str(error), icon=":material/error:" if error.trace else ":material/tune:")
+        (st.error if error.trace else st.warning)(plain(error), icon=":material/error:" if error.trace else ":material/tune:")
         _trace(error.trace)
     else:
         _draw(panel_json, flat, frames)
@@ -60,18 +61,18 @@ def _draw(panel_json: PanelJson, flat: Flat, frames: Frames) -> None:
     questions = {spec["name"] for spec in panel_json["knobs"] if spec["kind"] == "question"}
     try:
         made = panel(name).model_validate(nest(flat, questions))
-        message, figure = made.sentence(frames), made.figure(frames)
+        sentence, figure = made.sentence(frames), made.figure(frames)
     except Exception as error:  # a newcomer's figure may raise anything; the other panels stay
         file = Catalog("panels", Panel).file(name)
-        st.error(f"The figure of `{file}` could not be drawn: {type(error).__name__}: {error}", icon=":material/error:")
+        st.error(f"The figure of {code(file)} could not be drawn: {type(error).__name__}: {plain(error)}", icon=":material/error:")
         _trace(traceback.format_exc())
         return
-    still_chart(f"chart_{name}", figure, f"{panel_json['title']}. {message}")
-    if message:
-        st.markdown(message)
+    still_chart(f"chart_{name}", figure, f"{panel_json['title']}. {sentence}")
+    if sentence:
+        st.markdown(sentence)
     odd = odd_values(frames)
     if odd:
-        counted = ", ".join(f"{count} of `{where}`" for where, count in odd.items())
+        counted = ", ".join(f"{count} of {code(where)}" for where, count in odd.items())
         st.caption(f":material/warning: Not finite, marked at the edge where they are drawn: {counted}.")
 
 

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Any
 
+from tests.support.entering import cookie
+
 METRIC = "loss/train"
 
 
@@ -19,13 +21,14 @@ class Listener:
     def __init__(self, port: int, run: str) -> None:
         self.port, self.run = port, run
         self.steps: set[int] = set()
+        self.known = {"Cookie": "{name}={value}".format(**cookie(port))}  # a browser of its own
         self.resyncs = 0
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.thread = threading.Thread(target=self.listen, daemon=True)
 
     def listen(self) -> None:
         with contextlib.suppress(OSError, ValueError, AttributeError):  # the connection is cut at the end
-            self.connection.request("GET", f"/live?run={self.run}")
+            self.connection.request("GET", f"/live?run={self.run}", headers=self.known)
             answer = self.connection.getresponse()
             name = ""
             for line in iter(answer.readline, b""):
@@ -42,7 +45,7 @@ class Listener:
 
     def snapshot(self) -> None:
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as asking:
-            asking.request("GET", f"/snapshot?run={self.run}&series={METRIC}&points=20000")
+            asking.request("GET", f"/snapshot?run={self.run}&series={METRIC}&points=20000", headers=self.known)
             self.steps.update(json.loads(asking.getresponse().read())["series"][METRIC]["steps"])
 
     def all_until(self, last: int, *, within: float = 30.0) -> set[int]:

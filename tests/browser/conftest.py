@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.support.entering import TOKEN, let_in
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 FLAGS = [
     "--no-sandbox",
@@ -45,7 +47,7 @@ class Server:
     def start(self) -> Server:
         self.data.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "streamlit", "run", self.app, "--server.port", str(self.port), "--server.headless", "true"]
-        environment = {**os.environ, "FAULTLINE_DATA": str(self.data), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "FAULTLINE_DATA": str(self.data), "FAULTLINE_TOKEN": TOKEN, "OMP_NUM_THREADS": "1"}
         with open(self.data / "server.log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         until = time.monotonic() + 90
@@ -120,6 +122,7 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, **settings)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
+        let_in(context, address)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
         page.on("console", lambda message: wrong.append(f"console: {message.text} {message.location}") if is_error(message) else None)

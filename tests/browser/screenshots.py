@@ -20,6 +20,7 @@ from engine.runs.ending import ENDED
 from engine.scheduler.submit import cure_of, find_lab, submit_twins
 from tests.browser.conftest import PATIENCE, Server
 from tests.browser.in_chromium import chromium, running
+from tests.support.entering import let_in
 from tests.support.made_runs import MadeRun, non_finite_run, readings, spiky_run
 
 WIDTHS = {1400: 900, 390: 844}
@@ -67,6 +68,7 @@ def shoot(browser: Browser, server: Server, pages: Mapping[str, str], prefix: st
     for theme in ("light", "dark"):
         for width, height in WIDTHS.items():
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+            let_in(page.context, server.address)
             page.set_default_timeout(PATIENCE)
             for name, path in pages.items():
                 file = out / f"{prefix}_{name}_{theme}_{width}.png"

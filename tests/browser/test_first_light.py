@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -37,7 +38,10 @@ def test_one_press_starts_twins_that_differ_in_the_cure_alone(cold: Server, visi
     runs = page.url.partition("run=")[2].partition("&")[0].replace("%2C", ",").split(",")
     assert len(runs) == 2
 
-    flats = [unnest((run_folder(cold.data, run).spec() or {})["knobs"]) for run in runs]
+    specs = [run_folder(cold.data, run).spec() or {} for run in runs]
+    assert re.fullmatch("guest-[0-9a-f]{4}", specs[0]["who"]), "the gate tells the page which browser presses"
+    assert specs[0]["who"] == specs[1]["who"]
+    flats = [unnest(spec["knobs"]) for spec in specs]
     differing = {name for flat in flats for name in flat if flats[0].get(name) != flats[1].get(name)}
     assert {name.partition(".")[0] for name in differing} == {"router"}, "only the cure's question and its answers' knobs"
 

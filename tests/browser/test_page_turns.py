@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, WebSocketRoute, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.browser.conftest import PATIENCE, Server
+from tests.support.entering import let_in
 from tests.support.made_runs import finished_run
 
 pytestmark = pytest.mark.browser
@@ -31,6 +32,7 @@ def test_a_timer_of_the_page_that_was_left_does_not_blank_the_new_one(lab: Serve
 
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         context.set_default_timeout(PATIENCE)
+        let_in(context, lab.address)
         page = context.new_page()
         page.route_web_socket("**/_stcore/stream", between)
         page.goto(f"{lab.address}/run?run={made.run}")

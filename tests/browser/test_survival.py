@@ -16,6 +16,7 @@ from engine.runs.folder import all_runs
 from tests.browser.charts_on_page import chart, press_card, until
 from tests.browser.conftest import Server
 from tests.browser.test_jobs import ENDLESS, badge, launched, moving, points, press
+from tests.support.entering import let_in
 from tests.support.toy import until as soon
 
 pytestmark = pytest.mark.browser
@@ -54,6 +55,7 @@ def test_one_press_from_a_warm_lab_shows_a_moving_curve_within_twenty_seconds(la
 
 def test_a_killed_server_comes_back_under_an_open_page_and_no_step_is_missing(alone: Server, browser: Browser) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})  # its console rightly complains while the server is gone
+    let_in(context, alone.address)
     page = context.new_page()
     page.set_default_timeout(60_000)
     page, folder = launched(lambda address: (page.goto(address), page)[1], alone, ENDLESS)

@@ -139,7 +139,9 @@ def test_doctor_examines_the_machine(engine: Callable[..., Answer], toy_data: Pa
     code, told, _ = engine("doctor", "--json")
     assert code == 0
     checks = {c["name"]: c for c in told["checks"]}
-    assert {"python", "packages", "torch", "gpu", "cores", "data", "disk", "owner", "supervisor", "index", "chromium"} == set(checks)
+    assert {"python", "packages", "torch", "gpu", "cores", "data", "private", "disk", "owner", "supervisor", "index", "chromium"} == set(
+        checks
+    )
     assert all(set(c) == {"name", "ok", "says"} for c in told["checks"])
     assert checks["python"]["ok"]
     assert checks["data"]["says"] == str(toy_data)
@@ -148,6 +150,6 @@ def test_doctor_examines_the_machine(engine: Callable[..., Answer], toy_data: Pa
 def test_help_names_every_verb(engine: Callable[..., Answer]) -> None:
     code, text, _ = engine("--help")
     assert code == 0
-    for verb in ("labs", "run", "runs", "show", "metrics", "stop", "logs", "rebuild", "doctor", "serve"):
+    for verb in ("labs", "run", "runs", "show", "metrics", "stop", "logs", "rebuild", "doctor", "serve", "link"):
         assert f"  {verb} " in text
     assert engine()[0] == 2

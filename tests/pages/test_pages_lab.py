@@ -14,6 +14,7 @@ from engine.server.panels import PanelAnswers, PanelError
 from engine.server.service import Service
 from pages.parts.charts.still_chart import odd_marks
 from pages.parts.knobs.stops import even_step, geometric
+from pages.parts.plain import plain
 from tests.pages.test_pages import opened, said
 from tests.support.lab_pages import ENTRIES
 
@@ -89,7 +90,7 @@ def test_a_panel_that_broke_says_so_with_the_traceback_folded_below(
 
     monkeypatch.setattr(Service, "panel", broken)
     test = opened("lab.py", lab="moe")
-    assert "The panel `router_noise` broke: TypeError: no" in [e.value for e in test.error]
+    assert plain("The panel `router_noise` broke: TypeError: no") in [e.value for e in test.error]
     assert "Traceback: here" in [c.value for c in test.code]
 
 

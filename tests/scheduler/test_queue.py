@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from engine.core.locks import is_locked
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, new_run
+from engine.scheduler.control import Refused
 from engine.scheduler.local import Local
 from engine.scheduler.queue import QueueOrder
 from engine.scheduler.supervisor import PAUSED, WARMING, Supervisor
@@ -22,8 +24,8 @@ from tests.support.toy import WORKER, until
 ENDLESS = {"behave": "stoppable", "steps": 10**6, "pace": 0.01}
 
 
-def queue(data: Path, **knobs: Any) -> RunFolder:
-    return new_run(data, "fake", {"preset": None, "knobs": {"threads": 1, "device": "cpu", **knobs}, "who": "me", "twin": None})
+def queue(data: Path, who: str = "me", **knobs: Any) -> RunFolder:
+    return new_run(data, "fake", {"preset": None, "knobs": {"threads": 1, "device": "cpu", **knobs}, "who": who, "twin": None})
 
 
 def names(order: QueueOrder) -> list[str]:
@@ -46,6 +48,53 @@ def test_the_order_is_of_age_until_somebody_changes_it_and_is_kept(data: Path) -
     assert order.paused() == frozenset()
     order.move("20250101-120000-moe-abcd", 1)
     assert names(order) == [d, b, c, a, late]
+
+
+def test_persons_take_turns_whoever_queued_more_and_whoever_is_on_duty(data: Path) -> None:
+    many = [queue(data, "ann", **ENDLESS) for _ in range(4)]
+    few = [queue(data, "bob", **ENDLESS) for _ in range(2)]
+    began: list[RunFolder] = []
+    for _ in range(6):  # each time another supervisor, as after a restart
+        supervisor = Supervisor(data, Local(WORKER), cores=1, gpus=[])
+        supervisor.step()
+        began += [one for one in (*many, *few) if one.status() == "running"]
+        if len(began) == 2:
+            few.append(queue(data, "cay", **ENDLESS))
+        last = began[-1]
+        supervisor.stop(last.run)
+        until(lambda last=last: last.status() in ENDED)
+        supervisor.close()
+        until(lambda last=last: not is_locked(last.path / "claim"))
+    assert began == [many[0], few[0], few[2], many[1], few[1], many[2]]
+
+
+def test_a_run_is_moved_among_those_of_its_person(data: Path) -> None:
+    (a, c), b, d = [queue(data, "ann").run for _ in range(2)], queue(data, "bob").run, queue(data, "ann").run
+    order = QueueOrder(data)
+    assert names(order) == [a, b, c, d]
+    order.move(d, -1)
+    assert names(order) == [a, b, d, c]
+    order.move(b, -9)
+    assert names(order) == [a, b, d, c], "nobody gets in front of another person's turn"
+
+
+def test_a_person_may_have_fifty_runs_waiting_and_the_next_one_is_refused_in_one_sentence(lab_service: Service) -> None:
+    guest = "guest-00ff"
+    for _ in range(49):
+        queue(lab_service.data, guest)
+    ended = queue(lab_service.data, guest)
+    ended.write_exit("stopped")
+    for _ in range(60):
+        queue(lab_service.data, "somebody else")
+    with pytest.raises(Refused, match="guest-00ff has 49 runs waiting and wants 2 more; 50 are allowed"):
+        lab_service.launch_twins("moe", "collapse", who=guest)
+    lab_service.launch("moe", "collapse", {"device": "cpu"}, who=guest)
+    with pytest.raises(Refused, match="guest-00ff has 50 runs waiting and wants one more"):
+        lab_service.launch("moe", "collapse", {"device": "cpu"}, who=guest)
+    with pytest.raises(Refused, match="has 50 runs waiting"):
+        lab_service.resume_run(ended.run)
+    lab_service.launch("moe", "collapse", {"device": "cpu"})
+    lab_service.launch("moe", "collapse", {"device": "cpu"}, who="guest-ffff")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"order": 3, "paused": [1, null]}'])

@@ -6,13 +6,14 @@ browser takes points from /snapshot and /live.  `st.plotly_chart` would rebuild 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+
+from pages.parts.plain import figure_data
 
 HERE = Path(__file__).parent
 SCRIPTS = ("chart_look.js", "live_points.js", "live_hub.js", "live_fill.js", "live_chart.js")
@@ -50,7 +51,7 @@ def live_chart(
 
     data = {
         "name": name,
-        "figure": json.loads(figure.to_json()),
+        "figure": figure_data(figure),
         "runs": list(runs),
         "living": list(living),
         "modes": modes,

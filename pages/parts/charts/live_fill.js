@@ -119,13 +119,16 @@ function owners(load, rows) {
   return column;
 }
 
+// plotly.js reads its texts as a few tags of HTML, links among them; what a run says is none
+const unlinked = (text) => String(text ?? "").replaceAll("<", "‹");
+
 function lane(trace) {
   const { run, label, symbols } = trace.meta;
   const events = (hub.runs.get(run)?.events ?? []).filter((e) => e.kind !== "image");
   const at = xOf(run);
   trace.x = events.map((e) => at(e.step, e.t));
-  trace.y = events.map((e) => (e.rule || e.kind).replaceAll("_", " "));
-  trace.customdata = events.map((e) => `${label}: ${e.says || e.kind}`);
+  trace.y = events.map((e) => unlinked((e.rule || e.kind).replaceAll("_", " ")));
+  trace.customdata = events.map((e) => `${label}: ${unlinked(e.says || e.kind)}`);
   trace.marker = { ...trace.marker, symbol: events.map((e) => symbols[e.kind] ?? "circle") };
 }
 
@@ -135,7 +138,7 @@ function spikes(trace, lines) {
     const at = xOf(l.meta.run);
     return (hub.runs.get(l.meta.run)?.events ?? []).filter((e) => e.kind === trace.meta.event).map((e) => {
       const i = points.steps.indexOf(e.step);
-      return { x: at(e.step, e.t), y: i < 0 ? e.value : points.y[i], colour: l.line.color, says: `step ${e.step}: ${e.says}` };
+      return { x: at(e.step, e.t), y: i < 0 ? e.value : points.y[i], colour: l.line.color, says: `step ${e.step}: ${unlinked(e.says)}` };
     });
   }).filter((s) => typeof s.y === "number");
   trace.x = found.map((s) => s.x);

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.labs.chart import RunStyle
 from engine.server.service import service
+from pages.parts.plain import plain
 from pages.parts.runs.header import DASHES
 from pages.parts.words import title
 
@@ -34,7 +35,7 @@ def strips(run_styles: Sequence[RunStyle], shown_of_run: Mapping[str, Shown], *,
     """One strip per name of a picture; nothing where there is none."""
     for name in sorted({name for shown in shown_of_run.values() for name in shown}):
         with st.container(border=True, gap="xsmall"):
-            st.markdown(f"##### {title(name)}")
+            st.markdown(f"##### {plain(title(name))}")
             _strip(name, run_styles, shown_of_run, living)
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 from engine.labs.chart import Chart, Events, Frames, RunStyle
 from engine.runs.series import series_key
 from engine.server.service import service
+from pages.parts.plain import plain, plain_cells
 
 
 def stored(chart: Chart, run_styles: Sequence[RunStyle], layer: str) -> tuple[Frames, Events]:
@@ -48,5 +49,5 @@ def tables(chart: Chart, run_styles: Sequence[RunStyle], frames: Frames, layer: 
     with st.expander("As a table", icon=":material/table_rows:"):
         for run_style, table in found:
             if len(found) > 1:
-                st.markdown(f"**{run_style.label}**")
-            st.table(table, hide_index=True, border="horizontal")
+                st.markdown(f"**{plain(run_style.label)}**")
+            st.table(plain_cells(table), hide_index=True, border="horizontal")

@@ -47,5 +47,5 @@ def run_styles(specs: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence
 def label(spec: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> str:
     if twins(specs):
         return "cured" if cured(spec) else "broken"
-    named = title(spec.get("preset") or spec["lab"])
+    named = title(spec.get("preset") or spec["lab"]).replace("<", "‹")  # plotly.js would read a tag
     return named if len(specs) == 1 else f"{named} {spec['run'][-4:]}"

@@ -5,7 +5,6 @@ It looks like the live charts and draws with the same plotly.js; `st.plotly_char
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+
+from pages.parts.plain import figure_data
 
 HERE = Path(__file__).parent
 MOST_MARKS = 40  # of one trace
@@ -30,7 +31,7 @@ def still_chart(key: str, figure: go.Figure, message: str) -> None:
     """Mount the chart `key`; `message` is what a person hears who cannot see it."""
     for mark in odd_marks(figure):
         figure.add_annotation(mark)
-    _mount(key=key, data={"figure": json.loads(figure.to_json()), "says": message})
+    _mount(key=key, data={"figure": figure_data(figure), "says": message})
 
 
 def odd_marks(figure: go.Figure) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from engine.declare.resolve import KnobError, typed
 from engine.declare.revise import described, written
 from pages.parts.knobs.field import NOT_SET, field, question
 from pages.parts.knobs.texts import answer_text
+from pages.parts.plain import plain
 
 Spec = Mapping[str, Any]
 
@@ -72,7 +73,7 @@ def _field(spec: Spec, name: str, base: Flat, first: Mapping[str, Any], key: str
         except KnobError as error:
             values[name] = raw
             wrong.append(str(error))
-            st.markdown(f":red[:material/error: {error}]")
+            st.markdown(f":red[:material/error: {plain(error)}]")
         else:
             _mark(name, values[name], base)
 
@@ -80,4 +81,4 @@ def _field(spec: Spec, name: str, base: Flat, first: Mapping[str, Any], key: str
 def _mark(name: str, value: Any, base: Flat) -> None:
     """Beside a field that is no longer what it was."""
     if name in base and base[name] != value:
-        st.markdown(f":orange-badge[:material/edit: changed] :small[was {written(base[name]) or NOT_SET}]")
+        st.markdown(f":orange-badge[:material/edit: changed] :small[was {plain(written(base[name]) or NOT_SET)}]")

@@ -13,8 +13,11 @@ from engine.declare.revise import changes, request_of
 from engine.labs.chart import RunStyle
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
+from engine.scheduler.control import Refused
 from engine.server.service import service
+from pages.parts.plain import plain
 from pages.parts.runs.orders import ask_to_delete, order
+from pages.parts.who import who
 
 STOP_KEY, HOLD_KEY = "S", "H"
 
@@ -104,8 +107,8 @@ def _again(folder: RunFolder, page: Sequence[str]) -> None:
         preset, knobs, lost = request_of(lab, spec)
         if lost:
             raise KnobError(f"The lab has changed since that run and no longer knows {', '.join(lost)}; duplicate it instead.")
-        new = service().launch(spec["lab"], preset, changes(declaration(lab, preset, {}), knobs), parent=folder.run)
-    except (KnobError, OSError) as error:
-        st.toast(f"Nothing was started. {error}", icon=":material/error:", duration="long")
+        new = service().launch(spec["lab"], preset, changes(declaration(lab, preset, {}), knobs), who=who(), parent=folder.run)
+    except (KnobError, Refused, OSError) as error:
+        st.toast(f"Nothing was started. {plain(error)}", icon=":material/error:", duration="long")
     else:
         st.switch_page("run.py", query_params={"run": ",".join([*[run for run in page if run == folder.run], new])})

@@ -12,6 +12,7 @@ from engine.declare.knobs import Flat, unnest
 from engine.labs.chart import RunStyle
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
+from pages.parts.plain import code, plain, plain_cells
 from pages.parts.words import knob_value
 
 LAST_LINES = 50
@@ -50,16 +51,16 @@ def difference(specs: Sequence[Mapping[str, Any]]) -> str:
         head, _, tail = name.partition(".")
         if not tail or head not in changed:
             said = [_answer(flat, name, changed) for flat in flats]
-            parts.append(f"**`{name}`** " + " → ".join(said))
+            parts.append(f"**{code(name)}** " + " → ".join(said))
     return f"Same start, same data; only this differs: {', '.join(parts)}." if parts else "The runs have the same knobs."
 
 
 def _answer(flat: Flat, name: str, changed: Sequence[str]) -> str:
-    inner = [f"{k.partition('.')[2]} {knob_value(v)}" for k, v in flat.items() if k.startswith(f"{name}.") and k in changed]
-    return f"**{knob_value(flat.get(name))}**" + (f" ({', '.join(inner)})" if inner else "")
+    inner = [f"{plain(k.partition('.')[2])} {plain(knob_value(v))}" for k, v in flat.items() if k.startswith(f"{name}.") and k in changed]
+    return f"**{plain(knob_value(flat.get(name)))}**" + (f" ({', '.join(inner)})" if inner else "")
 
 
-def knobs(looks: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], about: Mapping[str, Mapping[str, Any]]) -> None:
+def knobs(looks: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], described: Mapping[str, Mapping[str, Any]]) -> None:
     """Every knob, those that differ first and marked."""
     flats: list[Flat] = [unnest(spec["knobs"]) for spec in specs]
     changed = differing(specs)
@@ -67,15 +68,16 @@ def knobs(looks: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], about: 
     rows: list[dict[str, str]] = []
     for name in dict.fromkeys(names):
         mark = "**" if name in changed else ""
-        row = {"≠": "≠" if name in changed else "", "knob": f"{mark}`{name}`{mark}"}
-        row |= {look.label: f"{mark}{knob_value(flat.get(name))}{mark}" for look, flat in zip(looks, flats, strict=True)}
-        spec = about.get(name, {})
-        rows.append(row | {"unit": spec.get("unit", ""), "what it is": spec.get("about", "")})
+        row = {"≠": "≠" if name in changed else "", "knob": f"{mark}{code(name)}{mark}".replace("|", r"\|")}
+        row |= {plain(look.label): f"{mark}{plain(knob_value(flat.get(name)))}{mark}" for look, flat in zip(looks, flats, strict=True)}
+        about = described.get(name, {})
+        written = {"unit": about.get("unit", ""), "what it is": about.get("about", "")}
+        rows.append(row | {head: text.replace("|", r"\|") for head, text in written.items()})
     if not rows:
         st.caption("No knobs are known.")
         return
     heads = [head for head in rows[0] if changed or head != "≠"]
-    lines = [heads, ["---"] * len(heads), *([row[head].replace("|", r"\|") for head in heads] for row in rows)]
+    lines = [heads, ["---"] * len(heads), *([row[head] for head in heads] for row in rows)]
     st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))  # one element: a page of 150 cells holds up the charts
 
 
@@ -97,9 +99,9 @@ def provenance(looks: Sequence[RunStyle], folders: Sequence[RunFolder]) -> None:
         for name in dict.fromkeys(name for one in found for name in one)
     ]
     for spec in [folder.spec() or {} for folder in folders]:
-        st.caption(f"`{spec.get('run')}` · by {spec.get('who') or 'unknown'}")
+        st.caption(f"{code(spec.get('run'))} · by {plain(spec.get('who') or 'unknown')}")
     if rows:
-        st.table(pl.DataFrame(rows), hide_index=True, border="horizontal")
+        st.table(plain_cells(pl.DataFrame(rows)), hide_index=True, border="horizontal")
     else:
         st.info("The run writes this when its first step begins.", icon=":material/schedule:")
 
@@ -115,7 +117,7 @@ def log(looks: Sequence[RunStyle], folders: Sequence[RunFolder]) -> None:
     """The last lines that each worker printed."""
     for look, folder in zip(looks, folders, strict=True):
         lines = folder.log(LAST_LINES)
-        st.caption(f"{look.label}: the last {len(lines)} lines" if lines else f"{look.label}: the run has printed nothing")
+        st.caption(f"{plain(look.label)}: " + (f"the last {len(lines)} lines" if lines else "the run has printed nothing"))
         if lines:
             st.code("\n".join(lines), language=None, wrap_lines=True)
 
@@ -125,7 +127,7 @@ def downloads(looks: Sequence[RunStyle]) -> None:
     st.markdown("Every stored point, nothing thinned out: `metric, layer, index, step, t, value`.")
     for look in looks:
         links = [f"[{kind.upper()}](export?run={look.run}&format={kind})" for kind in ("csv", "parquet")]
-        st.markdown(f"**{look.label}** `{look.run}` · :material/download: {' · '.join(links)}")
+        st.markdown(f"**{plain(look.label)}** {code(look.run)} · :material/download: {' · '.join(links)}")
     named = " ".join(look.run for look in looks[:1])
     st.caption("The same on the command line:")
     st.code(f"python -m engine metrics {named} --out points.parquet", language="bash")

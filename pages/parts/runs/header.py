@@ -12,6 +12,7 @@ from engine.labs.chart import RunStyle
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
+from pages.parts.plain import plain
 from pages.parts.runs.controls import controls
 from pages.parts.runs.status import badge
 from pages.parts.runs.troubles import of_run
@@ -27,12 +28,12 @@ def head(run_style: RunStyle, folder: RunFolder, page: Sequence[str], *, keys: b
     if status == "queued":
         said = standing(folder.run, service().supervisor.queue())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{DASHES[run_style.dash]} {run_style.label}**", width="content")
+        st.markdown(f"**{DASHES[run_style.dash]} {plain(run_style.label)}**", width="content")
         badge(status)
         if status in ENDED:
-            st.caption(said, width="content")
+            st.caption(plain(said), width="content")
         else:
-            st.progress(share, text=said, width="stretch")
+            st.progress(share, text=plain(said), width="stretch")
         controls(run_style, folder, status, page, keys=keys)
     word(folder, status)
     for sentence in of_run(folder, status):
@@ -43,9 +44,9 @@ def word(folder: RunFolder, status: str) -> None:
     """What an ended run said of its end, when that is more than its status."""
     told = folder.exit() or {}
     if status in ("failed", "killed", "lost"):
-        st.error(f"{told.get('says') or STATUS[status].message} Its last lines are under **Log** below.", icon=":material/error:")
+        st.error(f"{plain(told.get('says') or STATUS[status].message)} Its last lines are under **Log** below.", icon=":material/error:")
     elif status in ("diverged", "stopped") and told.get("says"):
-        st.warning(told["says"], icon=STATUS[status].icon)
+        st.warning(plain(told["says"]), icon=STATUS[status].icon)
 
 
 def overhead(state: Mapping[str, Any]) -> str:

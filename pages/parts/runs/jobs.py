@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine.runs.ending import ENDED
 from engine.server.service import service
+from pages.parts.plain import plain
 from pages.parts.runs.status import inline
 from pages.parts.words import ago, progress, title
 
@@ -51,12 +52,12 @@ def job(pair: Sequence[Row]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             "run.py",
-            label=f"{name} and its cure" if len(pair) > 1 else name,
+            label=plain(f"{name} and its cure" if len(pair) > 1 else name),
             icon=":material/show_chart:",
             query_params={"run": ",".join(row["run"] for row in pair)},
             width="content",
         )
         for row in pair:
             message = progress(service().store.state(row["run"]), row["status"])[1] if row["status"] not in ENDED else ""
-            st.markdown(f"{inline(row['status'])} :small[{message}]", width="content")
+            st.markdown(f"{inline(row['status'])} :small[{plain(message)}]", width="content")
         st.caption(ago(time.time() - (pair[0]["created"] or time.time())), width="content")

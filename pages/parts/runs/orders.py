@@ -11,6 +11,7 @@ from engine.runs.ending import ENDED
 from engine.runs.folder import all_runs
 from engine.scheduler.control import Refused
 from engine.server.service import service
+from pages.parts.plain import code, plain
 from pages.parts.words import STATUS
 
 ASKED = "runs_to_delete"
@@ -25,7 +26,7 @@ def order(give: Callable[[str], object], run: str) -> bool:
         return False
     except (Refused, KeyError) as error:
         message = error.args[0] if isinstance(error, KeyError) else str(error)
-        st.toast(str(message), icon=":material/error:", duration="long")
+        st.toast(plain(message), icon=":material/error:", duration="long")
         return False
     return True
 
@@ -47,13 +48,13 @@ def asking(then: Callable[[], None] | None = None) -> None:
         standing = {folder.run: folder.status() for folder in all_runs(service().data) if folder.run in runs}
         gone = [run for run, status in standing.items() if status in ENDED or status == "queued"]
         if gone:
-            what = f"this run: `{gone[0]}`" if len(gone) == 1 else f"these {len(gone)} runs"
+            what = f"this run: {code(gone[0])}" if len(gone) == 1 else f"these {len(gone)} runs"
             st.markdown(f"Curves, checkpoints and log of {what} will be gone. Nothing brings them back.")
         if len(gone) > 1:
             st.code("\n".join(gone), language=None)
         for run in standing:
             if run not in gone:
-                st.warning(f"`{run}` is {STATUS[standing[run]].word}; stop it first, then delete it.", icon=":material/info:")
+                st.warning(f"{code(run)} is {STATUS[standing[run]].word}; stop it first, then delete it.", icon=":material/info:")
         with st.container(horizontal=True):
             label = f"Delete {len(gone)} runs" if len(gone) > 1 else "Delete it"
             done = st.button(

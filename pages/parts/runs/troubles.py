@@ -12,6 +12,7 @@ from engine.index.connection import holder
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
+from pages.parts.plain import code, plain
 
 REASONS = tuple(reason for _, reason in REFUSALS.values())
 
@@ -19,34 +20,34 @@ MANY = 20  # runs that wait for the index: fewer are read before anybody looks
 
 
 def of_lab() -> list[str]:
-    """What concerns every page of this server."""
+    """What concerns every page of this server, in Markdown."""
     here = service()
     message = []
     if here.owner.role == "reader" and is_locked(here.data / "owner.lock"):
         keeper = holder(here.data / "owner.lock")
         message.append(
-            f"Another process{f' ({keeper})' if keeper else ''} keeps this data folder: this server reads the same runs, "
+            f"Another process{f' ({plain(keeper)})' if keeper else ''} keeps this data folder: this server reads the same runs, "
             "and what is launched here is started there."
         )
     if changed := changed_since(here.started):
-        files = f"`{changed[0]}`" + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
+        files = code(changed[0]) + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
         message.append(f"{files} changed since this server started: new runs use the new code, charts the old until it starts again.")
     read, of = here.owner.progress()
     if of >= MANY:
         message.append(f"The index is being made from the runs' folders: {read:,} of {of:,} are in it. Runs go on meanwhile.")
     if not has_room(here.data):
         message.append(
-            f"No run starts and what runs measure may be lost, for the disk is full: {here.data} has less than {ROOM // 2**20} MiB left. "
-            "How runs end is kept."
+            "No run starts and what runs measure may be lost, for the disk is full: "
+            f"{plain(here.data)} has less than {ROOM // 2**20} MiB left. How runs end is kept."
         )
     for problem in filter(None, (here.owner.problem, here.supervisor.problem)):
         if not any(reason in problem and reason in " ".join(message) for reason in REASONS):  # once is enough
-            message.append(problem)
+            message.append(plain(problem))
     return message
 
 
 def of_run(folder: RunFolder, status: str) -> list[str]:
-    """What happened to the files of a run, and how its worker answers to stop."""
+    """What happened to the files of a run, and how its worker answers to stop, in Markdown."""
     stored = service().store
     state, (places, lost) = stored.state(folder.run), stored.damage(folder.run)
     message = []
@@ -60,9 +61,9 @@ def of_run(folder: RunFolder, status: str) -> list[str]:
         where = "one place" if places == 1 else f"{places:,} places"
         message.append(f"{lost:,} bytes of what was measured are damaged in {where} and were skipped; everything else was read.")
     if edition := editions.sentence(folder.spec() or {}):
-        message.append(edition)
+        message.append(plain(edition))
     if state.get("problem"):
-        message.append(str(state["problem"]))
+        message.append(plain(state["problem"]))
     return message
 
 

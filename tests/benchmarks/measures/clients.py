@@ -14,6 +14,7 @@ from tests.benchmarks.benchmark import Benchmark, Figure, median
 from tests.benchmarks.listening import Listener
 from tests.browser.conftest import FLAGS, Server, chromium_here
 from tests.browser.in_chromium import chromium, running
+from tests.support.entering import let_in
 from tests.support.made_runs import MadeRun, readings
 
 CLIENTS, BROWSERS = 30, 2
@@ -53,6 +54,8 @@ class Clients(Benchmark):
             first = open_now.enter_context(chromium())
             second = first.browser_type.launch(executable_path=chromium_here(), args=FLAGS)
             pages = [browser.new_page(viewport={"width": 1280, "height": 900}) for browser in (first, second)]
+            for page in pages:
+                let_in(page.context, server.address)
             for page, made in zip(pages, runs, strict=False):
                 opened(page, server, made.run)
             taken = self.actions(server, pages, writing, rounds=1 if self.quick else 5)
