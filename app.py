@@ -9,4 +9,4 @@ from engine.server.routes import lifespan, routes
 from pages.parts import late_reruns
 
 late_reruns.drop()
-app = st.App("pages/shell.py", lifespan=lifespan, routes=routes())
+app = st.App("pages/shell.py", lifespan=lifespan, routes=routes(prefix=st.get_option("server.baseUrlPath")))

@@ -14,6 +14,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from pages.parts.charts.prefix import prefix
+
 HERE = Path(__file__).parent
 MOST_MARKS = 40  # of one trace
 ODD = {"NaN": ("✕ NaN", 0.9), "+Inf": ("▲ +Inf", 0.98), "-Inf": ("▼ −Inf", 0.03)}  # what is drawn, at which height of the panel
@@ -30,7 +32,7 @@ def still_chart(key: str, figure: go.Figure, message: str) -> None:
     """Mount the chart `key`; `message` is what a person hears who cannot see it."""
     for mark in odd_marks(figure):
         figure.add_annotation(mark)
-    _mount(key=key, data={"figure": json.loads(figure.to_json()), "says": message})
+    _mount(key=key, data={"figure": json.loads(figure.to_json()), "says": message, "prefix": prefix()})
 
 
 def odd_marks(figure: go.Figure) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,70 @@
+"""Behind a path prefix, of the server or of a proxy, charts are drawn and grow; what does not answer is told in the chart's place."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.charts_on_page import chart, until
+from tests.browser.conftest import Server
+from tests.browser.test_survival import LONGER
+from tests.support.made_runs import MadeRun, readings
+from tests.support.stripping_proxy import StrippingProxy
+
+pytestmark = pytest.mark.browser
+
+POINTS = 20
+
+
+@pytest.fixture
+def prefixed(tmp_path: Path) -> Iterator[str]:
+    server = Server(tmp_path / "data", prefix="/class/lab")
+    yield server.start().address
+    server.stop()
+
+
+@pytest.fixture
+def stripped(tmp_path: Path) -> Iterator[str]:
+    server = Server(tmp_path / "data").start()
+    with StrippingProxy(server.port) as proxy:
+        yield proxy.address
+    server.stop()
+
+
+def living(data: Path) -> MadeRun:
+    made = MadeRun(data).declare()
+    more(made)
+    return made
+
+
+def more(made: MadeRun) -> None:
+    for _ in range(POINTS):
+        scalars, load = readings(made.step, healthy=True)
+        made.log(scalars, load=load)
+    made.tick()
+
+
+@pytest.mark.parametrize("kind", ["prefixed", "stripped"])
+def test_charts_are_drawn_and_grow_behind_a_prefix(kind: str, request: pytest.FixtureRequest, tmp_path: Path, browser: Browser) -> None:
+    address = request.getfixturevalue(kind)
+    made = living(tmp_path / "data")
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}/run?run={made.run}")
+    node = chart(page, "Loss")
+    until(page, LONGER, node, POINTS)
+    more(made)
+    until(page, LONGER, node, 2 * POINTS)
+    page.get_by_role("link", name="Gallery").first.click()
+    expect(page.get_by_role("heading", name="Break a training")).to_be_visible()
+    assert page.evaluate("() => location.pathname").rstrip("/") == "/class/lab"
+    page.goto(f"{address}/lab?lab=moe")  # a panel's chart, without a run
+    expect(page.locator(".fl-chart .main-svg").first).to_be_visible(timeout=120_000)
+    with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
+        assert answer.headers["content-type"] == "application/json"
+    page.context.close()
+    made.end("stopped")
