@@ -27,7 +27,7 @@ class LiveStream {
       if (target !== this.source) return;
       // the browser itself tries again after a lost connection, but not after a refusal
       if (target.readyState === EventSource.CLOSED) return void this.poll(url);
-      this.silent ??= setTimeout(() => this.hub.trouble("stream", UNREACHABLE), SILENCE);
+      this.silent ??= setTimeout(() => this.bridge(UNREACHABLE), SILENCE);
     };
     this.source.addEventListener("resync", (event) => JSON.parse(event.data).runs.forEach((run) => this.hub.fetch(run)));
     this.source.addEventListener("delta", (event) => this.hub.grow(JSON.parse(event.data)));
@@ -37,9 +37,15 @@ class LiveStream {
     this.close();
     const why = await whyNoStream(url);
     if (this.source || document.hidden) return; // another one was begun, or nobody looks
-    if (why) this.hub.trouble("stream", why);
-    if (why) for (const run of this.hub.growing()) this.hub.fetch(run);
+    if (why) this.bridge(why);
     this.polling = setTimeout(() => this.hub.listen(), why ? POLL : AGAIN);
+  }
+
+  // snapshots, until there is a stream again
+  bridge(why) {
+    this.hub.trouble("stream", why);
+    for (const run of this.hub.growing()) this.hub.fetch(run);
+    if (this.source) this.silent = setTimeout(() => this.bridge(why), POLL);
   }
 
   heard() {
