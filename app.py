@@ -22,6 +22,6 @@ try:
     token.now()
 except Unsafe as unsafe:
     sys.exit(str(unsafe))
-ours = routes()
+ours = routes(prefix=st.get_option("server.baseUrlPath"))
 gate = Middleware(Gate, rules=rules, token=token, ours=[route.path for route in ours])
 app = st.App("pages/shell.py", lifespan=announced(lifespan, st.get_option, token), routes=ours, middleware=[gate])

@@ -13,12 +13,14 @@ from pages.parts.cards import leave, skeletons, start
 from pages.parts.charts.live_chart import preload
 from pages.parts.knobs.field import NOT_SET
 from pages.parts.knobs.form import form
+from pages.parts.own_address import replace_own_address
 from pages.parts.plain import code, plain
 from pages.parts.words import duration, title
 
 OWN = ""  # the preset of who wants none
 
 preload()
+replace_own_address()
 answer = service().labs()
 st.title("Build a run")
 if answer["state"] == "computing":
@@ -56,6 +58,7 @@ if earlier:
     if lost:
         st.warning(f"The lab has changed since that run; left out: {', '.join(map(code, lost))}.", icon=":material/warning:")
 
+arrives = "build_lab" not in st.session_state  # the address is as it was given, and says all that the form shows
 wanted_lab = earlier["lab"] if earlier else st.query_params.get("lab", "")
 lab_names = list(labs)
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -83,11 +86,12 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 if earlier and (chosen_lab != earlier["lab"] or chosen != (preset_of_run or OWN)):
     earlier = None  # the person has turned to something else
 preset = chosen or None
-st.query_params.from_dict(
-    {"lab": chosen_lab, "preset": chosen}
-    | ({"from": source} if earlier else {})
-    | ({"knobs": st.query_params["knobs"]} if "knobs" in st.query_params else {})
-)
+if not arrives:
+    st.query_params.from_dict(
+        {"lab": chosen_lab, "preset": chosen}
+        | ({"from": source} if earlier else {})
+        | ({"knobs": st.query_params["knobs"]} if "knobs" in st.query_params else {})
+    )
 alone = declaration(lab, preset, {})  # the preset without a change
 base = before if earlier else alone.shown
 origin = f"the run {code(source)}" if earlier else f"the preset {title(chosen)}" if preset else "the lab's defaults"
@@ -117,9 +121,9 @@ if twin and declared:
             no_cure = "With these changes the cure would make no difference."
     except KnobError as error:
         no_cure = f"The cure cannot take these changes: {plain(error)}"
-if changed:
+if changed and not arrives:
     st.query_params["knobs"] = " ".join(shlex.quote(f"{name}={written(value)}") for name, value in changed.items())
-else:
+elif not arrives:
     st.query_params.pop("knobs", None)
 
 with top.container(border=True):

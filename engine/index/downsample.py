@@ -2,7 +2,7 @@
 
 A spike of one step is in the answer at any zoom.  Values that are not finite are kept apart, because one NaN would
 hide the rest of its bucket.  What is asked of the index (engine/index/draw.py) and what the owner publishes
-(engine/index/subscribe.py, on the way to engine/server/event_stream.py) both come through here, so that a curve looks
+(engine/index/subscribe.py, on the way to engine/server/channels.py) both come through here, so that a curve looks
 the same live and after the page is made again.
 """
 

@@ -160,12 +160,17 @@ class Store:
         with self._cursor() as cursor:
             return draw.vectors(cursor, asked, lo, hi, max(1, rows))
 
-    def events(self, run: str) -> list[dict[str, Any]]:
-        """Events by step; those of one step in the order in which they were told."""
+    def events(self, run: str, newest: int | None = None) -> list[dict[str, Any]]:
+        """Events by step, all or so many of the last; those of one step in the order in which they were told."""
+        run_id, most = self._id(run), "" if newest is None else f" LIMIT {newest}"
+        chosen = f"SELECT {', '.join(EVENT)} FROM store.event WHERE run_id = {run_id} ORDER BY step DESC, rowid DESC{most}"
+        with self._cursor() as cursor:
+            return [dict(zip(EVENT, map(jsonable, row), strict=True)) for row in reversed(cursor.execute(chosen).fetchall())]
+
+    def count_events(self, run: str) -> int:
         run_id = self._id(run)
         with self._cursor() as cursor:
-            found = cursor.execute(f"SELECT {', '.join(EVENT)} FROM store.event WHERE run_id = {run_id} ORDER BY step, rowid").fetchall()
-        return [dict(zip(EVENT, map(jsonable, row), strict=True)) for row in found]
+            return int(cursor.execute(f"SELECT count(*) FROM store.event WHERE run_id = {run_id}").fetchall()[0][0])
 
     def pictures(self, run: str) -> dict[str, dict[int, str]]:
         """Name of a picture -> step -> what it says, of all that were announced and are not superseded, by name and step."""

@@ -29,54 +29,57 @@ class Listeners:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._callbacks: dict[int, tuple[frozenset[str], Callable[[Message], None]]] = {}
+        self._callbacks: dict[str, dict[int, Callable[[Message], None]]] = {}  # run -> who hears of it; a run without one is not there
         self._states: dict[str, dict[str, Any]] = {}  # run -> its state as they have it, while anybody listens
         self._numbers = itertools.count()
 
     def add(self, runs: Iterable[str], callback: Callable[[Message], None]) -> Callable[[], None]:
         """-> what to call to hear no more."""
+        runs = frozenset(runs)
         with self._lock:
             number = next(self._numbers)
-            self._callbacks[number] = (frozenset(runs), callback)
+            for run in runs:
+                self._callbacks.setdefault(run, {})[number] = callback
 
         def unsubscribe() -> None:
-            self._drop(number)
+            self._drop(number, runs)
 
         return unsubscribe
 
     def runs(self) -> frozenset[str]:
         with self._lock:
-            return self._wanted()
+            return frozenset(self._callbacks)
 
     def publish(self, follower: Follower, batch: IngestBatch) -> None:
         """Tell what one committed pass brought of one run, if anybody listens to it and does not have it yet."""
         run = follower.folder.run
         with self._lock:
-            wanted, known = run in self._wanted(), self._states.get(run)
+            wanted, known = run in self._callbacks, self._states.get(run)
         if wanted and (message := message_of(follower, batch, known)):
             self.tell(message)
 
     def tell(self, message: Message) -> None:
         """Hand one message round; a listener that fails is dropped, with a line in the log."""
+        run = message["run"]
         with self._lock:
-            if "state" in message and message["run"] in self._wanted():
-                self._states[message["run"]] = message["state"]
-            concerned = [(n, callback) for n, (runs, callback) in self._callbacks.items() if message["run"] in runs]
+            concerned = list(self._callbacks.get(run, {}).items())
+            if concerned and "state" in message:
+                self._states[run] = message["state"]
         for number, callback in concerned:
             try:
                 callback(message)
             except Exception:
                 log.exception("a listener failed and is dropped")
-                self._drop(number)
+                self._drop(number, self.runs())
 
-    def _wanted(self) -> frozenset[str]:
-        return frozenset().union(*(runs for runs, _ in self._callbacks.values()))
-
-    def _drop(self, number: int) -> None:
+    def _drop(self, number: int, runs: Iterable[str]) -> None:
         with self._lock:
-            self._callbacks.pop(number, None)
-            wanted = self._wanted()
-            self._states = {run: state for run, state in self._states.items() if run in wanted}
+            for run in runs:
+                left = self._callbacks.get(run, {})
+                left.pop(number, None)
+                if not left:
+                    self._callbacks.pop(run, None)
+                    self._states.pop(run, None)
 
 
 def message_of(follower: Follower, batch: IngestBatch, known: Mapping[str, Any] | None) -> Message | None:

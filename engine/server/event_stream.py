@@ -1,9 +1,6 @@
-"""Server-sent events: what the owner publishes about some runs, to one browser, coalesced and bounded.
+"""Server-sent events: what is new about some runs, to one browser; bounded in number, and ended together.
 
-    event: delta    data: one message of the owner (several of the same run merged into one)
-    event: resync   data: {"runs": […]}   the browser was too slow and must fetch /snapshot again
-
-engine/server/routes.py answers /live with one.  A line beginning with a colon is a heartbeat.
+engine/server/routes.py answers /live with one; engine/server/channels.py fills it.  A line beginning with a colon is a heartbeat.
 
 A stream ends when the browser leaves or when the
 server begins to shut down: uvicorn waits for open responses before it runs the lifespan's end, so
@@ -14,113 +11,114 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-COALESCE = 0.2  # seconds
+from engine.server.channels import Channels, Mailbox, Subscribe
+
 HEARTBEAT = 10.0  # seconds
 LAST_WORDS = 1.0  # seconds that a stream's end waits for a browser that does not read
-MOST_WAITING = 50_000  # values that may wait for one browser; beyond it the browser is told to start afresh
-
-Message = dict[str, Any]
-Subscribe = Callable[[set[str], Callable[[Message], None]], Callable[[], None]]
-
-
-class Pending:
-    """What waits for one browser: at most one merged message per run."""
-
-    def __init__(self, most: int = MOST_WAITING) -> None:
-        self.most, self.values = most, 0
-        self.messages: dict[str, Message] = {}
-        self.overflowed: set[str] = set()
-
-    def add(self, message: Mapping[str, Any]) -> None:
-        run = message["run"]
-        if run in self.overflowed:
-            return
-        merged = self.messages.setdefault(run, {"run": run})
-        self.values -= _size(merged)
-        _merge(merged, message)
-        self.values += _size(merged)
-        if self.values > self.most:
-            self.overflowed |= set(self.messages)
-            self.messages.clear()
-            self.values = 0
-
-    def drain(self) -> list[bytes]:
-        """The frames to send now; afterwards nothing waits."""
-        frames = [_frame("resync", {"runs": sorted(self.overflowed)})] if self.overflowed else []
-        frames += [_frame("delta", message) for message in self.messages.values()]
-        self.messages, self.overflowed, self.values = {}, set(), 0
-        return frames
+DEAF = 60.0  # seconds after which a browser that takes nothing of what waits for it is cut off
+MOST_STREAMS, MOST_OF_A_BROWSER = 400, 8
+POLL = 5  # seconds between two questions for /snapshot of a page that got no stream
 
 
-def _merge(into: Message, new: Mapping[str, Any]) -> None:
-    reset = new.get("reset")
-    if reset is not None:  # a new attempt: what waits from the old one at these steps is superseded
-        for kind, column in (("points", "values"), ("vectors", "v")):
-            for series in into.get(kind, {}).values():
-                keep = [i for i, step in enumerate(series["steps"]) if step < reset]
-                for name in ("steps", "t", column):
-                    series[name] = [series[name][i] for i in keep]
-        into["events"] = [e for e in into.get("events", []) if e["step"] < reset]
-        into["reset"] = min(reset, into.get("reset", reset))
-    for kind, column in (("points", "values"), ("vectors", "v")):
-        for name, series in (new.get(kind) or {}).items():
-            ours = into.setdefault(kind, {}).setdefault(name, {"steps": [], "t": [], column: []})
-            for part in ("steps", "t", column):
-                ours[part].extend(series[part])
-    into.setdefault("events", []).extend(new.get("events") or [])
-    if new.get("state"):
-        into["state"] = new["state"]
+class OpenStream:
+    """One browser's stream while it is open."""
 
+    def __init__(self, browser: str | None, receive: Receive) -> None:
+        self.browser, self.mailbox = browser, Mailbox()
+        self.loop = asyncio.get_running_loop()
+        self._receive, self._task = receive, asyncio.current_task(self.loop)
+        self.sent_at: float | None = None  # when it began to send what is still not taken
 
-def _size(message: Mapping[str, Any]) -> int:
-    scalars = sum(len(s["steps"]) for s in message.get("points", {}).values())
-    vectors = sum(len(row) for s in message.get("vectors", {}).values() for row in s["v"])
-    return scalars + vectors + len(message.get("events", ()))
+    def end(self) -> None:
+        """In the loop: say good-bye; a browser that does not read gets LAST_WORDS seconds for it."""
+        self.mailbox.end()
+        self.loop.call_later(LAST_WORDS, self.cut)
 
+    def cut(self) -> None:
+        """Cut the connection of a browser that stopped reading: uvicorn would wait for ever to flush what it never takes."""
+        if self.sent_at is not None and self._task is not None and not self._task.done():
+            transport = getattr(getattr(self._receive, "__self__", None), "transport", None)
+            if transport is not None:
+                transport.abort()
+            else:
+                self._task.cancel()
 
-def _frame(event: str, data: Any) -> bytes:
-    return f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n".encode()
+    def beat(self) -> None:
+        """A sign of life where nothing else is sent."""
+        if self.sent_at is None:
+            self.mailbox.put("", b": alive\n\n")
+        elif self.loop.time() - self.sent_at > DEAF:
+            self.mailbox.end()
+            self.cut()
 
 
 class Streams:
-    """All open streams of one server, so that they can be ended together."""
+    """All open streams of one server: no more than `most`, of one browser no more than `most_of_a_browser`, ended together."""
 
-    def __init__(self) -> None:
-        self._open: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
-        self._lock = threading.Lock()
+    def __init__(self, most: int = MOST_STREAMS, most_of_a_browser: int = MOST_OF_A_BROWSER) -> None:
+        self.most, self.most_of_a_browser = most, most_of_a_browser
+        self.channels = Channels()
+        self._open: set[OpenStream] = set()
+        self._of_browser: Counter[str] = Counter()
+        self._beating: set[asyncio.AbstractEventLoop] = set()
         self.ending = False
 
     def __len__(self) -> int:
         return len(self._open)
 
+    def refusal(self, browser: str | None) -> str:
+        """Why no further stream may be opened, in one sentence; empty when it may."""
+        instead = f"ask /snapshot every {POLL} seconds instead."
+        if len(self._open) >= self.most:
+            return f"The server has {self.most} open streams and allows no more; {instead}"
+        if browser is not None and self._of_browser[browser] >= self.most_of_a_browser:
+            return f"This browser has {self.most_of_a_browser} open streams and may have no more; close some of its pages, or {instead}"
+        return ""
+
     @contextlib.contextmanager
-    def one(self, over: asyncio.Event) -> Iterator[None]:
-        entry = (asyncio.get_running_loop(), over)
-        with self._lock:
-            self._open.add(entry)
+    def one(self, browser: str | None, receive: Receive) -> Iterator[OpenStream]:
+        stream = OpenStream(browser, receive)
+        self._open.add(stream)
+        if browser is not None:
+            self._of_browser[browser] += 1
         if self.ending:
-            over.set()
+            stream.end()
+        if stream.loop not in self._beating:
+            self._beating.add(stream.loop)
+            stream.loop.call_later(HEARTBEAT, self._beat, stream.loop)
         try:
-            yield
+            yield stream
         finally:
-            with self._lock:
-                self._open.discard(entry)
+            self._open.discard(stream)
+            if browser is not None:
+                self._of_browser[browser] -= 1
+                if not self._of_browser[browser]:
+                    del self._of_browser[browser]
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        streams = [stream for stream in self._open if stream.loop is loop]
+        for stream in streams:
+            stream.beat()
+        if streams:
+            loop.call_later(HEARTBEAT, self._beat, loop)
+        else:
+            self._beating.discard(loop)
 
     def end(self) -> None:
         """Every open stream ends, and no new one begins; may be called from a signal handler."""
         self.ending = True
-        for loop, over in list(self._open):
-            loop.call_soon_threadsafe(over.set)
+        for stream in list(self._open):
+            stream.loop.call_soon_threadsafe(stream.end)
 
     @contextlib.contextmanager
     def ended_by_signals(self) -> Iterator[None]:
@@ -146,68 +144,47 @@ class Streams:
 
 
 class EventStream(Response):
-    """One browser's stream.  The subscription ends with it, however it ends."""
+    """One browser's stream, or 503 with one sentence where there are too many.  `browser`: who asks, None when that is not known."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, subscribe: Subscribe, runs: set[str], streams: Streams, *, coalesce: float = COALESCE) -> None:
-        self.subscribe, self.runs, self.streams, self.coalesce = subscribe, runs, streams, coalesce
+    def __init__(self, subscribe: Subscribe, runs: set[str], streams: Streams, browser: str | None = None) -> None:
+        self.subscribe, self.runs, self.streams, self.browser = subscribe, runs, streams, browser
         self.status_code, self.background = 200, None
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        loop, news, over, pending = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event(), Pending()
+        refusal = self.streams.refusal(self.browser)
+        if refusal:
+            await JSONResponse({"error": refusal}, 503, headers={"Retry-After": str(POLL)})(scope, receive, send)
+            return
+        with self.streams.one(self.browser, receive) as stream:
+            watch = stream.loop.create_task(_disconnected(receive, stream.mailbox))
+            try:
+                await self.streams.channels.follow(self.subscribe, self.runs, stream.mailbox)
+                await self._send(stream, send)
+            except OSError:  # the browser left in the middle of a frame
+                pass
+            finally:
+                self.streams.channels.leave(self.subscribe, self.runs, stream.mailbox)
+                watch.cancel()
 
-        def arrived(message: Message) -> None:  # in the loop
-            pending.add(message)
-            news.set()
-
-        def publish(message: Message) -> None:  # in the owner's thread
-            with contextlib.suppress(RuntimeError):  # the loop closed between two messages
-                loop.call_soon_threadsafe(arrived, message)
-
-        watch = asyncio.create_task(_disconnected(receive, over))
-        ended = asyncio.create_task(over.wait())
-        unsubscribe = await asyncio.to_thread(self.subscribe, self.runs, publish)  # a reader first loads the runs
-
-        async def tell(message: dict[str, Any]) -> None:
-            sending = asyncio.ensure_future(send(message))
-            await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({sending}, timeout=LAST_WORDS)
-            if not sending.done():  # the browser does not read, and the stream is over
-                sending.cancel()
-                _cut(receive)
-            elif sending.exception() is not None:
-                over.set()  # the browser left in the middle of a frame
-
-        try:
-            with self.streams.one(over):
-                await tell({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await tell({"type": "http.response.body", "body": b"retry: 1000\n: open\n\n", "more_body": True})
-                while not over.is_set():
-                    arrival = asyncio.ensure_future(news.wait())
-                    await asyncio.wait({arrival, ended}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
-                    arrival.cancel()
-                    news.clear()
-                    body = b"".join(pending.drain()) or b": alive\n\n"
-                    await tell({"type": "http.response.body", "body": body, "more_body": True})
-                    await asyncio.wait({ended}, timeout=self.coalesce)
-                await tell({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            unsubscribe()
-            watch.cancel()
-            ended.cancel()
+    async def _send(self, stream: OpenStream, send: Send) -> None:
+        mailbox, time = stream.mailbox, stream.loop.time
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        body = b"retry: 1000\n: open\n\n"
+        while True:
+            over, stream.sent_at = mailbox.over, time()
+            await send({"type": "http.response.body", "body": body, "more_body": not over})
+            stream.sent_at = None
+            if over:
+                return
+            await mailbox.wake.wait()
+            body = mailbox.take()
 
 
-async def _disconnected(receive: Receive, over: asyncio.Event) -> None:
+async def _disconnected(receive: Receive, mailbox: Mailbox) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
-    over.set()
-
-
-def _cut(receive: Receive) -> None:
-    """Cut the connection of a browser that stopped reading: uvicorn would wait for ever to flush what it never takes."""
-    transport = getattr(getattr(receive, "__self__", None), "transport", None)
-    if transport is not None:
-        transport.abort()
+    mailbox.end()

@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ from engine.index.export import FORMATS, write
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.pictures import picture_file
 from engine.runs.series import split_key
+from engine.server.descriptors import raise_limit
 from engine.server.event_stream import EventStream, Streams
+from engine.server.gate import BROWSER
 from engine.server.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
-MOST_POINTS, MOST_ROWS = 20_000, 300
+MOST_POINTS, MOST_ROWS, MOST_EVENTS = 20_000, 300, 2_000
 MOST_BYTES = 16 * 2**20  # of a picture
 FARTHEST = 2**62  # a step; the index counts in 64 bits
 
@@ -46,6 +48,7 @@ streams = Streams()
 @asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Owner and supervisor start before the first page; streams end before the server waits for them."""
+    raise_limit()
     await asyncio.to_thread(service)
     gc.collect()
     gc.freeze()  # modules and tables live as long as the server: looking through them again would hold up pages by a tenth of a second
@@ -60,8 +63,11 @@ class BadRequest(ValueError):
     """What a browser asked for cannot be answered; the message is one sentence."""
 
 
-def routes(find_service: Callable[[], Service] = service) -> list[Route]:
-    """The routes for `st.App`; `find_service` finds the service (another one in tests)."""
+def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> list[Route]:
+    """The routes for `st.App`, below the path `prefix`; `find_service` finds the service (another one in tests).
+
+    /healthz answers without the prefix too: whoever watches the server need not know it.
+    """
 
     async def live(request: Request) -> Response:
         runs = request.query_params.getlist("run")
@@ -69,7 +75,7 @@ def routes(find_service: Callable[[], Service] = service) -> list[Route]:
             raise BadRequest(f"/live received {len(runs)} runs; give one to {MOST_RUNS} as run=ID.")
         for run in runs:
             run_folder(find_service().data, run)
-        return EventStream(find_service().owner.subscribe, set(runs), streams)
+        return EventStream(find_service().owner.subscribe, set(runs), streams, browser_of(request.scope))
 
     def snapshot(request: Request) -> Response:
         return JSONResponse(take_snapshot(find_service(), request.query_params))
@@ -90,18 +96,25 @@ def routes(find_service: Callable[[], Service] = service) -> list[Route]:
             {"ok": True, "role": find_service().owner.role, "labs": find_service().labs()["state"], "streams": len(streams)}
         )
 
-    return [
-        Route("/live", _answered_async(live)),
-        Route("/snapshot", _answered(snapshot)),
-        Route("/image", _answered(image)),
-        Route("/export", _answered(export)),
-        Route("/plotly.js", plotly_js),
-        Route("/healthz", healthz),
+    at = "/" + prefix.strip("/") if prefix.strip("/") else ""
+    below = [
+        Route(f"{at}/live", _answered_async(live)),
+        Route(f"{at}/snapshot", _answered(snapshot)),
+        Route(f"{at}/image", _answered(image)),
+        Route(f"{at}/export", _answered(export)),
+        Route(f"{at}/plotly.js", plotly_js),
+        Route(f"{at}/healthz", healthz),
     ]
+    return [*below, *([Route("/healthz", healthz)] if at else [])]
+
+
+def browser_of(scope: Mapping[str, Any]) -> str | None:
+    """The id of the browser that asks, as the gate has written it into the request; None where no gate stands before the routes."""
+    return dict(scope["headers"]).get(BROWSER.encode(), b"").decode("latin-1") or None
 
 
 def take_snapshot(lab: Service, query: QueryParams) -> dict[str, Any]:
-    """What a chart draws first: series and vectors of one run, its events, its state.
+    """What a chart draws first: series and vectors of one run, its newest events and how many there are, its state.
 
     `upto` is read before the series: a delta at a later step may already be among them, one at an
     earlier step never needs to be drawn again.
@@ -121,7 +134,8 @@ def take_snapshot(lab: Service, query: QueryParams) -> dict[str, Any]:
         "run": run,
         "series": dict(zip(wanted, series, strict=True)),
         "vectors": {key: store.vectors(run, *split_key(key), lo=lo, hi=hi, rows=min(points, MOST_ROWS)) for key in vectors},
-        "events": store.events(run),
+        "events": store.events(run, newest=MOST_EVENTS),
+        "events_total": store.count_events(run),
         "state": {**store.state(run), "says": (folder.exit() or {}).get("says", "")},
         "upto": upto,
     }

@@ -33,8 +33,8 @@ PATIENCE = 60_000  # milliseconds; waits end as soon as what they wait for is th
 class Server:
     """The lab on a free port of this machine, over one data folder; can be stopped and started again."""
 
-    def __init__(self, data: Path, app: str = "app.py") -> None:
-        self.data, self.app = data, app
+    def __init__(self, data: Path, app: str = "app.py", prefix: str = "") -> None:
+        self.data, self.app, self.prefix = data, app, prefix
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -42,11 +42,12 @@ class Server:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.prefix}"
 
     def start(self) -> Server:
         self.data.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "streamlit", "run", self.app, "--server.port", str(self.port), "--server.headless", "true"]
+        command += ["--server.baseUrlPath", self.prefix] if self.prefix else []
         environment = {**os.environ, "FAULTLINE_DATA": str(self.data), "FAULTLINE_TOKEN": TOKEN, "OMP_NUM_THREADS": "1"}
         with open(self.data / "server.log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

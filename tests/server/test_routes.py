@@ -26,9 +26,10 @@ from starlette.applications import Starlette
 from engine.core import locks
 from engine.core.paths import ROOT
 from engine.runs.ending import ENDED
+from engine.runs.event import Event
 from engine.runs.folder import RunFolder, new_run
+from engine.runs.spool import Spool
 from engine.scheduler.local import Local
-from engine.server.event_stream import Pending
 from engine.server.routes import routes, streams
 from engine.server.service import Service
 
@@ -248,53 +249,20 @@ def test_a_server_with_open_streams_ends_promptly_even_if_one_does_not_read(tmp_
             os.kill(process.pid, signal.SIGKILL)
 
 
-# -- what waits for one browser --------------------------------------------------------------------
+def test_routes_stand_below_a_prefix_and_the_health_check_at_both_places(lab_service: Service) -> None:
+    assert {route.path for route in routes(lambda: lab_service, "/class/lab/")} == {
+        *(f"/class/lab/{name}" for name in ("live", "snapshot", "image", "export", "plotly.js", "healthz")),
+        "/healthz",
+    }
 
 
-def message(steps: list[int], **more: Any) -> dict[str, Any]:
-    points = {"a": {"steps": steps, "t": [0.0] * len(steps), "values": [float(s) for s in steps]}}
-    return {"run": "r", "points": points, "vectors": {}, "events": [], **more}
-
-
-def frames(pending: Pending) -> list[tuple[str, Any]]:
-    texts = [frame.decode().strip().split("\n") for frame in pending.drain()]
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in texts]
-
-
-def test_messages_of_one_run_are_merged_in_order() -> None:
-    pending = Pending()
-    pending.add(message([0, 1], state={"status": "running"}))
-    pending.add(message([2], events=[{"step": 2}]))
-    pending.add({"run": "other", "state": {"status": "queued"}})
-    first, second = frames(pending)
-    assert first[1]["points"]["a"]["steps"] == [0, 1, 2]
-    assert (first[1]["state"], first[1]["events"]) == ({"status": "running"}, [{"step": 2}])
-    assert second[1]["run"] == "other"
-    assert frames(pending) == []
-
-
-def test_a_new_attempt_takes_back_what_still_waits_from_the_old_one() -> None:
-    pending = Pending()
-    pending.add(message([0, 1, 2, 3], events=[{"step": 3}]))
-    pending.add(message([2, 3], reset=2))
-    (_, told), *rest = frames(pending)
-    assert not rest
-    assert told["points"]["a"]["steps"] == [0, 1, 2, 3]
-    assert told["reset"] == 2
-    assert told["events"] == []
-
-
-def test_a_browser_that_is_too_slow_is_told_to_start_afresh() -> None:
-    pending = Pending(most=10)
-    for n in range(20):
-        pending.add(message([n]))
-    (name, told), *rest = frames(pending)
-    assert (name, told, rest) == ("resync", {"runs": ["r"]}, [])
-    pending.add(message([20]))
-    assert frames(pending)[0][0] == "delta", "and then goes on"
-
-
-def test_names_of_non_finite_values_pass_through() -> None:
-    pending = Pending()
-    pending.add({"run": "r", "points": {"a": {"steps": [1], "t": [0.0], "values": ["NaN"]}}})
-    assert frames(pending)[0][1]["points"]["a"]["values"] == ["NaN"]
+def test_a_snapshot_holds_the_newest_events_and_says_how_many_there_are(lab_service: Service, port: int) -> None:
+    run = new_run(lab_service.data, "fake", {"knobs": {}})
+    run.write_exit("finished", code=0)
+    with contextlib.closing(Spool(run.path / "spool.1.bin", run.run)) as spool:
+        for step in range(3):
+            spool.log(step, events=[Event(step, "spike", message=str(n)) for n in range(700)])
+    until(lambda: lab_service.store.count_events(run.run) == 2100)
+    told = json.loads(get(port, f"/snapshot?run={run.run}")[2])
+    assert told["events_total"] == 2100
+    assert [(e["step"], int(e["says"])) for e in told["events"]] == [(step, n) for step in range(3) for n in range(700)][100:]

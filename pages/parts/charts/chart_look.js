@@ -1,16 +1,30 @@
 // What every chart of the page shares: the library it is drawn with, a moment's patience, and the colours of the page's theme.
 
+// The lab's own addresses stand beside the pages, below the path prefix that the server was given.  Where a proxy adds one and
+// takes it away again, the server knows of none, and the address of the page shows it.
+const below = ({ prefix }) => (globalThis.faultlinePrefix = prefix.replace(/^\/+|\/+$/g, ""));
 const address = (path, query) => {
-  const url = new URL(`./${path}`, location.origin + location.pathname);
+  const prefix = globalThis.faultlinePrefix;
+  const at = prefix ? `${location.pathname}/`.indexOf(`/${prefix}/`) : -1;
+  const folder = at < 0 ? location.pathname : `${location.pathname.slice(0, at)}/${prefix}/`;
+  const url = new URL(`./${path}`, location.origin + folder);
   for (const [name, value] of query) url.searchParams.append(name, value);
   return url;
 };
 
+const AGAIN = 2000; // milliseconds until a question that got no answer is asked again
+
+// the library; one that did not come is fetched anew by who asks later
 const plotly = () => (globalThis.faultlinePlotly ??= new Promise((done, fail) => {
   const script = document.createElement("script");
+  const failed = (why) => {
+    setTimeout(() => (globalThis.faultlinePlotly = undefined), AGAIN);
+    script.remove();
+    fail(new Error(`No chart can be drawn: the address ${new URL(script.src).pathname} ${why}; the page asks again by itself.`));
+  };
   script.src = address("plotly.js", []);
-  script.onload = () => done(globalThis.Plotly);
-  script.onerror = () => fail(new Error("the charts' library could not be loaded from /plotly.js"));
+  script.onload = () => (globalThis.Plotly ? done(globalThis.Plotly) : failed("did not answer with the charts' library"));
+  script.onerror = () => failed("cannot be reached");
   document.head.append(script);
 }));
 

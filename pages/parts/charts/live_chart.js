@@ -51,6 +51,7 @@ class LiveChart {
   }
 
   update({ data, setStateValue }) {
+    below(data);
     const before = this.spec;
     this.spec = data;
     this.report = setStateValue;
@@ -90,13 +91,22 @@ class LiveChart {
   // an empty chart is not drawn before its runs have anything to show: that would only hold up those that have
   showPlaceholder() {
     this.node.style.minHeight = `${this.spec.figure.layout.height ?? 300}px`; // nothing moves when the chart comes
-    this.waits.textContent = hub.emptyText(this.spec);
+    this.notes();
+  }
+
+  // what stands below the chart, or in its place while there is none
+  notes() {
+    const trouble = hub.troubleOf(this.spec);
+    this.waits.textContent = trouble || hub.emptyText(this.spec);
+    this.note.textContent = this.drawn ? [this.missing, trouble].filter(Boolean).join(" · ") : "";
   }
 
   async draw() {
     this.waiting = null;
-    const Plotly = await plotly().catch((error) => void (this.note.textContent = `No chart: ${error.message}.`));
-    if (!Plotly || !this.box.clientWidth || !this.box.isConnected) return;
+    const Plotly = await plotly().catch((error) => void hub.trouble("library", error.message));
+    if (!Plotly) return void setTimeout(() => this.box.isConnected && this.stale(true), AGAIN);
+    hub.trouble("library", "");
+    if (!this.box.clientWidth || !this.box.isConnected) return;
     if (this.node._dragging) return this.stale(); // never under a hand that is zooming
     if (this.drawing) return void (this.again = true); // never into a drawing that is not done
     const began = (this.drawnAt = performance.now());
@@ -118,7 +128,8 @@ class LiveChart {
       if (this.again) this.stale(true);
       this.again = false;
     }
-    this.note.textContent = note;
+    this.missing = note;
+    this.notes();
     await frame();
     if (first) return; // the first drawing is no measure of what a refresh takes
     await frame(); // the second one comes after the first was painted

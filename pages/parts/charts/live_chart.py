@@ -13,10 +13,11 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from pages.parts.charts.prefix import prefix
 from pages.parts.plain import figure_data
 
 HERE = Path(__file__).parent
-SCRIPTS = ("chart_look.js", "live_points.js", "live_hub.js", "live_fill.js", "live_chart.js")
+SCRIPTS = ("chart_look.js", "live_ask.js", "live_stream.js", "live_points.js", "live_hub.js", "live_fill.js", "live_chart.js")
 
 _mount = st.components.v2.component(
     "live_chart",
@@ -24,7 +25,11 @@ _mount = st.components.v2.component(
     css=(HERE / "live_chart.css").read_text("utf-8"),
     isolate_styles=False,
 )
-_preload = st.components.v2.component("preload_charts", js=(HERE / "preload.js").read_text("utf-8"), isolate_styles=False)
+_preload = st.components.v2.component(
+    "preload_charts",
+    js="\n".join((HERE / name).read_text("utf-8") for name in ("chart_look.js", "preload.js")),
+    isolate_styles=False,
+)
 
 
 def live_chart(
@@ -59,10 +64,11 @@ def live_chart(
         "redraw": redraw,
         "range": list(range) if range else None,
         "theme": theme,
+        "prefix": prefix(),
     }
     _mount(key=key, data=data, on_range_change=heard)
 
 
 def preload() -> None:
     """Let the browser fetch the charts' library while a person still reads the gallery."""
-    _preload(key="preload_charts")
+    _preload(key="preload_charts", data={"prefix": prefix()})

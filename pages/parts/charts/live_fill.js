@@ -222,7 +222,10 @@ function fill(traces, { logarithmic, smoothing }) {
     else if (kind === "events") lane(trace);
     else if (kind === "spike") spikes(trace, lines);
   }
+  const lanes = drawn.filter((trace) => trace.meta?.kind === "events").map((trace) => hub.runs.get(trace.meta.run));
+  const left = lanes.reduce((many, mine) => many + (mine ? mine.eventsTotal - mine.events.length : 0), 0);
   const says = [
+    left > 0 ? `the newest events; ${left} earlier ones are left out` : "",
     nonfiniteCount ? `${nonfiniteCount} non-finite value${nonfiniteCount > 1 ? "s" : ""}, marked at the edge` : "",
     low ? `${low} point${low > 1 ? "s" : ""} at or below 0, marked at the floor` : "",
   ].filter(Boolean);

@@ -4,8 +4,8 @@
 
 const POINTS = 1000; // per series and snapshot; a series that has doubled is fetched again, thinned by the server
 const SOON = 400; // milliseconds that the first snapshot of a living run waits for its stream, after which it belongs
-const AGAIN = 2000; // milliseconds until a question that got no answer is asked again
 const ROWS = 240; // per vector series
+const EVENTS = 2000; // the newest of a run, as in a snapshot
 const VECTORS = new Set(["stack", "busiest"]); // kinds of traces that are filled from a vector series
 const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "lost", "unreadable"]);
 
@@ -16,11 +16,11 @@ class Hub {
   range = null; // [low, high] in units of the x axis, null for everything
   resets = 0; // how often a person asked to see everything
   time = false; // x is seconds since the start of the run instead of steps
-  source = null;
-  streamed = "";
+  stream = new LiveStream(this);
+  troubles = new Map(); // what does not answer ("library", "stream", a run) -> a sentence
 
   constructor() {
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.disconnect() : this.resync()));
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.stream.close() : this.resync()));
   }
 
   join(chart) {
@@ -60,7 +60,7 @@ class Hub {
     if (!this.charts.size) this.range = null;
     for (const [run, keys] of wanted) {
       const known = this.runs.get(run);
-      if (!known) this.runs.set(run, { whole: emptyPoints(), zoom: null, events: [], state: {}, start: Infinity, turn: 0, keys });
+      if (!known) this.runs.set(run, { whole: emptyPoints(), zoom: null, events: [], eventsTotal: 0, state: {}, start: Infinity, turn: 0, failures: 0, keys });
       const missing = known?.turn && [...keys.series, ...keys.vectors].some((k) => !known.keys.series.has(k) && !known.keys.vectors.has(k));
       if (known) known.keys = keys;
       const revived = known && ENDED.has(known.state.status) && this.lives(run); // resumed
@@ -85,10 +85,17 @@ class Hub {
     if (this.runs.get(run) !== mine || mine.turn !== turn) return;
     const late = mine.late;
     mine.late = null;
-    if (!whole) return void setTimeout(() => this.runs.get(run) === mine && this.fetch(run).then(() => this.listen()), AGAIN);
+    if (whole.trouble) {
+      mine.failures += 1;
+      if (mine.failures > 1) this.trouble(run, whole.trouble); // the first may be that of a run that is only just there
+      return void setTimeout(() => this.runs.get(run) === mine && mine.turn === turn && this.fetch(run).then(() => this.listen()), AGAIN);
+    }
+    mine.failures = 0;
+    this.trouble(run, "");
     mine.whole = whole.points;
-    mine.zoom = zoom ? { ...zoom.points, upto: span[1] } : null;
-    mine.events = whole.events ?? [];
+    mine.zoom = zoom?.points ? { ...zoom.points, upto: span[1] } : null;
+    mine.events = whole.events;
+    mine.eventsTotal = whole.eventsTotal;
     mine.state = { ...mine.state, ...whole.state };
     for (const message of late) this.add(mine, message);
     for (const s of mine.whole.series.values()) mine.start = Math.min(mine.start, s.t[0] ?? Infinity, s.nonfinite[0]?.[1] ?? Infinity);
@@ -101,16 +108,24 @@ class Hub {
     for (const key of keys.vectors) query.push(["vector", key]);
     if (span) query.push(["lo", span[0]], ["hi", span[1]]);
     try {
-      const answer = await fetch(address("snapshot", query));
-      if (!answer.ok) return null;
-      const got = await answer.json();
+      const got = await askJson(address("snapshot", query));
       const points = emptyPoints();
       for (const [key, s] of Object.entries(got.series)) points.series.set(key, seriesFrom(s));
       for (const [key, v] of Object.entries(got.vectors)) points.vectors.set(key, vectorFrom(v));
-      return { points, events: got.events, state: got.state };
-    } catch {
-      return null; // the server is away
+      return { points, events: got.events, eventsTotal: got.events_total, state: got.state };
+    } catch (error) {
+      return { trouble: error.message };
     }
+  }
+
+  // the runs that still grow, while somebody looks
+  growing() {
+    const goesOn = ([run, { state }]) => (state.status ? !ENDED.has(state.status) : this.lives(run));
+    return document.hidden ? [] : [...this.runs].filter(goesOn).map(([run]) => run);
+  }
+
+  listen() {
+    this.stream.follow(this.growing().sort());
   }
 
   resync() {
@@ -118,30 +133,16 @@ class Hub {
     this.listen();
   }
 
-  listen() {
-    const goesOn = ([run, { state }]) => (state.status ? !ENDED.has(state.status) : this.lives(run));
-    const living = [...this.runs].filter(goesOn).map(([run]) => run);
-    const streamed = document.hidden ? "" : living.sort().join(",");
-    if (streamed === this.streamed) return;
-    this.disconnect();
-    if (!streamed) return;
-    this.streamed = streamed;
-    this.source = new EventSource(address("live", living.map((run) => ["run", run])));
-    this.source.onopen = () => living.forEach((run) => this.fetch(run)); // nothing is missed between snapshot and stream
-    this.source.onerror = ({ target }) => {
-      // the browser itself tries again after a lost connection, but not after a refusal, such as one of a server that is just starting
-      if (target !== this.source || target.readyState !== EventSource.CLOSED) return;
-      this.disconnect();
-      setTimeout(() => this.listen(), AGAIN);
-    };
-    this.source.addEventListener("resync", (event) => JSON.parse(event.data).runs.forEach((run) => this.fetch(run)));
-    this.source.addEventListener("delta", (event) => this.grow(JSON.parse(event.data)));
+  // something does not answer, or does again: the charts that miss it say so in their place
+  trouble(what, sentence) {
+    if ((this.troubles.get(what) ?? "") === sentence) return;
+    this.troubles.set(what, sentence);
+    for (const chart of this.charts) chart.notes();
   }
 
-  disconnect() {
-    this.source?.close();
-    this.source = null;
-    this.streamed = "";
+  troubleOf({ runs, living }) {
+    const stream = living.length ? this.troubles.get("stream") : "";
+    return [...new Set([this.troubles.get("library"), ...runs.map((run) => this.troubles.get(run)), stream])].filter(Boolean).join(" ");
   }
 
   grow(message) {
@@ -173,7 +174,9 @@ class Hub {
     }
     const name = (e) => `${e.step} ${e.kind} ${e.rule} ${e.layer}`;
     const seen = new Set(mine.events.map(name));
-    mine.events.push(...(message.events ?? []).filter((e) => !seen.has(name(e))));
+    const more = (message.events ?? []).filter((e) => !seen.has(name(e)));
+    mine.eventsTotal += more.length;
+    mine.events = [...mine.events, ...more].slice(-EVENTS);
     if (message.state) mine.state = { ...mine.state, ...message.state };
   }
 

@@ -41,6 +41,7 @@ class Pictures {
   }
 
   update({ data }) {
+    below(data);
     this.spec = data;
     hub.join(this);
     this.draw();
@@ -69,12 +70,17 @@ class Pictures {
     this.slider.setAttribute("aria-valuetext", `step ${step}`);
     const says = new Set();
     for (const [one, pictures] of found) says.add(this.show(one, pictures, step));
-    this.note.textContent = [...says].filter(Boolean).join(" ");
+    this.about = [...says].filter(Boolean);
+    this.notes();
     for (const [run, { figure }] of this.figures) {
       if (this.spec.runs.includes(run)) continue;
       figure.remove();
       this.figures.delete(run);
     }
+  }
+
+  notes() {
+    this.note.textContent = [...(this.about ?? []), hub.troubleOf(this.spec)].filter(Boolean).join(" ");
   }
 
   // the newest picture of a run up to `step` -> what it says

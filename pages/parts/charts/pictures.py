@@ -9,12 +9,13 @@ import streamlit as st
 
 from engine.labs.chart import RunStyle
 from engine.server.service import service
+from pages.parts.charts.prefix import prefix
 from pages.parts.plain import plain
 from pages.parts.runs.header import DASHES
 from pages.parts.words import title
 
 HERE = Path(__file__).parent
-SCRIPTS = ("chart_look.js", "live_points.js", "live_hub.js", "pictures.js")
+SCRIPTS = ("chart_look.js", "live_ask.js", "live_stream.js", "live_points.js", "live_hub.js", "pictures.js")
 
 Shown = Mapping[str, Mapping[int, str]]  # name -> step -> what it says
 
@@ -51,4 +52,4 @@ def _strip(name: str, run_styles: Sequence[RunStyle], shown_of_run: Mapping[str,
         for run_style in run_styles
     ]
     data = {"name": name, "title": title(name), "shown": runs, "runs": [run_style.run for run_style in run_styles], "living": list(living)}
-    _mount(key=f"pictures_{name}", data=data)
+    _mount(key=f"pictures_{name}", data=data | {"prefix": prefix()})

@@ -16,14 +16,17 @@ class StillChart {
   }
 
   update({ data }) {
+    below(data);
     this.spec = data;
     this.node.setAttribute("aria-label", data.says);
     this.draw();
   }
 
   async draw() {
-    const Plotly = await plotly().catch((error) => void (this.note.textContent = `No chart: ${error.message}.`));
-    if (!Plotly || !this.spec || !this.box.clientWidth || !this.box.isConnected) return;
+    const Plotly = await plotly().catch((error) => void (this.note.textContent = error.message));
+    if (!Plotly) return void setTimeout(() => this.box.isConnected && this.draw(), AGAIN);
+    this.note.textContent = "";
+    if (!this.spec || !this.box.clientWidth || !this.box.isConnected) return;
     this.width = this.box.clientWidth;
     const { data, layout } = structuredClone(this.spec.figure);
     const modeBarButtons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];

@@ -13,6 +13,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from pages.parts.charts.prefix import prefix
 from pages.parts.plain import figure_data
 
 HERE = Path(__file__).parent
@@ -31,7 +32,7 @@ def still_chart(key: str, figure: go.Figure, message: str) -> None:
     """Mount the chart `key`; `message` is what a person hears who cannot see it."""
     for mark in odd_marks(figure):
         figure.add_annotation(mark)
-    _mount(key=key, data={"figure": figure_data(figure), "says": message})
+    _mount(key=key, data={"figure": figure_data(figure), "says": message, "prefix": prefix()})
 
 
 def odd_marks(figure: go.Figure) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,42 @@
+"""Back leads to the page before, at the first press."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Server
+
+pytestmark = pytest.mark.browser
+
+SEED, STEPS = "knobs=seed%3D5", "steps%3D77"
+
+
+def change(page: Page, label: str, value: str) -> None:
+    page.locator(".stApp[data-test-script-state='notRunning']").wait_for()
+    field = page.get_by_role("textbox", name=label)
+    field.fill(value)
+    field.press("Enter")
+
+
+def test_one_press_of_back_leaves_build_however_much_was_changed_there(lab: Server, visitor: Callable[..., Page]) -> None:
+    page = visitor(lab.address)
+    expect(page.get_by_role("heading", name="Break a training")).to_be_visible()
+    page.get_by_role("link", name="Build").first.click()
+    expect(page.get_by_text("The same as the preset")).to_be_visible(timeout=120_000)
+    entries = page.evaluate("() => history.length")
+    change(page, "seed: seed of initialisation", "5")
+    page.wait_for_url(f"**{SEED}*")
+    change(page, "steps: ", "77")
+    page.wait_for_url(f"**{STEPS}*")
+    assert page.evaluate("() => history.length") == entries
+    changed = page.url
+    page.get_by_role("link", name="Machine").first.click()
+    expect(page.get_by_role("heading", name="In the slots")).to_be_visible()
+    page.go_back(wait_until="commit")
+    expect(page.get_by_text("2 changed")).to_be_visible()
+    assert page.url == changed, "the link carries the changes"
+    page.go_back(wait_until="commit")
+    expect(page.get_by_role("heading", name="Break a training")).to_be_visible()
