@@ -15,6 +15,7 @@ from engine.server.service import Service
 from tests.pages.test_pages import opened, said, taken_in
 from tests.support.lab_pages import button, collapse
 from tests.support.made_runs import MadeRun, finished_run, finished_twins, readings
+from tests.support.minded import mind
 
 # -- runs --------------------------------------------------------------------------------------------
 
@@ -161,6 +162,7 @@ def test_a_refused_order_is_one_sentence(lab_service: Service) -> None:
     made = MadeRun(lab_service.data).declare().end("stopped")
     test = opened("run.py", run=made.run)
     made.folder.path.joinpath("exit.json").unlink()  # somebody else has resumed it meanwhile
+    mind(made.folder)
     button(test, "Resume").click()
     test.run()
     assert not test.exception
