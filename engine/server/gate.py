@@ -120,7 +120,8 @@ def _named(scope: Scope, browser: str) -> Scope:
     """
     taken = {BROWSER.encode(), *((b"origin",) if scope["type"] == "websocket" else ())}
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in taken]
-    return {**scope, "headers": [*headers, (BROWSER.encode(), browser.encode())] if browser else headers}
+    state = {**scope.get("state", {}), "browser": browser}  # for routes; a page sees the headers of its socket
+    return {**scope, "headers": [*headers, (BROWSER.encode(), browser.encode())] if browser else headers, "state": state}
 
 
 def _without_token(scope: Scope, query: str) -> str:
