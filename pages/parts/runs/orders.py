@@ -22,7 +22,7 @@ def order(give: Callable[[str], object], run: str) -> bool:
     try:
         give(run)
     except OSError as error:
-        st.toast(f"{run}: this was not done, for {why(error)}.", icon=":material/error:", duration="long")
+        st.toast(plain(f"{run}: this was not done, for {why(error)}."), icon=":material/error:", duration="long")
         return False
     except (Refused, KeyError) as error:
         message = error.args[0] if isinstance(error, KeyError) else str(error)
