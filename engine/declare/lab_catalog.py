@@ -105,8 +105,16 @@ def compute_in_child(file: Path, progress: Progress, root: Path = ROOT) -> None:
     """Write the document to `file` from a fresh interpreter."""
     command = [sys.executable, "-m", started.DESCRIBE, str(file.resolve())]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-    pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, cwd=root, env=environment, encoding="utf-8", errors="replace", **pipe) as child:
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as child:
         said: list[str] = []
         assert child.stdout is not None
         for line in child.stdout:
