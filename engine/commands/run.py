@@ -111,8 +111,9 @@ def wait(folder: RunFolder, owner: IndexOwner) -> None:
                 if reason := pass_of(supervisor):
                     progress.say(f"waits, for {reason}")
                     not_started(folder, reason)
-                    if end := supervisor.executor.untold.get(folder.run):
-                        raise Refusal(end[0], f"{folder.run} ended with code {end[0]}, which cannot be written, for {reason}.")
+                    code = supervisor.executor.end_of(folder)
+                    if code is not None:
+                        raise Refusal(code, f"{folder.run} ended with code {code}, which cannot be written, for {reason}.")
                 owner.step()
                 progress.show()
                 if not told:

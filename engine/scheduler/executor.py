@@ -34,6 +34,9 @@ class Executor(Protocol):
     def status(self, folder: RunFolder) -> str:
         """The run's status now; tells the end of a worker that died without a word of its own."""
 
+    def end_of(self, folder: RunFolder) -> int | None:
+        """The exit code of a worker whose end a full disk has not taken yet, where this process knows it."""
+
     def stop(self, folder: RunFolder, urgency: Urgency) -> None:
         """Ask by the STOP file (the worker writes a checkpoint), terminate by SIGTERM, or kill."""
 

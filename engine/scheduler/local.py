@@ -33,7 +33,7 @@ class Local:
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self.command = list(command or (sys.executable, "-m", started.WORKER))
         self._children: dict[str, tuple[int, RunLock]] = {}
-        self.untold: dict[str, tuple[int, RunLock]] = {}  # run -> exit code that a full disk did not take; its lock says "not lost"
+        self._untold: dict[str, tuple[int, RunLock]] = {}  # run -> exit code that a full disk did not take; its lock says "not lost"
         self._sent: dict[str, int] = {}  # the last signal sent to a worker, whoever started it
         self._lock = threading.Lock()
 
@@ -77,7 +77,7 @@ class Local:
             child = self._children.get(folder.run)
             if child:
                 self._collect_exit(folder, *child)
-            if folder.run in self.untold:
+            if folder.run in self._untold:
                 self._tell_end(folder)
         status = folder.status()
         if status == "lost" and folder.exit() is None:
@@ -87,6 +87,10 @@ class Local:
             folder.write_exit("lost", message=COPIED if process is not None and process.alive() else GONE)
             return folder.status()
         return status
+
+    def end_of(self, folder: RunFolder) -> int | None:
+        untold = self._untold.get(folder.run)
+        return untold[0] if untold else None
 
     def stop(self, folder: RunFolder, urgency: Urgency) -> None:
         if urgency == "ask":
@@ -120,10 +124,10 @@ class Local:
     def close(self) -> None:
         """Leave the living workers alone; they hold their own locks."""
         with self._lock:
-            for _, lock in (*self._children.values(), *self.untold.values()):
+            for _, lock in (*self._children.values(), *self._untold.values()):
                 lock.release()
             self._children.clear()
-            self.untold.clear()
+            self._untold.clear()
 
     def _collect_exit(self, folder: RunFolder, pid: int, lock: RunLock) -> None:
         try:
@@ -136,14 +140,14 @@ class Local:
         if wait is None:
             lock.release()
         else:
-            self.untold[folder.run] = (os.waitstatus_to_exitcode(wait), lock)
+            self._untold[folder.run] = (os.waitstatus_to_exitcode(wait), lock)
 
     def _tell_end(self, folder: RunFolder) -> None:
         """Once, or again and again while the disk takes nothing."""
-        code, lock = self.untold[folder.run]
+        code, lock = self._untold[folder.run]
         if folder.path.is_dir():
             tell_end(folder, code)
-        del self.untold[folder.run]
+        del self._untold[folder.run]
         lock.release()
 
 

@@ -6,14 +6,13 @@ next request: every cookie of the old one is worth nothing from then on.
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
 import re
 import secrets
 from pathlib import Path
 
-from engine.core.files import regular
+from engine.core.files import regular, replace
 from engine.core.paths import private_folder
 
 FORM = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
@@ -110,24 +109,25 @@ def _read(file: Path) -> str:
 
 def _write(file: Path, *, anew: bool) -> str:
     """A new token, whole or not at all; FileExistsError where there is one and `anew` is False."""
-    token = secrets.token_urlsafe(32)
-    beside = private_folder(file.parent) / f".token.{os.getpid()}.{secrets.token_hex(3)}"
-    opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        os.write(opened, f"{token}\n".encode())
-        os.close(opened)
+    token, folder = secrets.token_urlsafe(32), private_folder(file.parent)
+
+    def fill(beside: Path) -> None:
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as opened:
+            opened.write(f"{token}\n".encode())
+
+    if not anew:
+        beside = folder / f".token.{os.getpid()}.{secrets.token_hex(3)}"
         try:
-            if not anew:
-                os.link(beside, file)  # refuses where there is one
+            fill(beside)
+            os.link(beside, file)  # refuses where there is one
+            return token
         except FileExistsError:
             raise
-        except OSError:  # a file system without hard links
-            anew = True
-        if anew:
-            os.replace(beside, file)
-    finally:
-        with contextlib.suppress(OSError):
+        except OSError:  # a file system without hard links, or one that takes nothing, which the next line tells
+            pass
+        finally:
             beside.unlink(missing_ok=True)
+    replace(file, fill)
     return token
 
 

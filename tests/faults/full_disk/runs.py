@@ -121,6 +121,20 @@ def test_a_worker_killed_on_a_full_disk_is_killed(disk: Disk, supervisor: Superv
     assert "killed by signal SIGKILL" in (run.exit() or {})["says"]
 
 
+def test_a_command_that_cannot_write_the_end_of_its_run_says_how_it_ended(disk: Disk, engine: Engine) -> None:
+    def fill() -> None:
+        until(lambda: any(folder.state().get("step") for folder in all_runs(disk.path)))
+        (all_runs(disk.path)[0].path / "exit.room").unlink()
+        disk.fill()
+
+    filling = threading.Thread(target=fill)
+    filling.start()
+    code, document, told = engine("run", "toy", "steps=300", "pace=0.002", "behave=mute", "code=3")
+    filling.join()
+    assert (code, document) == (3, "")
+    assert f"{all_runs(disk.path)[0].run} ended with code 3, which cannot be written, for the disk is full." in told
+
+
 @pytest.mark.parametrize("how", ["plain process", "fork"])
 def test_an_end_for_which_no_room_was_kept_is_told_when_there_is_room(disk: Disk, how: str) -> None:
     command = [sys.executable, str(FAKE / "fork_server.py")]
