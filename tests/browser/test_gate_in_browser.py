@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.browser.charts_on_page import chart
@@ -42,6 +43,9 @@ def test_a_person_without_the_link_is_asked_for_the_token_once(lab: Server, stra
     made = finished_run(lab.data, steps=20)
     page = stranger.new_page()
     page.goto(f"{lab.address}/run?run={made.run}&axis=linear")
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        assert [one["id"] for one in Axe().run(page).response["violations"]] == []
     page.get_by_label("Token").fill("something else")
     page.get_by_role("button", name="Open the lab").click()
     expect(page.get_by_text("That is not the token of this lab.")).to_be_visible()

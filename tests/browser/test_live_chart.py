@@ -67,7 +67,7 @@ def growing(made: MadeRun, *, every: float = 0.05):
 
 def test_a_browser_that_tells_late_what_is_in_view_still_shows_every_chart(lab: Server, visitor: Callable[..., Page]) -> None:
     """A busy browser tells several changes of what is in view at once: the newest counts, and it is the last."""
-    page = visitor("about:blank")
+    page = visitor(f"{lab.address}/healthz")
     page.add_init_script(BEHIND_TIME)
     page.set_viewport_size({"width": 1280, "height": 4000})
     page.goto(f"{lab.address}/run?run={non_finite_run(lab.data).run}")
