@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.benchmarks.benchmark import benchmarks
 from tests.benchmarks.measures.streams import FEW, MANY, least, over_bare, waves
 
 TRIES, STEPS = 3, 20  # a busy machine delays the answer and does not change it
@@ -21,3 +22,9 @@ def test_waves_of_clients_are_forgotten() -> None:
     first, second = waves()
     assert second["memory"] <= 1.05 * first["memory"]
     assert second["descriptors"] == first["descriptors"]
+
+
+def test_the_register_knows_every_benchmark() -> None:
+    known, broken = benchmarks().load()
+    assert "streams" in known
+    assert not broken
