@@ -19,10 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.core.catalog import Catalog
 from engine.core.suggest import nearest
 from tests.benchmarks import table
-from tests.benchmarks.benchmark import Benchmark, load
+from tests.benchmarks.benchmark import benchmarks, load
 from tests.benchmarks.machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,7 +32,7 @@ Measured = dict[str, dict[str, Any]]  # by name
 
 def main(given: Sequence[str]) -> int:
     """0 when everything was measured, whether or not its budget was met; 3 when a benchmark failed; 130 when stopped."""
-    known, broken = Catalog("tests.benchmarks.measures", Benchmark).load()
+    known, broken = benchmarks().load()
     order = sorted(known, key=lambda name: (known[name].order, name))
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure every budget.", epilog=", ".join(order))
     parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks; none means all but those on request")

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from engine.core.catalog import Catalog
+from engine.core.paths import ROOT
+
 Say = Callable[[str], None]
 
 
@@ -95,3 +98,10 @@ def median(values: Sequence[float]) -> float:
     ordered = sorted(values)
     half = len(ordered) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def benchmarks() -> Catalog[Benchmark]:
+    """The register: every benchmark by the name of its file."""
+    catalog = Catalog("measures", Benchmark, ROOT / "tests")
+    catalog.root = ROOT
+    return catalog

@@ -7,8 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from engine.core.catalog import Catalog
-from tests.benchmarks.benchmark import Benchmark, load
+from tests.benchmarks.benchmark import benchmarks, load
 
 
 def say(sentence: str) -> None:
@@ -17,7 +16,7 @@ def say(sentence: str) -> None:
 
 
 def main(name: str, out: Path, *, quick: bool) -> None:
-    kind = Catalog("tests.benchmarks.measures", Benchmark)[name]
+    kind = benchmarks()[name]
     benchmark = kind(say, quick=quick)
     before, began = load(), time.monotonic()
     figures = benchmark.measure()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.benchmarks.benchmark import benchmarks
 from tests.benchmarks.measures.streams import FEW, MANY, least, over_bare, waves
 
 TRIES, STEPS = 3, 20  # a busy machine delays the answer and does not change it
@@ -18,7 +17,6 @@ def test_three_times_as_many_streams_cost_three_times_as_much_and_at_most_twice_
     raise AssertionError(f"CPU seconds with one, {FEW} and {MANY} streams, and of {MANY} bare ones: {cpu}")
 
 
-@pytest.mark.slow
 def test_waves_of_clients_are_forgotten() -> None:
     """1,500 clients in waves of 300, twice: memory and descriptors as after the first time, and the server still answers."""
     first, second = waves()
@@ -26,6 +24,7 @@ def test_waves_of_clients_are_forgotten() -> None:
     assert second["descriptors"] == first["descriptors"]
 
 
-def test_a_wave_of_clients_leaves_no_descriptor_behind() -> None:
-    first, second = waves(1, wave=100)
-    assert second["descriptors"] == first["descriptors"]
+def test_the_register_knows_every_benchmark() -> None:
+    known, broken = benchmarks().load()
+    assert "streams" in known
+    assert not broken

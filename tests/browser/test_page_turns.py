@@ -49,9 +49,9 @@ def test_a_timer_of_the_page_that_was_left_does_not_blank_the_new_one(lab: Serve
             late += 1
         assert late > 1, "nothing was sent late: this proved nothing"
         field = page.get_by_role("textbox", name="lr: peak learning rate")
-        expect(field).to_be_visible()
+        expect(field).to_be_visible(timeout=PATIENCE)
         seen = len(timers)
         while len(timers) == seen:  # a timer of the new page: by then the late ones have been answered
             page.wait_for_timeout(100)
-        expect(field).to_be_visible()
+        expect(field).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_role("button", name="Launch", exact=True)).to_be_enabled()
