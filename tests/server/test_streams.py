@@ -12,6 +12,7 @@ import pytest
 from engine.server.channels import Mailbox, Pending
 from engine.server.event_stream import EventStream, Streams
 from engine.server.routes import browser_of
+from tests.support import own_loop
 
 PATIENCE = 30.0
 
@@ -78,7 +79,7 @@ def test_a_browser_that_is_too_slow_is_told_once_to_start_afresh_and_then_goes_o
         mailbox.put("a", frame.frame())
         assert [name for name, _ in read(mailbox.take())] == ["delta"]
 
-    asyncio.run(slow())
+    own_loop.run(slow())
 
 
 def test_a_frame_alone_is_never_too_large() -> None:
@@ -87,7 +88,7 @@ def test_a_frame_alone_is_never_too_large() -> None:
         mailbox.put("r", b"x" * 100)
         assert mailbox.take() == b"x" * 100
 
-    asyncio.run(one())
+    own_loop.run(one())
 
 
 # -- many browsers ---------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ async def until(true: Callable[[], Any]) -> None:
 
 
 def run(scene: Callable[[Index, Streams], Awaitable[None]], streams: Streams | None = None) -> None:
-    asyncio.run(scene(Index(), Streams() if streams is None else streams))  # type: ignore[arg-type]
+    own_loop.run(scene(Index(), Streams() if streams is None else streams))  # type: ignore[arg-type]
 
 
 def test_all_browsers_of_a_run_share_one_subscription_and_the_same_bytes() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 from engine.server.access_token import Token, signed
 from engine.server.admission import Rules
 from engine.server.gate import BROWSER, Gate
+from tests.support import own_loop
 from tests.support.entering import TOKEN
 
 SETTINGS = {
@@ -68,7 +68,7 @@ class Ask(NamedTuple):
             **{"type": self.kind, "method": self.method, "path": path, "raw_path": path.encode(), "query_string": query.encode()},
             **{"headers": headers, "server": self.server, "scheme": self.scheme, "extensions": {"websocket.http.response": {}}},
         }
-        return asyncio.run(_gone_through(scope, Gate(inside, Rules.of(option(self.way)), Fixed(Path()), OURS)))
+        return own_loop.run(_gone_through(scope, Gate(inside, Rules.of(option(self.way)), Fixed(Path()), OURS)))
 
 
 class Fixed(Token):
