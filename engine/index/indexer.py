@@ -113,6 +113,7 @@ class Indexer:
         self._followers |= self._ended.take_changed(seen.present)
         awake = sorted(indexed & seen.awake if self.lazy else seen.awake)
         self._follow([RunFolder(self.runs / run) for run in awake if run not in self._followers and run not in self._ended])
+        self.progress()  # from here on it knows how much there is to do
 
     def _follow(self, folders: list[RunFolder]) -> None:
         ids = self.directory.runs

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks import table
 from tests.benchmarks.benchmark import best
+from tests.benchmarks.measures.first_indexing import folder_of, start
 from tests.benchmarks.measures.log_call import cost
 from tests.benchmarks.measures.series import Index
 
@@ -38,6 +39,14 @@ def test_one_curve_hardly_costs_more_out_of_ten_times_as_many_points(tmp_path: P
         while not taken or (len(taken) < TRIES and min(b / a for a, b in taken) > 4):
             taken.append((one_curve(small), one_curve(large)))
     assert min(b / a for a, b in taken) <= 4, f"CPU milliseconds at 0.1 and at 1 million points: {taken}"
+
+
+def test_five_times_as_many_runs_are_indexed_in_at_most_six_times_the_time(tmp_path: Path) -> None:
+    taken: list[tuple[float, float]] = []
+    while not taken or (len(taken) < TRIES and min(b / a for a, b in taken) > 6):
+        few, many = (folder_of(tmp_path / f"{len(taken)}-{count}", count, steps=5) for count in (30, 150))
+        taken.append((start(few), start(many)))
+    assert min(b / a for a, b in taken) <= 6, f"CPU-seconds for 30 and for 150 runs: {taken}"
 
 
 def test_the_table_in_the_readme_is_the_one_of_the_stored_figures(tmp_path: Path) -> None:
