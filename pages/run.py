@@ -40,13 +40,15 @@ if not asked:
     jobs()
     st.stop()
 
-folders, missing = [], []
+found, declared, missing = {}, [], []
 for run in asked[:MOST_RUNS]:
     try:
-        folders.append(run_folder(service().data, run))
+        found[run] = run_folder(service().data, run)
+        declared.append(found[run].spec() or {})
     except KeyError:
         missing.append(run)
-if not folders:
+declared = [spec for spec in declared if spec]  # the others were deleted between two looks
+if not declared:
     st.title("No such run")
 if missing:
     st.error(
@@ -55,15 +57,15 @@ if missing:
     )
 if len(asked) > MOST_RUNS:
     st.warning(f"The page shows the first {MOST_RUNS} of the {len(asked)} runs in its address.", icon=":material/info:")
-if not folders:
+if not declared:
     st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
     jobs()
     st.stop()
 
 # -- what is on the page -----------------------------------------------------------------------------
 
-specs = ordered([folder.spec() or {} for folder in folders])
-folders = [run_folder(service().data, spec["run"]) for spec in specs]
+specs = ordered(declared)
+folders = [found[spec["run"]] for spec in specs]
 known = service().labs()
 lab = next((lab for lab in known["labs"] if lab["lab"] == specs[0]["lab"]), None)
 theme = st.context.theme.type or "light"

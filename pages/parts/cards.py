@@ -94,7 +94,7 @@ def skeletons() -> None:
         said = answer["says"] or "reading the labs"
         st.progress(
             min(0.95, answer["seconds"] / 20),
-            text=f"Reading the labs for the first time: {plain(said)} ({answer['seconds']:.0f} s; a minute at most)",
+            text=f"Reading the labs for the first time: {plain(said)} ({answer['seconds']:.0f} s; usually under a minute)",
         )
 
     waiting()

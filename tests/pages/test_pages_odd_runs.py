@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.runs.folder import RunFolder
 from engine.server.service import Service
 from tests.pages.test_pages import lab_service, opened
 from tests.support.made_runs import MadeRun, finished_run
@@ -35,3 +36,12 @@ def test_a_spoilt_run_is_shown_with_the_reason(lab_service: Service, how: str) -
     assert sentence in said
     assert not opened("run.py", run=f"{made.run},{whole.run}").exception
     assert not opened("runs.py").exception
+
+
+def test_a_run_that_is_deleted_while_its_page_is_made_is_left_out(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, whole = finished_run(lab_service.data, steps=20), finished_run(lab_service.data, steps=20)
+    lab_service.owner.catch_up()
+    real = RunFolder.spec
+    monkeypatch.setattr(RunFolder, "spec", lambda folder: None if folder.run == gone.run else real(folder))
+    assert not opened("run.py", run=f"{gone.run},{whole.run}").exception
+    assert opened("run.py", run=gone.run).title[0].value == "No such run"
