@@ -108,7 +108,7 @@ def same_origin(origin: str, host: re.Match[str]) -> bool:
         port = parts.port
     except ValueError:
         return False
-    if parts.scheme not in PORTS or f"{parts.scheme}://{parts.netloc}" != origin.lower() or "@" in parts.netloc:
+    if parts.scheme not in PORTS or f"{parts.scheme}://{parts.netloc}" != origin.lower() or parts.username is not None:
         return False
     usual = PORTS[parts.scheme]
     return (parts.hostname or "", port or usual) == (host[1].strip("[]"), int(host[2] or usual))

@@ -168,7 +168,7 @@ def test_show_is_the_document_of_the_design(owner: IndexOwner, run: RunFolder) -
     assert [(e["step"], e["kind"], e["value"]) for e in shown["events"]] == [(5, "checkpoint", None), (21, "spike", "Infinity")]
     assert set(shown["events"][0]) == {"step", "kind", "rule", "layer", "value", "threshold", "says"}
     assert shown["provenance"]["commit"] == "0123abc"
-    assert set(shown["provenance"]) == {"commit", "dirty", "python", "packages", "device", "kernels", "data"}
+    assert set(shown["provenance"]) == {"commit", "dirty", "python", "packages", "device", "kernels", "data", "environment"}
     assert (shown["parent"], shown["twin"]) == (None, None)
 
 
