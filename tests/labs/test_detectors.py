@@ -52,7 +52,7 @@ def test_cutting_the_future_changes_nothing(name: str) -> None:
     readings, expected = DETECTORS[name].example()
     whole = fired(DETECTORS[name](), readings)
     for cut in {*expected, *(step + 1 for step in expected), len(readings) // 2}:
-        assert fired(DETECTORS[name](), readings[:cut]) == [event for event in whole if event.step < cut]
+        assert repr(fired(DETECTORS[name](), readings[:cut])) == repr([event for event in whole if event.step < cut])
 
 
 @EACH
@@ -64,7 +64,7 @@ def test_a_detector_goes_on_from_its_saved_state(name: str) -> None:
         before = fired(first, readings[:cut])
         second.load(first.state())
         fired(first, readings[cut:])  # the state was a copy
-        assert before + fired(second, readings[cut:], cut) == whole
+        assert repr(before + fired(second, readings[cut:], cut)) == repr(whole), "as text, in which NaN equals NaN"
 
 
 @EACH
