@@ -25,7 +25,7 @@ from engine.index.ids import Directory
 from engine.index.repair import repaired
 from engine.index.transaction import rows_of
 from engine.runs.folder import RunFolder, all_runs
-from engine.runs.series import series_key, split_key
+from engine.runs.series import Series, series_key
 
 EVENT = ("step", "kind", "rule", "layer", "value", "threshold", "says")
 PROVENANCE = ("commit", "dirty", "python", "packages", "environment", "device", "kernels", "data")
@@ -220,13 +220,16 @@ class Store:
             raise KeyError(f"Run {run} has no declaration that can be read (spec.json).")
         return number
 
+    def split(self, key: str) -> Series:
+        """The series of a key; of one that no run has measured as its text says."""
+        return self._directory.split(key)
+
     def _chosen(self, run: str, names: Iterable[str]) -> list[int]:
         present = self.names(run)
         out: list[int] = []
         for asked in names:
-            name, layer = split_key(asked)
-            family = [s for s in present if not layer and s["name"].startswith(f"{name}/")]
-            exact = [s for s in present if s["name"] == name and (not layer or s["layer"] == layer)]
+            family = [s for s in present if s["name"].startswith(f"{asked}/")]
+            exact = [s for s in present if asked in (s["name"], s["key"])]
             if not (family or exact):
                 raise KeyError(nearest(f"metric of {run}", asked, {s["key"] for s in present} | {s["name"] for s in present}))
             for s in family + exact:

@@ -31,7 +31,6 @@ from engine.core.files import regular
 from engine.index.export import FORMATS, write
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.pictures import picture_file
-from engine.runs.series import split_key
 from engine.server.descriptors import raise_limit
 from engine.server.event_stream import EventStream, Streams
 from engine.server.gate import BROWSER
@@ -129,11 +128,11 @@ def take_snapshot(lab: Service, query: QueryParams) -> dict[str, Any]:
         raise BadRequest(f"/snapshot received {len(wanted) + len(vectors)} series; give at most {MOST_SERIES}.")
     store, run = lab.store, folder.run
     upto = store.upto(run)
-    series = store.many([(run, *split_key(key)) for key in wanted], lo=lo, hi=hi, points=points)
+    series = store.many([(run, *store.split(key)) for key in wanted], lo=lo, hi=hi, points=points)
     return {
         "run": run,
         "series": dict(zip(wanted, series, strict=True)),
-        "vectors": {key: store.vectors(run, *split_key(key), lo=lo, hi=hi, rows=min(points, MOST_ROWS)) for key in vectors},
+        "vectors": {key: store.vectors(run, *store.split(key), lo=lo, hi=hi, rows=min(points, MOST_ROWS)) for key in vectors},
         "events": store.events(run, newest=MOST_EVENTS),
         "events_total": store.count_events(run),
         "state": {**store.state(run), "says": (folder.exit() or {}).get("says", "")},

@@ -257,3 +257,22 @@ def test_a_wrong_name_is_answered_with_the_nearest_one(owner: IndexOwner, run: R
         owner.store.show("20250101-000000-moe-0000")
     with pytest.raises(KeyError, match="No run"):
         owner.store.series("../../etc", "loss/train")
+
+
+def test_an_old_metric_with_the_separator_in_its_name_is_found(owner: IndexOwner, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = begin(owner.data)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("engine.runs.spool.check_name", lambda name: None)  # as a Faultline did that did not refuse it yet
+        spool_of(folder).log(3, {("at@home", ""): 1.5, ("at", "home"): 2.5})
+    owner.catch_up()
+    store = owner.store
+    assert store.split("at@home") == ("at", "home"), "NAME@LAYER stands"
+    lonely = begin(owner.data)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("engine.runs.spool.check_name", lambda name: None)
+        spool_of(lonely).log(3, {("lonely@home", ""): 7.0})
+    owner.catch_up()
+    assert store.split("lonely@home") == ("lonely@home", "")
+    assert store.series(lonely.run, *store.split("lonely@home"))["values"] == [7.0]
+    assert store.frame(lonely.run, ["lonely@home"])["value"].to_list() == [7.0]
+    assert store.split("never@measured") == ("never", "measured")
