@@ -25,6 +25,7 @@ from engine.core.suggest import nearest
 from engine.declare.resolve import KnobError, resolve
 from engine.labs.panel import Frames
 from engine.labs.panel_frames import Answer, decoded
+from engine.runs.ending import signal_name
 from engine.scheduler.executor import Executor
 from engine.scheduler.forking import ForkingExecutor
 
@@ -136,5 +137,5 @@ def _ended(name: str, code: int, seconds: float, trace: str = "") -> Answer:
     """The child left without an answer."""
     if code == -signal.SIGALRM:
         return {"says": f"The panel `{name}` was stopped: it had not finished after {seconds:.0f} s. Choose smaller settings."}
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
+    how = f"signal {signal_name(-code)}" if code < 0 else f"code {code}"
     return {"says": f"The panel `{name}` ended with {how} and no answer; fork_server.log in the data folder may say more.", "trace": trace}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +45,8 @@ class Odd(Panel):
         if self.how == "break": return {"frame": {"x": [1, 2], "y": [1]}}
         if self.how == "refuse": raise ValueError("There is no teacher yet;\\n train it first.")
         if self.how == "leave": import os; os._exit(9)
+        if self.how == "die": import os; os.kill(os.getpid(), 9)
+        if self.how == "slow": import time; time.sleep(1.5)
         if self.how == "cuda":
             import os, sys
             touched = "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized()
@@ -193,11 +199,12 @@ def test_a_plain_process_answers_where_there_is_no_fork_server(monkeypatch: pyte
 
 
 def test_every_way_to_fail_is_one_sentence(monkeypatch: pytest.MonkeyPatch, code: Path) -> None:
-    answers = {how: plain(monkeypatch, code, how) for how in ("break", "refuse", "leave")}
+    answers = {how: plain(monkeypatch, code, how) for how in ("break", "refuse", "leave", "die")}
     assert answers["break"]["says"].startswith("The panel `odd` broke: TypeError: the columns of frame 'frame' have unequal lengths")
     assert "Traceback" in answers["break"]["trace"]
     assert answers["refuse"] == {"says": "There is no teacher yet; train it first.", "trace": ""}
     assert "ended with code 9" in answers["leave"]["says"]
+    assert "ended with signal SIGKILL" in answers["die"]["says"]
 
 
 @pytest.mark.parametrize("how", ["hang", "deaf"])
@@ -235,7 +242,22 @@ def test_a_fork_that_hangs_is_killed_and_the_fork_server_goes_on(monkeypatch: py
     monkeypatch.setattr("engine.server.panels.SECONDS", 1.0)
     asks = PanelAnswers(warm)
     assert "was stopped: it had not finished after 1 s" in asks._in_a_child("odd", {"how": "hang"})["says"]
+    assert "ended with signal SIGKILL" in asks._in_a_child("odd", {"how": "die"})["says"]
     assert asks._in_a_child("odd", {"how": "well"})["frames"]["frame"]["x"] == [1, 2, 3, 4]
+
+
+def test_a_fork_server_killed_while_a_panel_computes_costs_time_and_not_the_answer(
+    monkeypatch: pytest.MonkeyPatch, code: Path, warm: ForkingExecutor
+) -> None:
+    monkeypatch.setattr("engine.server.panels.ROOT", code)
+    monkeypatch.setenv("PYTHONPATH", str(code))
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(PanelAnswers(warm)._in_a_child, "odd", {"how": "slow"})
+        while not warm._waiting and not asked.done():
+            time.sleep(0.01)
+        os.kill(warm.pid or 0, signal.SIGKILL)
+        assert asked.result(120)["frames"]["frame"]["x"] == [1, 2, 3, 4]
+    assert warm.wait(120)
 
 
 def test_a_fork_and_a_plain_process_give_the_same_frames(warm: ForkingExecutor) -> None:
