@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -102,11 +104,12 @@ def test_old_points_are_exported_as_they_were_and_fill_an_index(version: str, op
 def test_a_stopped_old_run_goes_on_to_its_last_step(
     version: str, run: str, opened: Callable[[str], Engine], data: Path, tmp_path: Path
 ) -> None:
-    engine = opened(version)
-    then, now = hash_of_data(data, run), Local().data_today(RunFolder(data / "runs" / run))["sha256"]
-    if then != now:  # the text of moe is the standard library, and another Python brings another one
-        assert_refused(engine, run, then, now)
-        return
+    engine, folder = opened(version), RunFolder(data / "runs" / run)
+    if folder.provenance()["python"] != platform.python_version():  # the text of moe is the standard library: another Python, another text
+        now = Local().data_today(folder)["sha256"]
+        if now != hash_of_data(data, run):
+            assert_refused(engine, run, hash_of_data(data, run), now)
+            return
     engine("resume", run)
     until(lambda: RunFolder(data / "runs" / run).status() not in GOING)
     shown = engine("show", run)
@@ -123,11 +126,10 @@ def test_a_stopped_old_run_goes_on_to_its_last_step(
 @pytest.mark.parametrize(("version", "run"), STOPPED[:1])  # one is enough: no lab has a say in it
 def test_an_old_run_of_other_data_does_not_go_on(version: str, run: str, opened: Callable[[str], Engine], data: Path) -> None:
     engine, folder = opened(version), RunFolder(data / "runs" / run)
-    now = Local().data_today(folder)["sha256"]
     provenance = folder.path / "provenance.json"
     provenance.write_text(provenance.read_text().replace(hash_of_data(data, run), "0" * 64))
     before = {path.name: path.stat().st_size for path in folder.path.iterdir()}
-    assert_refused(engine, run, "0" * 64, now)
+    assert_refused(engine, run, "0" * 64, "[0-9a-f]{64}")
     assert {path.name: path.stat().st_size for path in folder.path.iterdir()} == before, "nothing was changed"
 
 
@@ -139,7 +141,7 @@ def hash_of_data(data: Path, run: str) -> str:
 def assert_refused(engine: Engine, run: str, then: str, now: str) -> None:
     """One sentence with both hashes, and the status stays."""
     says = engine("resume", run, code=2)
-    assert f"sha256 was {then} and is {now}" in says
+    assert re.search(f"sha256 was {then} and is {now}", says)
     assert says.count("\n") == 1
     assert engine("show", run)["status"] == "stopped"
 
