@@ -277,7 +277,9 @@ def test_a_resumed_moe_run_keeps_its_router_and_its_count_of_dead_experts(tmp_pa
                 asked.set()
 
     asked = threading.Event()
-    assert train(Stopping.model_validate(knobs), parted, asked) == "stopped"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.worker.loop.LONGEST_STRIDE", 8)
+        assert train(Stopping.model_validate(knobs), parted, asked) == "stopped"
     assert train(moe.model_validate(knobs), parted) == "finished"
     ours, theirs = Recorded(parted).timeless(), Recorded(whole).timeless()
     assert "router/dead_experts@blocks.0.moe" in theirs
