@@ -9,13 +9,14 @@ from tests.support.walls.tree import arrows, room, topic, topic_folders
 
 _FILES = {"core"}
 _RUNS = _FILES | {"runs", "declare"}
-_MIDDLE = _RUNS | {"kernels", "index", "scheduler", "labs"}
+_MIDDLE = _RUNS | {"kernels", "index", "scheduler", "labs", "statistics"}
 _UPPER = _MIDDLE | {"server", "docs"}
 BELOW: Mapping[str, set[str]] = {  # room -> the rooms it may import
     "kernels": set(),
     "core": set(),
     "runs": _FILES,
     "declare": _FILES,
+    "statistics": _FILES,
     "index": _RUNS,
     "scheduler": _RUNS,
     "labs": _RUNS | {"kernels"},

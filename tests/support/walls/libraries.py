@@ -29,11 +29,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {  # group of files -> what importing th
     "detectors": _FILES,
     "science": _SCIENCE,
     "worker": _SCIENCE | {"lightning", "PIL", "scipy"},  # the last two come with lightning
+    "statistics": _FILES | {"numpy", "scipy"},
     "index": _INDEX,
     "scheduler": _DECLARED,
     "server": _INDEX | {"starlette"},
     "commands": _INDEX,
-    "docs": _INDEX | _SCIENCE | {"plotly"},
+    "docs": _INDEX | _SCIENCE | {"plotly", "scipy"},
     "kernels": frozenset({"torch", "numpy", "cuda"}),
     "pages": HEAVY - {"torch", "lightning", "cuda"},
 }
