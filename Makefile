@@ -19,9 +19,9 @@ lint: .venv/test.stamp
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 
-# Full presets over their seeds, the slow tests, and the numbers that cards and docs show.
+# What is stale of the numbers that cards and docs show, from full presets over their seeds, and the slow tests.  Goes on after a kill.
 science: .venv/test.stamp
-	$(BIN)/python -m engine.docs.measure --all
+	$(BIN)/python -m engine.docs.measure --stale
 	$(BIN)/python -m engine.docs.reference docs
 	$(BIN)/python -m pytest -q -m slow
 

@@ -1,5 +1,6 @@
 """The run page: one run, or twins on the same charts, live.  `?run=a,b` names them."""
 
+import contextlib
 import re
 from typing import Any
 
@@ -94,6 +95,15 @@ def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str], frozenset[s
     return named | drawn, ended, frozenset(run for run in ended if service().store.state(run)["status"] in ENDED)
 
 
+def shows(ended: frozenset[str]) -> list[dict[str, Any]]:
+    """What `show` says of the ended runs; one that was deleted meanwhile is left out."""
+    out = []
+    for folder in folders:
+        with contextlib.suppress(KeyError):
+            out += [service().store.show(folder.run)] if folder.run in ended else []
+    return out
+
+
 drawn = shape_now()
 living = len(drawn[1]) < len(folders)
 unread = len(drawn[2]) < len(folders)  # ended, but the index has not caught up
@@ -109,7 +119,7 @@ with st.container():  # there from the start: an element that came in later woul
         st.markdown(preset["story"])
         with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
             st.markdown(preset["see"])
-            measured(specs[0]["lab"], lab["presets"], specs[0]["preset"])
+            measured(lab, specs[0]["preset"], shows(drawn[2]))
     if lab:
         st.page_link("lab.py", label="Remedies and panels of this lab", icon=":material/science:", query_params={"lab": lab["lab"]})
 

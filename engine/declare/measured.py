@@ -7,21 +7,15 @@ says so in its place; `verify` names it, and a record of other knobs, as an erro
 from __future__ import annotations
 
 import functools
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.core.files import read_json
-from engine.core.nonfinite import number
-from engine.core.paths import ROOT
-from engine.declare.placeholders import Placeholder, PlaceholderError, replace
+from engine.declare.placeholders import PLACEHOLDER, Placeholder, PlaceholderError, parse, replace
+from engine.declare.records import MEASURED, UNKNOWN, listed, printed_band, printed_direction, printed_pair, record, values
 
-MEASURED = ROOT / "docs" / "measured"
-UNKNOWN = "not measured yet"
-MILLION = " million"
-NARROW = 1.05  # two ends nearer to each other than this need three digits to be told apart, others two
+ANSWER_TEXTS = ("idea", "cost", "fails")
 
 Document = dict[str, Any]
 Stamp = tuple[tuple[str, int, int], ...]
@@ -78,7 +72,14 @@ def _lab(lab: Document, folder: Path) -> Document:
         out["chart_notes"] = {name: filled(note) for name, note in lab["chart_notes"].items()}
     if "panels" in lab:
         out["panels"] = [{**panel, "about": filled(panel["about"])} for panel in lab["panels"]]
+    if "knobs" in lab:
+        out["knobs"] = [{**spec, "choices": [_answer(one, filled) for one in spec.get("choices", ())]} for spec in lab["knobs"]]
     return out
+
+
+def _answer(one: Document, filled: Any) -> Document:
+    """An answer of a question with its texts filled; the options of a plain knob have none."""
+    return {**one, **{key: filled(one[key]) for key in ANSWER_TEXTS if key in one}}
 
 
 def _base(presets: Mapping[str, Document], name: str) -> str:
@@ -96,18 +97,47 @@ def fill_text(text: str, lab: Document, preset: str = "", folder: Path = MEASURE
         return text
 
 
-def verify(lab: Document, folder: Path = MEASURED) -> None:
-    """Unmeasured or Outdated, in one sentence, for the first placeholder of the lab's unfilled texts that no record of today answers."""
+def texts(lab: Document) -> Iterator[tuple[str, str]]:
+    """Every text of a lab's entry that may hold placeholders, with the preset under whose heading it is written ("" for none)."""
+    presets: Mapping[str, Document] = lab["presets"]
+    yield "", lab["story"]
+    for note in lab["chart_notes"].values():
+        yield "", note
+    for panel in lab["panels"]:
+        yield "", panel["about"]
+    for name, one in presets.items():
+        for key in ("story", "see"):
+            yield _base(presets, name), one[key]
+    for spec in lab["knobs"]:
+        for choice in spec["choices"]:
+            for key in ANSWER_TEXTS:
+                if key in choice:
+                    yield "", choice[key]
+
+
+def ratios(lab: Document) -> Iterator[tuple[str, str]]:
+    """Which presets the texts of a lab compare with each other."""
+    for _, text in texts(lab):
+        for match in PLACEHOLDER.finditer(text):
+            one = parse(match[0])
+            if one.verb in ("ratio", "compare"):
+                yield one.presets[0], one.presets[1]
+
+
+def verify(lab: Document, folder: Path = MEASURED, unmeasured: frozenset[str] = frozenset()) -> None:
+    """Unmeasured or Outdated, in one sentence, for the first placeholder of the lab's unfilled texts that no record of today answers.
+
+    `unmeasured`: LAB/PRESET that need none yet.
+    """
 
     def current(one: Placeholder, preset: str) -> str:
+        if any(_full(name, lab) in unmeasured for name in one.presets):
+            return UNKNOWN
         for name in one.presets:
             _of_today(name, lab, folder)
         return _exact(one, lab, preset, folder)
 
-    presets: Mapping[str, Document] = lab["presets"]
-    texts = [("", lab["story"]), *(("", note) for note in lab["chart_notes"].values()), *(("", panel["about"]) for panel in lab["panels"])]
-    texts += [(_base(presets, name), one[key]) for name, one in presets.items() for key in ("story", "see")]
-    for preset, text in texts:
+    for preset, text in texts(lab):
         replace(text, functools.partial(current, preset=preset))
 
 
@@ -117,11 +147,13 @@ def _of_today(preset: str, lab: Document, folder: Path) -> None:
     A run that diverged may have ended early.
     """
     path = _path(lab, preset, folder)
-    found, steps = record(path) or {}, _knob(lab, preset, "steps")
-    mine = (lab["lab"], preset)
-    if found and (found.get("lab"), found.get("preset")) != mine:
-        raise Outdated(f"{_called(path)} is a record of {found.get('preset')} of {found.get('lab')}; measure {preset} again.")
-    for run in found.get("runs", []):
+    found = record(path) or {}
+    if not found or "/" in preset:
+        return
+    steps = _knob(lab, preset, "steps")
+    if (found["lab"], found["preset"]) != (lab["lab"], preset):
+        raise Outdated(f"{_called(path)} is a record of {found['preset']} of {found['lab']}; measure {preset} again.")
+    for run in found["runs"]:
         if run["status"] == "finished" and str(run["steps"]) != steps:
             raise Outdated(f"{_called(path)} was measured over {run['steps']} steps, the preset has {steps} now; measure it again.")
 
@@ -139,40 +171,47 @@ def _exact(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
         return one.rest
     if one.verb == "knob":
         return _knob(lab, preset, one.rest)
-    columns = [_column(one, _path(lab, name, folder)) for name in one.presets]
-    if one.verb == "count":
-        values = columns[0].values()
-        reached = sum(v is not None and (v > one.level if one.sign == ">" else v < one.level) for v in values)
-        return f"{reached} of {len(values)}"
-    if one.verb == "band":
-        return band(list(columns[0].values()))
-    top, bottom = columns
-    return band([_quotient(top[seed], bottom[seed]) for seed in top if seed in bottom])
-
-
-def _column(one: Placeholder, path: Path) -> dict[Any, float | None]:
+    if one.verb == "shown":
+        return f"(seen in {listed([name.rpartition('/')[2] for name in one.presets])})"
+    path = _path(lab, one.presets[0], folder)
     found = record(path)
     if found is None:
         raise Unmeasured(f"{_called(path)} does not exist, so {one.metric} is not known; measure the preset.")
-    column = statistic(found, one)
-    if not column:
-        raise Unmeasured(f"{_called(path)} does not hold {one.metric} ({one.stat}) for each of its seeds; measure the preset again.")
-    return column
+    told = _printed(one, found)
+    if told is None:
+        raise Unmeasured(f"{_called(path)} does not hold {one.metric} ({one.stat}){_beside(one)}; measure the preset again.")
+    return told
+
+
+def _printed(one: Placeholder, found: Document) -> str | None:
+    if one.verb == "band":
+        return printed_band(found, one.key)
+    if one.verb == "ratio":
+        return printed_pair(found, one.presets[1], one.key)
+    if one.verb == "compare":
+        return printed_direction(found, one.presets[1], one.key)
+    column = values(found, one.key)
+    if one.key not in found["summary"]:
+        return None
+    reached = sum(v is not None and (v > one.level if one.sign == ">" else v < one.level) for v in column)
+    return f"{reached} of {len(column)}"
+
+
+def _beside(one: Placeholder) -> str:
+    return f" beside that of {one.presets[1]}" if len(one.presets) > 1 else ""
+
+
+def _full(preset: str, lab: Document) -> str:
+    return preset if "/" in preset else f"{lab.get('lab')}/{preset}"
 
 
 def _path(lab: Document, preset: str, folder: Path) -> Path:
-    return folder / str(lab.get("lab")) / f"{preset}.json"
+    return folder / f"{_full(preset, lab)}.json"
 
 
 def _called(path: Path) -> str:
     """A record as messages call it: LAB/PRESET.json."""
     return f"{path.parent.name}/{path.name}"
-
-
-def _quotient(top: float | None, bottom: float | None) -> float | None:
-    if top is None or bottom is None:
-        return None
-    return top / bottom if bottom else math.nan
 
 
 def _knob(lab: Document, preset: str, name: str) -> str:
@@ -186,84 +225,3 @@ def _knob(lab: Document, preset: str, name: str) -> str:
         specs |= {f"{question}.{spec['name']}": spec for spec in answers.get(chosen, [])}
     value = given[name] if name in given else specs.get(name, {}).get("default")
     return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-# -- records -----------------------------------------------------------------------------------------------
-
-
-def record(path: Path) -> Document | None:
-    """What is measured of one preset; None where nothing is."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return _record(path, found.st_mtime_ns, found.st_size)
-
-
-@functools.lru_cache(maxsize=512)
-def _record(path: Path, _written: int, _size: int) -> Document | None:
-    return read_json(path)
-
-
-def statistic(document: Document, one: Placeholder) -> dict[Any, float | None]:
-    """Seed -> value; None where a level was never reached.  {} when the record does not hold this statistic for every seed."""
-    out: dict[Any, float | None] = {}
-    for run in document.get("runs", []):
-        if one.stat == "below":
-            levels, key = run.get("first_at_or_below", {}).get(one.metric, {}), f"{one.level:g}"
-        else:
-            levels, key = run.get({"last": "metrics", "max": "largest"}.get(one.stat, one.stat), {}), one.metric
-        if key not in levels:
-            return {}
-        out[run["seed"]] = number(levels[key])
-    return out
-
-
-# -- printing ----------------------------------------------------------------------------------------------
-
-
-def band(values: Sequence[float | None]) -> str:
-    """Smallest to largest, in one number where both print alike; what is not finite or was never reached is named."""
-    if not values:
-        return UNKNOWN
-    kept = [v for v in values if v is not None and math.isfinite(v)]
-    if not kept:
-        return "never" if None in values else "not finite"
-    low, high = min(kept), max(kept)
-    digits = 3 if low > 0 and high < NARROW * low else 2
-    first, last = _pair(low, high, digits)
-    printed = first if first == last else f"{first} to {last}"
-    return printed if len(kept) == len(values) else f"{printed} on {len(kept)} of {len(values)} seeds"
-
-
-def _pair(low: float, high: float, digits: int) -> tuple[str, str]:
-    """Both ends in one notation: "6.0e8", "4.0e12"; "4.9", "44 million"."""
-    first, last = _printed(low, digits), _printed(high, digits)
-    if first.endswith(MILLION) and "e" in last:
-        return _power(low, digits), last
-    if first.endswith(MILLION) and last.endswith(MILLION) and first != last:
-        return first.removesuffix(MILLION), last
-    return first, last
-
-
-def _printed(value: float, digits: int) -> str:
-    """ "16", "0.0069", "84,000", "19 million", "4.0e12"."""
-    size = abs(value)
-    if value == int(value) and size < 1e5:
-        return f"{int(value):,}"
-    if size >= 1e9 or size < 1e-4:
-        return _power(value, digits)
-    if size >= 1e6:
-        return _rounded(value / 1e6, digits) + MILLION
-    return _rounded(value, digits)
-
-
-def _power(value: float, digits: int) -> str:
-    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
-    return f"{mantissa}e{int(power)}"
-
-
-def _rounded(value: float, digits: int) -> str:
-    """So many significant digits, in plain notation with commas."""
-    short = float(f"{value:.{digits - 1}e}")
-    return f"{short:,.{max(0, digits - 1 - math.floor(math.log10(abs(short))))}f}"

@@ -1,13 +1,16 @@
 """Placeholders in the texts of a lab: what they may name, and what they mean.
 
-    {band PRESET METRIC[@LAYER] [STAT]}   smallest to largest over the seeds
-    {ratio A B METRIC[@LAYER] [STAT]}     the same of A over B, seed by seed
-    {count PRESET METRIC[@LAYER] > X}     on how many of the seeds the last value is above (or, with <, below) X
+    {band PRESET METRIC[@LAYER] [STAT]}     median, 90 % prediction interval for one more run, and n
+    {ratio A B METRIC[@LAYER] [STAT]}       the same of A over B, seed by seed, and on how many seeds it has this direction
+    {compare A B METRIC[@LAYER] [STAT]}     "larger on 8 of 8 seeds", or that the runs do not tell
+    {count PRESET METRIC[@LAYER] > X}       on how many of the seeds the last value is above (or, with <, below) X
+    {shown PRESET …}                        which runs show what the sentence says
     {knob NAME}                           the value of a knob in this preset; in the lab's story its default
     {cite VALUE | source}                 a number that somebody else published, with its source
 
 STAT: last (without one), max, min, late50 (mean over the last 50 steps), peak_step, return_step,
-below(X) (the first step at or below a level that the lab lists in `thresholds`).
+below(X) (the first step at or below a level that the lab lists in `thresholds`).  METRIC may also be event/RULE; its STAT is
+first (the step of its first event) or count.  PRESET may be LAB/PRESET in a text that several labs share.
 """
 
 from __future__ import annotations
@@ -18,15 +21,18 @@ from dataclasses import dataclass
 
 from engine.core.suggest import nearest
 
-STATS = ("last", "max", "min", "late50", "peak_step", "return_step")
+STATS = ("last", "max", "min", "late50", "peak_step", "return_step", "first", "count")
+EVENT = "event/"
 USAGE = {
     "band": "{band PRESET METRIC[@LAYER] [STAT]}",
     "ratio": "{ratio A B METRIC[@LAYER] [STAT]}",
+    "compare": "{compare A B METRIC[@LAYER] [STAT]}",
     "count": "{count PRESET METRIC[@LAYER] > X}",
+    "shown": "{shown PRESET …}",
     "knob": "{knob NAME}",
     "cite": "{cite VALUE | source}",
 }
-_BRACES = re.compile(r"\{([^{}]*)\}")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _BELOW = re.compile(r"below\(([^()]+)\)")
 
 
@@ -46,6 +52,11 @@ class Placeholder:
     sign: str = ">"
     rest: str = ""
 
+    @property
+    def key(self) -> str:
+        """The name of the number in a record: METRIC|STAT."""
+        return f"{self.metric}|{f'below({self.level:g})' if self.stat == 'below' else self.stat}"
+
 
 @dataclass(frozen=True)
 class Known:
@@ -62,17 +73,17 @@ class Known:
 
 def replace(text: str, value: Callable[[Placeholder], str]) -> str:
     """`text` with the value of each placeholder in its place."""
-    return _BRACES.sub(lambda match: value(parse(match[0])), text) if "{" in text else text
+    return PLACEHOLDER.sub(lambda match: value(parse(match[0])), text) if "{" in text else text
 
 
 def check(text: str, known: Known) -> None:
     """PlaceholderError for the first placeholder that names what does not exist, or a brace without its other half."""
-    for match in _BRACES.finditer(text):
+    for match in PLACEHOLDER.finditer(text):
         try:
             _check(parse(match[0]), known)
         except PlaceholderError as error:
             raise PlaceholderError(f"{match[0]} cannot be filled: {error}") from None
-    if set("{}") & set(_BRACES.sub("", text)):
+    if set("{}") & set(PLACEHOLDER.sub("", text)):
         raise PlaceholderError(f"a brace stands alone; a placeholder is one of {', '.join(USAGE.values())}.")
 
 
@@ -89,8 +100,11 @@ def parse(braced: str) -> Placeholder:
     elif verb == "knob" and len(words) == 1:
         return Placeholder(verb, rest=words[0])
     elif verb == "count" and len(words) == 4 and words[2] in ("<", ">"):
-        return Placeholder(verb, (words[0],), words[1], level=_number(words[3]), sign=words[2])
-    elif verb in ("band", "ratio"):
+        stat = "count" if words[1].startswith(EVENT) else "last"
+        return Placeholder(verb, (words[0],), words[1], stat, level=_number(words[3]), sign=words[2])
+    elif verb == "shown" and words:
+        return Placeholder(verb, tuple(word.rstrip(",") for word in words))
+    elif verb in ("band", "ratio", "compare"):
         presets = 1 if verb == "band" else 2
         if len(words) in (presets + 1, presets + 2):
             stat, level = _stat(words[presets + 1]) if len(words) == presets + 2 else ("last", 0.0)
@@ -118,9 +132,9 @@ def _check(one: Placeholder, known: Known) -> None:
     if one.verb == "knob" and one.rest not in known.knobs:
         raise PlaceholderError(nearest("knob", one.rest, known.knobs))
     for preset in one.presets:
-        if preset not in known.presets:
+        if "/" not in preset and preset not in known.presets:
             raise PlaceholderError(nearest("preset", preset, known.presets))
-    if one.presets and known.metrics is not None:
+    if one.metric and known.metrics is not None:
         _check_metric(one.metric, known.metrics)
     if one.stat == "below":
         levels = list(known.thresholds.get(one.metric, ()))
@@ -131,6 +145,10 @@ def _check(one: Placeholder, known: Known) -> None:
 
 def _check_metric(written: str, metrics: Mapping[str, Collection[bool]]) -> None:
     """A metric whose name ends in "…" stands for all that begin like it."""
+    if written.startswith(EVENT):
+        if written not in metrics:
+            raise PlaceholderError(nearest("rule", written, [name for name in metrics if name.startswith(EVENT)]))
+        return
     name, at, _ = written.partition("@")
     family = next((known for known in metrics if known.endswith("…") and name.startswith(known[:-1])), name)
     if family not in metrics:

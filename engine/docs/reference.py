@@ -7,7 +7,6 @@ detector, remedy, table or column fails the suite.
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from engine.core.catalog import Catalog
 from engine.declare.bounds import allowed
 from engine.declare.measured import fill
+from engine.declare.records import printed_band, record
 from engine.labs.common.noise_floors import with_floors
 from engine.labs.describe import entry
 from engine.labs.detector import Detector
@@ -52,7 +52,7 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
             parts.append(f"The cured twin of `{p['broken']}`.")
         else:
             parts += [p["story"], f"*See:* {p['see']}"]
-        parts += [f"`{over}`", *_measurement(measured / name / f"{preset}.json")]
+        parts += [f"`{over}`", *_measurement(measured / name / f"{preset}.json", lab.headline)]
     parts += ["## Knobs", _table(("knob", "default", "allowed", "about", "source"), _knob_rows(told["knobs"]))]
     parts += [f"* `{rule['knobs'][0]}` {RULES[rule['rule']]} `{rule['knobs'][1]}`: {rule['says']}" for rule in told["rules"]]
     for spec in told["knobs"]:
@@ -78,16 +78,22 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _measurement(path: Path) -> Iterator[str]:
-    if not path.is_file():
+def _measurement(path: Path, headline: Iterable[str]) -> Iterator[str]:
+    found = record(path)
+    if found is None:
         yield "Not measured yet."
         return
-    told = json.loads(path.read_text("utf-8"))
-    runs = told["runs"]
-    shown = sorted({key for run in runs for key in run["metrics"] if split_key(key)[0] in with_floors(told["shown"])})
-    rows = [(run["seed"], run["status"], *(_figure(run["metrics"].get(key)) for key in shown), f"{run['cpu_seconds']:.0f}") for run in runs]
-    yield f"Measured {told['date']} on {told['device']}, torch {told['versions']['torch']}, {len(runs)} seeds:"
-    yield _table(("seed", "status", *(f"`{key}`" for key in shown), "CPU-seconds"), rows)
+    shown = with_floors(list(headline))
+    keys = [key for key in found["summary"] if key.endswith("|last") and split_key(key.removesuffix("|last"))[0] in shown]
+    where = found["environment"]
+    yield f"Measured {found['date']} on {where['device']}, torch {where['versions']['torch']}, {len(found['seeds'])} seeds:"
+    rows = [(f"`{key.removesuffix('|last')}`", printed_band(found, key) or "") for key in keys]
+    yield _table(("at the end", "median (9 of 10 new runs, n)"), rows)
+    rows = [
+        (run["seed"], run["status"], f"{run['cpu_seconds']:.0f}", *(_figure(run["values"].get(key)) for key in keys))
+        for run in found["runs"]
+    ]
+    yield _table(("seed", "status", "CPU-seconds", *(f"`{key.removesuffix('|last')}`" for key in keys)), rows)
 
 
 def _figure(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from engine.core.catalog import Broken, Catalog
 from engine.core.paths import ROOT
 from engine.declare.knobs import Flat, Problems, describe
-from engine.declare.placeholders import Known, PlaceholderError, check
+from engine.declare.placeholders import EVENT, Known, PlaceholderError, check
 from engine.declare.presets import Preset, override
 from engine.declare.texts import PresetText, TextError, Texts, read
 from engine.labs.detector import Detector
@@ -70,6 +70,8 @@ def _about(kind: type) -> str:
 def _preset(p: Preset, text: PresetText, knobs: Flat, **links: str | None) -> dict[str, Any]:
     see = f"Not measured on a GPU yet; these are the numbers of the CPU preset. {text.see}" if links.get("small") else text.see
     out: dict[str, Any] = {"story": text.story, "see": see, "twin": None, "gpu": None, "grid": p.grid or None, "knobs": knobs}
+    derived = bool(links.get("arm") or links.get("broken"))
+    out |= {"kind": "compared" if derived else p.kind, "deciding": p.deciding, "level": None if derived else p.level}
     return out | links
 
 
@@ -89,6 +91,7 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "editions": {str(number): message for number, message in lab.editions.items()},
         "story": texts.story,
         "provides": sorted(lab.provides),
+        "headline": list(lab.headline),
         "chart_notes": texts.charts,
         "presets": expand_presets(lab, texts.presets),
         "knobs": describe(lab, problems),
@@ -114,6 +117,7 @@ def _check_texts(texts: Texts, lab: type[Lab], json_: Document) -> None:
     metrics: dict[str, set[bool]] = {}
     for metric in (m for probe in probes.values() for m in probe.metrics if m.kind == "scalar"):
         metrics.setdefault(metric.name, set()).add(metric.layered)
+    metrics |= {f"{EVENT}{rule}": set() for rule in Catalog("detectors", Detector).names()}
     known = Known(frozenset(json_["presets"]), frozenset(_knob_names(json_["knobs"])), None if broken else metrics, lab.thresholds)
     for text in texts.every():
         try:

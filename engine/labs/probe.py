@@ -7,6 +7,7 @@ bit for bit (a contract test).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -28,13 +29,22 @@ PRICES: tuple[Price, ...] = ("free", "cheap", "dear")
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric that a probe produces: its name, what it means, its unit, whether it comes per layer, and its shape."""
+    """A metric that a probe produces: its name, what it means, its unit, whether it comes per layer, and its shape.
+
+    `of`: a count of so many things (a number, or the knob that holds it); `share`: the value is k/of instead of the count k;
+    `whole`: it counts something without an upper end; `low`, `high`: its bounds.  They give its intervals their scale.
+    """
 
     name: str
     about: str
     unit: str = ""
     kind: Literal["scalar", "vector"] = "scalar"
     layered: bool = False
+    of: int | str = 0
+    share: bool = False
+    whole: bool = False
+    low: float = -math.inf
+    high: float = math.inf
 
 
 class Reading(NamedTuple):

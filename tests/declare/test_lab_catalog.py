@@ -80,8 +80,9 @@ def test_the_cache_keeps_placeholders_and_the_numbers_are_those_at_the_time_of_r
     module_file(code, started.DESCRIBE).write_text(CHILD.replace('{"lab": "toy"}', json.dumps({"lab": "toy", "story": story})))
     data, record = tmp_path / "data", code / "docs" / "measured" / "toy" / "calm.json"
     record.parent.mkdir(parents=True)
-    for value, printed in ((3, "3"), (17, "17")):
-        record.write_text(json.dumps({"runs": [{"seed": 0, "metrics": {"loss": value}}]}))
+    for value, printed in ((3, "3 in 8 of 8"), (17, "17 in 8 of 8")):
+        band = {"n": 8, "of": 8, "median": value, "low": value, "high": value, "scale": "equal"}
+        record.write_text(json.dumps({"format": 2, "runs": [], "summary": {"loss|last": band}}))
         for read in (labs_document(data, root=code), cached(data, code)):
             assert read is not None
             assert read["labs"][0]["story"] == f"It ends at {printed}."

@@ -11,17 +11,21 @@ from typing import Any
 import pytest
 
 from engine.core.catalog import Catalog
-from engine.declare.measured import MEASURED, UNKNOWN, Filled, band, fill, fill_text
+from engine.core.nonfinite import jsonable
+from engine.declare.measured import Filled, fill, fill_text
 from engine.declare.placeholders import STATS, Known, PlaceholderError, check
+from engine.declare.records import UNKNOWN
 from engine.declare.texts import TextError, parse
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
+from engine.statistics.interval import band
+from engine.statistics.pairs import pair
 
 LABS = Catalog("", Lab).load()[0]
 KNOWN = Known(
     presets=frozenset({"calm", "calm_cured"}),
     knobs=frozenset({"lr", "router.k"}),
-    metrics={"loss": {False}, "grad_norm": {False, True}, "load": {True}, "shown_…": {False}},
+    metrics={"loss": {False}, "grad_norm": {False, True}, "load": {True}, "shown_…": {False}, "event/spike": set()},
     thresholds={"loss": (0.8,)},
 )
 WHOLE = """# toy
@@ -96,14 +100,12 @@ def test_headings_and_what_they_name_belong_together(presets: list[str], charts:
 
 
 @pytest.mark.parametrize("name", LABS)
-def test_no_placeholder_of_a_lab_is_left_over_or_unmeasured(name: str) -> None:
-    """Every number that a text takes from the records is in them: nobody reads "not measured yet" where a measurement exists."""
+def test_no_brace_of_a_placeholder_reaches_a_reader(name: str) -> None:
     told = fill({"labs": [entry(name, LABS[name])]})["labs"][0]
-    texts = [told["story"], *told["chart_notes"].values(), *(panel["about"] for panel in told["panels"])]
-    for one in told["presets"].values():
-        texts += [one["story"], one["see"]]
-    assert [text for text in texts if "{" in text or "}" in text or UNKNOWN in text.replace("not measured yet.", "")] == []
-    assert any((MEASURED / name).glob("*.json"))
+    written = [told["story"], *told["chart_notes"].values(), *(panel["about"] for panel in told["panels"])]
+    written += [one[key] for one in told["presets"].values() for key in ("story", "see")]
+    written += [choice[key] for spec in told["knobs"] for choice in spec["choices"] for key in ("idea", "cost", "fails") if key in choice]
+    assert [text for text in written if "{" in text or "}" in text] == []
 
 
 # -- placeholders ------------------------------------------------------------------------------------------
@@ -116,7 +118,12 @@ def test_no_placeholder_of_a_lab_is_left_over_or_unmeasured(name: str) -> None:
         "{band calm loss below(0.8)}",
         "{band calm grad_norm max} and {band calm grad_norm@layer max}",
         "{ratio calm calm_cured loss}",
+        "{compare calm calm_cured loss}",
         "{count calm load@layer > 3}",
+        "{count calm event/spike > 0}",
+        "{band calm event/spike first}",
+        "{band other/calm loss}",
+        "{shown calm, calm_cured}",
         "{band calm shown_17}",
         "{knob router.k}",
         "{cite 1.5 | arXiv 2310.13545}",
@@ -142,6 +149,8 @@ def test_what_exists_may_be_named(text: str) -> None:
         ("{ratio calm loss}", "its form must be {ratio A B METRIC[@LAYER] [STAT]}."),
         ("{count calm loss = 3}", "its form must be {count PRESET METRIC[@LAYER] > X}."),
         ("{knob rate}", "rate"),
+        ("{band calm event/spoke first}", "event/spoke"),
+        ("{shown clam}", "clam"),
         ("{cite 1.5}", "its form must be {cite VALUE | source}."),
         ("half {band", "a brace stands alone"),
     ],
@@ -155,11 +164,20 @@ def test_what_does_not_exist_is_named_with_what_is_allowed(text: str, sentence: 
 # -- numbers -----------------------------------------------------------------------------------------------
 
 
-def record(folder: Path, preset: str, values: list[Any]) -> None:
+def record(folder: Path, preset: str, values: list[Any], paired: dict[str, Any] | None = None) -> None:
     """A record of one preset with the metric `loss` over so many seeds."""
-    runs = [{"seed": seed, "metrics": {"loss": value}, "largest": {"loss": 9}} for seed, value in enumerate(values)]
+    runs = [
+        {"seed": seed, "status": "finished", "steps": 10, "values": {"loss|last": jsonable(value), "loss|max": 9.0}}
+        for seed, value in enumerate(values)
+    ]
+    summary = {"loss|last": band(values).json(), "loss|max": band([9.0] * len(values)).json()}
     (folder / "toy").mkdir(parents=True, exist_ok=True)
-    (folder / "toy" / f"{preset}.json").write_text(json.dumps({"runs": runs}))
+    document = {"format": 2, "lab": "toy", "preset": preset, "runs": runs, "summary": summary, "paired": paired or {}}
+    (folder / "toy" / f"{preset}.json").write_text(json.dumps(document))
+
+
+def printed(tmp_path: Path, text: str) -> str:
+    return fill_text(text, LAB, "calm", tmp_path)
 
 
 LAB = {
@@ -171,54 +189,78 @@ LAB = {
 
 
 @pytest.mark.parametrize(
-    ("values", "printed"),
+    ("values", "says"),
     [
-        ([0.25, 0.5], "0.25 to 0.50"),
-        ([16, 21, 18], "16 to 21"),
-        ([2.301, 2.312], "2.30 to 2.31"),
-        ([84000.2, 169000.4], "84,000 to 170,000"),
-        ([4e12, 6e8], "6.0e8 to 4.0e12"),
-        ([5e6, 4.4e7], "5.0 to 44 million"),
-        ([7, 7, 7], "7"),
-        ([1.0, math.nan, 3.0], "1 to 3 on 2 of 3 seeds"),
-        ([math.inf], "not finite"),
-        ([None, None], "never"),
-        ([], UNKNOWN),
-        ([-0.5, 0.5], "-0.50 to 0.50"),
-        ([0.00002, 0.00004], "2.0e-5 to 4.0e-5"),
+        ([0.25, 0.5, 0.25, 0.5, 0.3, 0.4, 0.35, 0.3], "0.32 (0.20 to 0.60, n = 8)"),
+        ([2.301, 2.312, 2.305, 2.308, 2.303], "2.31 (2.30 to 2.32, n = 5)"),
+        ([8.4e4, 1.69e5, 1e5, 1.2e5, 9e4], "100,000 (57,000 to 210,000, n = 5)"),
+        ([6e8, 4e12, 1e10, 1e11, 2e9], "1.0e10 (6.3e6 to 7.5e13, n = 5)"),
+        ([7, 7, 7, 7, 7], "7 in 5 of 5"),
+        ([1.0, math.nan, 3.0, 1.5, 2.0, 2.5], "2 (0.68 to 5.1, on 5 of 6)"),
+        ([1.0, 3.0, 2.0], "2 (n = 3)"),
+        ([math.inf, math.inf], "not finite in 2 of 2"),
+        ([None, None], "never in 2"),
+        ([-0.5, 0.5, 0.1, 0.2, 0.0], "0.10 (-0.79 to 0.91, n = 5)"),
     ],
 )
-def test_a_band_prints_the_smallest_and_the_largest_and_hides_nothing(values: list[Any], printed: str) -> None:
-    assert band(values) == printed
+def test_a_number_is_its_median_its_interval_and_n_and_nothing_is_hidden(values: list[Any], says: str, tmp_path: Path) -> None:
+    record(tmp_path, "calm", values)
+    assert printed(tmp_path, "{band calm loss}") == says
 
 
 def test_a_new_measurement_changes_the_text_at_the_next_reading(tmp_path: Path) -> None:
     labs = Filled({"labs": [LAB]}, tmp_path)
     assert labs.now()["labs"][0]["story"] == f"It ends at {UNKNOWN}."
-    record(tmp_path, "calm", [0.25, 0.5])
+    record(tmp_path, "calm", [0.5] * 8)
     first = labs.now()
-    assert first["labs"][0]["story"] == "It ends at 0.25 to 0.50."
-    assert first["labs"][0]["presets"]["calm"]["see"] == "0.25 to 0.50 at a rate of 0.5."
+    assert first["labs"][0]["story"] == "It ends at 0.50 in 8 of 8."
+    assert first["labs"][0]["presets"]["calm"]["see"] == "0.50 in 8 of 8 at a rate of 0.5."
     assert labs.now() is first, "not filled again without a change"
-    record(tmp_path, "calm", [0.25, 0.75])
+    record(tmp_path, "calm", [0.75] * 8)
     os.utime(tmp_path / "toy" / "calm.json", ns=(1, 1))
-    assert labs.now()["labs"][0]["story"] == "It ends at 0.25 to 0.75."
+    assert labs.now()["labs"][0]["story"] == "It ends at 0.75 in 8 of 8."
     assert LAB["story"] == "It ends at {band calm loss}.", "the document itself is not changed"
 
 
-def test_every_statistic_is_read_from_its_own_part_of_the_record(tmp_path: Path) -> None:
-    record(tmp_path, "calm", [1.0, 4.0, "NaN"])
-    record(tmp_path, "calm_cured", [0.5, 1.0, 1.0])
-    said = {
-        text: fill_text(text, LAB, "calm", tmp_path)
+def test_a_record_of_the_format_before_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "calm.json").write_text(json.dumps({"runs": [], "summary": {"loss": {"min": 1, "mean": 2, "max": 3}}}))
+    assert printed(tmp_path, "{band calm loss}") == UNKNOWN
+
+
+def test_pairs_say_how_sure_their_direction_is(tmp_path: Path) -> None:
+    eight, half = [1.0, 1.2, 0.9, 1.1, 1.05, 0.95, 1.3, 1.15], [0.5] * 8
+    clear = pair(dict(enumerate(eight)), dict(enumerate(half)))
+    mixed = pair({s: 1.0 + 0.1 * (-1) ** s for s in range(8)}, dict.fromkeys(range(8), 1.0))
+    record(tmp_path, "calm", eight, {"calm_cured": {"loss|last": clear.json(), "loss|max": mixed.json()}})
+    assert printed(tmp_path, "{ratio calm calm_cured loss}") == "2.2 (1.7 to 2.8, on 8 of 8 seeds)"
+    assert printed(tmp_path, "{compare calm calm_cured loss}") == "larger on 8 of 8 seeds"
+    assert printed(tmp_path, "{compare calm calm_cured loss max}") == "not distinguishable on 8 seeds (sign-flip p = 0.73)"
+    assert printed(tmp_path, "{ratio calm other loss}") == UNKNOWN
+
+
+def test_every_verb_is_read_from_its_own_part_of_the_record(tmp_path: Path) -> None:
+    record(tmp_path, "calm", [1.0, 4.0, math.nan])
+    said = [
+        printed(tmp_path, text)
         for text in (
             "{band calm loss max}",
-            "{ratio calm calm_cured loss}",
             "{count calm loss > 2}",
-            "{count calm_cured loss < 0.7}",
+            "{count calm loss < 0.7}",
             "{band calm loss min}",
             "{band calm loss below(0.8)}",
             "{cite 1.5 | arXiv 2310.13545}",
+            "{shown calm, calm_cured}",
+            "{shown other/calm}",
         )
-    }
-    assert list(said.values()) == ["9", "2 to 4 on 2 of 3 seeds", "1 of 3", "1 of 3", UNKNOWN, UNKNOWN, "1.5 (arXiv 2310.13545)"]
+    ]
+    assert said == [
+        "9 (n = 3)",
+        "1 of 3",
+        "0 of 3",
+        UNKNOWN,
+        UNKNOWN,
+        "1.5 (arXiv 2310.13545)",
+        "(seen in calm and calm_cured)",
+        "(seen in calm)",
+    ]

@@ -1,39 +1,39 @@
-"""What `make science` keeps of its runs."""
+"""What a measurement keeps of its runs, when it is stale, and that it goes on where it was."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from engine.docs import measure
-from engine.docs.measure import document, kept, one_run, seeds, summary
-from engine.runs.folder import new_run
+from engine.core.catalog import Catalog
+from engine.core.paths import ROOT
+from engine.docs.measure import check, confirm, plan, record, runs, sources
+from engine.docs.measure.__main__ import Runner, measure, seeds
+from engine.docs.measure.film import curve, vectors
+from engine.docs.measure.runs import Job
+from engine.docs.measure.values import events, values
+from engine.labs.describe import entry
+from engine.labs.lab import Lab
+from engine.labs.probe import Metric
+from engine.statistics.interval import Kind
 
-SHOW = {
-    "status": "diverged",
-    "steps": 80,
-    "metrics": {
-        "loss/train": {"kind": "scalar", "last": "NaN", "max": 7.5},
-        "router/dead_experts@blocks.0.moe": {"kind": "scalar", "last": 20.0, "max": 21.0},
-        "grad_norm@head": {"kind": "scalar", "last": 1.0, "max": 2.0},
-        "router/load@blocks.0.moe": {"kind": "vector", "last": [0.5, 0.5], "max": 0.5},
-        "time/step": {"kind": "scalar", "last": 0.1, "max": 0.2},
-    },
-    "events": [{"kind": "spike", "step": 9}, {"kind": "spike", "step": 30}, {"kind": "nonfinite", "step": 11}],
-    "provenance": {
-        "device": "cpu: A",
-        "python": "3.11",
-        "packages": {"torch": "2.13"},
-        "commit": "abc",
-        "dirty": False,
-        "data": {"sha256": "0"},
-    },
+LABS = Catalog("", Lab).load()[0]
+ENTRIES = {name: entry(name, lab) for name, lab in LABS.items()}
+PROVENANCE = {
+    "device": "cpu: A",
+    "python": "3.11",
+    "packages": {"torch": "2.13"},
+    "environment": {},
+    "commit": "abc",
+    "data": {"sha256": "0"},
 }
 
 
@@ -48,40 +48,307 @@ def test_what_is_no_list_of_seeds_is_answered_in_a_sentence(text: str) -> None:
         seeds(text)
 
 
-def test_global_metrics_and_those_of_the_lab_are_kept_and_wall_clock_and_vectors_are_not() -> None:
-    got = kept(SHOW, {"cpu_seconds": 12.34}, ["router/dead_experts"])
-    assert got["metrics"] == {"loss/train": "NaN", "router/dead_experts@blocks.0.moe": 20.0}
-    assert got["largest"] == {"loss/train": 7.5}
-    assert got["events"] == {"spike": {"count": 2, "first": 9}, "nonfinite": {"count": 1, "first": 11}}
-    assert got["cpu_seconds"] == 12.3
+# -- values ------------------------------------------------------------------------------------------------
 
 
-def test_a_summary_hides_no_nan_and_the_document_is_plain_json() -> None:
-    runs = [kept(SHOW, {"cpu_seconds": s}, ["router/dead_experts"]) | {"seed": s} for s in (3, 5)]
-    runs[1]["metrics"] = {"loss/train": 2.0, "router/dead_experts@blocks.0.moe": 10.0}
-    assert summary(runs)["loss/train"] == {"min": "NaN", "mean": "NaN", "max": "NaN"}
-    assert summary(runs)["router/dead_experts@blocks.0.moe"] == {"min": 10.0, "mean": 15.0, "max": 20.0}
-    told = json.loads(json.dumps(document("moe", "collapse", ["loss/train"], runs), allow_nan=False))
-    assert told["seeds"] == [3, 5]
-    assert told["versions"] == {"python": "3.11", "torch": "2.13"}
-    assert all("provenance" not in run for run in told["runs"])
-    assert not math.isnan(told["summary"]["cpu_seconds"]["mean"])
+def readings(series: dict[tuple[str, str], list[float]], vector: list[list[float]] | None = None) -> pl.DataFrame:
+    rows = [(m, layer, None, step, v) for (m, layer), column in series.items() for step, v in enumerate(column)]
+    rows += [("load", "a", i, step, v) for step, row in enumerate(vector or []) for i, v in enumerate(row)]
+    schema = {"metric": pl.String, "layer": pl.String, "index": pl.Int32, "step": pl.Int64, "value": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def test_the_kept_numbers_are_those_of_the_curve() -> None:
+    loss = [3.0 - 0.01 * step for step in range(100)] + [5.0, 6.0, 4.0] + [3.0] * 20 + [1.5] * 77
+    got = values(readings({("loss/train", ""): loss, ("dead", "a"): [1.0] * 200, ("other", "a"): [1.0] * 200}), 200, ["dead"], {})
+    assert (got["loss/train|last"], got["loss/train|max"], got["loss/train|min"], got["loss/train|late50"]) == (1.5, 6.0, 1.5, 1.5)
+    assert (got["loss/train|peak_step"], got["loss/train|return_step"]) == (101.0, 119.0), "the first ten with at most four readings of 3"
+    assert got["dead@a|last"] == 1.0
+    assert not any(key.startswith("other") for key in got), "a layer counts only for the lab's own metrics"
+
+
+def test_levels_and_events_tell_when_and_none_when_never() -> None:
+    got = values(readings({("loss/fixed", ""): [1.0, 0.7, 0.8, 0.5]}), 4, [], {"loss/fixed": (0.8, 0.6, 0.1)})
+    assert [got[f"loss/fixed|below({level})"] for level in (0.8, 0.6, 0.1)] == [1.0, 3.0, None]
+    told = events([{"rule": "loss_spike", "step": 30}, {"rule": "loss_spike", "step": 9}], ["loss_spike", "divergence"])
+    assert told == {
+        "event/divergence|count": 0.0,
+        "event/divergence|first": None,
+        "event/loss_spike|count": 2.0,
+        "event/loss_spike|first": 9.0,
+    }
+
+
+def test_a_nan_makes_the_extremes_nan_and_wall_clock_is_left_out() -> None:
+    got = values(readings({("loss/train", ""): [1.0, math.nan, 2.0], ("time/step", ""): [1.0]}), 3, [], {})
+    assert math.isnan(got["loss/train|max"] or 0.0)
+    assert not any(key.startswith("time/") for key in got)
+
+
+def test_the_film_keeps_the_spike_and_the_nan() -> None:
+    column = [1.0] * 1000
+    column[333], column[700] = 50.0, math.nan
+    told = curve(readings({("loss", ""): column}), "loss")
+    assert len(told["step"]) <= 64
+    assert told["value"][told["step"].index(333)] == 50.0
+    assert told["value"][told["step"].index(700)] == "NaN"
+    assert told["step"] == sorted(told["step"])
+    drawn = vectors(readings({}, [[0.5, 0.5]] * 40))["load@a"]
+    assert (len(drawn["step"]), drawn["step"][0], drawn["step"][-1]) == (12, 0, 39)
+
+
+# -- records -----------------------------------------------------------------------------------------------
+
+KNOBS = {"steps": 10, "experts": 32}
+METRICS = {"dead": Metric("dead", "", layered=True, of="experts"), "loss": Metric("loss", "")}
+
+
+def run(seed: int, loss: Any, dead: float = 3.0, steps: int = 10, **more: float) -> dict[str, Any]:
+    kept = {"loss|last": loss, "dead@a|last": dead, **more}
+    base = {"status": "finished", "steps": steps, "cpu_seconds": 1.0, "curve": None, "vectors": {}, "provenance": PROVENANCE}
+    return {"seed": seed, "values": kept, **base}
+
+
+def test_a_record_holds_the_band_of_every_number_and_is_plain_json() -> None:
+    made = [run(s, 2.0 + 0.1 * s, 3.0 + s % 2) for s in range(7)] + [run(7, "NaN")]
+    told = json.loads(json.dumps(record.document("moe", "collapse", KNOBS, {"a.py": "1"}, made, METRICS), allow_nan=False))
+    assert (told["format"], told["seeds"], told["environment"]["versions"]["torch"]) == (2, list(range(8)), "2.13")
+    assert (told["summary"]["loss|last"]["n"], told["summary"]["loss|last"]["of"]) == (7, 8)
+    dead = told["summary"]["dead@a|last"]
+    assert (dead["scale"], dead["low"], dead["high"]) == ("logit", int(dead["low"]), int(dead["high"]))
+
+
+def test_a_run_that_ended_before_its_last_step_counts_by_its_events_only() -> None:
+    made = [run(s, 2.0, **{"event/x|first": 5.0}) for s in range(7)] + [run(7, 99.0, steps=6, **{"event/x|first": 4.0})]
+    told = record.document("moe", "collapse", KNOBS, {}, made, METRICS)
+    assert told["summary"]["loss|last"]["n"] == 7
+    assert (told["summary"]["event/x|first"]["n"], told["summary"]["event/x|first"]["low"] <= 4) == (8, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("dead@a|last", Kind(of=32)),
+        ("dead@a|late50", Kind(low=0.0, high=32.0)),
+        ("loss|last", Kind()),
+        ("loss|peak_step", Kind(whole=True, low=0.0, high=10.0)),
+        ("event/spike|count", Kind(whole=True, low=0.0)),
+        ("loss/fixed|below(0.65)", Kind(whole=True, low=0.0, high=10.0)),
+    ],
+)
+def test_the_scale_of_a_number_follows_from_what_it_is(key: str, kind: Kind) -> None:
+    assert record.kind_of(key, KNOBS, METRICS) == kind
+
+
+def test_a_written_record_leaves_the_list_of_the_unmeasured_and_pairs_are_filled(tmp_path: Path) -> None:
+    (tmp_path / "UNMEASURED").write_text("moe/collapse\nmoe/collapse_cured\nmoe/healthy\n")
+    for name, factor in (("collapse", 2.0), ("collapse_cured", 1.0)):
+        made = [run(s, factor * (1 + s)) for s in range(8)]
+        record.write(tmp_path, record.document("moe", name, KNOBS, {}, made, METRICS))
+    assert (tmp_path / "UNMEASURED").read_text() == "moe/healthy\n"
+    record.pair_up(tmp_path, [("moe", "collapse", "collapse_cured"), ("moe", "healthy", "collapse")])
+    told = record.read(tmp_path, "moe", "collapse")
+    assert told is not None
+    assert told["paired"]["collapse_cured"]["loss|last"]["median"] == 2.0
+    assert told["paired"]["collapse_cured"]["loss|last"]["k"] == 8
+
+
+# -- sources -----------------------------------------------------------------------------------------------
+
+LAB = '''"""A lab."""
+from engine.labs.moe import helper
+
+class Toy(Lab):
+    title = "Toy"
+    presets = {}
+
+    def loss(self):
+        """What is minimised."""
+        from engine.labs.moe.late import late
+        return late(helper.factor) + 1
+'''
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    files = {
+        "engine/labs/moe/toy.py": LAB,
+        "engine/labs/moe/helper.py": "factor = 2.0\nabout = 'a sentence with blanks'\n",
+        "engine/labs/moe/late.py": "from engine.core import paths\n\ndef late(x):\n    return x\n",
+        "engine/core/paths.py": "ROOT = 1\n",
+        "engine/labs/moe/stranger.py": "x = 1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def hashed(tree: Path) -> str:
+    sources._imports.cache_clear()
+    sources._of_file.cache_clear()
+    return sources.digest(sources.hashes(["engine/labs/moe/toy.py"], tree))
+
+
+def test_the_closure_follows_imports_inside_functions_and_leaves_core_out(tree: Path) -> None:
+    assert sources.closure(["engine/labs/moe/toy.py"], tree) == [f"engine/labs/moe/{name}.py" for name in ("helper", "late", "toy")]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "moves"),
+    [
+        ("helper", "2.0", "2.5", True),
+        ("late", "return x", "return x + 0", True),
+        ("toy", "+ 1", "+ 2", True),
+        ("toy", "    return late", "    # why\n        return late", False),
+        ("toy", "What is minimised.", "Another sentence.", False),
+        ("toy", 'title = "Toy"', 'title = "Tay"', False),
+        ("toy", "presets = {}", "presets = {1: 2}", False),
+        ("helper", "a sentence with blanks", "another one of them", False),
+        ("stranger", "x = 1", "x = 2", False),
+        ("../../core/paths", "1", "2", False),
+    ],
+)
+def test_the_hash_moves_with_what_decides_and_with_nothing_else(tree: Path, file: str, old: str, new: str, moves: bool) -> None:
+    before, path = hashed(tree), tree / "engine/labs/moe" / f"{file}.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert (hashed(tree) != before) is moves
+
+
+@pytest.mark.parametrize(("lab", "preset"), [("moe", "even_batches_cured"), ("consistency", "mean_flow"), ("unet", "vit")])
+def test_a_preset_rests_on_its_own_answers_and_on_no_other(lab: str, preset: str) -> None:
+    knobs, files, deciding = plan.state(ENTRIES, lab, preset, record.metrics())
+    answers = {"moe": ("router/sinkhorn.py", "router/hash.py"), "consistency": ("objective/mean_flow.py", "objective/trigflow.py")}
+    own, other = answers.get(lab, ("backbone/u_vit.py", "backbone/unet.py"))
+    assert any(file.endswith(own) for file in files)
+    assert not any(file.endswith(other) for file in files)
+    assert "engine/worker/loop.py" in files
+    assert not any(file.endswith("_presets.py") or file.startswith(("engine/core/", "engine/runs/")) for file in files)
+    assert "seed" not in knobs
+    assert deciding
+
+
+def test_a_stale_record_names_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    knobs, files, _ = plan.state(ENTRIES, "moe", "collapse", ["loss/train"])
+    made = [run(s, 2.0) for s in range(8)]
+    for one in made:
+        one["values"] = {"loss/train|last": 2.0}
+    fresh = record.document("moe", "collapse", knobs, files, made, METRICS)
+    assert plan.why_stale(ENTRIES, fresh) == ""
+    assert "another lr; measure moe collapse again" in plan.why_stale(ENTRIES, {**fresh, "knobs": {**knobs, "lr": 0.5}})
+    moved = {"hash": "0", "files": {**files, "engine/labs/moe/moe.py": "0"}}
+    assert "before engine/labs/moe/moe.py changed" in plan.why_stale(ENTRIES, {**fresh, "sources": moved})
+    assert "record of no preset" in plan.why_stale(ENTRIES, {**fresh, "preset": "gone"})
+
+
+# -- the verb ----------------------------------------------------------------------------------------------
+
+
+def job(seed: int, preset: str = "collapse") -> Job:
+    return Job("moe", preset, seed, {**KNOBS}, {}, "")
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Runs are made up; -> the seeds that were run, in order."""
+    made: list[int] = []
+
+    def make(one: Job, _kind: Any, scratch: Path, _root: Path = ROOT) -> dict[str, Any]:
+        if one.seed == 5 and 7 not in made:
+            raise runs.NoMeasurement("seed 5 was killed")
+        made.append(one.seed)
+        told = run(one.seed, 1.0 + one.seed)
+        one.file(scratch).write_text(json.dumps(told))
+        return told
+
+    monkeypatch.setattr("engine.docs.measure.__main__.make", make)
+    return made
+
+
+def test_a_measurement_that_was_cut_goes_on_with_the_seeds_that_are_missing(
+    trained: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "pairs", lambda labs: [])
+    work = [plan.Work("moe", "collapse", tuple(job(seed) for seed in range(8)))]
+    docs = tmp_path / "docs"
+    first = Runner(LABS, tmp_path, 1, None)
+    measure(work, first, {}, docs)
+    assert first.failed == 1
+    assert record.read(docs, "moe", "collapse") is None, "half a record is none"
+    assert "8 of 8 runs to make" in capsys.readouterr().err
+    again = Runner(LABS, tmp_path, 1, None)
+    measure(work, again, {}, docs)
+    assert again.failed == 0
+    assert sorted(trained) == list(range(8)), "no seed was run twice"
+    assert "1 of 8 runs to make" in capsys.readouterr().err
+    told = record.read(docs, "moe", "collapse")
+    assert told is not None
+    assert told["seeds"] == list(range(8))
+
+
+def test_when_the_time_is_over_nothing_more_is_begun(trained: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "pairs", lambda labs: [])
+    runner = Runner(LABS, tmp_path, 1, -1.0)
+    measure([plan.Work("moe", "collapse", (job(0), job(1)))], runner, {}, tmp_path / "docs")
+    assert (trained, runner.left) == ([], 2)
 
 
 def test_a_run_leaves_its_artefacts_to_the_runs_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cache").mkdir()
-
     def trained(_command: list[str], *, env: dict[str, str], **_more: Any) -> subprocess.CompletedProcess[str]:
+        from engine.runs.folder import new_run
+
         data = Path(env["FAULTLINE_DATA"])
         for name, file in (("abc", "teacher.pt"), ("def", "labs.json")):
             (data / "cache" / name).mkdir(exist_ok=True)
             (data / "cache" / name / file).write_text(name)
-        made = new_run(data, "moe", {})
-        return subprocess.CompletedProcess([], 0, stdout=json.dumps({"run": made.run, **SHOW}), stderr="")
+        told = {"run": new_run(data, "moe", {}).run, "status": "diverged", "steps": 10, "events": [], "provenance": PROVENANCE}
+        return subprocess.CompletedProcess([], 0, stdout=json.dumps(told), stderr="")
 
-    monkeypatch.setattr(measure.subprocess, "run", trained)
+    monkeypatch.setattr(runs.subprocess, "run", trained)
     for seed in (0, 1):
-        got = one_run("moe", "collapse", seed, ["router/dead_experts"], {}, tmp_path)
+        got = runs.make(job(seed), LABS["moe"], tmp_path)
         assert (got["seed"], got["status"]) == (seed, "diverged")
+        assert runs.finished(job(seed), tmp_path) == got
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["abc"]
-    assert (tmp_path / "cache" / "abc" / "teacher.pt").read_text() == "abc"
+    assert not [p for p in tmp_path.iterdir() if p.is_dir() and p.name != "cache"], "the runs themselves are not kept"
+
+
+def test_confirming_compares_every_number_bit_for_bit() -> None:
+    before, after = run(0, 1.0), run(0, 1.0)
+    assert confirm.differing(before, {**after, "values": {**after["values"], "new|last": 1.0}}) == []
+    assert confirm.differing(before, run(0, 1.0 + 2**-52)) == ["loss|last"]
+    assert confirm.differing(before, {**after, "values": {}}) == ["loss|last", "dead@a|last"]
+    assert confirm.differing(run(0, "NaN"), run(0, "NaN")) == []
+
+
+def test_a_new_seed_counts_as_inside_or_outside_and_intervals_of_no_width_do_not_count() -> None:
+    found = record.document("moe", "collapse", KNOBS, {}, [run(s, 1.0 + 0.1 * s) for s in range(8)], METRICS)
+    assert check.inside(found, [run(9, 1.3), run(10, 50.0), run(11, "NaN")]) == {"inside": 1, "of": 3}
+    assert check.inside(found, [run(9, 1.3, steps=4)]) == {"inside": 0, "of": 0}
+
+
+def test_the_check_complains_of_too_few_and_of_records_that_came_later() -> None:
+    found = record.document("moe", "collapse", KNOBS, {}, [run(s, 1.0 + 0.1 * s) for s in range(8)], METRICS)
+    told = check.document([9, 10], {"moe/collapse": found}, {"moe/collapse": {"inside": 9, "of": 10}}, PROVENANCE)
+    assert check.complaints(told, {"moe/collapse": found}) == []
+    assert check.complaints(told, {"moe/collapse": {**found, "date": "2000-01-01"}}) == [
+        "moe/collapse was measured after the check; run it again."
+    ]
+    bad = check.document([9], {"moe/collapse": found}, {"moe/collapse": {"inside": 4, "of": 10}}, PROVENANCE)
+    assert len(check.complaints(bad, {"moe/collapse": found})) == 2
+
+
+def test_changed_files_are_those_that_decide(tmp_path: Path) -> None:
+    for command in (["init", "-q"], ["config", "user.email", "a@b"], ["config", "user.name", "a"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "a.py").write_text("1")
+    subprocess.run(["git", "-C", str(tmp_path), "add", "-A"], check=True)
+    subprocess.run(["git", "-C", str(tmp_path), "commit", "-qm", "x"], check=True)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "b.json").write_text("1")
+    assert plan.changed_files(tmp_path) == []
+    (tmp_path / "engine" / "a.py").write_text("2")
+    assert plan.changed_files(tmp_path) == ["engine/a.py"]
+    shutil.rmtree(tmp_path / ".git")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
-from engine.declare.measured import MEASURED, Outdated, Unmeasured, fill, verify
+from engine.declare.measured import Outdated, Unmeasured, fill, verify
+from engine.declare.records import MEASURED
 from engine.declare.texts import TextError
 from engine.labs import describe
 from engine.labs.describe import entry
@@ -23,10 +22,23 @@ LABS = Catalog("", Lab).load()[0]
 ENTRIES = {name: entry(name, lab) for name, lab in LABS.items()}
 
 
+UNMEASURED = frozenset((MEASURED / "UNMEASURED").read_text().split()) if (MEASURED / "UNMEASURED").exists() else frozenset()
+
+
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
-    """A copy of docs/measured that a test may change."""
-    return Path(shutil.copytree(MEASURED, tmp_path / "measured"))
+    """Made-up records of format 2 for the preset healthy of the lab moe."""
+    values = {"loss/validation|last": 2.0}
+    runs = [{"seed": seed, "status": "finished", "steps": 300, "values": values} for seed in range(8)]
+    band = {"n": 8, "of": 8, "median": 2.0, "low": 2.0, "high": 2.0, "scale": "equal"}
+    document = {"format": 2, "lab": "moe", "preset": "healthy", "runs": runs, "summary": {"loss/validation|last": band}, "paired": {}}
+    (tmp_path / "moe").mkdir()
+    (tmp_path / "moe" / "healthy.json").write_text(json.dumps(document))
+    return tmp_path
+
+
+ONE = {**ENTRIES["moe"], "story": "It ends at {band healthy loss/validation}.", "chart_notes": {}, "panels": [], "knobs": []}
+TOY = {**ONE, "presets": {"healthy": {**ENTRIES["moe"]["presets"]["healthy"], "story": "", "see": ""}}}
 
 
 def changed(path: Path, change: Any) -> None:
@@ -37,39 +49,31 @@ def changed(path: Path, change: Any) -> None:
 
 @pytest.mark.parametrize("name", LABS)
 def test_every_number_of_a_text_is_measured_with_the_preset_of_today(name: str) -> None:
-    verify(ENTRIES[name])
+    verify(ENTRIES[name], unmeasured=UNMEASURED)
 
 
 def test_a_missing_measurement_is_named_and_the_page_says_so(records: Path) -> None:
-    (records / "moe" / "collapse_cured.json").unlink()
-    with pytest.raises(Unmeasured, match=r"moe/collapse_cured\.json does not exist"):
-        verify(ENTRIES["moe"], records)
-    see = fill({"labs": [ENTRIES["moe"]]}, records)["labs"][0]["presets"]["collapse"]["see"]
-    assert "against not measured yet with the bias" in see
-    assert "16 to 21 of 32" in see, "what is measured stays"
+    verify(TOY, records)
+    (records / "moe" / "healthy.json").unlink()
+    with pytest.raises(Unmeasured, match=r"moe/healthy\.json does not exist"):
+        verify(TOY, records)
+    verify(TOY, records, frozenset({"moe/healthy"}))
+    assert fill({"labs": [TOY]}, records)["labs"][0]["story"] == "It ends at not measured yet."
 
 
 def test_a_record_without_the_metric_is_named(records: Path) -> None:
-    changed(records / "moe" / "healthy.json", lambda lab: lab["runs"][1]["metrics"].pop("loss/validation"))
+    changed(records / "moe" / "healthy.json", lambda one: one["summary"].pop("loss/validation|last"))
     with pytest.raises(Unmeasured, match=r"moe/healthy\.json does not hold loss/validation \(last\)"):
-        verify(ENTRIES["moe"], records)
+        verify(TOY, records)
 
 
 def test_a_record_of_other_knobs_or_of_another_preset_is_named(records: Path) -> None:
-    changed(records / "moe" / "healthy.json", lambda lab: lab["runs"][0].update(steps=200))
+    changed(records / "moe" / "healthy.json", lambda one: one["runs"][0].update(steps=200))
     with pytest.raises(Outdated, match=r"moe/healthy\.json was measured over 200 steps, the preset has 300 now"):
-        verify(ENTRIES["moe"], records)
-    shutil.copy(records / "moe" / "collapse.json", records / "moe" / "healthy.json")
+        verify(TOY, records)
+    changed(records / "moe" / "healthy.json", lambda one: one.update(preset="collapse"))
     with pytest.raises(Outdated, match=r"moe/healthy\.json is a record of collapse of moe"):
-        verify(ENTRIES["moe"], records)
-
-
-def test_another_measurement_is_another_text(records: Path) -> None:
-    before = fill({"labs": [ENTRIES["moe"]]}, records)["labs"][0]["presets"]["healthy"]["see"]
-    changed(records / "moe" / "healthy.json", lambda lab: lab["runs"][0]["metrics"].update({"loss/validation": 9.25}))
-    after = fill({"labs": [ENTRIES["moe"]]}, records)["labs"][0]["presets"]["healthy"]["see"]
-    assert before != after
-    assert "2.3 to 9.2 nats per byte" in after
+        verify(TOY, records)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_a_placeholder_that_names_nothing_fails_when_the_lab_is_loaded(
 ) -> None:
     beside = (ROOT / "engine" / "labs" / "moe" / "moe.md").read_text()
     other = tmp_path / "moe.md"
-    other.write_text(beside.replace("Dead experts. After", f"{written} Dead experts. After"))
+    other.write_text(beside.replace("Dead experts. After", f"{written} Dead experts. After", 1))
     monkeypatch.setattr(describe.inspect, "getfile", lambda kind: str(tmp_path / "moe.py"))
     with pytest.raises(TextError) as refused:
         entry("moe", LABS["moe"])
@@ -101,14 +105,6 @@ def test_a_lab_without_its_text_says_where_it_belongs(tmp_path: Path, monkeypatc
     monkeypatch.setattr(describe.inspect, "getfile", lambda kind: str(tmp_path / "moe.py"))
     with pytest.raises(TextError, match=r"moe\.md: it does not exist; the texts of the lab moe belong there"):
         entry("moe", LABS["moe"])
-
-
-@pytest.mark.parametrize("name", LABS)
-def test_no_brace_of_a_placeholder_reaches_a_reader(name: str) -> None:
-    lab = fill({"labs": [ENTRIES[name]]})["labs"][0]
-    texts = [lab["story"], *lab["chart_notes"].values(), *(panel["about"] for panel in lab["panels"])]
-    texts += [one[key] for one in lab["presets"].values() for key in ("story", "see")]
-    assert [text for text in texts if re.search("[{}]", text)] == []
 
 
 def test_an_installed_package_carries_the_texts() -> None:

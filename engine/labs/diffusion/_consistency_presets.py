@@ -21,42 +21,102 @@ TEACHER = {"objective": "diffusion", "tangent": "raw", "loss_weight": "constant"
 DIGITS = {"data": "digits", "width": 192, "probes": "dear"}
 GPU = {"device": "cuda", "precision": "bf16", "width": 1024, "blocks": 6, "batch_size": 4096, "steps": 10_000, "ema": 500.0}
 
+STRESSED = {**COMMON, **FACM, "anchor": "none", "fourier_scale": 16.0, "steps": 1800}
+FOURIER = {**COMMON, **SCM, "fourier_scale": 16.0}
+MEAN_FLOW_STRESSED = {**COMMON, **MEAN_FLOW, "fourier_scale": 16.0, "steps": 1800}
+ONE_JUMP = "energy_distance/one_step"
+
 PRESETS = {
     "unanchored": Preset(
-        knobs={**COMMON, **FACM, "anchor": "none", "fourier_scale": 16.0},
+        knobs=STRESSED,
         cure={"anchor": "auxiliary_condition"},
         gpu=GPU,
+        kind="breaks",
+        deciding=ONE_JUMP,
+        level=5.0,
+    ),
+    "expanded": Preset(
+        knobs={**STRESSED, "anchor": "expanded_interval"},
+        cure={"pretrain": 300, "steps": 2100},
+        deciding=ONE_JUMP,
+    ),
+    "slower": Preset(
+        knobs={**STRESSED, "lr": 1e-3},
+        grid={"lr": [1e-3, 5e-4]},
+        deciding=ONE_JUMP,
     ),
     "calm": Preset(
         knobs={**COMMON, **FACM, "anchor": "none"},
         cure={"anchor": "auxiliary_condition"},
+        kind="control",
+        deciding=ONE_JUMP,
+    ),
+    "calm_slower": Preset(
+        knobs={**COMMON, **FACM, "anchor": "none", "lr": 1e-3},
+        grid={"lr": [1e-3, 5e-4]},
+        deciding=ONE_JUMP,
     ),
     "fourier": Preset(
-        knobs={**COMMON, **SCM, "fourier_scale": 16.0},
+        knobs=FOURIER,
         grid={"fourier_scale": [0, 4, 16]},
+        deciding=ONE_JUMP,
+    ),
+    "fourier_slower": Preset(
+        knobs={**FOURIER, "lr": 1e-3},
+        grid={"lr": [1e-3, 5e-4]},
+        deciding=ONE_JUMP,
     ),
     "smooth_drift": Preset(
-        knobs={**COMMON, **SCM, "tangent": "raw", "fourier_scale": 16.0},
+        knobs={**FOURIER, "tangent": "raw"},
         cure={"tangent": "normalise"},
+        kind="breaks",
+        deciding=ONE_JUMP,
+        level=5.0,
     ),
     "bounded_head": Preset(
-        knobs={**COMMON, **FACM, "anchor": "none", "fourier_scale": 16.0},
+        knobs=STRESSED,
         cure={"head_norm": True},
+        kind="breaks",
+        deciding=ONE_JUMP,
+        level=5.0,
     ),
     "mean_flow": Preset(
-        knobs={**COMMON, **MEAN_FLOW, "fourier_scale": 16.0},
+        knobs=MEAN_FLOW_STRESSED,
+        deciding=ONE_JUMP,
+    ),
+    "mean_flow_unequal": Preset(
+        knobs={**MEAN_FLOW_STRESSED, "objective.equal_share": 0.0},
+        deciding=ONE_JUMP,
+    ),
+    "mean_flow_whole": Preset(
+        knobs={**MEAN_FLOW_STRESSED, "objective.span": "whole"},
+        deciding=ONE_JUMP,
+    ),
+    "mean_flow_whole_unequal": Preset(
+        knobs={**MEAN_FLOW_STRESSED, "objective.span": "whole", "objective.equal_share": 0.0},
+        deciding=ONE_JUMP,
     ),
     "baseline": Preset(
         knobs={**COMMON, **EDM},
+        deciding=ONE_JUMP,
     ),
     "diagnosis": Preset(
         knobs={**COMMON, **TEACHER, "steps": 500, "fourier_scale": 16.0},
         cure={"fourier_scale": 0.0},
+        deciding="derivative/time",
     ),
     "teacher": Preset(
         knobs={**COMMON, **TEACHER, **DIGITS, "steps": 1200},
+        kind="control",
+        deciding="energy_distance/own_flow",
     ),
     "digits": Preset(
         knobs={**COMMON, **SCM, **DIGITS, "velocity": "teacher", "steps": 800},
+        deciding=ONE_JUMP,
+    ),
+    "digits_slower": Preset(
+        knobs={**COMMON, **SCM, **DIGITS, "velocity": "teacher", "steps": 800, "lr": 1e-3},
+        grid={"lr": [1e-3, 5e-4]},
+        deciding=ONE_JUMP,
     ),
 }

@@ -14,60 +14,82 @@ GPU = {
 }
 UNET_GPU = GPU | {"backbone": "unet", "backbone.levels": 3}
 VIT_GPU = GPU | {"backbone": "u_vit", "backbone.patch": 2, "backbone.heads": 8, "width": 512, "skips": 8}
+FEATURES = "feature_norm/train"
 
 PRESETS = {
     "skips": Preset(
         knobs={**TOY, "skip_scaling": "none"},
         cure=CONSTANT,
         gpu=UNET_GPU,
+        deciding=FEATURES,
+    ),
+    "half_precision": Preset(
+        knobs={**TOY, "skip_scaling": "none", "precision": "bf16"},
+        deciding=FEATURES,
     ),
     "remedies": Preset(
         knobs={**TOY, "skip_scaling": "inverse_sqrt2"},
         grid={"skip_scaling": ["inverse_sqrt2", "learnable", "learnable_channels"]},
+        deciding=FEATURES,
     ),
     "silent": Preset(
         knobs={**TOY, **HARSH, "skip_scaling": "none", "residual_scaling": "none"},
         cure={"residual_scaling": "inverse_sqrt2_sum"},
         gpu=UNET_GPU | {"lr": 2e-3, "warmup": 0},
+        kind="breaks",
+        deciding=FEATURES,
     ),
     "silent_remedies": Preset(
         knobs={**TOY, **HARSH, "skip_scaling": "none", "residual_scaling": "stable"},
         grid={"residual_scaling": ["stable", "decreasing"]},
+        deciding=FEATURES,
     ),
     "vit": Preset(
         knobs={**VIT, "skip_scaling": "none"},
         cure=CONSTANT,
         gpu=VIT_GPU,
+        deciding=FEATURES,
     ),
     "vit_remedies": Preset(
         knobs={**VIT, "skip_scaling": "inverse_sqrt2"},
         grid={"skip_scaling": ["inverse_sqrt2", "learnable"]},
+        deciding=FEATURES,
     ),
     "depth": Preset(
         knobs={**TOY, "skips": 8, "skip_scaling": "none"},
         grid={"skips": [4, 8, 16]},
+        deciding=FEATURES,
     ),
     "healthy": Preset(
         knobs={**TOY, **CONSTANT, "skips": 4, "steps": 250},
         gpu=UNET_GPU,
+        kind="control",
+        deciding=FEATURES,
     ),
     "no_warmup": Preset(
         knobs={**TOY, **HARSH, "skip_scaling": "none", "residual_scaling": "none"},
         cure={"warmup": 50},
+        kind="breaks",
+        deciding=FEATURES,
     ),
     "high_rate": Preset(
         knobs={**TOY, "skip_scaling": "none", "lr": 1e-2},
         cure={"lr": 2e-3},
+        deciding=FEATURES,
     ),
     "small_batch": Preset(
         knobs={**TOY, "skip_scaling": "none", "batch_size": 4},
         cure={"batch_size": 16},
+        deciding=FEATURES,
     ),
     "perturbed_input": Preset(
         knobs={**TOY, "skip_scaling": "none", "input_perturbation": 0.5},
         cure=CONSTANT,
+        deciding=FEATURES,
     ),
     "photographs": Preset(
         knobs={**TOY, **CONSTANT, "skips": 4, "steps": 120, "data": "patches_16"},
+        kind="control",
+        deciding=FEATURES,
     ),
 }

@@ -35,7 +35,10 @@ class Consistency(Lab):
     icon = ":material/fast_forward:"
     papers = ("arXiv 2410.11081", "FACM (ICLR 2026)", "arXiv 2505.13447", "arXiv 2303.01469")
     provides = frozenset({"consistency", "drawn_pictures"})
-    headline = ("energy_distance/one_step", "energy_distance/two_steps", "fd_small/one_step", "fd_small/two_steps", "tangent/raw")
+    headline = (
+        *("energy_distance/one_step", "energy_distance/two_steps", "mode_coverage/one_step"),
+        *("fd_small/one_step", "fd_small/two_steps", "tangent/raw"),
+    )
 
     steps: int = knob(600, "optimizer steps", unit="steps", ge=1, le=1_000_000)
     lr: float = knob(2e-3, "peak learning rate", ge=0.0, le=1e4, group="stressor")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from engine.declare.knobs import knob, question
-from engine.declare.presets import Preset
 from engine.declare.rules import AtMost, Divides
 from engine.labs.lab import Lab
+from engine.labs.moe._moe_presets import PRESETS
 from engine.labs.moe.remedies.router import RouterChoice
 
 if TYPE_CHECKING:
@@ -19,22 +19,6 @@ if TYPE_CHECKING:
 
 VALIDATION_BATCHES = 2
 VALIDATION_FACTOR = 8  # a validation batch is so many training batches: without gradients, larger is faster
-
-UNBALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.0}
-BALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.1}
-LOSS_FREE = {"router": "loss_free", "router.gate": "softmax", "router.update_rate": 1e-2}
-SINKHORN = {"router": "sinkhorn", "router.iterations": 20, "router.temperature": 0.1}
-GPU = {
-    "device": "cuda",
-    "precision": "bf16",
-    "experts": 64,
-    "expert_width": 256,
-    "d_model": 512,
-    "layers": 8,
-    "heads": 8,
-    "context": 512,
-    "batch_size": 64,
-}
 
 
 class Moe(Lab):
@@ -64,36 +48,7 @@ class Moe(Lab):
     context: int = knob(64, "bytes that the model sees at once", unit="bytes", group="size", ge=8, le=8192)
     batch_size: int = knob(16, "sequences per step", unit="sequences", group="size", ge=1, le=4096)
 
-    presets = {
-        "collapse": Preset(
-            knobs={**UNBALANCED, "lr": 1e-3, "steps": 300},
-            cure=LOSS_FREE,
-            gpu=GPU,
-        ),
-        "even_batches": Preset(
-            knobs={**UNBALANCED, "lr": 1e-3, "steps": 300},
-            cure=SINKHORN,
-            gpu=GPU,
-        ),
-        "sharper_plan": Preset(
-            knobs={"router": "sinkhorn", "router.iterations": 60, "lr": 1e-3, "steps": 300},
-            grid={"router.temperature": [1.0, 0.1, 0.03]},
-        ),
-        "healthy": Preset(
-            knobs={**BALANCED, "lr": 1e-3, "steps": 300},
-            gpu=GPU,
-        ),
-        "lr_burst": Preset(
-            knobs={**BALANCED, "lr": 3e-3, "steps": 400, "burst_factor": 30.0},
-            cure={"burst_factor": 1.0},
-            gpu=GPU,
-        ),
-        "non_finite": Preset(
-            knobs={**UNBALANCED, "optimizer": "sgd", "lr": 10.0, "clip": 0.0, "steps": 80, "on_divergence": "continue"},
-            cure={"clip": 0.05},
-            gpu=GPU,
-        ),
-    }
+    presets = PRESETS
 
     def model(self) -> nn.Module:
         from engine.labs.common.models.initialise import initialise

@@ -1,71 +1,97 @@
-"""What `make science` measured of a preset and its twin: the committed numbers, with seeds, device, versions and date."""
+"""What `make science` measured of a preset and its twin: the committed numbers with their intervals, and where a new run lies in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from engine.core.files import read_json
 from engine.core.nonfinite import number as plain
-from engine.core.paths import ROOT
+from engine.declare.records import MEASURED, printed_band, printed_pair, record
 from engine.labs.common.noise_floors import with_floors
 from engine.runs.series import split_key
 from pages.parts.words import number
 
-MEASURED = ROOT / "docs" / "measured"
+FREE = {"seed", "data_seed", "device", "threads", "probes"}  # a run that differs in these alone is one more draw of its preset
+
+Record = Mapping[str, Any]
 
 
-def measured(lab: str, presets: Mapping[str, Any], name: str) -> None:
-    """A table of ranges over the seeds; nothing is shown as measured that was not."""
+def measured(lab: Mapping[str, Any], name: str, runs: Sequence[Mapping[str, Any]] = ()) -> None:
+    """A table of medians with the interval in which 9 of 10 new runs lie; nothing is shown as measured that was not.
+
+    `runs`: documents of `show` of ended runs, each placed into the band of its preset.
+    """
+    presets = lab["presets"]
     broken = presets[name].get("broken") or name
     names = [n for n in (broken, presets[broken]["twin"]) if n]
-    found = {n: told for n in names if (told := _document(lab, presets, n))}
+    found = {n: one for n in names if (one := _record(lab, n))}
     if not found:
         st.caption("This preset has not been measured yet.")
         return
-    shown = with_floors(next(iter(found.values()))["shown"])
-    keys = sorted({key for told in found.values() for key in told["summary"] if split_key(key)[0] in shown})
-    lines = [f"| at the end | {' | '.join(f'`{n}`' for n in found)} |", "| --- |" + " --- |" * len(found)]
-    lines += [f"| `{key}` | {' | '.join(_range(told, key) for told in found.values())} |" for key in keys]
-    speed = _speed(found)
-    st.markdown("\n".join([*lines, *speed[:1]]))
+    mine = {run["run"]: (preset, run) for run in runs if (preset := _drawn_from(lab, run, found))}
+    shown = with_floors(lab["headline"])
+    keys = sorted({key for one in found.values() for key in one["summary"] if _belongs(key, shown)})
+    pair = list(found) if len(found) == 2 else []
+    head = [
+        "at the end",
+        *(f"`{n}`" for n in found),
+        *(["on the same seed"] if pair else []),
+        *(f"your run ({p})" for p, _ in mine.values()),
+    ]
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " --- |" * (len(head) - 1)]
+    for key in keys:
+        cells = [f"`{key.removesuffix('|last')}`", *(printed_band(one, key) or "–" for one in found.values())]
+        cells += [_compared(found[pair[0]], found[pair[1]], key)] if pair else []
+        cells += [_placed(found[preset], run, key) for preset, run in mine.values()]
+        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    st.markdown("\n".join(lines))
     first = next(iter(found.values()))
-    seeds, versions = len(first["seeds"]), first["versions"]
-    caption = f"Smallest to largest of {seeds} seeds. Measured {first['date']} on {first['device']}, torch {versions['torch']}."
-    st.caption(" ".join([caption, *speed[1:]]))
+    where = first["environment"]
+    st.caption(
+        f"Median of {len(first['seeds'])} seeds; in brackets the interval in which 9 of 10 new runs lie, and n. "
+        f"Measured {first['date']} on {where['device']}, torch {where['versions']['torch']}. "
+        "Runs are chaotic at the level of rounding: the same seed on another processor is another draw."
+    )
 
 
-def _document(lab: str, presets: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+def _record(lab: Mapping[str, Any], name: str) -> Record | None:
     """What was measured of the preset, or of another with the very same knobs: a ladder's own is one of its arms."""
+    presets = lab["presets"]
     knobs = presets.get(name, {}).get("knobs")
     same = [n for n, preset in presets.items() if n != name and knobs is not None and preset.get("knobs") == knobs]
-    return next((told for n in (name, *same) if (told := read_json(MEASURED / lab / f"{n}.json"))), None)
+    return next((one for n in (name, *same) if (one := record(MEASURED / lab["lab"] / f"{n}.json"))), None)
 
 
-def _speed(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A row with the steps to the lowest level that every seed of every preset reached, and a sentence with the quotient of the means
-    of two; [] where no such level was noted."""
-    runs = [run.get("first_at_or_below") or {} for told in documents.values() for run in told["runs"]]
-    reached = [{(metric, level) for metric, levels in run.items() for level, step in levels.items() if step is not None} for run in runs]
-    common = set.intersection(*reached)
-    if not common:
-        return []
-    metric, level = min(common, key=lambda one: float(one[1]))
-    steps = {name: [run["first_at_or_below"][metric][level] for run in told["runs"]] for name, told in documents.items()}
-    columns = [f"{min(s)}" if min(s) == max(s) else f"{min(s)} to {max(s)}" for s in steps.values()]
-    row = f"| steps until `{metric}` is {level} | {' | '.join(columns)} |"
-    if len(documents) != 2:
-        return [row]
-    (broken, slow), (cured, fast) = ((name, sum(s) / len(s)) for name, s in steps.items())
-    return [row, f"{broken} needs {number(slow / fast)} times as many steps to that level as {cured}." if fast else ""]
+def _belongs(key: str, shown: frozenset[str]) -> bool:
+    metric, _, stat = key.rpartition("|")
+    return stat == "last" and split_key(metric)[0] in shown
 
 
-def _range(document: Mapping[str, Any], key: str) -> str:
-    """ "16 to 21", or one number where all seeds agree; what is not finite is named."""
-    values = document["summary"].get(key)
-    if values is None:
+def _compared(first: Record, second: Record, key: str) -> str:
+    """The ratio (or difference) of both presets seed by seed; "–" where the runs do not hold it."""
+    told = printed_pair(first, second["preset"], key)
+    kind = first["paired"].get(second["preset"], {}).get(key, {}).get("kind")
+    return f"{'×' if kind == 'ratio' else 'difference'} {told}" if told else "–"
+
+
+def _drawn_from(lab: Mapping[str, Any], run: Mapping[str, Any], found: Mapping[str, Record]) -> str | None:
+    """The measured preset of which an ended run is one more draw; None when its declaration differs in more than a seed."""
+    preset = run.get("preset")
+    if preset not in found or run.get("lab") != lab["lab"]:
+        return None
+    then, now = found[preset]["knobs"], run.get("knobs", {})
+    differing = {name for name in then.keys() | now.keys() if then.get(name) != now.get(name)}
+    return preset if differing <= FREE and run["steps"] == int(then["steps"]) else None
+
+
+def _placed(one: Record, run: Mapping[str, Any], key: str) -> str:
+    """The run's own number, and whether it lies in the interval."""
+    metric, band = run["metrics"].get(key.removesuffix("|last")), one["summary"].get(key)
+    if metric is None or band is None:
         return "–"
-    low, high = (number(plain(values[end])) for end in ("min", "max"))
-    return low if low == high else f"{low} to {high}"
+    value, low, high = plain(metric["last"]), plain(band["low"]), plain(band["high"])
+    if value is None or low is None or high is None:
+        return number(value)
+    return f"{number(value)}: {'inside' if low <= value <= high else 'outside'}"

@@ -12,6 +12,8 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 if TYPE_CHECKING:
     from engine.labs.capabilities import Consistency
 
+MODES = 8  # Gaussians of the ring, the distribution of the presets
+
 
 class ModeCoverage(Probe):
     """Share of the Gaussians of a distribution in the plane that enough samples lie close to: within 3 standard deviations,
@@ -21,9 +23,9 @@ class ModeCoverage(Probe):
     every = 100
     needs = "consistency"
     metrics = (
-        Metric("mode_coverage/one_step", "share of the Gaussians reached by samples made in one jump"),
-        Metric("mode_coverage/two_steps", "share of the Gaussians reached by samples made in two jumps"),
-        Metric("mode_coverage/data", "what as many real points reach"),
+        Metric("mode_coverage/one_step", "share of the Gaussians reached by samples made in one jump", of=MODES, share=True),
+        Metric("mode_coverage/two_steps", "share of the Gaussians reached by samples made in two jumps", of=MODES, share=True),
+        Metric("mode_coverage/data", "what as many real points reach", of=MODES, share=True),
     )
 
     def after(self, step: Step[Consistency]) -> Iterable[Reading]:

@@ -50,7 +50,7 @@ class RouterBytes(Probe):
             kind="vector",
             layered=True,
         ),
-        Metric("router/byte_information", "share of the choice of expert that the byte alone decides", layered=True),
+        Metric("router/byte_information", "share of the choice of expert that the byte alone decides", layered=True, low=0.0, high=1.0),
         Metric("router/byte_information_noise", "the same number with the bytes shuffled: what chance alone shows", layered=True),
     )
 

@@ -23,7 +23,13 @@ class RouterCertainty(Probe):
     every = 10
     needs = "routing"
     metrics = (
-        Metric("router/token_entropy", "mean entropy of a token's softmax over the experts divided by ln E: 1 is no opinion", layered=True),
+        Metric(
+            "router/token_entropy",
+            "mean entropy of a token's softmax over the experts divided by ln E: 1 is no opinion",
+            layered=True,
+            low=0.0,
+            high=1.0,
+        ),
         Metric("router/margin", "median over the tokens of best minus second score", layered=True),
         Metric("router/margin_low", "5th percentile over the tokens of best minus second score", layered=True),
     )

@@ -27,6 +27,7 @@ class RouterDeadExperts(Probe):
             "experts whose moving average of the load (decay 0.95 a step, bias-corrected) is under 0.1/E; some of them still get a trickle",
             unit="experts",
             layered=True,
+            of="experts",
         ),
     )
 

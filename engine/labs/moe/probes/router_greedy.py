@@ -28,7 +28,13 @@ class RouterGreedy(Probe):
             layered=True,
         ),
         Metric("router/column_error_last", "the same before the last iteration: what balancing leaves, or less", layered=True),
-        Metric("router/greedy_share", "share of the step's tokens that evaluation would send to another set of experts", layered=True),
+        Metric(
+            "router/greedy_share",
+            "share of the step's tokens that evaluation would send to another set of experts",
+            layered=True,
+            low=0.0,
+            high=1.0,
+        ),
         Metric("router/greedy_max_violation", "max violation that the step's batch would have if it were routed greedily", layered=True),
     )
 

@@ -5,7 +5,7 @@ Shapes: B points, D coordinates.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from engine.declare.knobs import knob
 from engine.labs.diffusion.remedies.objective import Network, Objective
@@ -34,6 +34,13 @@ class MeanFlow(Objective):
         0.75, "share of the batch whose two times are equal", source="the paper: 0.75", group="remedy", ge=0.0, le=1.0
     )
 
+    span: Literal["drawn", "whole"] = knob(
+        "drawn",
+        "where a jump ends: at the smaller of two drawn noise shares, or always at the data, the whole way of a consistency model",
+        source="the paper: drawn",
+        group="remedy",
+    )
+
     def flow(self) -> Flow:
         from engine.labs.diffusion.models.flows import LinearFlow
 
@@ -51,6 +58,8 @@ class MeanFlow(Objective):
 
         share_B2 = torch.sigmoid(self.p_mean + self.p_std * batch["normal"])
         t_B, r_B = 1.0 - share_B2.amax(dim=1), 1.0 - share_B2.amin(dim=1)
+        if self.span == "whole":
+            r_B = torch.ones_like(t_B)
         return t_B, torch.where(batch["uniform"] < self.equal_share, t_B, r_B)
 
     def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:

@@ -1,0 +1,107 @@
+"""One run of a measurement: trained through the command line, read, and kept in a file, so that a measurement that is killed goes on.
+
+A finished seed is `data/science/LAB-PRESET-SEED-HASH.json`; HASH is that of the sources and of the declaration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.core.files import read_json, write_json
+from engine.core.nonfinite import jsonable
+from engine.core.paths import ROOT
+from engine.docs.measure import film, sources
+from engine.docs.measure.values import events, values
+from engine.index.open_run import open_run
+from engine.labs.lab import Lab
+from engine.runs.folder import run_folder
+
+MEASURABLE = ("finished", "diverged")  # any other end is no measurement
+
+Run = dict[str, Any]
+
+
+class NoMeasurement(RuntimeError):
+    """A run that did not end by itself, or whose sources changed meanwhile; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to make.  `sources`: file -> hash of what decides its numbers; `knobs`: the whole declaration without its seed."""
+
+    lab: str
+    preset: str
+    seed: int
+    knobs: Mapping[str, Any]
+    sources: Mapping[str, str]
+    deciding: str
+
+    @property
+    def hash(self) -> str:
+        plain = json.dumps({k: jsonable(v) for k, v in self.knobs.items()}, sort_keys=True)
+        return sources.digest({**self.sources, "knobs": plain, "deciding": self.deciding})
+
+    def file(self, scratch: Path) -> Path:
+        return scratch / f"{self.lab}-{self.preset}-{self.seed}-{self.hash}.json"
+
+
+def finished(job: Job, scratch: Path) -> Run | None:
+    """What an earlier measurement of the same sources kept of this run."""
+    return read_json(job.file(scratch))
+
+
+def make(job: Job, kind: type[Lab], scratch: Path, root: Path = ROOT) -> Run:
+    """Train, read, keep.  NoMeasurement, in one sentence."""
+    (scratch / "cache").mkdir(parents=True, exist_ok=True)
+    data = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{job.preset}-{job.seed}-"))
+    try:
+        shutil.copytree(scratch / "cache", data / "cache")
+        told = _train(job, data, root)
+        for artefact in (data / "cache").glob("*/*.pt"):  # teachers and feature networks, for the runs that come after this one
+            shutil.copytree(artefact.parent, scratch / "cache" / artefact.parent.name, dirs_exist_ok=True)
+        run = _kept(job, kind, told, data)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+    if root == ROOT and sources.hashes(job.sources) != dict(job.sources):
+        raise NoMeasurement(f"{job.preset} seed {job.seed}: the sources changed while it ran; measure it again.")
+    write_json(job.file(scratch), run)
+    return run
+
+
+def _train(job: Job, data: Path, root: Path) -> dict[str, Any]:
+    """The document of `show` of a run that ended by itself."""
+    command = [sys.executable, "-m", "engine", "run", job.lab, "--preset", job.preset, f"seed={job.seed}", "--json"]
+    done = subprocess.run(command, cwd=root, env={**os.environ, "FAULTLINE_DATA": str(data)}, capture_output=True, text=True)
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        raise NoMeasurement(f"{job.preset} seed {job.seed}: {done.stderr.strip().splitlines()[-1:]} (exit {done.returncode}).") from None
+    if told.get("status") not in MEASURABLE:
+        said = (told.get("says") or told.get("error") or "").strip().splitlines()[-1:]
+        raise NoMeasurement(f"{job.preset} seed {job.seed} ended {told.get('status')}: {' '.join(said)}")
+    return told
+
+
+def _kept(job: Job, kind: type[Lab], told: Mapping[str, Any], data: Path) -> Run:
+    folder = run_folder(data, told["run"])
+    points = open_run(folder.path)
+    found = values(points, int(told["steps"]), kind.headline, kind.thresholds) | events(told["events"], ())
+    return {
+        "seed": job.seed,
+        "status": told["status"],
+        "steps": told["steps"],
+        "cpu_seconds": round(float(folder.state().get("cpu_seconds") or 0.0), 1),
+        "values": {key: jsonable(value) for key, value in found.items()},
+        "curve": film.curve(points, job.deciding) if job.deciding else None,
+        "vectors": film.vectors(points),
+        "provenance": told["provenance"],
+    }

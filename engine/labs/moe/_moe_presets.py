@@ -1,0 +1,99 @@
+"""The presets of the lab `moe`: which knobs show what.  Their texts stand in the lab's Markdown."""
+
+from __future__ import annotations
+
+from engine.declare.presets import Preset
+
+SHORT = {"lr": 1e-3, "steps": 300}
+UNBALANCED = {**SHORT, "router": "softmax_top_k", "router.balance_weight": 0.0}
+BALANCED = {"router": "softmax_top_k", "router.balance_weight": 0.1}
+LOSS_FREE = {"router": "loss_free", "router.gate": "softmax", "router.update_rate": 1e-2}
+SINKHORN = {"router": "sinkhorn", "router.iterations": 20, "router.temperature": 0.1}
+BURST = {**BALANCED, "lr": 3e-3, "steps": 400, "burst_factor": 30.0}
+SPAM_LIKE = {"optimizer": "adamw", "optimizer.beta2": 0.999, "optimizer.weight_decay": 0.0}  # AdamW with the memory that SPAM has
+PLAIN_DESCENT = {"optimizer": "sgd", "lr": 10.0, "clip": 0.0, "steps": 80, "on_divergence": "continue"}
+GPU = {
+    "device": "cuda",
+    "precision": "bf16",
+    "experts": 64,
+    "expert_width": 256,
+    "d_model": 512,
+    "layers": 8,
+    "heads": 8,
+    "context": 512,
+    "batch_size": 64,
+}
+DEAD = "router/dead_experts@blocks.1.moe"
+VIOLATION = "router/max_violation@blocks.1.moe"
+
+PRESETS = {
+    "collapse": Preset(
+        knobs=UNBALANCED,
+        cure=LOSS_FREE,
+        gpu=GPU,
+        kind="breaks",
+        deciding=DEAD,
+        level=8.0,
+    ),
+    "bias_softmax": Preset(
+        knobs={**SHORT, **LOSS_FREE, "router.update_rate": 1e-3},
+        grid={"router.update_rate": [1e-3, 3e-3, 1e-2]},
+        deciding=VIOLATION,
+    ),
+    "bias_sigmoid": Preset(
+        knobs={**SHORT, **LOSS_FREE, "router.gate": "sigmoid", "router.update_rate": 1e-3},
+        grid={"router.update_rate": [1e-3, 3e-3, 1e-2]},
+        deciding=VIOLATION,
+    ),
+    "even_batches": Preset(
+        knobs=UNBALANCED,
+        cure=SINKHORN,
+        gpu=GPU,
+        kind="breaks",
+        deciding=DEAD,
+        level=8.0,
+    ),
+    "sharper_plan": Preset(
+        knobs={"router": "sinkhorn", "router.iterations": 60, **SHORT},
+        grid={"router.temperature": [1.0, 0.1, 0.03]},
+        deciding="router/greedy_share@blocks.1.moe",
+    ),
+    "healthy": Preset(
+        knobs={**BALANCED, **SHORT},
+        gpu=GPU,
+        kind="control",
+        deciding=DEAD,
+    ),
+    "light_balance": Preset(
+        knobs={**BALANCED, "router.balance_weight": 0.01, **SHORT},
+        deciding=DEAD,
+    ),
+    "lr_burst": Preset(
+        knobs=BURST,
+        cure={"burst_factor": 1.0},
+        gpu=GPU,
+        kind="breaks",
+        deciding="loss/train",
+    ),
+    "burst_spam": Preset(
+        knobs={**BURST, **SPAM_LIKE},
+        cure={"optimizer": "spam"},
+        deciding="loss/train",
+    ),
+    "burst_clip": Preset(
+        knobs={**BURST, "clip": 0.1},
+        grid={"clip": [0.1, 0.01]},
+        deciding="loss/train",
+    ),
+    "non_finite": Preset(
+        knobs={**UNBALANCED, **PLAIN_DESCENT},
+        cure={"clip": 0.05},
+        gpu=GPU,
+        kind="breaks",
+        deciding="loss/train",
+    ),
+    "loose_clip": Preset(
+        knobs={**UNBALANCED, **PLAIN_DESCENT, "clip": 1.0},
+        deciding="loss/train",
+    ),
+}

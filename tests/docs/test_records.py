@@ -1,0 +1,85 @@
+"""The committed records: of today's sources, clean commits, enough seeds; what they lack is listed, and the list shrinks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.catalog import Catalog
+from engine.core.paths import ROOT
+from engine.declare.records import MEASURED
+from engine.docs.measure import check, plan, record
+from engine.labs.describe import entry
+from engine.labs.lab import Lab
+from engine.statistics.interval import Band
+
+MOST_UNMEASURED = 74  # lower it with every record that is added: the list may only shrink
+ENTRIES = {name: entry(name, lab) for name, lab in Catalog("", Lab).load()[0].items()}
+WANTED = [f"{lab}/{preset}" for lab, one in ENTRIES.items() for preset in plan.measurable(one["presets"])]
+UNMEASURED = (MEASURED / "UNMEASURED").read_text().split() if (MEASURED / "UNMEASURED").exists() else []
+FILES = sorted(path.relative_to(MEASURED).with_suffix("").as_posix() for path in MEASURED.glob("*/*.json"))
+
+
+def read(name: str) -> dict[str, Any]:
+    return json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
+
+
+def test_every_preset_has_a_record_or_stands_in_the_list_of_those_that_have_none() -> None:
+    assert sorted(FILES + UNMEASURED) == sorted(WANTED)
+    assert len(UNMEASURED) <= MOST_UNMEASURED
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_record_rests_on_today_s_sources_and_on_enough_seeds(name: str) -> None:
+    found = read(name)
+    assert found["format"] == record.FORMAT
+    assert len(found["seeds"]) >= record.SEEDS
+    assert plan.why_stale(ENTRIES, found) == ""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_stored_bands_and_pairs_are_those_of_the_runs(name: str) -> None:
+    found, kinds = read(name), record.metrics()
+    for key, stored in found["summary"].items():
+        column = record.column(found["runs"], found["knobs"], key)
+        assert Band.read(stored) == record.band(column, record.kind_of(key, found["knobs"], kinds)), key
+    for other, stored in found["paired"].items():
+        assert stored == record.pairs(found, read(f"{found['lab']}/{other}"))
+
+
+def test_every_record_names_a_commit_of_this_history() -> None:
+    if not (ROOT / ".git").exists() or _git("rev-parse", "--is-shallow-repository") == "true":
+        pytest.skip("no history is here: a copy without git, or a shallow clone")
+    known = set(_git("rev-list", "HEAD").split())
+    assert {name: found["commit"] for name in FILES if (found := read(name))["commit"] not in known} == {}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FILES if ENTRIES[name.partition("/")[0]]["presets"][Path(name).name]["kind"] == "breaks"]
+)
+def test_a_preset_that_breaks_does_so_on_seven_of_eight_seeds(name: str) -> None:
+    found, preset = read(name), ENTRIES[name.partition("/")[0]]["presets"][Path(name).name]
+    broke = 0
+    for run in found["runs"]:
+        fired = any(value for key, value in run["values"].items() if key.startswith("event/") and key.endswith("|count"))
+        highest = run["values"].get(f"{preset['deciding']}|max")
+        above = preset["level"] is not None and highest is not None and not float(highest) <= preset["level"]
+        broke += fired or above
+    assert broke >= 7
+
+
+def test_the_intervals_hold_new_seeds_as_often_as_they_say() -> None:
+    if not (MEASURED / "check.json").exists():
+        assert UNMEASURED, "everything is measured, so the check must be too: python -m engine.docs.measure --check 9-12"
+        return
+    told = json.loads((MEASURED / "check.json").read_text("utf-8"))
+    assert told["device"]
+    assert check.complaints(told, {name: read(name) for name in FILES}) == []
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()

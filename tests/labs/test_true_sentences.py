@@ -1,0 +1,103 @@
+"""No number is typed by hand and no cause is claimed without a run: every text of a lab, a remedy, a chart note or a panel.
+
+A number comes out of a record, out of the declaration, or from somebody who is cited; a sentence that says why names the runs that
+show it.  What stands in backquotes is a name, a formula or the value of a knob.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from engine.core.catalog import Catalog
+from engine.declare.measured import texts
+from engine.declare.placeholders import PLACEHOLDER
+from engine.labs.describe import entry
+from engine.labs.lab import Lab
+
+ENTRIES = {name: entry(name, lab) for name, lab in Catalog("", Lab).load()[0].items()}
+
+NAMES = re.compile(
+    r"1/√2|FD-small|eq\. \d+|arXiv [\d.]+|\beq\. ?\d+|equations? \(?\d+\)?|theorem \d+|[Aa]lgorithm \d+|appendix \w+|section [\d.]+|"
+    r"\b(?:bf|fp|int)\d+\b|\bL[12]\b|\bV3\b|NCSN\+\+|\btop-\d\b|β[₁₂]|10⁻?[⁰-⁹]+|(?<![\w.])[01](?![\w.]|,\d)|1/E|1/2|99th percentile|"
+    r"\b[A-Z]\w*-?\d+\b|last fifty steps"  # the stat late50
+)
+WORDS = (
+    r"two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|sixteen|twenty|thirty|forty|fifty|sixty|"
+    r"hundred|thousand|million|half|twice"
+)
+COUNTED = re.compile(rf"\b(?:{WORDS})(?: (?:of|to) \w+)? (?:%|percent|times|seeds?|steps?|experts?)\b", re.IGNORECASE)
+DIGIT = re.compile(r"\d")
+CAUSE = re.compile(
+    r"\b(?:because|cures?|causes?|caused|prevents?|costs?|by itself|by themselves|depends? on|thanks to|due to|does not|do not)\b"
+)
+SOURCED = ("{shown", "{cite")
+
+
+def written() -> list[tuple[str, str]]:
+    """Every text once, under the lab in which it stands."""
+    return list(dict.fromkeys((lab, text) for lab, one in ENTRIES.items() for _, text in texts(one) if text))
+
+
+PRESETS = sorted({preset for one in ENTRIES.values() for preset in one["presets"]}, key=len, reverse=True)
+NAMED = re.compile(rf"\b(?:{'|'.join(map(re.escape, PRESETS))})\b")
+
+
+def sentences(text: str) -> list[str]:
+    return [s for s in re.split(r"(?<=[.!?:;])(?<!\beq\.)\s+", text) if s]
+
+
+def typed_numbers(text: str) -> list[str]:
+    """The sentences of a text that hold a number which comes from nowhere."""
+    out = []
+    for sentence in sentences(text):
+        plain = NAMES.sub("", NAMED.sub("", re.sub(r"`[^`]*`", "", PLACEHOLDER.sub("", sentence))))
+        if DIGIT.search(plain) or COUNTED.search(plain):
+            out.append(sentence)
+    return out
+
+
+def bare_causes(text: str) -> list[str]:
+    """The sentences of a text that say why, and name neither a run nor a source."""
+    return [s for s in sentences(text) if CAUSE.search(s) and not any(word in s for word in SOURCED)]
+
+
+@pytest.mark.parametrize("lab", ENTRIES)
+def test_no_number_is_typed_by_hand(lab: str) -> None:
+    assert [s for where, text in written() if where == lab for s in typed_numbers(text)] == []
+
+
+@pytest.mark.parametrize("lab", ENTRIES)
+def test_a_sentence_that_says_why_names_the_runs_that_show_it(lab: str) -> None:
+    assert [s for where, text in written() if where == lab for s in bare_causes(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [
+        ("It ends at 0.3.", True),
+        ("It peaks after three steps.", True),
+        ("It grows twenty times.", True),
+        ("It ends at {band calm loss}.", False),
+        ("With {knob experts} experts, at a rate of `0.5`.", False),
+        ("The paper reports {cite 1.5 | arXiv 2310.13545}.", False),
+        ("1/√2 on each of three arms, FD-small and bf16, as in eq. 4.", False),
+    ],
+)
+def test_the_test_of_numbers_finds_what_it_should(sentence: str, found: bool) -> None:
+    assert bool(typed_numbers(sentence)) is found
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [
+        ("It stays because of the clip.", True),
+        ("The anchor cures it.", True),
+        ("That depends on the head {shown calm}.", False),
+        ("The anchor costs a pass {cite 1 | eq. 3}.", False),
+        ("It ends lower.", False),
+    ],
+)
+def test_the_test_of_causes_finds_what_it_should(sentence: str, found: bool) -> None:
+    assert bool(bare_causes(sentence)) is found
