@@ -183,15 +183,15 @@ def _exact(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
     return told
 
 
-def _printed(one: Placeholder, found: Document) -> str | None:
+def _printed(one: Placeholder, document: Document) -> str | None:
     if one.verb == "band":
-        return printed_band(found, one.key)
+        return printed_band(document, one.key)
     if one.verb == "ratio":
-        return printed_pair(found, one.presets[1], one.key)
+        return printed_pair(document, one.presets[1], one.key)
     if one.verb == "compare":
-        return printed_direction(found, one.presets[1], one.key)
-    column = values(found, one.key)
-    if one.key not in found["summary"]:
+        return printed_direction(document, one.presets[1], one.key)
+    column = values(document, one.key)
+    if one.key not in document["summary"]:
         return None
     reached = sum(v is not None and (v > one.level if one.sign == ">" else v < one.level) for v in column)
     return f"{reached} of {len(column)}"

@@ -40,19 +40,19 @@ def _record(path: Path, _written: int, _size: int) -> Record | None:
     return found if found and found.get("format") == FORMAT else None
 
 
-def values(found: Mapping[str, Any], key: str) -> list[float | None]:
+def values(document: Mapping[str, Any], key: str) -> list[float | None]:
     """The value of every seed under METRIC|STAT; None where it never came to that."""
-    return [number(run["values"].get(key)) for run in found["runs"]]
+    return [number(run["values"].get(key)) for run in document["runs"]]
 
 
-def printed_band(found: Mapping[str, Any], key: str) -> str | None:
+def printed_band(document: Mapping[str, Any], key: str) -> str | None:
     """Median, interval and n of one number of a record; None where the record does not hold it."""
-    band = found["summary"].get(key)
+    band = document["summary"].get(key)
     if band is None:
         return None
     n, of = band["n"], band["of"]
     if not n:
-        missing = [v for v in values(found, key) if v is not None]
+        missing = [v for v in values(document, key) if v is not None]
         return f"not finite in {of} of {of}" if missing else f"never in {of}"
     middle, low, high = (number(band[name]) for name in ("median", "low", "high"))
     if band["scale"] == "equal" and n == of:
@@ -60,18 +60,18 @@ def printed_band(found: Mapping[str, Any], key: str) -> str | None:
     return f"{print_one(middle, _digits(low, high))} ({_inside(low, high)}{_count(n, of)})"
 
 
-def printed_pair(found: Mapping[str, Any], other: str, key: str) -> str | None:
+def printed_pair(document: Mapping[str, Any], other: str, key: str) -> str | None:
     """Ratio or difference to another preset, its interval, and on how many seeds it has this direction; None where it is not stored."""
-    pair = found["paired"].get(other, {}).get(key)
+    pair = document["paired"].get(other, {}).get(key)
     if pair is None or not pair["n"]:
         return None
     middle, low, high = (number(pair[name]) for name in ("median", "low", "high"))
     return f"{print_one(middle, _digits(low, high))} ({_inside(low, high)}on {pair['k']} of {pair['n']} seeds)"
 
 
-def printed_direction(found: Mapping[str, Any], other: str, key: str, least: int = 6, level: float = 0.05) -> str | None:
+def printed_direction(document: Mapping[str, Any], other: str, key: str, least: int = 6, level: float = 0.05) -> str | None:
     """ "larger on 8 of 8 seeds", or that these runs do not tell: a direction needs six pairs and a sign-flip p of at most 0.05."""
-    pair = found["paired"].get(other, {}).get(key)
+    pair = document["paired"].get(other, {}).get(key)
     if pair is None or not pair["n"]:
         return None
     middle, p = number(pair["median"]), number(pair["p"])

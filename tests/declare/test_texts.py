@@ -189,7 +189,7 @@ LAB = {
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "printed_as"),
     [
         ([0.25, 0.5, 0.25, 0.5, 0.3, 0.4, 0.35, 0.3], "0.32 (0.20 to 0.60, n = 8)"),
         ([2.301, 2.312, 2.305, 2.308, 2.303], "2.31 (2.30 to 2.32, n = 5)"),
@@ -203,9 +203,9 @@ LAB = {
         ([-0.5, 0.5, 0.1, 0.2, 0.0], "0.10 (-0.79 to 0.91, n = 5)"),
     ],
 )
-def test_a_number_is_its_median_its_interval_and_n_and_nothing_is_hidden(values: list[Any], says: str, tmp_path: Path) -> None:
+def test_a_number_is_its_median_its_interval_and_n_and_nothing_is_hidden(values: list[Any], printed_as: str, tmp_path: Path) -> None:
     record(tmp_path, "calm", values)
-    assert printed(tmp_path, "{band calm loss}") == says
+    assert printed(tmp_path, "{band calm loss}") == printed_as
 
 
 def test_a_new_measurement_changes_the_text_at_the_next_reading(tmp_path: Path) -> None:

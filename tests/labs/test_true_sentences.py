@@ -74,7 +74,7 @@ def test_a_sentence_that_says_why_names_the_runs_that_show_it(lab: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "found"),
+    ("sentence", "flagged"),
     [
         ("It ends at 0.3.", True),
         ("It peaks after three steps.", True),
@@ -85,12 +85,12 @@ def test_a_sentence_that_says_why_names_the_runs_that_show_it(lab: str) -> None:
         ("1/√2 on each of three arms, FD-small and bf16, as in eq. 4.", False),
     ],
 )
-def test_the_test_of_numbers_finds_what_it_should(sentence: str, found: bool) -> None:
-    assert bool(typed_numbers(sentence)) is found
+def test_the_test_of_numbers_finds_what_it_should(sentence: str, flagged: bool) -> None:
+    assert bool(typed_numbers(sentence)) is flagged
 
 
 @pytest.mark.parametrize(
-    ("sentence", "found"),
+    ("sentence", "flagged"),
     [
         ("It stays because of the clip.", True),
         ("The anchor cures it.", True),
@@ -99,5 +99,5 @@ def test_the_test_of_numbers_finds_what_it_should(sentence: str, found: bool) ->
         ("It ends lower.", False),
     ],
 )
-def test_the_test_of_causes_finds_what_it_should(sentence: str, found: bool) -> None:
-    assert bool(bare_causes(sentence)) is found
+def test_the_test_of_causes_finds_what_it_should(sentence: str, flagged: bool) -> None:
+    assert bool(bare_causes(sentence)) is flagged

@@ -92,11 +92,11 @@ def new_run(loss: Any, **knobs: Any) -> dict[str, Any]:
     return {"run": "r", "lab": "moe", "preset": "collapse", "steps": 300, "knobs": {**KNOBS, **knobs}, "metrics": metrics}
 
 
-@pytest.mark.parametrize(("loss", "says"), [(2.05, "2.05: inside"), (5.0, "5: outside"), (float("nan"), "NaN: outside")])
-def test_a_new_run_is_placed_into_the_band(loss: float, says: str) -> None:
+@pytest.mark.parametrize(("loss", "placed"), [(2.05, "2.05: inside"), (5.0, "5: outside"), (float("nan"), "NaN: outside")])
+def test_a_new_run_is_placed_into_the_band(loss: float, placed: str) -> None:
     text = shown("collapse", [new_run(loss, seed=11, device="cpu", threads=2)])
     assert "| your run (collapse) |" in text.splitlines()[0]
-    assert f"| {says} |" in text
+    assert f"| {placed} |" in text
     assert "| 19: inside |" in text
 
 

@@ -20,12 +20,12 @@ POOLED, EACH = 0.8, 0.5  # of the intervals of all presets, of one preset
 Counts = dict[str, int]
 
 
-def inside(found: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> Counts:
+def inside(document: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> Counts:
     """How many of the new runs' numbers lie in the intervals of a record, of how many."""
     held = of = 0
     for run in runs:
-        whole = int(run["steps"]) >= int(found["knobs"]["steps"])
-        for key, stored in found["summary"].items():
+        whole = int(run["steps"]) >= int(document["knobs"]["steps"])
+        for key, stored in document["summary"].items():
             band, value = Band.read(stored), number(run["values"].get(key))
             if band.low is None or band.low == band.high or value is None or not (whole or key.startswith("event/")):
                 continue
@@ -49,21 +49,21 @@ def document(
     }
 
 
-def write(docs: Path, told: Mapping[str, Any]) -> None:
-    write_json(docs / "check.json", told)
+def write(docs: Path, checked: Mapping[str, Any]) -> None:
+    write_json(docs / "check.json", checked)
 
 
-def complaints(told: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def complaints(checked: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What does not hold, each in one sentence: too few inside, or a record that was measured again since."""
     out = []
-    share = told["pooled"]["inside"] / max(1, told["pooled"]["of"])
+    share = checked["pooled"]["inside"] / max(1, checked["pooled"]["of"])
     if share < POOLED:
         out.append(f"Only {share:.0%} of all intervals hold the new seeds; at least {POOLED:.0%} must.")
-    for name, one in told["presets"].items():
+    for name, one in checked["presets"].items():
         if one["of"] and one["inside"] / one["of"] < EACH:
             out.append(f"{name}: {one['inside']} of {one['of']} intervals hold the new seeds; at least half must.")
     for name, found in records.items():
-        then = told["presets"].get(name)
+        then = checked["presets"].get(name)
         if then is None or then["date"] != found["date"] or (then["hash"] != found["sources"]["hash"] and not found["confirmed"]):
             out.append(f"{name} was measured after the check; run it again.")
     return out

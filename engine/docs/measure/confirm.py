@@ -16,10 +16,10 @@ from engine.docs.measure.runs import Job, NoMeasurement, Run, make
 from engine.labs.lab import Lab
 
 
-def confirm(found: Mapping[str, Any], job: Job, kind: type[Lab], scratch: Path, docs: Path) -> str:
+def confirm(stored: Mapping[str, Any], job: Job, kind: type[Lab], scratch: Path, docs: Path) -> str:
     """Renew the hash of a record when nothing moved -> "", or which numbers moved, in one sentence.  NoMeasurement."""
-    with _checkout(found["commit"]) as then:
-        before = make(replace(job, sources={"commit": found["commit"]}), kind, scratch, then)
+    with _checkout(stored["commit"]) as then:
+        before = make(replace(job, sources={"commit": stored["commit"]}), kind, scratch, then)
     after = make(job, kind, scratch)
     moved = differing(before, after)
     if moved:
@@ -27,7 +27,7 @@ def confirm(found: Mapping[str, Any], job: Job, kind: type[Lab], scratch: Path, 
         return f"{job.lab}/{job.preset}: {len(moved)} numbers of seed {job.seed} moved since its commit ({few}); measure it again."
     head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     renewed = {"hash": sources.digest(job.sources), "files": dict(job.sources)}
-    record.write(docs, {**found, "sources": renewed, "confirmed": [*found["confirmed"], head]})
+    record.write(docs, {**stored, "sources": renewed, "confirmed": [*stored["confirmed"], head]})
     return ""
 
 

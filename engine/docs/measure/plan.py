@@ -81,19 +81,19 @@ def state(labs: Labs, lab: str, preset: str, metrics: Iterable[str]) -> tuple[di
     return knobs, decides, labs[lab]["presets"][preset].get("deciding") or ""
 
 
-def why_stale(labs: Labs, found: Mapping[str, Any]) -> str:
+def why_stale(labs: Labs, stored: Mapping[str, Any]) -> str:
     """Why a record is not of today's sources or declaration, in one sentence; nothing when it is."""
-    lab, preset = found["lab"], found["preset"]
+    lab, preset = stored["lab"], stored["preset"]
     called = f"{lab}/{preset}.json"
     if preset not in labs.get(lab, {}).get("presets", {}):
         return f"{called} is a record of no preset; delete it."
-    kept = {key.partition("|")[0].partition("@")[0] for key in found["summary"]}
+    kept = {key.partition("|")[0].partition("@")[0] for key in stored["summary"]}
     knobs, decides, _ = state(labs, lab, preset, kept)
-    if knobs != found["knobs"]:
-        names = sorted(n for n in knobs.keys() | found["knobs"].keys() if knobs.get(n) != found["knobs"].get(n))
+    if knobs != stored["knobs"]:
+        names = sorted(n for n in knobs.keys() | stored["knobs"].keys() if knobs.get(n) != stored["knobs"].get(n))
         return f"{called} was measured with another {', '.join(names)}; measure {lab} {preset} again."
-    if sources.digest(decides) != found["sources"]["hash"]:
-        then = found["sources"]["files"]
+    if sources.digest(decides) != stored["sources"]["hash"]:
+        then = stored["sources"]["files"]
         names = sorted(f for f in decides.keys() | then.keys() if decides.get(f) != then.get(f))
         return f"{called} was measured before {', '.join(names)} changed; measure {lab} {preset} again, or confirm it."
     return ""

@@ -91,17 +91,17 @@ def _train(job: Job, data: Path, root: Path) -> dict[str, Any]:
     return told
 
 
-def _kept(job: Job, kind: type[Lab], told: Mapping[str, Any], data: Path) -> Run:
-    folder = run_folder(data, told["run"])
+def _kept(job: Job, kind: type[Lab], shown: Mapping[str, Any], data: Path) -> Run:
+    folder = run_folder(data, shown["run"])
     points = open_run(folder.path)
-    found = values(points, int(told["steps"]), kind.headline, kind.thresholds) | events(told["events"], ())
+    found = values(points, int(shown["steps"]), kind.headline, kind.thresholds) | events(shown["events"], ())
     return {
         "seed": job.seed,
-        "status": told["status"],
-        "steps": told["steps"],
+        "status": shown["status"],
+        "steps": shown["steps"],
         "cpu_seconds": round(float(folder.state().get("cpu_seconds") or 0.0), 1),
         "values": {key: jsonable(value) for key, value in found.items()},
         "curve": film.curve(points, job.deciding) if job.deciding else None,
         "vectors": film.vectors(points),
-        "provenance": told["provenance"],
+        "provenance": shown["provenance"],
     }

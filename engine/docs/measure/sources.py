@@ -30,9 +30,9 @@ def hashes(files: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     return {file: _of_file(root / file, (root / file).stat().st_mtime_ns) for file in closure(files, root)}
 
 
-def digest(found: Mapping[str, str]) -> str:
+def digest(hashed: Mapping[str, str]) -> str:
     """One hash of several."""
-    return hashlib.sha256("\n".join(f"{file} {one}" for file, one in sorted(found.items())).encode()).hexdigest()[:20]
+    return hashlib.sha256("\n".join(f"{file} {one}" for file, one in sorted(hashed.items())).encode()).hexdigest()[:20]
 
 
 def closure(files: Iterable[str], root: Path = ROOT) -> list[str]:

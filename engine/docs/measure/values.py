@@ -47,10 +47,10 @@ def values(points: pl.DataFrame, steps: int, shown: Collection[str], thresholds:
     return out
 
 
-def events(told: Iterable[Mapping[str, object]], rules: Iterable[str]) -> Values:
+def events(documents: Iterable[Mapping[str, object]], rules: Iterable[str]) -> Values:
     """First step and number of the events of each rule."""
     steps: dict[str, list[float]] = {rule: [] for rule in rules}
-    for event in told:
+    for event in documents:
         steps.setdefault(str(event["rule"]), []).append(float(str(event["step"])))
     out: Values = {}
     for rule, at in sorted(steps.items()):

@@ -14,6 +14,7 @@ from engine.runs.series import split_key
 from pages.parts.words import number
 
 FREE = {"seed", "data_seed", "device", "threads", "probes"}  # a run that differs in these alone is one more draw of its preset
+DRAW = "Runs are chaotic at the level of rounding: the same seed on another processor is another draw."
 
 Record = Mapping[str, Any]
 
@@ -49,11 +50,9 @@ def measured(lab: Mapping[str, Any], name: str, runs: Sequence[Mapping[str, Any]
     st.markdown("\n".join(lines))
     first = next(iter(found.values()))
     where = first["environment"]
-    st.caption(
-        f"Median of {len(first['seeds'])} seeds; in brackets the interval in which 9 of 10 new runs lie, and n. "
-        f"Measured {first['date']} on {where['device']}, torch {where['versions']['torch']}. "
-        "Runs are chaotic at the level of rounding: the same seed on another processor is another draw."
-    )
+    meaning = f"Median of {len(first['seeds'])} seeds; in brackets the interval in which 9 of 10 new runs lie, and n."
+    origin = f"Measured {first['date']} on {where['device']}, torch {where['versions']['torch']}."
+    st.caption(f"{meaning} {origin} {DRAW}")
 
 
 def _record(lab: Mapping[str, Any], name: str) -> Record | None:
@@ -76,12 +75,12 @@ def _compared(first: Record, second: Record, key: str) -> str:
     return f"{'×' if kind == 'ratio' else 'difference'} {told}" if told else "–"
 
 
-def _drawn_from(lab: Mapping[str, Any], run: Mapping[str, Any], found: Mapping[str, Record]) -> str | None:
+def _drawn_from(lab: Mapping[str, Any], run: Mapping[str, Any], records: Mapping[str, Record]) -> str | None:
     """The measured preset of which an ended run is one more draw; None when its declaration differs in more than a seed."""
     preset = run.get("preset")
-    if preset not in found or run.get("lab") != lab["lab"]:
+    if preset not in records or run.get("lab") != lab["lab"]:
         return None
-    then, now = found[preset]["knobs"], run.get("knobs", {})
+    then, now = records[preset]["knobs"], run.get("knobs", {})
     differing = {name for name in then.keys() | now.keys() if then.get(name) != now.get(name)}
     return preset if differing <= FREE and run["steps"] == int(then["steps"]) else None
 
