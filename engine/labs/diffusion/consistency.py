@@ -34,6 +34,9 @@ class Consistency(Lab):
     title = "Consistency models"
     icon = ":material/fast_forward:"
     papers = ("arXiv 2410.11081", "FACM (ICLR 2026)", "arXiv 2505.13447", "arXiv 2303.01469")
+    edition = 2
+    editions = {2: "SPAM resets, clips and adds eps where its authors do"}
+    concerns = {2: {"optimizer": "spam"}}
     provides = frozenset({"consistency", "drawn_pictures"})
     headline = ("energy_distance/one_step", "energy_distance/two_steps", "fd_small/one_step", "fd_small/two_steps", "tangent/raw")
 
