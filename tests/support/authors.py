@@ -24,10 +24,10 @@ def tensor(numbers: Any) -> Tensor:
     return torch.tensor(numbers, dtype=torch.float64)
 
 
-def same(found: Tensor, expected: Any, tolerance: float = 1e-12) -> None:
+def same(answer: Tensor, expected: Any, tolerance: float = 1e-12) -> None:
     """Equal up to `tolerance` of the largest expected number."""
     wanted = expected if isinstance(expected, Tensor) else tensor(expected)
-    torch.testing.assert_close(found.detach().to(wanted.dtype), wanted, rtol=0.0, atol=tolerance * max(1.0, float(wanted.abs().max())))
+    torch.testing.assert_close(answer.detach().to(wanted.dtype), wanted, rtol=0.0, atol=tolerance * max(1.0, float(wanted.abs().max())))
 
 
 class Tiny:
@@ -44,6 +44,6 @@ class Tiny:
     def has_gradients(self, expected: dict[str, Any], tolerance: float = 1e-6, factor: float = 1.0) -> None:
         """Those of the authors, times `factor`."""
         for name, numbers in expected.items():
-            found = self.weights[name].grad
-            assert found is not None, name
-            same(found, factor * tensor(numbers), tolerance)
+            gradient = self.weights[name].grad
+            assert gradient is not None, name
+            same(gradient, factor * tensor(numbers), tolerance)

@@ -20,7 +20,8 @@ class Spam(Optimizer):
     )
     formula = (
         r"g\leftarrow\mathrm{sign}(g)\sqrt{\theta v}\ \ \text{where}\ g^2>\theta v;\quad m,v\leftarrow 0\ \text{every}\ \Delta T;\quad "
-        r"w\leftarrow w-\eta\,s_k\,\frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t}\,\frac{m}{\sqrt v+\epsilon},\quad s_k=1-0.99\,\tfrac12\left(1+\cos\tfrac{\pi k}{N+1}\right)"
+        r"w\leftarrow w-\eta\,s_k\,\frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t}\,\frac{m}{\sqrt v+\epsilon},\quad "
+        r"s_k=1-0.99\,\tfrac12\left(1+\cos\tfrac{\pi k}{N+1}\right)"
     )
     paper = "SPAM: Spike-Aware Adam with Momentum Reset (Huang et al. 2025, arXiv 2501.06842) and its authors' code"
     cost = "Nothing beyond Adam; each reset loses some progress while the step warms up again."
