@@ -35,7 +35,7 @@ class Unet(Lab):
     edition = 4
     editions = {
         2: "SPAM resets, clips and adds eps where its authors do",
-        3: "the noise level enters U-ViT without layers of its own, with its authors' frequencies, and its last convolution starts as any other",
+        3: "U-ViT's noise level has its authors' frequencies and no layers of its own, and its last convolution starts as any other",
         4: "the factors of decreasing scaling are the published ones, 1.44 times as large as before",
     }
     concerns = {2: {"optimizer": "spam"}, 3: {"backbone": "u_vit"}, 4: {"residual_scaling": "decreasing"}}
