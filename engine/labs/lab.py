@@ -27,7 +27,9 @@ class Lab(Knobs):
     `provides` names what probes may rely on ("routing", "attention"): words of engine/labs/capabilities.py; probes attach by need.
     `headline` names the metrics that a table of this lab's runs shows.  `rules` say what one knob asks of another.
     `edition` is raised when the same knobs mean another curve, and `editions` says by number what that raise changed; both are
-    written as literals, for they are read without importing the file.  Runs of an older edition are shown, and not resumed.
+    written as literals, for they are read without importing the file.  Runs of an older edition are shown, and not resumed.  Where
+    a raise concerns some answers only, `concerns` names them ({2: {"router": "sinkhorn"}}; a list holds alternatives, several
+    questions must all be answered so): a run without them goes on.
     `thresholds`: levels of a metric; `python -m engine.docs.measure` notes at which step each is reached, to compare arms by speed.
     """
 
@@ -37,6 +39,7 @@ class Lab(Knobs):
     presets: ClassVar[dict[str, Preset]]
     edition: ClassVar[int] = 1
     editions: ClassVar[dict[int, str]] = {}
+    concerns: ClassVar[dict[int, dict[str, Any]]] = {}
     provides: ClassVar[frozenset[str]] = frozenset()
     headline: ClassVar[tuple[str, ...]] = ("loss/validation",)
     rules: ClassVar[tuple[Rule, ...]] = ()

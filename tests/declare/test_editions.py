@@ -20,11 +20,20 @@ LABS = Catalog("", Lab).load()[0]
 @pytest.mark.parametrize("name", LABS)
 def test_what_is_read_from_the_file_is_what_the_class_says(name: str) -> None:
     lab = LABS[name]
-    assert today(name) == Edition(lab.edition, lab.editions)
+    assert today(name) == Edition(lab.edition, lab.editions, lab.concerns)
     assert sorted(lab.editions) == list(range(2, lab.edition + 1)), "every raise says what it changed"
     assert all(message and not message.endswith(".") and "\n" not in message for message in lab.editions.values())
     told = entry(name, lab)
     assert (told["edition"], told["editions"]) == (lab.edition, {str(number): message for number, message in lab.editions.items()})
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_what_a_raise_concerns_are_answers_and_options_of_the_lab(name: str) -> None:
+    lab, knobs = LABS[name], {knob["name"]: {choice["name"] for choice in knob["choices"]} for knob in entry(name, LABS[name])["knobs"]}
+    assert lab.concerns.keys() <= lab.editions.keys()
+    for answers in lab.concerns.values():
+        for knob, wanted in answers.items():
+            assert ({wanted} if isinstance(wanted, str) else set(wanted)) <= knobs[knob]
 
 
 @pytest.fixture
@@ -54,6 +63,27 @@ def test_a_run_of_an_older_edition_is_told_every_change_since(planted: Path) -> 
 def test_nothing_is_said_of_the_same_edition_and_of_what_nobody_knows(planted: Path, spec: dict) -> None:
     assert difference(spec, planted) == ""
     assert sentence(spec) == ""
+
+
+@pytest.mark.parametrize(
+    ("knobs", "concerned"),
+    [
+        ({"gate": {"is": "soft", "k": 1}, "data": "ring"}, [2, 3]),
+        ({"gate": {"is": "softer"}, "data": "digits"}, [2, 3, 4]),
+        ({"gate": {"is": "hard"}, "data": "digits"}, [3]),
+        ({"data": "digits"}, [2, 3, 4]),  # it does not say its gate: nobody knows
+        (None, [2, 3, 4]),
+    ],
+)
+def test_a_raise_that_names_answers_concerns_the_runs_that_give_them(tmp_path: Path, knobs: object, concerned: list[int]) -> None:
+    changes = {2: "two", 3: "three", 4: "four"}
+    edition = Edition(4, changes, {2: {"gate": ["soft", "softer"]}, 4: {"gate": "softer", "data": "digits"}})
+    assert edition.concerning({"knobs": knobs}, 1) == concerned
+    topic = tmp_path / "engine" / "labs" / "topic"
+    topic.mkdir(parents=True)
+    (topic / "narrow.py").write_text("class Narrow(Lab):\n    edition = 2\n    editions = {2: 'x'}\n    concerns = {2: {'gate': 'soft'}}\n")
+    assert difference({"lab": "narrow", "knobs": {"gate": {"is": "hard"}}}, topic.parent) == ""
+    assert "(edition 2: x)" in difference({"lab": "narrow", "knobs": {"gate": {"is": "soft"}}}, topic.parent)
 
 
 def test_a_declaration_carries_the_edition_of_its_lab(tmp_path: Path) -> None:

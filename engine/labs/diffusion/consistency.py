@@ -34,6 +34,19 @@ class Consistency(Lab):
     title = "Consistency models"
     icon = ":material/fast_forward:"
     papers = ("arXiv 2410.11081", "FACM (ICLR 2026)", "arXiv 2505.13447", "arXiv 2303.01469")
+    edition = 5
+    editions = {
+        2: "SPAM resets, clips and adds eps where its authors do",
+        3: "MeanFlow sums the squared error over the coordinates, its network hears the length of the jump, and no input starts at zero",
+        4: "the tangent of sCM is in data units, so that c and the bound mean what they mean in the paper",
+        5: "discrete EDM training has the gradient and the Huber constant of the papers, half as large as before",
+    }
+    concerns = {
+        2: {"optimizer": "spam"},
+        3: {"objective": "mean_flow"},
+        4: {"objective": ["trigflow", "trigflow_discrete"]},
+        5: {"objective": "edm_discrete"},
+    }
     provides = frozenset({"consistency", "drawn_pictures"})
     headline = (
         *("energy_distance/one_step", "energy_distance/two_steps", "mode_coverage/one_step"),
@@ -101,8 +114,10 @@ class Consistency(Lab):
         from engine.labs.diffusion.models.time_network import TimeNetwork
 
         two_times = self.objective.two_times() or self.anchor.two_times()
+        sizes = (self.cloud().d, self.width, self.blocks)
+        quiet_end = not self.objective.two_times()  # of FACM's two time inputs the second starts at zero, of MeanFlow's none
         return TimeNetwork(
-            self.cloud().d, self.width, self.blocks, self.fourier_scale, self.modulation.double_norm(), two_times, self.head_norm, self.seed
+            *sizes, self.fourier_scale, self.modulation.double_norm(), two_times, self.head_norm, self.seed, quiet_end=quiet_end
         )
 
     def model(self) -> nn.Module:
@@ -117,7 +132,7 @@ class Consistency(Lab):
             )
         self.reference()  # a missing teacher is told before anything is made
         log_variance = self.loss_weight.network(self.width, self.seed)
-        model = ConsistencyModel(self.network(), self.objective.flow(), self.objective.time_input, log_variance)
+        model = ConsistencyModel(self.network(), self.objective, log_variance)
         initialise(model, self.seed)
         model.ema = Ema(model.network, self.ema)
         return model
@@ -148,7 +163,7 @@ class Consistency(Lab):
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         """The consistency loss, and the anchor's; during `pretrain` the velocity loss alone."""
-        from engine.labs.diffusion.models.tangent import TangentRecord, row_norms, squared_error
+        from engine.labs.diffusion.models.tangent import TangentRecord, row_norms
         from engine.labs.diffusion.remedies.anchor import velocity_loss
 
         objective, flow = self.objective, self.objective.flow()
@@ -160,7 +175,7 @@ class Consistency(Lab):
         progress = (step - self.pretrain) / max(1, self.steps - self.pretrain)
         found = objective.residual(model.predict, batch, velocity, progress)
         shaped_BD = self.tangent.transform(found.g_BD, found.noise_fraction_B)
-        train = self.loss_weight.weigh(squared_error(found, shaped_BD), found.noise_fraction_B, model.log_variance)
+        train = self.loss_weight.weigh(objective.error(found, shaped_BD), found.noise_fraction_B, model.log_variance)
         anchor = self.anchor.loss(model.predict, flow, found)
         if model.training:
             derivative_B = None if found.J_BD is None else row_norms(found.J_BD)

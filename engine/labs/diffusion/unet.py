@@ -32,6 +32,13 @@ class Unet(Lab):
     title = "Long skip connections"
     icon = ":material/u_turn_right:"
     papers = ("arXiv 2310.13545", "arXiv 2006.11239", "arXiv 2206.00364", "arXiv 2209.12152", "arXiv 2010.12859")
+    edition = 4
+    editions = {
+        2: "SPAM resets, clips and adds eps where its authors do",
+        3: "U-ViT's noise level has its authors' frequencies and no layers of its own, and its last convolution starts as any other",
+        4: "the factors of decreasing scaling are the published ones, 1.44 times as large as before",
+    }
+    concerns = {2: {"optimizer": "spam"}, 3: {"backbone": "u_vit"}, 4: {"residual_scaling": "decreasing"}}
     provides = frozenset({"long_skips", "pictures", "drawn_pictures"})
     headline = ("loss/validation", "feature_norm/late", "oscillation/train", "gain/feature", "fd_small/samples")
     rules = (

@@ -25,6 +25,12 @@ class Moe(Lab):
     title = "Mixture of Experts"
     icon = ":material/account_tree:"
     papers = ("arXiv 2101.03961", "arXiv 2006.16668", "arXiv 2408.15664", "arXiv 2106.04426", "arXiv 2202.01169")
+    edition = 3
+    editions = {
+        2: "SPAM resets, clips and adds eps where its authors do",
+        3: "the Sinkhorn router weighs a single expert by the sigmoid of its score",
+    }
+    concerns = {2: {"optimizer": "spam"}, 3: {"router": "sinkhorn"}}
     provides = frozenset({"routing", "byte_routing", "attention"})
     headline = ("loss/validation", "router/dead_experts", "router/max_violation")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import cos, pi
+from math import cos, pi, sqrt
 from typing import Any
 
 import torch
@@ -15,9 +15,11 @@ from kernels.spam_adam.spam_adam import Hyper, spam_adam
 class SpikeAwareAdam(torch.optim.Optimizer):
     """SPAM (Huang et al. 2025), with the names that torch's AdamW gives its state, so that either takes up the other's checkpoint.
 
-    `theta`: a gradient coordinate with g^2 > theta v is clipped to sqrt(theta v); 0 clips nothing.  `interval`: steps between two
-    resets of both moments; 0 resets never.  `warmup`: steps over which the step grows again after a reset.  `quiet`: steps
-    after the start and after each reset without clipping.  `restart`: a reset also restarts the bias corrections.
+    Updates are counted from 1.  `theta`: a gradient coordinate with g^2 > theta v is clipped to sqrt(theta v); 0 clips nothing.
+    `interval`: both moments begin at 0 in every update whose number it divides; 0 resets never.  `warmup`: updates over which the
+    step grows again, the one of the reset first.  `quiet`: the first update that clips, and after a reset the first so many updates
+    later.  `restart`: a reset also restarts the bias corrections.  `as_published`: eps is added to sqrt(v) before the bias correction
+    and the decay acts on the moved weight, as in SPAM's code; else both as in AdamW.
     `clipped`: how many coordinates the last step clipped, on the device.
     """
 
@@ -34,9 +36,11 @@ class SpikeAwareAdam(torch.optim.Optimizer):
         warmup: int = 0,
         quiet: int = 0,
         restart: bool = False,
+        as_published: bool = False,
     ) -> None:
         self.clipped: Tensor | None = None
         self.spam = {"theta": theta, "interval": interval, "warmup": warmup, "quiet": quiet, "restart": restart}
+        self.as_published = as_published
         super().__init__(list(parameters), {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -65,19 +69,28 @@ class SpikeAwareAdam(torch.optim.Optimizer):
         return loss
 
     def hyper(self, group: dict[str, Any], done: int) -> Hyper:
-        """The numbers of the step after `done` steps."""
-        spam, interval = self.spam, self.spam["interval"]
-        since = done % interval if interval else done  # steps since the start or the last reset
-        after_reset = interval > 0 and done >= interval
+        """The numbers of the update after `done` updates.
+
+        (sqrt(v) + eps) / sqrt(c2) is sqrt(v / c2) + eps / sqrt(c2), and a decay after the step is one before it with a step that is
+        shorter by the same share: so the kernel, whose order is AdamW's, takes the published step with other numbers.
+        """
+        spam, interval, now = self.spam, self.spam["interval"], done + 1
+        since = now % interval if interval else now  # updates since the last reset; before the first, the number of this one
+        after_reset = interval > 0 and now >= interval
+        count = since + 1 if spam["restart"] and after_reset else now
+        eps, lr, decay = group["eps"], float(group["lr"]), group["weight_decay"]
+        scale = warmed_up(since, spam["warmup"]) if after_reset else 1.0
+        if self.as_published:
+            eps, scale = eps / sqrt(1.0 - group["betas"][1] ** count), scale * (1.0 - lr * decay)
         return Hyper(
-            lr=float(group["lr"]),
+            lr=lr,
             beta1=group["betas"][0],
             beta2=group["betas"][1],
-            eps=group["eps"],
-            decay=group["weight_decay"],
+            eps=eps,
+            decay=decay,
             theta=spam["theta"] if since >= spam["quiet"] else 0.0,
-            scale=warmed_up(since, spam["warmup"]) if after_reset else 1.0,
-            count=since + 1 if spam["restart"] else done + 1,
+            scale=scale,
+            count=count,
             fresh=after_reset and since == 0,
         )
 

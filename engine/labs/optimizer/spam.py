@@ -20,7 +20,8 @@ class Spam(Optimizer):
     )
     formula = (
         r"g\leftarrow\mathrm{sign}(g)\sqrt{\theta v}\ \ \text{where}\ g^2>\theta v;\quad m,v\leftarrow 0\ \text{every}\ \Delta T;\quad "
-        r"w\leftarrow w-\eta\,s_k\,\hat m/(\sqrt{\hat v}+\epsilon),\quad s_k=1-0.99\,\tfrac12\left(1+\cos\tfrac{\pi k}{N+1}\right)"
+        r"w\leftarrow w-\eta\,s_k\,\frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t}\,\frac{m}{\sqrt v+\epsilon},\quad "
+        r"s_k=1-0.99\,\tfrac12\left(1+\cos\tfrac{\pi k}{N+1}\right)"
     )
     paper = "SPAM: Spike-Aware Adam with Momentum Reset (Huang et al. 2025, arXiv 2501.06842) and its authors' code"
     cost = "Nothing beyond Adam; each reset loses some progress while the step warms up again."
@@ -45,7 +46,7 @@ class Spam(Optimizer):
     reset_warmup: int = knob(150, "steps over which the step grows again after a reset", unit="steps", ge=0, le=100_000, source="the paper")
     quiet: int = knob(
         20,
-        "steps after the start and after a reset without clipping",
+        "steps after a reset without clipping; the first steps of a run are one fewer",
         unit="steps",
         ge=0,
         le=100_000,
@@ -71,4 +72,5 @@ class Spam(Optimizer):
             warmup=self.reset_warmup,
             quiet=self.quiet,
             restart=self.restart_bias,
+            as_published=True,
         )

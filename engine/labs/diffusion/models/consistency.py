@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,18 +18,21 @@ from engine.labs.diffusion.models.flows import Flow, follow
 from engine.labs.diffusion.models.tangent import TangentRecord
 from engine.labs.diffusion.models.time_network import TimeNetwork
 
+if TYPE_CHECKING:
+    from engine.labs.diffusion.remedies.objective import Objective
+
 Function = Callable[[Tensor, Tensor], Tensor]
 
 
 class ConsistencyModel(nn.Module):
     """`network` learns; `ema` averages it; `log_variance` is the learned part of the loss weight; `record` is for the probes.
 
-    `predict` asks the network in the time of its flow: time and end go through `time_input` first.
+    `predict` asks the network in the time of its objective's flow: time and end go through `time_input` and `end_input` first.
     """
 
-    def __init__(self, network: TimeNetwork, flow: Flow, time_input: Callable[[Tensor], Tensor], log_variance: nn.Module | None) -> None:
+    def __init__(self, network: TimeNetwork, objective: Objective, log_variance: nn.Module | None) -> None:
         super().__init__()
-        self.network, self.flow, self.time_input = network, flow, time_input
+        self.network, self.objective, self.flow = network, objective, objective.flow()
         self.log_variance = log_variance
         self.ema: Ema | None = None  # made once the weights have their initial values
         self.record: TangentRecord | None = None
@@ -37,10 +40,10 @@ class ConsistencyModel(nn.Module):
     def predict(self, y_BD: Tensor, t_B: Tensor, end_B: Tensor | None = None, weights: dict[str, Tensor] | None = None) -> Tensor:
         """F at (y, t); `end_B`: where the jump ends, the data where nothing is said; `weights` in place of the network's own."""
         if self.network.end is None:
-            given: tuple[Any, ...] = (y_BD, self.time_input(t_B))
+            given: tuple[Any, ...] = (y_BD, self.objective.time_input(t_B))
         else:
             end_B = torch.full_like(t_B, self.flow.data_end) if end_B is None else end_B
-            given = (y_BD, self.time_input(t_B), self.time_input(end_B))
+            given = (y_BD, self.objective.time_input(t_B), self.objective.end_input(t_B, end_B))
         return self.network(*given) if weights is None else functional_call(self.network, weights, given)
 
     def averaged(self) -> Function:

@@ -72,16 +72,26 @@ class Block(nn.Module):
 
 
 class TimeNetwork(nn.Module):
-    """`forward(y_BD, time_B, end_B) -> F_BD`.  `two_times`: it also hears where the jump ends (MeanFlow's r).
-    `head_norm`: a LayerNorm before the last layer."""
+    """`forward(y_BD, time_B, end_B) -> F_BD`.  `two_times`: it also hears where the jump ends (FACM's r) or how long it is (MeanFlow's
+    t - r).  `quiet_end`: the embedding of the second time starts at zero.  `head_norm`: a LayerNorm before the last layer."""
 
     def __init__(
-        self, d: int, width: int, blocks: int, fourier_scale: float, double_norm: bool, two_times: bool, head_norm: bool, seed: int
+        self,
+        d: int,
+        width: int,
+        blocks: int,
+        fourier_scale: float,
+        double_norm: bool,
+        two_times: bool,
+        head_norm: bool,
+        seed: int,
+        *,
+        quiet_end: bool = True,
     ) -> None:
         super().__init__()
         self.head_norm = head_norm
         self.time = TimeEmbedding(width, fourier_scale, seed, "time")
-        self.end = TimeEmbedding(width, fourier_scale, seed, "end", quiet=True) if two_times else None
+        self.end = TimeEmbedding(width, fourier_scale, seed, "end", quiet=quiet_end) if two_times else None
         self.enter = nn.Linear(d, width)
         self.blocks = nn.ModuleList(Block(width, double_norm) for _ in range(blocks))
         self.leave = nn.Linear(width, d)

@@ -1,8 +1,9 @@
 """U-ViT (Bao et al. 2023, arXiv 2209.12152): a transformer over patches whose blocks are joined in pairs by N long skips.
 
 N blocks in, one in the middle, N blocks out; pre-LN, so the stream itself is never normalised before the end.  `encoder[i-1]` is
-a_i and `decoder[i-1]` is b_i of ScaleLong.  Differs: no class token, and attention and MLP have torch's default variance
-instead of the standard deviation 0.02, which at these widths would leave the branches almost silent.
+a_i and `decoder[i-1]` is b_i of ScaleLong.  The token of the noise level has no weights, as in the authors' CIFAR-10 configuration.
+Differs: no class token, and linear layers have torch's default variance instead of the standard deviation 0.02, which at these
+widths would leave the branches almost silent.
 
 Shapes: B pictures, C input channels, L tokens (patches and one for the noise level), D width, P pixels of a patch's side.
 """
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
-from engine.labs.diffusion.models.noise_embedding import NoiseEmbedding
+from engine.labs.diffusion.models.noise_embedding import Waves
 from engine.labs.diffusion.models.skip_gates import SkipFusion
 
 MLP_RATIO = 4
@@ -47,7 +48,7 @@ class UViT(nn.Module):
         def block(n: int) -> Block:
             return Block(width, heads, (factors[2 * n], factors[2 * n + 1]), sum_factor)
 
-        self.embedding = NoiseEmbedding(width)
+        self.embedding = Waves(width, endpoint=False)
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
         self.position = nn.Parameter(torch.empty(tokens, width))
         self.init_std = {"position": 0.02}
@@ -57,7 +58,6 @@ class UViT(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.pixels = nn.Linear(width, channels * patch * patch)
         self.smooth = nn.Conv2d(channels, channels, 3, padding=1)
-        self.smooth.init_std = {"weight": 0.0}
         self.patch = patch
 
     def forward(self, x_BCHW: Tensor, label_B: Tensor) -> Tensor:

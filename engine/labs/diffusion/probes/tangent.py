@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class Tangent(Probe):
-    """Mean length, over the training batch, of the tangent that the network is asked to follow.
+    """Mean length, over the training batch, of the tangent that the network is asked to follow: in data units (σ_d 0.5) for sCM, whose
+    paper measures it so, else for data of unit variance.
 
     The loss sees only the shaped one.  What shows whether a training is sound is the raw one, and in it the derivative dF/dt."""
 

@@ -29,6 +29,10 @@ class Objective(Choice):
         """What the network hears of the time."""
         return t_B
 
+    def end_input(self, t_B: Tensor, end_B: Tensor) -> Tensor:
+        """What the network hears of the time at which the jump ends."""
+        return self.time_input(end_B)
+
     def mirrors(self) -> bool:
         """True when `time_input` also exists on the other side of the data, which the expanded interval needs."""
         return True
@@ -40,6 +44,12 @@ class Objective(Choice):
     def knows_velocity(self) -> bool:
         """True when F is the velocity itself, so that the network can be sampled in many steps."""
         return False
+
+    def error(self, residual: Residual, shaped_BD: Tensor) -> Tensor:
+        """-> (B,) the squared error of each sample: the mean over its coordinates, unless the paper says otherwise."""
+        from engine.labs.diffusion.models.tangent import squared_error
+
+        return squared_error(residual, shaped_BD)
 
     def times(self, batch: dict[str, Tensor]) -> Tensor:
         """-> (B,) times drawn from the proposal, from the batch's normal and uniform numbers."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.labs.diffusion.remedies.objective import Network
+from engine.labs.diffusion.remedies.objective import Network, Objective
 from engine.labs.diffusion.remedies.objective.trigflow import Trigflow
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ class Diffusion(Trigflow):
 
     def knows_velocity(self) -> bool:
         return True
+
+    def error(self, residual: Residual, shaped_BD: Tensor) -> Tensor:
+        return Objective.error(self, residual, shaped_BD)
 
     def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
         from engine.labs.diffusion.models.tangent import Residual

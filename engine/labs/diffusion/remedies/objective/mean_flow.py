@@ -49,6 +49,18 @@ class MeanFlow(Objective):
     def two_times(self) -> bool:
         return True
 
+    def time_input(self, t_B: Tensor) -> Tensor:
+        """The authors' time runs from 0 at the data to 1 at the noise."""
+        return 1.0 - t_B
+
+    def end_input(self, t_B: Tensor, end_B: Tensor) -> Tensor:
+        """The length of the jump (their table 1c: t and t - r)."""
+        return end_B - t_B
+
+    def error(self, residual: Residual, shaped_BD: Tensor) -> Tensor:
+        """-> (B,) the sum over the coordinates, as in the authors' code."""
+        return shaped_BD.shape[1] * super().error(residual, shaped_BD)
+
     def times(self, batch: dict[str, Tensor]) -> Tensor:
         return self.spans(batch)[0]
 

@@ -26,7 +26,7 @@ class Trigflow(Objective):
         "derivative, computed by one forward-mode pass, is driven to zero."
     )
     formula = (
-        r"g=-\cos^2 t\,(F-\dot y)-r\cos t\sin t\,(y+\dot F),\quad \dot F=\nabla F\cdot\dot y+\partial_t F,\quad "
+        r"g=-\sigma_d\left[\cos^2 t\,(F-\dot y)+r\cos t\sin t\,(y+\dot F)\right],\quad \dot F=\nabla F\cdot\dot y+\partial_t F,\quad "
         r"L=\lVert F-\mathrm{sg}[F]-\rho(g)\rVert^2"
     )
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), eq. 6 to 8 and Algorithm 1"
@@ -47,8 +47,8 @@ class Trigflow(Objective):
     )
     extra_prior: bool = knob(
         False,
-        "multiply the tangent by 1/tan t once more, as several public codes do",
-        source="not in Algorithm 1",
+        "weigh the loss by 1/σ once more, as several public codes do",
+        source="on in FastGen; not in Algorithm 1",
         group="stressor",
     )
 
@@ -62,8 +62,7 @@ class Trigflow(Objective):
         return self.flow().from_sigma((self.p_mean + self.p_std * batch["normal"][:, 0]).exp())
 
     def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
-        import torch
-
+        from engine.labs.diffusion.datasets.plane import SIGMA_DATA
         from engine.labs.diffusion.models.tangent import Residual, jvp
 
         flow = self.flow()
@@ -71,16 +70,25 @@ class Trigflow(Objective):
         tangent_scale_B = flow.tangent_scale(t_B)
         F_BD, J_BD = jvp(network, y_BD, t_B, tangent_scale_B.unsqueeze(1) * dy_BD, tangent_scale_B)
         ramp = min(1.0, progress / self.warmup) if self.warmup else 1.0
-        g_BD = flow.residual(F_BD, J_BD, y_BD, dy_BD, t_B, ramp)
-        if self.extra_prior:
-            g_BD = g_BD / torch.tan(t_B).unsqueeze(1)
+        g_BD = SIGMA_DATA * flow.residual(F_BD, J_BD, y_BD, dy_BD, t_B, ramp)
         return Residual(network(y_BD, t_B), g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD, J_BD)
+
+    def error(self, residual: Residual, shaped_BD: Tensor) -> Tensor:
+        error_B = super().error(residual, shaped_BD)
+        return error_B / sigma(residual.t_B) if self.extra_prior else error_B
+
+
+def sigma(t_B: Tensor) -> Tensor:
+    """The noise sigma_d tan(t), in data units."""
+    import torch
+
+    from engine.labs.diffusion.datasets.plane import SIGMA_DATA
+
+    return SIGMA_DATA * torch.tan(t_B)
 
 
 def log_noise(t_B: Tensor) -> Tensor:
     """EDM's c_noise = log(sigma) / 4 with sigma = sigma_d tan(t)."""
     import torch
 
-    from engine.labs.diffusion.datasets.plane import SIGMA_DATA
-
-    return torch.log(SIGMA_DATA * torch.tan(t_B.clamp(EDGE, 0.5 * math.pi - EDGE))) / 4.0
+    return torch.log(sigma(t_B.clamp(EDGE, 0.5 * math.pi - EDGE))) / 4.0

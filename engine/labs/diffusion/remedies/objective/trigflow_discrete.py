@@ -24,7 +24,7 @@ class TrigflowDiscrete(Objective):
         "The derivative along the flow is replaced by the difference to a point one grid step closer to the data, so no forward mode "
         "is needed."
     )
-    formula = r"g=\cos t\left[-\cos t'(F-\dot y)-r\sin t'\left(y+\frac{\cos(t-t')F(y,t)-F(y',t')}{\sin(t-t')}\right)\right]"
+    formula = r"g=\sigma_d\cos t\left[-\cos t'(F-\dot y)-r\sin t'\left(y+\frac{\cos(t-t')F(y,t)-F(y',t')}{\sin(t-t')}\right)\right]"
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), appendix E"
     cost = "Two plain forward passes, one without gradient."
     fails = (
@@ -55,6 +55,7 @@ class TrigflowDiscrete(Objective):
     def residual(self, network: Network, batch: dict[str, Tensor], velocity: Velocity | None, progress: float) -> Residual:
         import torch
 
+        from engine.labs.diffusion.datasets.plane import SIGMA_DATA
         from engine.labs.diffusion.models.tangent import Residual
 
         flow = self.flow()
@@ -66,7 +67,7 @@ class TrigflowDiscrete(Objective):
             F = F_BD.float()
             F_near = network(torch.cos(t - near) * y_BD - torch.sin(t - near) * dy_BD, near.squeeze(1)).float()
             change = (torch.cos(t - near) * F - F_near) / torch.sin(t - near)
-            g_BD = torch.cos(t) * (-torch.cos(near) * (F - dy_BD) - ramp * torch.sin(near) * (y_BD + change))
+            g_BD = SIGMA_DATA * torch.cos(t) * (-torch.cos(near) * (F - dy_BD) - ramp * torch.sin(near) * (y_BD + change))
         return Residual(F_BD, g_BD, flow.noise_share(t_B), y_BD, t_B, dy_BD)
 
 

@@ -9,14 +9,14 @@ from engine.labs.diffusion.remedies.residual_scaling import ResidualScaling
 
 class Decreasing(ResidualScaling):
     idea = (
-        "Branch l is multiplied by about 1/(√l log l). The squares of all factors have a finite sum, so blocks can be added without "
+        "Branch l is multiplied by 1/(√l log(l + 1)). The squares of all factors have a finite sum, so blocks can be added without "
         "scaling the others anew."
     )
-    formula = r"h_{l+1}=h_l+\lambda_lF_l(h_l),\quad \lambda_l=\frac{1}{\sqrt{l}\,\log(l+1)}\cdot\log 2"
+    formula = r"h_{l+1}=h_l+\lambda_lF_l(h_l),\quad \lambda_l=\frac{1}{\sqrt{l}\,\log(l+1)}"
     paper = "Stable ResNet (Hayou, Clerico, He, Deligiannidis, Doucet, Rousseau, AISTATS 2021, arXiv 2010.12859)"
     cost = "Nothing."
     fails = "Late branches, here those of the decoder, are scaled down most and learn last."
     reading = "our reading of the abstract"
 
     def branch(self, number: int, branches: int) -> float:
-        return math.log(2.0) / (math.sqrt(number) * math.log(number + 1))
+        return 1.0 / (math.sqrt(number) * math.log(number + 1))

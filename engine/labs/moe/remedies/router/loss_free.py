@@ -5,6 +5,7 @@ Shapes: T tokens, D width, E experts, k experts per token.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -17,6 +18,11 @@ from engine.labs.moe.remedies.router import RouterChoice
 
 
 class LossFree(RouterChoice):
+    """Read in the paper's Algorithm 1 as torchtitan's issue 1506 quotes it; k = 3 and five updates are held to recorded numbers.
+
+    Differs: after each update the biases are shifted to mean 0, as torchtitan does; a common shift chooses nobody and only drifts.
+    """
+
     idea = (
         "After each step every expert that got less than its share has a small constant added to its bias, "
         "and every expert that got more has it taken away. "
@@ -39,25 +45,31 @@ class LossFree(RouterChoice):
     update_rate: float = knob(
         1e-3, "how far a bias moves per step", source="the paper: 0.001 for steps of millions of tokens", group="remedy", ge=0.0, le=1.0
     )
+    renormalise: bool = knob(
+        False,
+        "the weights of the chosen experts are divided by their sum, where a token has more than one",
+        source="off in the paper, on in DeepSeek-V3",
+        group="remedy",
+    )
 
     def build(self, d: int, experts: int, init_factor: float) -> LossFreeRouter:
-        return LossFreeRouter(d, experts, self.k, init_factor, self.gate, self.update_rate)
+        return LossFreeRouter(d, experts, self.k, init_factor, self.gate, self.update_rate, self.renormalise)
 
 
 class LossFreeRouter(LinearRouter):
-    """Differs: after each update the biases are shifted to mean 0, as torchtitan does; a common shift chooses nobody and only drifts.
+    """`bias_E` is an fp32 buffer, so it is saved with the weights and no optimizer touches it."""
 
-    `bias_E` is an fp32 buffer, so it is saved with the weights and no optimizer touches it.
-    """
-
-    def __init__(self, d: int, experts: int, k: int, init_factor: float, gate: str, update_rate: float) -> None:
+    def __init__(self, d: int, experts: int, k: int, init_factor: float, gate: str, update_rate: float, renormalise: bool = False) -> None:
         super().__init__(d, experts, k, init_factor)
-        self.gate, self.update_rate = gate, update_rate
+        self.gate, self.update_rate, self.renormalise = gate, update_rate, renormalise and k > 1
         self.register_buffer("bias_E", torch.zeros(experts))
         self.register_buffer("counts_E", torch.zeros(experts, dtype=torch.int64), persistent=False)
 
     def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
-        return route(self.logits(x_TD), self.k, self.gate, self.bias_E)
+        record = route(self.logits(x_TD), self.k, self.gate, self.bias_E)
+        if not self.renormalise:
+            return record
+        return replace(record, weights_Tk=record.weights_Tk / record.weights_Tk.sum(dim=1, keepdim=True))
 
     def observe(self, counts_E: Tensor) -> None:
         self.counts_E += counts_E

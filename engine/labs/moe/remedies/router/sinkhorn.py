@@ -5,6 +5,8 @@ Shapes: T tokens, D width, E experts, k experts per token, K iterations.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -15,16 +17,21 @@ from engine.labs.moe.remedies.router import RouterChoice
 
 
 class Sinkhorn(RouterChoice):
+    """Read in Megatron-LM's router, for the paper's authors published no code.
+
+    Differs: there the scores are not divided by a temperature, and the rounds go on until the plan stands still.
+    """
+
     idea = (
         "In training each batch is shared out: a number g per expert is added to the scores so that every expert's share of the "
         "(soft) assignments is the same, and each token goes where its score plus g is largest. The result is weighted by the plain "
-        "softmax without g, and no gradient passes through the choice. In evaluation g is left out: each token goes greedily to its "
+        "gate without g, and no gradient passes through the choice. In evaluation g is left out: each token goes greedily to its "
         "best score, for a single text has no batch to share out."
     )
     formula = (
         r"P_{te}=e^{s_{te}/\tau+f_t+g_e},\ \sum_eP_{te}=1,\ \sum_tP_{te}=\tfrac TE;\quad "
         r"e(t)=\mathrm{top}_k(s_t/\tau+g)\ \text{in training},\ \mathrm{top}_k(s_t)\ \text{in evaluation};\quad "
-        r"y=\sum_e\mathrm{softmax}(s_t)_e\,\mathrm{FFN}_e(x_t)"
+        r"y=\sum_e\mathrm{gate}(s_t)_e\,\mathrm{FFN}_e(x_t)"
     )
     paper = "S-BASE in Unified Scaling Laws for Routed Language Models (Clark et al. 2022, arXiv 2202.01169)"
     cost = "Two log-sum-exps of the T by E scores per iteration, in fp32; no extra loss, no extra gradient, no parameter."
@@ -49,24 +56,34 @@ class Sinkhorn(RouterChoice):
         le=100.0,
     )
 
+    gate: Literal["auto", "sigmoid", "softmax"] = knob(
+        "auto",
+        "what turns the scores of the chosen into weights; auto is the sigmoid for one expert per token and the softmax for more",
+        source="auto is Megatron-LM's",
+        group="remedy",
+    )
+
     def build(self, d: int, experts: int, init_factor: float) -> SinkhornRouter:
-        return SinkhornRouter(d, experts, self.k, init_factor, self.iterations, self.temperature)
+        gate = self.gate if self.gate != "auto" else "sigmoid" if self.k == 1 else "softmax"
+        return SinkhornRouter(d, experts, self.k, init_factor, self.iterations, self.temperature, gate)
 
 
 class SinkhornRouter(LinearRouter):
     """The largest entry of a row of P is the largest s + g: f moves a whole row, so only g takes part in choosing."""
 
-    def __init__(self, d: int, experts: int, k: int, init_factor: float, iterations: int, temperature: float) -> None:
+    def __init__(
+        self, d: int, experts: int, k: int, init_factor: float, iterations: int, temperature: float, gate: str = "softmax"
+    ) -> None:
         super().__init__(d, experts, k, init_factor)
-        self.iterations, self.temperature = iterations, temperature
+        self.iterations, self.temperature, self.gate = iterations, temperature, gate
 
     def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
         logits_TE = self.logits(x_TD)
         if not self.training:
-            return route(logits_TE, self.k)
-        probs_TE = logits_TE.softmax(dim=-1)
+            return route(logits_TE, self.k, self.gate)
+        probs_TE = logits_TE.softmax(dim=-1) if self.gate == "softmax" else logits_TE.sigmoid()
         experts_Tk, errors_K = self.shared_out(logits_TE.detach())
-        return RoutingRecord(experts_Tk, probs_TE.gather(1, experts_Tk), probs_TE, logits_TE, "softmax", column_errors_K=errors_K)
+        return RoutingRecord(experts_Tk, probs_TE.gather(1, experts_Tk), probs_TE, logits_TE, self.gate, column_errors_K=errors_K)
 
     @torch.no_grad()
     def shared_out(self, logits_TE: Tensor) -> tuple[Tensor, Tensor]:
