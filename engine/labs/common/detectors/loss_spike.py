@@ -26,7 +26,7 @@ class LossSpike(Detector):
     Differs: from a plain z in two ways.  While a loss of 0 or less is among these 65 there are no logarithms, and L itself
     takes the place of log L; the 0.001 is then that part of the median of |L|, so that for positive losses both say the same of
     small changes.  And where single batches go far *down* as well, as heavy-tailed noise does and a spike does not, z must also pass
-    twice the deepest dip of the last 512 steps, each in the units of its own time: how far a loss lay below its two neighbours and the median."""
+    twice the deepest dip of the last 512 steps: how far, in z, a loss lay below its two neighbours and the median."""
 
     watches = ("loss/train",)
     kind = "spike"
