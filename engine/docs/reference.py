@@ -131,11 +131,14 @@ def _alarms(detectors: Iterable[str], measured: Path) -> Iterator[str]:
         yield "False alarms and lead to the damage: not measured yet (`python -m engine.docs.alarms`)."
         return
     told = json.loads(measured.read_text("utf-8"))
-    yield (
-        f"False alarms and lead to the damage, measured {told['date']} over small runs of these labs.  *False alarms* are events in stable "
-        "runs, per 10,000 steps, with the rate that so few exceed in one of twenty measurements.  *Before the damage*: in how many "
-        "breaking runs the rule fired before it, and the steps between the first event and the damage where it fired at all, as median "
-        "and range, below 0 when the rule came later.  *Damage*: " + told["damage"]
+    yield f"False alarms and lead to the damage, measured {told['date']} over small runs of these labs."
+    yield "\n".join(
+        (
+            "* False alarms: events in stable runs, per 10,000 steps; and the rate that so few exceed in one of twenty measurements.",
+            "* Before the damage: in how many breaking runs the rule fired before it.",
+            "* Lead: steps from the first event to the damage, where it fired: median and range, below 0 when the rule came later.",
+            f"* Damage: {told['damage']}",
+        )
     )
     head = ("rule", "false alarms per 10,000 stable steps", "before the damage", "lead, steps", "fired where the loss showed nothing")
     yield _table(head, [(f"`{name}`", *_alarm_cells(told["rules"].get(name))) for name in detectors])
