@@ -34,7 +34,7 @@ def pages(measured: Path) -> dict[str, str]:
     detectors, broken_detectors = Catalog("detectors", Detector).load()
     for bad in [*broken, *broken_probes, *broken_detectors]:
         raise ImportError(f"{bad.file}: {bad.message}")
-    out = {"probes.md": _probes(probes), "detectors.md": _detectors(detectors), "store.md": _store()}
+    out = {"probes.md": _probes(probes), "detectors.md": _detectors(detectors, measured / "detectors.json"), "store.md": _store()}
     for name, lab in labs.items():
         out[f"lab_{name}.md"] = _lab(name, lab, measured)
     return {name: f"{HEAD}\n{text.strip()}\n" for name, text in out.items()}
@@ -121,13 +121,47 @@ def _probes(probes: dict[str, type[Probe]]) -> str:
     return "\n\n".join(parts)
 
 
-def _detectors(detectors: dict[str, type[Detector]]) -> str:
+def _detectors(detectors: dict[str, type[Detector]], measured: Path) -> str:
     parts = ["# Detectors", "Rules that turn readings into events; the same code runs in the worker and on stored runs."]
+    parts += list(_alarms(detectors, measured))
     for name, detector in detectors.items():
         watches = ", ".join(f"`{w}`" for w in detector.watches)
         fatal = "  A run in which it fires ends `diverged`." if detector.fatal else ""
         parts += [f"## `{name}`", inspect.cleandoc(detector.__doc__ or "") + fatal, f"Watches {watches}."]
     return "\n\n".join(parts)
+
+
+def _alarms(detectors: Iterable[str], measured: Path) -> Iterator[str]:
+    """False alarms and lead of each rule, with the numbers of runs and steps behind them."""
+    if not measured.is_file():
+        yield "False alarms and lead to the damage: not measured yet (`python -m engine.docs.alarms`)."
+        return
+    told = json.loads(measured.read_text("utf-8"))
+    yield f"False alarms and lead to the damage, measured {told['date']} over small runs of these labs."
+    yield "\n".join(
+        (
+            "* False alarms: events in stable runs, per 10,000 steps; and the rate that so few exceed in one of twenty measurements.",
+            "* Before the damage: in how many breaking runs the rule fired before it.",
+            "* Lead: steps from the first event to the damage, where it fired: median and range, below 0 when the rule came later.",
+            f"* Damage: {told['damage']}",
+        )
+    )
+    head = ("rule", "false alarms per 10,000 stable steps", "before the damage", "lead, steps", "fired where the loss showed nothing")
+    yield _table(head, [(f"`{name}`", *_alarm_cells(told["rules"].get(name))) for name in detectors])
+
+
+def _alarm_cells(one: dict[str, Any] | None) -> tuple[str, ...]:
+    if one is None:
+        return ("not measured yet", "", "", "")
+    stable, breaking, silent = one["stable"], one["breaking"], one["loss_unharmed"]
+    rate = "no stable run" if not stable["steps"] else f"{stable['per_10000']:g}, at most {stable['at_most_per_10000']:g}"
+    lead = breaking["lead"]
+    return (
+        f"{rate} ({stable['alarms']} in {stable['steps']:,} steps of {stable['runs']} runs)",
+        f"{breaking['before']} of {breaking['runs']} runs",
+        f"{lead['median']:g} ({lead['low']} to {lead['high']}, n = {breaking['fired']})" if lead else "",
+        f"{silent['fired']} of {silent['runs']} runs",
+    )
 
 
 def _store() -> str:

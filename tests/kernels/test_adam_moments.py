@@ -33,14 +33,16 @@ class Watched:
         self.optimizer = optimizer.build(self.model.named_parameters(), 1e-3)
         self.probe = KIND(self.lab, self.model)
 
-    def step(self, number: int, factor: float = 1.0) -> tuple[dict[str, float], list[np.ndarray]]:
+    def step(self, number: int, factor: float = 1.0, *, full: bool = True) -> tuple[dict[str, float], list[np.ndarray]]:
+        """`full`: the probe takes it for a step in which it reads everything."""
         gradients = []
         for p in self.model.parameters():
             gradients.append(factor * self.draw.standard_normal(p.shape))
             p.grad = torch.tensor(gradients[-1], dtype=torch.float32)
         with torch.no_grad():
             self.optimizer.step()
-            step = Step(number, 100, self.lab, self.model, {}, {}, self.optimizer, 1e-3)
+            place = adam_moments.FULL * number if full else adam_moments.FULL * number + 1
+            step = Step(place, 10_000, self.lab, self.model, {}, {}, self.optimizer, 1e-3)
             told = {f"{r.metric}@{r.layer}" if r.layer else r.metric: float(r.value) for r in self.probe.after(step)}
         return told, gradients
 
@@ -111,7 +113,21 @@ def test_one_launch_of_the_emulated_kernel_tells_what_torch_tells(monkeypatch: p
     assert int(plain.nonfinite) == 1
 
 
-def test_a_run_tells_them_now_and_then_and_at_its_end(tmp_path: Path) -> None:
-    _, told, _ = run_tiny(tmp_path, steps=13)
-    assert sorted(told.points["adam/staleness"]) == [0, 12]
-    assert {"adam/staleness@blocks.0", "adam/ceiling", "adam/tiny_share"} <= set(told.points)
+@pytest.mark.parametrize(("beta2", "eps"), [(0.95, 1e-8), (0.999, 0.3)])
+def test_the_staleness_of_every_step_is_that_of_the_full_look(beta2: float, eps: float) -> None:
+    seldom, always = Watched(AdamW(beta2=beta2, eps=eps)), Watched(AdamW(beta2=beta2, eps=eps))
+    for n, factor in enumerate([1.0, 1.0, 0.1, 300.0, 1.0, 1e-3]):
+        whole, alone = seldom.step(n, factor)[0], always.step(n, factor, full=False)[0]
+        assert set(alone) == {"adam/staleness"}
+        assert alone["adam/staleness"] == pytest.approx(whole["adam/staleness"], rel=1e-5)
+    for watched in (seldom, always):
+        watched.optimizer.state[next(watched.model.parameters())]["exp_avg_sq"][0, 0] = torch.nan
+    assert math.isnan(seldom.step(9)[0]["adam/staleness"])
+    assert math.isnan(always.step(9, full=False)[0]["adam/staleness"]), "a NaN is not hidden"
+
+
+def test_a_run_reads_the_staleness_in_every_step_and_the_rest_now_and_then_and_at_its_end(tmp_path: Path) -> None:
+    _, told, _ = run_tiny(tmp_path, steps=23)
+    assert sorted(told.points["adam/staleness"]) == list(range(23))
+    assert sorted(told.points["adam/ceiling"]) == sorted(told.points["adam/staleness@blocks.0"]) == [0, 20, 22]
+    assert "adam/tiny_share" in told.points

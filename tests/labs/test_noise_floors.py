@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from engine.labs.chart import RunStyle, charts
 from engine.labs.common.models.initialise import named_generator
@@ -11,13 +12,14 @@ from engine.labs.common.noise_floors import with_floors
 from engine.labs.diffusion._sampling import SAMPLES, against
 from engine.labs.diffusion.datasets.clouds import cloud
 from engine.labs.diffusion.datasets.plane import SIGMA_DATA
+from engine.labs.diffusion.models.energy_distance import energy_distance, scaled_split
 from engine.runs.series import SeriesInfo
 
 CATALOG, _ = charts()
 FLOORS = {  # chart -> the dashed and dotted lines that its metrics are read against
     "consistency_error": ("consistency_error/floor",),
-    "energy_distance": ("energy_distance/floor", "energy_distance/floor_high", "energy_distance/teacher"),
-    "fd_small": ("fd_small/floor",),
+    "energy_distance": tuple(f"energy_distance/{name}" for name in ("floor", "floor_high", "training", "teacher")),
+    "fd_small": ("fd_small/floor", "fd_small/floor_high", "fd_small/difference"),
     "kernel_mmd": ("kernel_mmd/floor",),
     "mode_coverage": ("mode_coverage/data",),
 }
@@ -31,6 +33,37 @@ def test_the_floor_of_the_energy_distance_is_what_its_formula_says(name: str) ->
     expected = SIGMA_DATA * 2 / SAMPLES * apart
     assert 0.4 * expected < float(fixed.floor) < 2.5 * expected
     assert float(fixed.floor) < float(fixed.floor_high) < 10 * expected
+
+
+def test_the_floor_of_digits_knows_held_out_pictures_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its mean is (1/N + 1/M) E|X - Y| of the held-out ones, whatever the training pictures are."""
+    source, expected = cloud("digits"), against("digits", "cpu")
+    monkeypatch.setattr(type(source), "sample", lambda self, n, generator: torch.full((n, 64), 9.0))
+    fixed = against.__wrapped__("digits", "cpu")
+    assert (fixed.floor, fixed.floor_high) == (expected.floor, expected.floor_high)
+    assert fixed.training > 10 * expected.training > 5 * expected.floor
+    points = fixed.target_MD.double().numpy()
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2).sum() / (len(points) * (len(points) - 1))
+    assert float(fixed.floor) == pytest.approx(SIGMA_DATA * (1 / SAMPLES + 1 / len(points)) * apart, rel=0.1)
+    assert float(fixed.floor) < float(fixed.floor_high) < 2 * float(fixed.floor)
+    assert against("ring", "cpu").training is None, "every point is new there"
+
+
+def test_halves_brought_to_other_numbers_score_what_sets_of_these_numbers_score() -> None:
+    """In the plane, where there is no end of data: mean and 90 % point of both over 300 draws."""
+    generator, ring = named_generator(2, "halves"), cloud("ring")
+    halves = [float(scaled_split(ring.unseen(60, generator), 200, generator)) for _ in range(300)]
+    drawn = [float(energy_distance(ring.unseen(200, generator), ring.unseen(60, generator))) for _ in range(300)]
+    assert np.mean(halves) == pytest.approx(np.mean(drawn), rel=0.15)
+    assert np.quantile(halves, 0.9) == pytest.approx(np.quantile(drawn, 0.9), rel=0.2)
+
+
+def test_the_coverage_stands_beside_the_energy_distance() -> None:
+    """A model that misses whole parts of the distribution can score a low energy distance: whoever sees the one sees the other."""
+    known = tuple(SeriesInfo(metric, "", "", "scalar") for name in ("energy_distance", "mode_coverage") for metric in CATALOG[name].needs)
+    shown = [name for name, chart in CATALOG.items() if chart.fits([RunStyle("a", series=known)])]
+    assert shown.index("mode_coverage") == shown.index("energy_distance") + 1
+    assert "coverage" in CATALOG["energy_distance"].about
 
 
 @pytest.mark.parametrize("name", FLOORS)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-WORDS = ("floor", "floor_high", "chance", "rounding")  # of real data, its largest by chance, of change alone, of rounding
+WORDS = (  # of real data, its largest by chance, of two sets of real data, of change alone, of rounding
+    *("floor", "floor_high", "difference"),
+    *("chance", "rounding"),
+)
 
 
 def with_floors(metrics: Collection[str]) -> frozenset[str]:

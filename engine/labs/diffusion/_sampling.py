@@ -5,6 +5,7 @@ Shapes: N points, D coordinates; C channels, S pixels along a side.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from engine.labs.common.models.initialise import named_generator
 from engine.labs.diffusion.datasets.clouds import cloud
 from engine.labs.diffusion.datasets.plane import SIGMA_DATA
 from engine.labs.diffusion.models.consistency import one_step, two_steps
-from engine.labs.diffusion.models.energy_distance import energy_distance, mean_distance
+from engine.labs.diffusion.models.energy_distance import energy_distance, mean_distance, scaled_split
 from engine.labs.probe import Step
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ class Against:
     fresh_ND: Tensor
     target_MD: Tensor
     within: Tensor
-    floor: Tensor  # energy distance of as many real points, in data units: mean,
+    floor: Tensor  # energy distance of as many unseen real points, in data units: mean,
     floor_high: Tensor  # and largest of FLOORS draws
+    training: Tensor | None  # what training data scores, mean; None where every draw is new
 
 
 @cache
@@ -47,8 +49,18 @@ def against(data: str, device: str) -> Against:
     target = source.unseen(SAMPLES, generator)
     z, fresh = torch.randn(2, SAMPLES, source.d, generator=generator)
     within = mean_distance(target, target)
-    floors = torch.stack([SIGMA_DATA * energy_distance(source.sample(SAMPLES, generator), target, within) for _ in range(FLOORS)])
-    return Against(*(part.to(device) for part in (z, fresh, target, within, floors.mean(), floors.max())))
+
+    def many(score: Callable[[], Tensor]) -> Tensor:
+        return SIGMA_DATA * torch.stack([score() for _ in range(FLOORS)])
+
+    def of_training() -> Tensor:
+        return energy_distance(source.sample(SAMPLES, generator), target, within)
+
+    if source.endless:
+        floors, training = many(of_training), None
+    else:  # few are held out, and all of them are the target: one half of them is held against the other
+        floors, training = many(lambda: scaled_split(target, SAMPLES, generator)), many(of_training).mean().to(device)
+    return Against(*(part.to(device) for part in (z, fresh, target, within, floors.mean(), floors.max())), training)
 
 
 def drawn(step: Step[Consistency]) -> dict[str, Tensor]:

@@ -20,8 +20,8 @@ from engine.labs.diffusion import _feature_networks
 from engine.labs.diffusion.consistency import Consistency
 from engine.labs.diffusion.datasets.digits import digits
 from engine.labs.diffusion.datasets.photo_patches import photo_patches
-from engine.labs.diffusion.models.frechet import Moments, frechet_distance, kernel_distance, moments
-from engine.labs.diffusion.probes._real_pictures import SAMPLES, SPLITS, real_pictures, scores
+from engine.labs.diffusion.models.frechet import Moments, by_chance, frechet_distance, kernel_distance, moments
+from engine.labs.diffusion.probes._real_pictures import SAMPLES, real_pictures, scores
 from engine.labs.diffusion.probes.fd_small import FdSmall
 from engine.labs.diffusion.unet import Unet
 from engine.worker.fit import train
@@ -156,25 +156,45 @@ def test_its_features_have_no_unit() -> None:
 # -- what is scored ------------------------------------------------------------------------------------
 
 
+def fid(a: np.ndarray, b: np.ndarray) -> float:
+    C, E = np.cov(a.T), np.cov(b.T)
+    return ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(C + E - 2 * linalg.sqrtm(C @ E).real)
+
+
 def test_the_floor_is_what_disjoint_sets_of_real_pictures_score() -> None:
-    """Numpy and scipy on this test's own splits: the means agree, and so does the largest kernel distance in size."""
+    """Numpy and scipy on this test's own splits: mean, 95 % point, and the difference of two sets held against what both leave over."""
     features = real_pictures(digits()).network(digits().train_NCHW).double().numpy()
-    rng, values = np.random.default_rng(5), []
-    for _ in range(SPLITS):
-        order = rng.permutation(len(features))
-        a, b = features[order[:SAMPLES]], features[order[SAMPLES:]]
-        C, E = np.cov(a.T), np.cov(b.T)
-        values.append(((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(C + E - 2 * linalg.sqrtm(C @ E).real))
-    assert float(real_pictures(digits()).floor) == pytest.approx(np.mean(values), rel=0.1)
-    assert max(values) < 1.5 * np.mean(values), "one set says nearly what the mean says"
+    rng, values, apart = np.random.default_rng(5), [], []
+    for _ in range(60):
+        order = features[rng.permutation(len(features))]
+        values.append(fid(order[:SAMPLES], order[SAMPLES:]))
+        rest = order[2 * SAMPLES :]
+        apart.append(abs(fid(order[:SAMPLES], rest) - fid(order[SAMPLES : 2 * SAMPLES], rest)))
+    chance = real_pictures(digits()).chance
+    assert float(chance.mean) == pytest.approx(np.mean(values), rel=0.05)
+    assert float(chance.high) == pytest.approx(np.quantile(values, 0.95), rel=0.1)
+    assert float(chance.difference) == pytest.approx(np.quantile(apart, 0.95), rel=0.35)
+    assert chance.mean < chance.high
     assert 0.0 < float(real_pictures(digits()).kernel_floor) < 0.1
+
+
+def test_the_bias_of_the_distance_is_that_of_its_sample_size() -> None:
+    """Two sets of one Gaussian in 32 dimensions: to first order in 1/N and 1/M, D (1/N + 1/M) from the means and
+    D (D + 1) (1/N + 1/M) / 4 from the covariances, by the delta method."""
+    normal = torch.randn(1600, 32, generator=generator(3), dtype=torch.float64)
+    for count in (200, 400):
+        share = 1 / count + 1 / (1600 - count)
+        expected = 32 * share + 32 * 33 / 4 * share
+        assert float(by_chance(normal, count, 40, generator(4)).mean) == pytest.approx(expected, rel=0.1)
+    with pytest.raises(ValueError, match="need 1200 rows of features, but there are 900"):
+        by_chance(normal[:900], 400, 1, generator(4))
 
 
 def test_damage_scores_far_above_the_floor_and_in_its_order() -> None:
     data = digits()
     real = data.train_NCHW[torch.randperm(len(data.train_NCHW), generator=generator(1))[:SAMPLES]]
     noise = torch.randn(real.shape, generator=generator(2))
-    floor, kernel_floor = real_pictures(data).floor, real_pictures(data).kernel_floor
+    floor, kernel_floor = real_pictures(data).chance.mean, real_pictures(data).kernel_floor
 
     def classes(most: int) -> Tensor:
         left = data.train_NCHW[data.train_labels_N < most]
@@ -218,8 +238,10 @@ def test_a_run_scores_its_pictures_beside_the_floor_and_names_the_network(tmp_pa
     for family in ("fd_small", "kernel_mmd"):
         assert list(recorded.points[f"{family}/one_step"]) == list(recorded.points[f"{family}/two_steps"]) == [0, 2]
         assert len(set(recorded.values(f"{family}/floor"))) == 1
+    for name, value in zip(("floor", "floor_high", "difference"), real_pictures(digits()).chance, strict=True):
+        assert set(recorded.values(f"fd_small/{name}")) == {float(value)}
     assert min(recorded.values("fd_small/one_step")) > 5 * recorded.values("fd_small/floor")[0], "it has hardly learnt"
-    assert recorded.values("fd_small/floor")[0] == pytest.approx(float(real_pictures(digits()).floor))
+    assert recorded.values("fd_small/floor")[0] == pytest.approx(float(real_pictures(digits()).chance.mean))
 
 
 def test_what_a_sampler_draws_is_scored_and_data_in_the_plane_is_not(tmp_path: Path) -> None:
@@ -265,7 +287,7 @@ def test_patches_of_photographs_have_a_network_of_their_own() -> None:
     network = _feature_networks.network(data)
     assert _feature_networks.provenance(data)["features"] != _feature_networks.provenance(digits())["features"]
     real = data.train_NCHW[torch.randperm(len(data.train_NCHW), generator=generator(1))[:SAMPLES]]
-    floor = float(real_pictures(data).floor)
+    floor = float(real_pictures(data).chance.mean)
     assert network(real).shape == (SAMPLES, 32)
     noise = torch.randn(real.shape, generator=generator(2))
     found = [float(scores(data, real + level * noise)[0]) for level in (0.0, 0.2, 0.4, 0.8)]

@@ -228,7 +228,7 @@ def test_features_that_leave_quietly_are_told_once_and_ordinary_growth_is_not() 
     values = [100.0] * 5 + [5e5] * 30 + [2e6] * 40 + [math.nan] * 5
     events = [event for n, v in enumerate(values) for event in rule.update(n, {"feature_norm/train": v})]
     assert [(event.step, event.kind) for event in events] == [(54, "growth")]
-    assert rule.update(99, {"loss/train": 1.0}) == ()
+    assert not rule.update(99, {"loss/train": 1.0})
     broken = Catalog("detectors", Detector)["feature_growth"]()
     odd = [event for n in range(40) for event in broken.update(n, {"feature_norm/train": 100.0 if n < 10 else math.nan})]
     assert [event.step for event in odd] == [29], "what is no number counts as above"

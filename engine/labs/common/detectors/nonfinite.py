@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
 
-from engine.labs.detector import Detector
-from engine.runs.event import Event
-
-QUIET = 10  # finite steps after which the next non-finite value is a new onset
+from engine.labs.detector import Detector, Series
 
 
 class NonFinite(Detector):
     """Fires when the training loss or the norm of the whole gradient becomes NaN or infinite: once at the onset, and again
-    only after ten finite steps in a row."""
+    only after ten steps without such a reading."""
 
     watches = ("loss/train", "grad_norm")
+    kind = "nonfinite"
+    long = 1
+    lately = 1
+    quiet = 11  # from one non-finite reading to the next, ten steps between them
 
-    def __init__(self, knobs: Mapping[str, Any] | None = None) -> None:
-        self.finite_for = dict.fromkeys(self.watches, QUIET)
+    def threshold(self, name: str, step: int, value: float, s: Series) -> float:
+        return math.inf
 
-    def update(self, step: int, readings: Mapping[str, float]) -> Sequence[Event]:
-        events = []
-        for name in self.watches:
-            value = readings.get(name)
-            if value is None:
-                continue
-            if math.isfinite(value):
-                self.finite_for[name] += 1
-                continue
-            if self.finite_for[name] >= QUIET:
-                word = "not a number" if math.isnan(value) else "infinite"
-                events.append(Event(step, "nonfinite", self.rule, value=value, message=f"{name} is {word} from step {step} on."))
-            self.finite_for[name] = 0
-        return events
+    def sentence(self, name: str, step: int, value: float, level: float, threshold: float, s: Series) -> str:
+        word = "not a number" if math.isnan(value) else "infinite"
+        return f"{name} is {word} from step {step} on."
 
     @classmethod
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:

@@ -30,16 +30,20 @@ class Moments:
     nonfinite: Tensor  # in m and v
 
 
+FULL = 20  # steps between two looks at everything else
+
+
 class AdamMoments(Probe):
     """Staleness of Adam's second moment: root mean square of g / max(√v̂, ε) after the step, g as clipped by its norm, v̂ bias-corrected.
 
     About 1 while v̂ fits the gradient.  A gradient that outgrows its own past drives it towards its ceiling, √((1−β₂ᵗ)/(1−β₂)): such steps
-    were seen 1 to 8 steps before loss spikes (Wortsman et al. 2023, arXiv 2304.13013).  Far below 1, v̂ remembers a spike and the
-    weights hardly move.  Coordinates at or below ε are no longer scaled by their own size.  Read of optimizers that keep Adam's two
-    moments; an optimizer that clips single coordinates, or sets its moments back, can pass the ceiling."""
+    were seen 1 to 8 steps before loss spikes (Wortsman et al. 2023, arXiv 2304.13013).  That is too short a warning to be looked for
+    now and then, so the staleness of all weights together is read in every step; layers and the other metrics in every 20th and in the
+    last.  Far below 1, v̂ remembers a spike and the weights hardly move.  Coordinates at or below ε are no longer scaled by their own size.
+    Read of optimizers that keep Adam's two moments; one that clips single coordinates, or sets its moments back, can pass the ceiling."""
 
     price = "cheap"
-    every = 20
+    every = 1
     metrics = (
         Metric("adam/staleness", "root mean square of gradient over root of its second moment, of all weights"),
         Metric("adam/staleness", "root mean square of gradient over root of its second moment, of a layer", layered=True),
@@ -63,12 +67,11 @@ class AdamMoments(Probe):
         group = step.optimizer.param_groups[0]  # one group: every lab hands its optimizer a plain list of parameters
         (beta1, beta2), done = group["betas"], int(states[mine[0]]["step"])
         count = step.optimizer.hyper(group, done - 1).count if hasattr(step.optimizer, "hyper") else done
-        moments = moment_statistics(
-            [p.grad for p in mine],
-            [states[p]["exp_avg"] for p in mine],
-            [states[p]["exp_avg_sq"] for p in mine],
-            (1 - beta1**count, 1 - beta2**count, group["eps"]),
-        )
+        g, v = [p.grad for p in mine], [states[p]["exp_avg_sq"] for p in mine]
+        if step.number % FULL and not step.last:
+            yield Reading("adam/staleness", staleness(g, v, 1 - beta2**count, group["eps"]))
+            return
+        moments = moment_statistics(g, [states[p]["exp_avg"] for p in mine], v, (1 - beta1**count, 1 - beta2**count, group["eps"]))
         self.sizes_P = self.sizes_P.to(moments.ratio_P.device)
         present_P = torch.zeros_like(self.sizes_P)
         present_P[moving], ratio_P = self.sizes_P[moving], torch.zeros_like(self.sizes_P)
@@ -80,6 +83,16 @@ class AdamMoments(Probe):
         yield Reading("adam/largest_update", moments.largest)
         yield Reading("adam/tiny_share", moments.tiny / sum(p.numel() for p in mine))
         yield Reading("adam/nonfinite", moments.nonfinite)
+
+
+def staleness(g: Sequence[Any], v: Sequence[Tensor], second: float, eps: float) -> Tensor:
+    """Root mean square of g / max(√(v / second), ε) over all coordinates -> (): three passes, so that every step can pay for it.
+
+    `second`: the bias correction 1 - β₂ᵗ."""
+    inverse = torch._foreach_clamp_min(v, eps * eps * second)
+    torch._foreach_rsqrt_(inverse)
+    torch._foreach_mul_(inverse, g)
+    return total(norms(inverse)) * (second / sum(x.numel() for x in v)) ** 0.5
 
 
 def moment_statistics(g: Sequence[Any], m: Sequence[Tensor], v: Sequence[Tensor], corrections: tuple[float, float, float]) -> Moments:

@@ -18,6 +18,7 @@ class Cloud(Protocol):
     """A distribution to draw from."""
 
     d: int
+    endless: bool  # every draw is new
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """-> (n, D) points to train on."""
@@ -32,6 +33,7 @@ class Plane:
     """A mixture in the plane; every draw is new, so all points are unseen."""
 
     d = 2
+    endless = True
 
     def __init__(self, name: str) -> None:
         self.mixture = plane(name)
@@ -49,6 +51,7 @@ class Digits:
     """Handwritten digits, 8 x 8, as points with 64 coordinates; the pictures held out are the unseen ones."""
 
     d = 64
+    endless = False
 
     def __init__(self) -> None:
         from engine.labs.diffusion.datasets.digits import digits

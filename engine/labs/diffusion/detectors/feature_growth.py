@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
 
-from engine.labs.detector import Detector
-from engine.runs.event import Event
+from engine.labs.detector import Detector, Series
 
 METRIC = "feature_norm/train"
 FACTOR = 1e4
-LONG = 20
 
 
 class FeatureGrowth(Detector):
-    """Fires when the squared norm of the last decoder block's features has stood above 10,000 times its first value (100
+    """Fires when the squared norm of the last decoder block's features has stood above 10,000 times its baseline (100
     times in length) for 20 steps in a row; a non-finite value counts as above.
 
-    Normalisation hides such a stream from the loss, so there is no spike to see: only its level shows it.  Fires once per episode."""
+    The baseline is the lowest median of 3 readings in a row among the first 20: the network as it began, although the features may
+    have left within five steps.  Normalisation hides such a stream from the loss, so there is no spike to see: only its level shows it.
+    Fires once per episode."""
 
     watches = (METRIC,)
+    kind = "growth"
+    long = 20
+    lately = 1
 
-    def __init__(self, knobs: Mapping[str, Any] | None = None) -> None:
-        self.opening: float | None = None  # the first finite value, of the network as it began
-        self.above = 0
+    def threshold(self, name: str, step: int, value: float, s: Series) -> float:
+        return math.inf if s["baseline"] is None else FACTOR * s["baseline"]
 
-    def update(self, step: int, readings: Mapping[str, float]) -> Sequence[Event]:
-        if METRIC not in readings:
-            return ()
-        value = readings[METRIC]
-        if self.opening is None:
-            self.opening = value if math.isfinite(value) else None
-            return ()
-        threshold = FACTOR * self.opening
-        self.above = self.above + 1 if not value <= threshold else 0
-        if self.above != LONG:
-            return ()
-        message = (
-            f"The features have stood above {threshold:.3g} for {LONG} steps, 10,000 times where they began; they are now {value:.3g}."
+    def sentence(self, name: str, step: int, value: float, level: float, threshold: float, s: Series) -> str:
+        if threshold == math.inf:
+            return f"{name} has been out of bounds for {self.long} steps, before it showed where it begins."
+        return (
+            f"The features have stood above {threshold:.3g} for {self.long} steps, 10,000 times where they began; they are now {value:.3g}."
         )
-        return [Event(step, "growth", self.rule, value=value, threshold=threshold, message=message)]
 
     @classmethod
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:

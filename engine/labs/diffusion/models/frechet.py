@@ -39,6 +39,39 @@ def frechet_distance(a: Moments, b: Moments) -> Tensor:
     return (apart + a.covariance.trace() + b.covariance.trace() - 2.0 * cross).clamp(min=0.0)
 
 
+class Chance(NamedTuple):
+    """What the Fréchet distance does by chance at one sample size; every value is () fp64.
+
+    `mean`: of as many real ones from the rest, whose true distance is 0: all of it is bias.  `high`: 95 of 100 such sets lie below it.
+    `difference`: 95 of 100 pairs of such sets differ by less, when both are held against the same rest.
+    """
+
+    mean: Tensor
+    high: Tensor
+    difference: Tensor
+
+
+def by_chance(features_PD: Tensor, count: int, repeats: int, generator: torch.Generator) -> Chance:
+    """From `repeats` random splits of P real ones into two sets of `count` and a rest; ValueError for fewer than 3 `count` of them.
+
+    The distance of the first set is taken from everything else, that of a pair from what both leave over.  Two models that are not
+    close to the data differ by more than `difference` by chance: the spread of a distance grows with the distance.
+    """
+    rows = len(features_PD)
+    if rows < 3 * count:
+        raise ValueError(
+            f"Two sets of {count} and a rest of as many need {3 * count} rows of features, but there are {rows}; take smaller sets."
+        )
+    single, pairs = [], []
+    for _ in range(repeats):
+        order = features_PD[torch.randperm(rows, generator=generator)]
+        first, second, rest = (moments(part) for part in (order[:count], order[count : 2 * count], order[2 * count :]))
+        single.append(frechet_distance(first, moments(order[count:])))
+        pairs.append((frechet_distance(first, rest) - frechet_distance(second, rest)).abs())
+    distances = torch.stack(single)
+    return Chance(distances.mean(), distances.quantile(0.95), torch.stack(pairs).quantile(0.95))
+
+
 def square_root(covariance_DD: Tensor) -> Tensor:
     """The symmetric root of a symmetric matrix without negative eigenvalues."""
     value_D, vector_DD = torch.linalg.eigh(covariance_DD)
