@@ -7,6 +7,7 @@ detector, remedy, table or column fails the suite.
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path

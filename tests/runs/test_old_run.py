@@ -168,7 +168,8 @@ def names(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def presets(lab: dict[str, Any]) -> dict[str, Any]:
-    return {name: {"knobs": dict(preset["knobs"]), "twin": preset["twin"]} for name, preset in lab["presets"].items()}
+    """Twin and names of the knobs: a preset may set another value today, for every old run has its own in its folder."""
+    return {name: {"knobs": {key: {} for key in preset["knobs"]}, "twin": preset["twin"]} for name, preset in lab["presets"].items()}
 
 
 def knobs(entries: list[dict[str, Any]]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ class EnergyDistance(Chart):
 
     title = "Distance of the samples from the data"
     about = (
-        "Energy distance of samples from unseen data after one jump (filled circles), two (open triangles) and 40 steps of the "
-        "own velocity (open squares). It hardly notices a missing part: see the coverage beside it."
+        "Energy distance of samples from unseen data after one jump (filled circles), two (open triangles) and many of the own velocity "
+        "(open squares). It hardly notices a missing part: see the coverage."
     )
     needs = ("energy_distance/one_step", "energy_distance/two_steps", "energy_distance/floor")
     log = True
