@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Diffusion(Trigflow):
-    """Differs: the error is in units of unit variance, the paper's times 4 at σ_d = 0.5."""
+    """Differs: the error is measured on data of unit variance, which makes it 4 times the paper's, at σ_d = 0.5."""
 
     idea = "The network learns the velocity of the flow and nothing else; its target does not depend on itself, so nothing can run away."
     formula = r"L=\lVert F(y_t,t)-(\cos t\,z-\sin t\,y_0)\rVert^2"

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class MeanFlow(Objective):
-    """The signs are those of FACM's time: t here is 1 − t there, F is minus their u; the network hears their t and t − r."""
+    """Differs: no guidance, which their code mixes into the velocity.
+
+    The signs are those of FACM's time: t here is 1 − t there, F is minus their u; the network hears their t and t − r."""
 
     idea = (
         "The network hears two times and gives the average velocity between them. For most samples of a batch the two are equal, and "

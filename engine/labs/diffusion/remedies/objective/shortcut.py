@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 
 class Shortcut(Objective):
+    """Differs: training starts from nothing, where the authors start from a trained flow, unless `pretrain` asks for one; a loss that is
+    NaN stays NaN, where their train.py replaces it by 0.
+    """
+
     idea = (
         "On the straight path from noise to data the network gives the average velocity of the rest of the way. Its target is the "
         "velocity here plus the network's own derivative, so alone it chases itself; an anchor on the velocity holds it."

@@ -18,7 +18,8 @@ from engine.labs.moe.remedies.router import RouterChoice
 
 class SoftmaxTopK(RouterChoice):
     """Differs: GShard renormalises its two weights to sum 1; here they stay probabilities, so k = E is the dense mixture. The balance loss
-    is 1 at even load for every k, where transformers' Mixtral has k.
+    is 1 at even load for every k, where transformers' Mixtral has k. Switch's capacity and
+    jitter and GShard's random second expert are not built: no token is dropped.
     """
 
     idea = (
