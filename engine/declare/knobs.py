@@ -7,6 +7,7 @@ person sees them, knobs have flat dotted names (`router.update_rate`); only spec
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 import sys
 import types
@@ -19,6 +20,8 @@ from engine.core.catalog import Broken, broken_file, only_class
 from engine.core.suggest import nearest
 
 GROUPS = ("stressor", "remedy", "size", "training", "probes")
+
+REMARKS = ("Differs", "Why")  # paragraphs of an answer's docstring that a person sees
 
 Flat = dict[str, Any]
 
@@ -67,8 +70,10 @@ class Knobs(BaseModel):
 class Choice(Knobs):
     """A multiple-choice knob: the package that defines the subclass is the question, each file in it one answer.
 
-    An answer states its text as class attributes; `reading` is "paper" where we read the paper or
-    the authors' code, and "our reading of the abstract" where the formula is our reconstruction.
+    An answer states its text as class attributes.  `reading` says whose formula it is: "paper", "authors' code", "public code" (the
+    best known where the authors published none) or "our reading of the abstract", our reconstruction; `source` names the equation
+    or the file.  Where we do something else, a paragraph of its docstring begins "Differs:"; why a formula is only our reading, one
+    that begins "Why:"; both are shown with the rest.
     """
 
     idea: ClassVar[str] = ""
@@ -77,6 +82,13 @@ class Choice(Knobs):
     cost: ClassVar[str] = ""
     fails: ClassVar[str] = ""
     reading: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+
+    @classmethod
+    def remark(cls, word: str) -> str:
+        """The paragraph of its own docstring that begins with "word:", without that; empty where there is none."""
+        paragraphs = inspect.cleandoc(vars(cls).get("__doc__") or "").split("\n\n")
+        return next((" ".join(text.removeprefix(f"{word}:").split()) for text in paragraphs if text.startswith(f"{word}:")), "")
 
     @property
     def name(self) -> str:
@@ -183,7 +195,8 @@ def _answers(kind: type[Choice], default: str, problems: Problems | None) -> lis
     for name in kind.answers():
         try:
             answer = kind.answer(name)
-            texts = {key: getattr(answer, key) for key in ("idea", "formula", "paper", "cost", "fails", "reading")}
+            texts = {key: getattr(answer, key) for key in ("idea", "formula", "paper", "cost", "fails", "reading", "source")}
+            texts |= {word.lower(): answer.remark(word) for word in REMARKS}
             out.append({"name": name, **texts, "knobs": describe(answer, problems)})
         except Exception as error:  # a newcomer's file may raise anything; the other answers stay
             if problems is None or name == default:

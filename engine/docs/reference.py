@@ -26,6 +26,15 @@ from engine.runs.series import series_key, split_key
 
 RULES = {"divides": "divides", "at most": "is at most"}  # how a rule between two knobs is written
 HEAD = "<!-- Written by `python -m engine.docs.reference docs`; edit the code, not this page. -->\n"
+SAID = {  # of an answer
+    "Paper": "paper",
+    "Read from": "reading",
+    "Where": "source",
+    "Why no more is read": "why",
+    "Differs": "differs",
+    "Cost": "cost",
+    "Fails": "fails",
+}
 
 
 def pages(measured: Path) -> dict[str, str]:
@@ -61,12 +70,7 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
             parts.append(f"## `{spec['name']}`: {spec['about']}")
             for answer in spec["choices"]:
                 parts += [f"### `{spec['name']}={answer['name']}`", answer["idea"], f"`{answer['formula']}`"]
-                parts.append(
-                    "\n".join(
-                        f"* {word}: {answer[key]}"
-                        for word, key in (("Paper", "paper"), ("Read from", "reading"), ("Cost", "cost"), ("Fails", "fails"))
-                    )
-                )
+                parts.append("\n".join(f"* {word}: {answer[key]}" for word, key in SAID.items() if answer[key]))
                 if answer["knobs"]:
                     rows = _knob_rows(answer["knobs"], f"{spec['name']}.")
                     parts.append(_table(("knob", "default", "allowed", "about", "source"), rows))

@@ -188,7 +188,7 @@ def test_the_document_has_the_shape_of_the_design(with_broken_files: dict[str, A
         for spec in lab["knobs"]:
             assert {"name", "kind", "default", "min", "max", "choices", "unit", "source", "about", "group"} == set(spec)
             for choice in spec["choices"] if spec["kind"] == "question" else ():
-                assert {"name", "idea", "formula", "paper", "cost", "fails", "reading", "knobs"} == set(choice)
+                assert {"name", "idea", "formula", "paper", "cost", "fails", "reading", "source", "differs", "why", "knobs"} == set(choice)
         for panel in lab["panels"]:
             assert {"name", "title", "formula", "about", "paper", "reading", "knobs"} == set(panel)
             assert all({"name", "kind", "default", "min", "max"} <= set(spec) for spec in panel["knobs"])

@@ -58,7 +58,7 @@ def test_every_knob_has_a_sentence_and_every_remedy_its_text(name: str) -> None:
         assert spec["about"], spec["name"]
         for choice in spec["choices"]:
             if spec["kind"] == "question":
-                for key in ("idea", "formula", "paper", "cost", "fails"):
+                for key in ("idea", "formula", "paper", "cost", "fails", "source"):
                     assert choice[key], f"{spec['name']}={choice['name']} says nothing of its {key}"
-                assert choice["reading"] in ("paper", "our reading of the abstract", "authors' code"), choice["name"]
+                assert choice["reading"] in ("paper", "our reading of the abstract", "authors' code", "public code"), choice["name"]
                 assert all(inner["about"] for inner in choice["knobs"])

@@ -14,6 +14,7 @@ from engine.server.panels import PanelAnswers, PanelError
 from engine.server.service import Service
 from pages.parts.charts.still_chart import odd_marks
 from pages.parts.knobs.stops import even_step, geometric
+from pages.parts.knobs.texts import reading
 from pages.parts.plain import plain
 from tests.pages.test_pages import opened, said
 from tests.support.lab_pages import ENTRIES
@@ -47,9 +48,9 @@ def test_the_page_tells_everything_about_a_lab(lab_service: Service, quick: list
     assert [h.value for h in test.header] == ["Remedies", "Presets", "Panels"]
     for spec in lab["knobs"]:
         for choice in spec["choices"] if spec["kind"] == "question" else ():
-            for part in ("idea", "paper", "cost", "fails", "reading"):
+            for part in ("idea", "paper", "cost", "fails", "reading", "source", "differs", "why"):
                 assert choice[part] in text, (choice["name"], part)
-    assert ":orange-badge[our reading of the abstract]" in text, "what we only reconstructed is marked"
+    assert reading("our reading of the abstract").startswith(":orange-badge["), "what we only reconstructed is marked"
     for panel in lab["panels"]:
         assert f"### {panel['title']}" in text
         assert panel["about"] in text

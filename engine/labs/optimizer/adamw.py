@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 class AdamW(Optimizer):
+    """Differs: as in torch, the decay is multiplied by the learning rate, where the paper keeps the two apart."""
+
     idea = "Divide each coordinate's averaged gradient by its own averaged size, so that every weight moves by about the learning rate."
     formula = (
         r"m\leftarrow\beta_1m+(1-\beta_1)g,\quad v\leftarrow\beta_2v+(1-\beta_2)g^2,\quad "
@@ -22,7 +24,8 @@ class AdamW(Optimizer):
     paper = "Loshchilov and Hutter 2019, arXiv 1711.05101"
     cost = "Two extra numbers per weight."
     fails = "After a gradient spike v stays large for about 1/(1−β₂) steps, and the weights hardly move: a silent stall."
-    reading = "our reading of the abstract"
+    reading = "paper"
+    source = "Algorithm 2"
 
     beta1: float = knob(0.9, "memory of the averaged gradient", ge=0.0, le=0.9999, source="the usual value")
     beta2: float = knob(

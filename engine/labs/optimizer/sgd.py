@@ -19,7 +19,8 @@ class SGD(Optimizer):
     paper = "Robbins and Monro 1951, Annals of Mathematical Statistics 22(3)"
     cost = "Nothing without momentum, one extra number per weight with it."
     fails = "One learning rate serves all layers, and a steep place throws the weights far away: nothing divides by the gradient's size."
-    reading = "our reading of the abstract"
+    reading = "paper"
+    source = "the iteration of Robbins and Monro; the momentum of Polyak 1964, as in torch/optim/sgd.py"
 
     momentum: float = knob(0.0, "memory of past steps; 0 is plain gradient descent", ge=0.0, le=0.9999)
     weight_decay: float = knob(0.0, "share of the weight added to its gradient", ge=0.0, le=10.0)

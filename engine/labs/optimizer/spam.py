@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 class Spam(Optimizer):
+    """Differs: their sparse momentum, off by default, is not built."""
+
     idea = (
         "A gradient that is far larger than its own average is cut to a multiple of it, one coordinate at a time, before it reaches "
         "the moments; and every few hundred steps the moments begin anew, so that no spike is remembered for long."
@@ -29,7 +31,8 @@ class Spam(Optimizer):
         "The published threshold of 5000 lets a spike of 70 times the usual size through: it shortens the stall after a spike "
         "more than it prevents the kick. Short runs pay for resets that they did not need."
     )
-    reading = "paper"
+    reading = "authors' code"
+    source = "galore_torch/SPAM.py of TianjinYellow/SPAM-Optimizer"
 
     beta1: float = knob(0.9, "memory of the averaged gradient", ge=0.0, le=0.9999, source="the paper")
     beta2: float = knob(0.999, "memory of the averaged squared gradient", ge=0.0, le=0.99999, source="the paper")

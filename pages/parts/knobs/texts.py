@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-NAMED = {"Paper": "paper", "Cost": "cost", "Fails": "fails"}
+NAMED = {"Paper": "paper", "Differs": "differs", "Cost": "cost", "Fails": "fails"}
 
 
 def answer_text(answer: Mapping[str, str]) -> None:
@@ -15,9 +15,10 @@ def answer_text(answer: Mapping[str, str]) -> None:
         st.markdown(answer["idea"])
     if answer["formula"]:
         formula(answer["formula"])
-    st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in NAMED.items() if answer[what]))
+    st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in NAMED.items() if answer.get(what)))
     if answer["reading"]:
-        st.markdown(f":small[**Formula from.** {reading(answer['reading'])}]")
+        where = ". ".join(answer[what].rstrip(".") for what in ("source", "why") if answer.get(what))
+        st.markdown(f":small[**Formula from.** {reading(answer['reading'])}{f': {where}.' if where else ''}]")
 
 
 def formula(text: str) -> None:

@@ -39,6 +39,9 @@ def predicted_gain(factors: list[float]) -> float:
 
 
 class SkipEnergy(Panel):
+    """Why the formula is only our reading: theorem 3 is known here from a later paper that restates it, theorem 1 from memory; both
+    agree with what the panel measures up to the constants."""
+
     title = "Every skip adds its energy"
     labs = ("unet",)
     formula = (

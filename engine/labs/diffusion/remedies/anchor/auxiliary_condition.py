@@ -28,6 +28,7 @@ class AuxiliaryCondition(Anchor):
     cost = "One more forward and backward pass, and a second time embedding."
     fails = "The paper finds it a little worse than the expanded interval on images; in the plane it was a little better."
     reading = "authors' code"
+    source = "losses.py, FACMLoss of ali-vilab/FACM"
 
     weight: float = knob(1.0, "weight of the velocity loss", source="authors' code: plain sum", group="remedy", ge=0.0, le=100.0)
 

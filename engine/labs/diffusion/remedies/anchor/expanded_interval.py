@@ -33,6 +33,7 @@ class ExpandedInterval(Anchor):
         "Without a stressor the anchor takes capacity and helps nothing in the plane."
     )
     reading = "authors' code"
+    source = "losses.py, FACMLoss, and ldit/transport.py of ali-vilab/FACM"
 
     weight: float = knob(1.0, "weight of the velocity loss", source="authors' code: plain sum", group="remedy", ge=0.0, le=100.0)
 

@@ -15,6 +15,7 @@ class Unanchored(Anchor):
         "with a positional embedding it trains as well as with an anchor."
     )
     reading = "paper"
+    source = "sCM, eq. 8"
 
     def anchored(self) -> bool:
         return False

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 
 class UViTBackbone(Backbone):
+    """Differs: linear layers have torch's default variance instead of the standard deviation 0.02, which at these widths would leave the
+    branches almost silent, and both halves of a skip's matrix keep the energy that passes through them. No class token.
+    """
+
     idea = (
         "A transformer whose tokens are patches of the picture and the noise level; its first block is joined to its last by a long "
         "skip, its second to its last but one, and so on."
@@ -24,6 +28,7 @@ class UViTBackbone(Backbone):
     cost = "About 14 D² weights per block on the way out, and attention over all patches."
     fails = "Its stream is never normalised before the end, so it shows the growth more plainly than the convolutional UNet."
     reading = "authors' code"
+    source = "libs/uvit.py and configs/cifar10_uvit.py of baofff/U-ViT"
 
     patch: int = knob(2, "pixels along the side of a patch", unit="pixels", source="U-ViT-S/2 on CIFAR-10: 2", group="size", ge=1, le=16)
     heads: int = knob(4, "attention heads; they divide the width", unit="heads", group="size", ge=1, le=64)

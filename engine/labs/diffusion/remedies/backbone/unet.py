@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 
 class ConvolutionalUNet(Backbone):
+    """Differs: blocks have one width, one convolution and no attention, where published UNets have several widths, two and some; the
+    layers of the noise level are a quarter as wide as DDPM's.
+
+    Why: no published UNet has these blocks, which a CPU trains in seconds; ScaleLong's authors released their U-ViT only.
+    """
+
     idea = (
         "Convolutions at several resolutions, down and up again; each block on the way up also receives what its partner on the way "
         "down made."
@@ -23,7 +29,8 @@ class ConvolutionalUNet(Backbone):
     paper = "Denoising diffusion (Ho et al. 2020, arXiv 2006.11239), with long skips as ScaleLong numbers them"
     cost = "About 10 D² weights per block of width D, 12 D² on the way up."
     fails = "Without scaling its stream grows with the number of skips; normalisation inside the blocks hides that from the loss."
-    reading = "our reading of the abstract"  # our blocks are simpler than any published UNet's: one width, no attention
+    reading = "our reading of the abstract"
+    source = "the recursion f of ScaleLong's theorem 1; the blocks are ours"
 
     levels: int = knob(2, "resolutions; each halves the one before", unit="levels", group="size", ge=1, le=5)
 

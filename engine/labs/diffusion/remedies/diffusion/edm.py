@@ -25,6 +25,7 @@ class Edm(Diffusion):
     cost = "Nothing."
     fails = "The bell is a choice: levels far from its middle are hardly trained."
     reading = "authors' code"
+    source = "table 1; training/loss.py and training/networks.py of NVlabs/edm"
 
     p_mean: float = knob(-1.2, "mean of ln σ", source="EDM: -1.2", ge=-5.0, le=5.0)
     p_std: float = knob(1.2, "standard deviation of ln σ", source="EDM: 1.2", ge=0.01, le=5.0)

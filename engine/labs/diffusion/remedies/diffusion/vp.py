@@ -24,6 +24,7 @@ class Vp(Diffusion):
     cost = "Nothing."
     fails = "At high noise the prediction is easy and says little of the picture; at low noise it is hard and matters little to the eye."
     reading = "authors' code"
+    source = "sde.py, VPSDE, of sail-sg/ScaleLong"
 
     def sigma(self, noise_fraction_B: Tensor) -> Tensor:
         """σ = sqrt(1/ᾱ - 1) at t = 0.001 + 0.999 share."""

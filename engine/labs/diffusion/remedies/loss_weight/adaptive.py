@@ -17,6 +17,7 @@ class Adaptive(LossWeight):
     cost = "A network of two small layers on the time alone."
     fails = "It makes the loss curve flat by construction, and it equalises a divergence away: a loss that explodes is weighted down."
     reading = "paper"
+    source = "sCM, eq. 8; NVlabs/FastGen, sCM.py"
 
     def network(self, width: int, seed: int) -> nn.Module:
         from engine.labs.diffusion.models.time_network import LogVariance

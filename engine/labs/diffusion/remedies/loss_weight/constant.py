@@ -14,6 +14,7 @@ class Constant(LossWeight):
     cost = "Nothing."
     fails = "Times with large errors drown the others; the paper reports worse images, which a distribution in the plane does not show."
     reading = "paper"
+    source = "sCM, figure 5b"
 
     def weigh(self, error_B: Tensor, noise_fraction_B: Tensor, network: nn.Module | None) -> Tensor:
         return error_B.mean()

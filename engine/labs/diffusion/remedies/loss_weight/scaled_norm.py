@@ -21,6 +21,7 @@ class ScaledNorm(LossWeight):
     cost = "One power per sample."
     fails = "With p = 1 the samples that are most wrong teach least; the value of the loss is bounded whatever happens to the model."
     reading = "authors' code"
+    source = "losses.py of ali-vilab/FACM; meanflow.py of Gsunshine/py-meanflow"
 
     p: float = knob(0.5, "power of the error in the denominator", source="FACM 0.5, MeanFlow 1", group="remedy", ge=0.0, le=2.0)
     c: float = knob(1e-3, "added to the error in the denominator", source="both: 0.001", group="remedy", ge=1e-12, le=10.0)

@@ -6,12 +6,17 @@ from engine.labs.diffusion.remedies.modulation import Modulation
 
 
 class AdaptiveNorm(Modulation):
+    """Differs: a LayerNorm over a vector of features where their pictures have a GroupNorm, and two linear layers where they have
+    convolutions.
+    """
+
     idea = "A linear layer turns the time embedding into a scale and a shift that are applied to the normalised features of each block."
     formula = r"y=\mathrm{norm}(x)\odot(1+s(t))+b(t)"
     paper = "FiLM (Perez et al. 2018, arXiv 1709.07871); AdaGN in Dhariwal and Nichol 2021, arXiv 2105.05233"
     cost = "One linear layer per block on the time embedding."
     fails = "Scale and shift may grow without bound; sCM reports that plain AdaGN diverges when consistency models are trained with it."
-    reading = "our reading of the abstract"
+    reading = "authors' code"
+    source = "guided_diffusion/unet.py, ResBlock with use_scale_shift_norm, of openai/guided-diffusion"
 
     def double_norm(self) -> bool:
         return False

@@ -6,6 +6,8 @@ from engine.labs.diffusion.remedies.modulation import Modulation
 
 
 class DoubleNorm(Modulation):
+    """Differs: the scale is 1 + pnorm(s), as in FACM's code, where the paper writes pnorm(s)."""
+
     idea = "Scale and shift are divided by their own root mean square, so that the time cannot shout however large its embedding grows."
     formula = r"y=\mathrm{norm}(x)\odot(1+\mathrm{pnorm}(s(t)))+\mathrm{pnorm}(b(t))"
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), section 4.1; the 1 + is FACM's code"
@@ -15,6 +17,7 @@ class DoubleNorm(Modulation):
         "embedding is amplified rather than tamed."
     )
     reading = "paper"
+    source = "sCM, section 4.1"
 
     def double_norm(self) -> bool:
         return True

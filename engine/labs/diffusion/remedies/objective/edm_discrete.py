@@ -40,7 +40,8 @@ class EdmDiscrete(TrigflowDiscrete):
     paper = "Consistency Models (Song et al. 2023, arXiv 2303.01469); improved techniques (Song and Dhariwal 2024, arXiv 2310.14189)"
     cost = "Two plain forward passes, one without gradient."
     fails = "The finite step leaves a bias that no amount of training takes away; more points lessen it and make the gradient noisier."
-    reading = "our reading of the abstract"
+    reading = "paper"
+    source = "iCT, table 1; cm/karras_diffusion.py of openai/consistency_models; FastGen"
 
     points: int = knob(64, "noise levels of the grid", unit="points", source="iCT doubles from 10 to 1,280", group="size", ge=2, le=65_536)
     p_mean: float = knob(-1.1, "mean of the logarithm of the noise drawn", source="iCT: -1.1", ge=-5.0, le=5.0)

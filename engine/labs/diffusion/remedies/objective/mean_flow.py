@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 
 class MeanFlow(Objective):
+    """Differs: no guidance, which their code mixes into the velocity.
+
+    The signs are those of FACM's time: t here is 1 − t there, F is minus their u; the network hears their t and t − r."""
+
     idea = (
         "The network hears two times and gives the average velocity between them. For most samples of a batch the two are equal, and "
         "there it learns the plain velocity: an anchor that is built in."
@@ -26,7 +30,8 @@ class MeanFlow(Objective):
     paper = "Mean Flows for One-step Generative Modeling (Geng et al. 2025, arXiv 2505.13447)"
     cost = "One forward-mode pass beside the ordinary forward and backward pass."
     fails = "With no share of equal times the anchor is gone, and FACM reports that it collapses."
-    reading = "our reading of the abstract"
+    reading = "authors' code"
+    source = "meanflow/models/meanflow.py of Gsunshine/py-meanflow; the paper's Algorithm 1"
 
     p_mean: float = knob(-0.4, "mean of the logit of the noise share drawn", source="the paper: -0.4", ge=-5.0, le=5.0)
     p_std: float = knob(1.0, "standard deviation of the logit", source="the paper: 1.0", ge=0.0, le=5.0)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 
 class Shortcut(Objective):
+    """Differs: training starts from nothing, where the authors start from a trained flow, unless `pretrain` asks for one; a loss that is
+    NaN stays NaN, where their train.py replaces it by 0.
+    """
+
     idea = (
         "On the straight path from noise to data the network gives the average velocity of the rest of the way. Its target is the "
         "velocity here plus the network's own derivative, so alone it chases itself; an anchor on the velocity holds it."
@@ -28,6 +32,7 @@ class Shortcut(Objective):
     cost = "One forward-mode pass beside the ordinary forward and backward pass; with an anchor, one forward and backward pass more."
     fails = "Without an anchor the target refers to nothing but itself: as soon as the derivative dominates, the target is noise."
     reading = "authors' code"
+    source = "losses.py, FACMLoss of ali-vilab/FACM"
 
     p_mean: float = knob(-0.8, "mean of the logarithm of the noise drawn", source="authors' code: -0.8", ge=-5.0, le=5.0)
     p_std: float = knob(1.6, "standard deviation of the logarithm of the noise", source="authors' code: 1.6", ge=0.0, le=5.0)

@@ -21,6 +21,8 @@ EDGE = 1e-4  # the logarithm of the noise is kept this far from both ends of the
 
 
 class Trigflow(Objective):
+    """Differs: training starts from nothing, where the paper starts from a trained diffusion model, unless `pretrain` asks for one."""
+
     idea = (
         "A consistency model jumps from any point of a flow line to its end in one step, so along the line it must not change: its total "
         "derivative, computed by one forward-mode pass, is driven to zero."
@@ -36,6 +38,7 @@ class Trigflow(Objective):
         "but not where many steps lead."
     )
     reading = "paper"
+    source = "eq. 6 to 8 and Algorithm 1; NVlabs/FastGen, sCM.py"
 
     p_mean: float = knob(-1.0, "mean of the logarithm of the noise drawn", source="the paper: -1.0", group="training", ge=-5.0, le=5.0)
     p_std: float = knob(1.4, "standard deviation of the logarithm of the noise", source="the paper: 1.4", group="training", ge=0.0, le=5.0)

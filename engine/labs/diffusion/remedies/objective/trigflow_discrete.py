@@ -32,6 +32,7 @@ class TrigflowDiscrete(Objective):
         "points and falls after that."
     )
     reading = "paper"
+    source = "sCM, appendix E"
 
     points: int = knob(256, "points of the time grid", unit="points", source="the paper: 256 to 4,096", group="size", ge=2, le=65_536)
     p_mean: float = knob(-1.0, "mean of the logarithm of the noise drawn", source="the paper: -1.0", ge=-5.0, le=5.0)

@@ -8,6 +8,10 @@ from engine.labs.diffusion.remedies.residual_scaling import ResidualScaling
 
 
 class Decreasing(ResidualScaling):
+    """Why: the section of the paper that prints the row was not at hand. Its definition asks for a finite sum of squares, which this row
+    has; the first author's code divides by √(l log(l + 1)), whose squares sum to more than any number.
+    """
+
     idea = (
         "Branch l is multiplied by 1/(√l log(l + 1)). The squares of all factors have a finite sum, so blocks can be added without "
         "scaling the others anew."
@@ -17,6 +21,7 @@ class Decreasing(ResidualScaling):
     cost = "Nothing."
     fails = "Late branches, here those of the decoder, are scaled down most and learn last."
     reading = "our reading of the abstract"
+    source = "Σλ² finite, the definition of Stable ResNet; compared with models/base/resnet.py of soufiane001/stable_resnet"
 
     def branch(self, number: int, branches: int) -> float:
         return 1.0 / (math.sqrt(number) * math.log(number + 1))

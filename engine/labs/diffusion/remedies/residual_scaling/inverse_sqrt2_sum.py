@@ -14,6 +14,7 @@ class InverseSqrt2Sum(ResidualScaling):
     cost = "Nothing."
     fails = "What a block received fades by √2 in every later block. It is called skip scaling in EDM, but it is not about long skips."
     reading = "authors' code"
+    source = "training/networks.py, UNetBlock, skip_scale, of NVlabs/edm"
 
     sum_factor: ClassVar[float] = 2**-0.5
 

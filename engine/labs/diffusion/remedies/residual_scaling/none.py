@@ -12,6 +12,7 @@ class Unscaled(ResidualScaling):
     cost = "Nothing."
     fails = "The size of stream and gradient grows with the number of blocks."
     reading = "paper"
+    source = "eq. 1"
 
     def branch(self, number: int, branches: int) -> float:
         return 1.0

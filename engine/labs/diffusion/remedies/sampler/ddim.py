@@ -20,6 +20,7 @@ class Ddim(Sampler):
     cost = "One call of the network per step."
     fails = "Its error falls only in proportion to the number of steps."
     reading = "paper"
+    source = "eq. 12 with η = 0, in the noise levels of EDM"
 
     def sample(self, denoise: Denoise, x: Tensor, sigmas: Tensor) -> Tensor:
         for here, there in itertools.pairwise(sigmas):

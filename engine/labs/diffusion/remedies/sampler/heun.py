@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 
 class Heun(Sampler):
+    """Differs: no noise is added on the way (their S_churn = 0)."""
+
     idea = "Take a step, look at the slope where it ends, and go back to take it with the mean of both slopes."
     formula = r"x'=x+(\sigma'-\sigma)\,\tfrac12(d+d'),\quad d=(x-D(x;\sigma))/\sigma"
     paper = "Elucidating the design space of diffusion-based generative models (Karras et al. 2022, arXiv 2206.00364), algorithm 1"
     cost = "Two calls of the network per step, one in the last."
     fails = "Twice the price per step, so with very few calls DDIM may be better."
     reading = "authors' code"
+    source = "Algorithm 1; generate.py, edm_sampler, of NVlabs/edm"
 
     def sample(self, denoise: Denoise, x: Tensor, sigmas: Tensor) -> Tensor:
         for here, there in itertools.pairwise(sigmas):

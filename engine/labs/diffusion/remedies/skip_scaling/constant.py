@@ -22,6 +22,7 @@ class ConstantScaling(SkipScaling):
     cost = "Nothing."
     fails = "The outermost skip is never scaled, so with few skips little changes; with a small κ the deepest skips carry next to nothing."
     reading = "authors' code"
+    source = "libs/uvit.py of sail-sg/ScaleLong"
 
     kappa: float = knob(
         0.7, "factor from one skip to the next deeper one", source="the authors advise 0.5 to 0.95", group="remedy", ge=0.01, le=1.0

@@ -21,6 +21,7 @@ class InverseSqrt2(SkipScaling):
         "a residual block (knob residual_scaling), which score-SDE and EDM mean by the same name."
     )
     reading = "authors' code"
+    source = "libs/uvit.py of sail-sg/ScaleLong"
 
     def build(self, shapes: Sequence[tuple[int, int]]) -> list[nn.Module]:
         from engine.labs.diffusion.models.skip_gates import ConstantGate

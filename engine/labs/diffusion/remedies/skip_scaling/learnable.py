@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 class LearnableScaling(SkipScaling):
+    """Differs: the authors' U-ViT has one number of places; where resolutions differ, each has a shared network of its own."""
+
     idea = (
         "A network of two small layers reads the mean over the channels of a skip and answers with a number between 0 and 1 for each "
         "of its places. It begins near 1/2 everywhere and learns from there."
@@ -25,6 +27,7 @@ class LearnableScaling(SkipScaling):
         "gates: the start near 1/2 is much of its effect, and training may take it back."
     )
     reading = "authors' code"
+    source = "libs/uvit.py of sail-sg/ScaleLong"
 
     shared: bool = knob(
         True,
@@ -35,7 +38,6 @@ class LearnableScaling(SkipScaling):
     reduction: int = knob(16, "the inner layer is so many times narrower", source="the authors' code: 16", group="remedy", ge=1, le=256)
 
     def build(self, shapes: Sequence[tuple[int, int]]) -> list[nn.Module]:
-        """Differs: the authors' U-ViT has one number of places; where resolutions differ, each has a shared network of its own."""
         from engine.labs.diffusion.models.skip_gates import TokenGate
 
         if not self.shared:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 class LearnableChannels(SkipScaling):
+    """Differs: the two layers have biases, as ScaleLong's gates of U-ViT have. Its authors released no UNet."""
+
     idea = (
         "A network of two small layers reads the mean of a skip over the picture and answers with a number between 0 and 1 for each of "
         "its channels, as squeeze-and-excitation does."
@@ -21,7 +23,8 @@ class LearnableChannels(SkipScaling):
     paper = f"{SCALELONG}, for convolutional UNets"
     cost = "About 2D²/r weights, two tiny matrix products per skip."
     fails = "As the form with a gate per place: it begins near 1/2, and nothing keeps it there."
-    reading = "our reading of the abstract"
+    reading = "paper"
+    source = "Squeeze-and-Excitation (Hu et al. 2018, arXiv 1709.01507), eq. 2 and 3"
 
     shared: bool = knob(True, "one network for all skips, or one for each skip", group="remedy")
     reduction: int = knob(16, "the inner layer is so many times narrower", source="the authors' code: 16", group="remedy", ge=1, le=256)

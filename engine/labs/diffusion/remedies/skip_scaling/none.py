@@ -17,7 +17,8 @@ class Unscaled(SkipScaling):
     paper = f"The usual UNet; the baseline of {SCALELONG}"
     cost = "Nothing."
     fails = "By Theorem 1 of ScaleLong the hidden features, and the range in which they swing, grow in proportion to the number of skips."
-    reading = "paper"
+    reading = "authors' code"
+    source = "libs/uvit.py of sail-sg/ScaleLong; the growth is its theorem 1, as later papers restate it"
 
     def build(self, shapes: Sequence[tuple[int, int]]) -> list[nn.Module]:
         from engine.labs.diffusion.models.skip_gates import ConstantGate

@@ -15,6 +15,7 @@ class Clip(Tangent):
     cost = "One comparison per coordinate."
     fails = "The bound limits the step, not where it leads: under a violent time embedding the network still drifts away."
     reading = "paper"
+    source = "section 4.2; NVlabs/FastGen, sCM.py"
 
     bound: float = knob(1.0, "largest absolute value of a coordinate", source="the paper: 1", group="remedy", ge=1e-6, le=1e6)
 

@@ -22,6 +22,7 @@ class Normalise(Tangent):
         "at all: it is the length of a unit vector."
     )
     reading = "paper"
+    source = "Algorithm 1; NVlabs/FastGen, sCM.py"
 
     c: float = knob(0.1, "added to the length", source="the paper: 0.1", group="remedy", ge=0.0, le=100.0)
     length: Literal["l2", "rms"] = knob(

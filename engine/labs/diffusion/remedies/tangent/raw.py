@@ -14,6 +14,7 @@ class Raw(Tangent):
     cost = "Nothing."
     fails = "A single point of time with a large derivative owns the whole gradient: in the authors' Figure 5a it is the worst of three."
     reading = "paper"
+    source = "sCM, eq. 6 without normalisation (figure 5a)"
 
     def transform(self, g_BD: Tensor, noise_fraction_B: Tensor) -> Tensor:
         return g_BD

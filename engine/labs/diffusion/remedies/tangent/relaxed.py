@@ -18,6 +18,7 @@ class Relaxed(Tangent):
     cost = "One comparison and one product per coordinate."
     fails = "It slows the drift down and does not turn it round: without an anchor it diverges all the same."
     reading = "authors' code"
+    source = "losses.py of ali-vilab/FACM"
 
     bound: float = knob(1.0, "largest absolute value of a coordinate", source="authors' code: 1", group="remedy", ge=1e-6, le=1e6)
     p: float = knob(

@@ -15,6 +15,8 @@ from engine.labs.moe.remedies.router import RouterChoice
 
 
 class Hash(RouterChoice):
+    """Differs: the table is the byte's number modulo E; the paper's random and balanced tables are not built."""
+
     idea = (
         "Nothing is learned: a byte always goes to the expert with its number modulo the number of experts. "
         "Nothing can collapse, because nothing can move; how even the load is depends on how often each byte occurs."
@@ -27,7 +29,8 @@ class Hash(RouterChoice):
         "Its result has weight 1, where a softmax router multiplies by a probability well below 1, "
         "so a difference in loss between the two is not a comparison of routing alone."
     )
-    reading = "our reading of the abstract"  # and of the hash layer in StableMoE's code; the paper's balanced table is not built
+    reading = "public code"
+    source = "the hash layer of Hunter-DDM/stablemoe (a table by token, weight 1); Clark et al. 2022 (arXiv 2202.01169) compare it as HASH"
 
     def build(self, d: int, experts: int, init_factor: float) -> HashRouter:
         return HashRouter(experts, k=1)

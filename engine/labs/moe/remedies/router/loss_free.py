@@ -21,6 +21,7 @@ class LossFree(RouterChoice):
     """Read in the paper's Algorithm 1 as torchtitan's issue 1506 quotes it; k = 3 and five updates are held to recorded numbers.
 
     Differs: after each update the biases are shifted to mean 0, as torchtitan does; a common shift chooses nobody and only drifts.
+    DeepSeek-V3's groups of experts and its factor of the weights are not built.
     """
 
     idea = (
@@ -36,7 +37,8 @@ class LossFree(RouterChoice):
         "while its average looks fine. With the sign the wrong way round, full experts get fuller: "
         "a mistake that circulates in summaries of the paper."
     )
-    reading = "our reading of the abstract"  # and of detailed summaries, and of the update in torchtitan, which quotes Algorithm 1
+    reading = "paper"
+    source = "Algorithm 1; compared with pytorch/torchtitan and NVIDIA/Megatron-LM, router.py"
 
     k: int = knob(1, "experts per token", unit="experts", source="the paper uses 6 of 64", group="size", ge=1, le=64)
     gate: Literal["sigmoid", "softmax"] = knob(

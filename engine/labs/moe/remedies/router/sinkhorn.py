@@ -40,7 +40,8 @@ class Sinkhorn(RouterChoice):
         "token's expert depends on all others of the batch, later ones included. An even plan splits a token among experts, and its "
         "largest entries can be as uneven as before: a lower temperature brings the plan nearer to whole tokens, but takes more iterations."
     )
-    reading = "our reading of the abstract"  # and of summaries; BASE's auction, which it replaces, was read in fairseq
+    reading = "public code"
+    source = "megatron/core/transformer/moe/router.py and moe_utils.py of NVIDIA/Megatron-LM"
 
     k: int = knob(1, "experts per token", unit="experts", source="the paper uses 1", group="size", ge=1, le=64)
     iterations: int = knob(

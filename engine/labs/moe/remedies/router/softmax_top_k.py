@@ -17,6 +17,11 @@ from engine.labs.moe.remedies.router import RouterChoice
 
 
 class SoftmaxTopK(RouterChoice):
+    """Differs: GShard renormalises its two weights to sum 1; here they stay probabilities, so k = E is the dense mixture. The balance loss
+    is 1 at even load for every k, where transformers' Mixtral has k. Switch's capacity and
+    jitter and GShard's random second expert are not built: no token is dropped.
+    """
+
     idea = (
         "Each token goes to the k experts with the largest softmax probability and its result is weighted by that probability. "
         "An extra loss is lowest when all experts get the same share, so gradient descent itself pushes the router towards balance."
@@ -29,6 +34,7 @@ class SoftmaxTopK(RouterChoice):
         "serve the extra loss instead of the task."
     )
     reading = "paper"
+    source = "Switch, eq. 4 to 6; compared with moe_utils.py of NVIDIA/Megatron-LM"
 
     k: int = knob(1, "experts per token", unit="experts", source="Switch uses 1, GShard 2", group="size", ge=1, le=64)
     balance_weight: float = knob(
@@ -48,8 +54,6 @@ class SoftmaxTopK(RouterChoice):
 
 
 class SoftmaxTopKRouter(LinearRouter):
-    """Differs: GShard renormalises its two weights to sum 1; here they stay probabilities, so k = E is the dense mixture."""
-
     def __init__(self, d: int, experts: int, k: int, init_factor: float, balance_weight: float, z_weight: float) -> None:
         super().__init__(d, experts, k, init_factor)
         self.balance_weight, self.z_weight = balance_weight, z_weight
