@@ -17,7 +17,7 @@ class EnergyDistance(Chart):
     title = "Distance of the samples from the data"
     about = (
         "Energy distance of samples from unseen data after one jump (filled circles), two (open triangles) and 40 steps of the "
-        "own velocity (open squares). It hardly notices a missing part: see the coverage beside it."
+        "own velocity (open squares). It overlooks missing parts: see the coverage too."
     )
     needs = ("energy_distance/one_step", "energy_distance/two_steps", "energy_distance/floor")
     log = True
