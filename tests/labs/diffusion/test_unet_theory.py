@@ -57,13 +57,28 @@ def test_the_additive_network_is_the_recursion_of_the_paper() -> None:
     assert np.allclose(features(x, layers, factors).numpy(), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_the_panel_agrees_with_itself_and_answers_in_one_sentence() -> None:
+def test_two_outputs_of_independent_relu_layers_are_not_orthogonal() -> None:
+    """The correction that is drawn: their cosine is 1/π for one input, which is 2/π in 2 ⟨a, b⟩."""
+    layers = weights(1, 2048, torch.Generator().manual_seed(5))
+    x = torch.randn(2048, generator=torch.Generator().manual_seed(6))
+    a, b = (torch.relu(layer @ x) for layer in layers[:2])
+    assert float(torch.dot(a, b) / (a.norm() * b.norm())) == pytest.approx(1 / math.pi, abs=0.03)
+
+
+def test_the_panel_agrees_with_itself_and_says_why_it_draws_two_lines() -> None:
     panel = SkipEnergy(skips=6, width=32)
     frames = panel.compute()
     assert frames == panel.compute(), "a pure function of its fields"
     assert {len(column) for column in frames["predicted"].values()} == {3 * 6}
     assert panel.figure(frames).to_json()
+    drawn = {(t.name, t.line.dash, t.yaxis): list(t.y) for t in panel.figure(frames).data if t.mode == "lines"}
+    assert drawn["no scaling", "dot", None] == [1.0 + n for n in range(1, 7)], "the theorem's line"
+    assert drawn["no scaling", "dot", "y2"] == [1.0 + n for n in range(1, 7)]
+    assert drawn["no scaling", None, "y2"] == pytest.approx([math.sqrt(1 + n) for n in range(1, 7)])
+    assert drawn["no scaling", None, None][-1] > 1.5 * drawn["no scaling", "dot", None][-1], "two lines, not one"
     message = panel.sentence(frames)
+    for reason in ("no negative entry", "(2/π) κ √e", "1 + Σκ²", "√(1 + Σκ²)"):
+        assert reason in message
     assert message.endswith(").")
     assert "6 skips" in message
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SEEDS = 5
 DEPTHS = 7  # numbers of skips that are measured
+SOLID, DOTTED = {"width": 1.6}, {"width": 1.4, "dash": "dot"}
 RULES = {"no scaling": "#D55E00", "1/√2": "#CC79A7", "constant (CS)": "#0072B2"}
 
 
@@ -33,8 +34,21 @@ def predicted_energy(factors: list[float]) -> float:
     return energy
 
 
+def theorem_energy(factors: list[float]) -> float:
+    """c₁ Σκ² + c₂ with both constants 1: what theorem 1 says, and what the derivation gives for orthogonal outputs."""
+    return 1.0 + sum(factor**2 for factor in factors)
+
+
+def theorem_gain(factors: list[float]) -> float:
+    """Σκ M₀ⁱ + c₀ with both constants 1, the bound of theorem 3: parts that all point the same way."""
+    return 1.0 + sum(factors)
+
+
 def predicted_gain(factors: list[float]) -> float:
-    """‖f(x+δ) - f(x)‖/‖δ‖ of an infinitely wide network, √(1 + Σκ²): what δ becomes in independent layers is orthogonal."""
+    """‖f(x+δ) - f(x)‖/‖δ‖ of an infinitely wide network, √(1 + Σκ²): what δ becomes in independent layers is orthogonal.
+
+    The root of a sum of squares, where theorem 3 has the sum: no bound, but what happens.
+    """
     return (1.0 + sum(factor**2 for factor in factors)) ** 0.5
 
 
@@ -49,8 +63,8 @@ class SkipEnergy(Panel):
         r"\|f(x+\delta)-f(x)\|\le\|\delta\|\Big[\sum_{i=1}^{N}\kappa_iM_0^i+c_0\Big]"
     )
     about = (
-        "Networks of ReLU layers with N added skips, as they begin: how much larger the last features are than the input "
-        "(above), and how many times longer a small push has become (below)."
+        "ReLU networks with N added skips, as they begin: how much larger the last features (above) and a small push (below) have become. "
+        "Dotted is what the theorems say, solid what is to be expected."
     )
     paper = "ScaleLong (Huang, Zhou, Yan, Lin, NeurIPS 2023, arXiv 2310.13545), theorems 1 and 3"
     reading = "our reading of the abstract"
@@ -61,16 +75,18 @@ class SkipEnergy(Panel):
     width: int = knob(96, "units of each layer; the wider, the closer to the lines", unit="units", ge=16, le=128)
 
     def compute(self) -> dict[str, Frame]:
-        """`measured`: one row per rule, number of skips and seed.  `predicted`: one row per rule and number of skips."""
+        """`measured`: one row per rule, number of skips and seed.  `predicted`: one row per rule and number of skips,
+        with what is expected and what the theorems say."""
         from engine.labs.diffusion.models.additive_unet import energies_and_gains
 
         measured: Frame = {name: [] for name in ("rule", "skips", "seed", "energy", "gain")}
-        predicted: Frame = {name: [] for name in ("rule", "skips", "energy", "gain")}
+        predicted: Frame = {name: [] for name in ("rule", "skips", "energy", "gain", "theorem_energy", "theorem_gain")}
         depths = sorted({max(1, round(self.skips * (i + 1) / DEPTHS)) for i in range(DEPTHS)})
         for rule in RULES:
             for skips in range(1, self.skips + 1):
                 factors = kappas(rule, self.kappa, skips)
                 _row(predicted, rule=rule, skips=skips, energy=predicted_energy(factors), gain=predicted_gain(factors))
+                _row(predicted, theorem_energy=theorem_energy(factors), theorem_gain=theorem_gain(factors))
         for skips in depths:
             scalings = [kappas(rule, self.kappa, skips) for rule in RULES]
             for seed in range(SEEDS):
@@ -89,17 +105,18 @@ class SkipEnergy(Panel):
             for value, axes in (("energy", {}), ("gain", {"yaxis": "y2"})):
                 shared = {"legendgroup": rule, "name": rule, **axes}
                 hover = "N = %{x}: %{y:.3~g}<extra>" + rule
-                figure.add_trace(
-                    go.Scatter(
-                        x=line["skips"],
-                        y=line[value],
-                        mode="lines",
-                        line={"color": colour, "width": 1.6},
-                        showlegend=value == "energy",
-                        hovertemplate=hover + ", predicted</extra>",
-                        **shared,
+                for column, drawn, said in ((value, SOLID, "expected"), (f"theorem_{value}", DOTTED, "theorem")):
+                    figure.add_trace(
+                        go.Scatter(
+                            x=line["skips"],
+                            y=line[column],
+                            mode="lines",
+                            line={"color": colour, **drawn},
+                            showlegend=value == column == "energy",
+                            hovertemplate=f"{hover}, {said}</extra>",
+                            **shared,
+                        )
                     )
-                )
                 figure.add_trace(
                     go.Scatter(
                         x=marks["skips"],
@@ -122,11 +139,25 @@ class SkipEnergy(Panel):
 
     def sentence(self, frames: dict[str, Frame]) -> str:
         plain, scaled = (_means(_of(frames["measured"], rule)) for rule in ("no scaling", "constant (CS)"))
-        return (
+        factors = kappas("no scaling", self.kappa, self.skips)
+        numbers = (
             f"With {self.skips} skips the features hold {plain['energy']:.3g} times the input's energy unscaled and "
             f"{scaled['energy']:.3g} times with κ = {self.kappa:g}; a push becomes {plain['gain']:.3g} times longer against "
             f"{scaled['gain']:.3g} times (means of {SEEDS} networks)."
         )
+        energy = (
+            f"Theorem 1 with constants of 1, 1 + Σκ², says {theorem_energy(factors):.3g} unscaled; the solid line, our derivation for wide "
+            f"networks, says {predicted_energy(factors):.3g}."
+        )
+        reason = (
+            "For ReLU outputs have no negative entry, so two of them are not orthogonal (their cosine is 1/π), and each skip adds "
+            "(2/π) κ √e to the energy e beside κ²."
+        )
+        push = (
+            f"For a push theorem 3 is a bound, here 1 + Σκ = {theorem_gain(factors):.3g}, reached if all parts pointed one way; they are "
+            f"orthogonal, which gives √(1 + Σκ²) = {predicted_gain(factors):.3g} (solid)."
+        )
+        return " ".join((numbers, energy, reason, push))
 
 
 def _row(frame: Frame, **cells: Any) -> None:
