@@ -20,7 +20,7 @@ ENTRIES = {name: entry(name, lab) for name, lab in Catalog("", Lab).load()[0].it
 
 NAMES = re.compile(
     r"1/√2|FD-small|eq\. \d+|arXiv [\d.]+|\beq\. ?\d+|equations? \(?\d+\)?|theorem \d+|[Aa]lgorithm \d+|appendix \w+|section [\d.]+|"
-    r"\b(?:bf|fp|int)\d+\b|\bL[12]\b|\bV3\b|NCSN\+\+|\btop-\d\b|β[₁₂]|10⁻?[⁰-⁹]+|(?<![\w.])[01](?![\w.]|,\d)|1/E|1/2|99th percentile|"
+    r"√\d|1/2|1/E|\b(?:bf|fp|int)\d+\b|\bL[12]\b|\bV3\b|NCSN\+\+|\btop-\d\b|β[₁₂]|10⁻?[⁰-⁹]+|(?<![\w.])[01](?![\w.]|,\d)|99th percentile|"
     r"\b[A-Z]\w*-?\d+\b|last fifty steps"  # the stat late50
 )
 WORDS = (

@@ -18,7 +18,7 @@ class Spam(Optimizer):
 
     idea = (
         "A gradient that is far larger than its own average is cut to a multiple of it, one coordinate at a time, before it reaches "
-        "the moments; and every few hundred steps the moments begin anew, so that no spike is remembered for long."
+        "the moments; and from time to time the moments begin anew, so that no spike is remembered for long."
     )
     formula = (
         r"g\leftarrow\mathrm{sign}(g)\sqrt{\theta v}\ \ \text{where}\ g^2>\theta v;\quad m,v\leftarrow 0\ \text{every}\ \Delta T;\quad "
@@ -28,8 +28,9 @@ class Spam(Optimizer):
     paper = "SPAM: Spike-Aware Adam with Momentum Reset (Huang et al. 2025, arXiv 2501.06842) and its authors' code"
     cost = "Nothing beyond Adam; each reset loses some progress while the step warms up again."
     fails = (
-        "The published threshold of 5000 lets a spike of 70 times the usual size through: it shortens the stall after a spike "
-        "more than it prevents the kick. Short runs pay for resets that they did not need."
+        "The published threshold lets a spike of {cite 70 times the usual size | √5000, the paper's θ} through. What it "
+        "changes after a burst of the learning rate stands in the preset burst_spam of the lab moe. Short runs pay for resets that "
+        "they did not need {cite by construction | the interval of resets}."
     )
     reading = "authors' code"
     source = "galore_torch/SPAM.py of TianjinYellow/SPAM-Optimizer"

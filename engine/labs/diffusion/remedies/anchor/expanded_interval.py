@@ -22,14 +22,14 @@ class ExpandedInterval(Anchor):
     """Differs: on TrigFlow, which FACM does not use, the mirrored time is −t; that is our reading."""
 
     idea = (
-        "The same network also learns the plain velocity, a target that does not depend on itself. It knows the task by the time it hears: "
-        "t for the jump, 2 − t for the velocity; the two meet at the data, where both targets are the same."
+        "The same network also learns the plain velocity, a target that holds nothing of the network itself. It knows the task by the time it hears: "
+        "`t` for the jump, `2 − t` for the velocity; the two meet at the data, where both targets are the same."
     )
     formula = r"L=L_{CM}(c=t)+\lambda\left[\lVert F(x_t,2-t)-v\rVert^2+1-\cos\angle(F,v)\right]"
     paper = "Flow-Anchored Consistency Models (Peng et al., ICLR 2026), losses.py and transport.py of the authors' repository"
     cost = "One more forward and backward pass."
     fails = (
-        "A network that was pre-trained only on t has never heard 2 − t: the authors pre-train on both halves, which is easy to miss. "
+        "A network that was pre-trained only on t has never heard `2 − t`: the authors pre-train on both halves, which is easy to miss. "
         "Without a stressor the anchor takes capacity and helps nothing in the plane."
     )
     reading = "authors' code"

@@ -25,7 +25,7 @@ class UViTBackbone(Backbone):
     )
     formula = r"h\leftarrow W\,[h\,;\,\kappa_i s_i]+b,\quad\text{then attention and MLP, pre-LN}"
     paper = "All are Worth Words (Bao et al. 2023, arXiv 2209.12152); the backbone of ScaleLong's released code"
-    cost = "About 14 D² weights per block on the way out, and attention over all patches."
+    cost = "About `14 D²` weights per block on the way out, and attention over all patches."
     fails = "Its stream is never normalised before the end, so it shows the growth more plainly than the convolutional UNet."
     reading = "authors' code"
     source = "libs/uvit.py and configs/cifar10_uvit.py of baofff/U-ViT"

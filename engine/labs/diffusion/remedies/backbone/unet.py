@@ -27,7 +27,7 @@ class ConvolutionalUNet(Backbone):
     )
     formula = r"f_i(x)=b_{i+1}(\kappa_{i+1}a_{i+1}(x)+f_{i+1}(a_{i+1}(x))),\quad f_N=\text{middle}"
     paper = "Denoising diffusion (Ho et al. 2020, arXiv 2006.11239), with long skips as ScaleLong numbers them"
-    cost = "About 10 D² weights per block of width D, 12 D² on the way up."
+    cost = "About `10 D²` weights per block of width D, `12 D²` on the way up."
     fails = "Without scaling its stream grows with the number of skips; normalisation inside the blocks hides that from the loss."
     reading = "our reading of the abstract"
     source = "the recursion f of ScaleLong's theorem 1; the blocks are ours"

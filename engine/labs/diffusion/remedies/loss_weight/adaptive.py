@@ -9,7 +9,7 @@ from engine.labs.diffusion.remedies.loss_weight import LossWeight
 
 class Adaptive(LossWeight):
     idea = (
-        "A small network w(t) is trained along and settles where every time has the same expected loss: e^w times the error is 1. "
+        "A small network w(t) is trained along and settles where every time has the same expected loss: `e^w` times the error is one. "
         "From then on the loss is about 1 − w and says nothing about quality."
     )
     formula = r"L=\mathbb{E}\left[e^{w_\phi(t)}\,e-w_\phi(t)\right]"

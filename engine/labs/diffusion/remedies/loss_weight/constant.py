@@ -12,7 +12,7 @@ class Constant(LossWeight):
     formula = r"L=\mathbb{E}\,e"
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), Figure 5b, the arm without adaptive weighting"
     cost = "Nothing."
-    fails = "Times with large errors drown the others; the paper reports worse images, which a distribution in the plane does not show."
+    fails = "Times with large errors drown the others; the paper reports {cite worse images | sCM, section 4.2}."
     reading = "paper"
     source = "sCM, figure 5b"
 

@@ -11,8 +11,8 @@ from engine.labs.diffusion.remedies.loss_weight import LossWeight
 
 class ScaledNorm(LossWeight):
     idea = (
-        "Each sample's squared error is divided by a power of its own value, held constant: at p = 0.5 the gradient has the same "
-        "length for a small and for a large error, at p = 1 large errors count less. The cosine takes weight from times near the data."
+        "Each sample's squared error is divided by a power of its own value, held constant: at `p = 0.5` the gradient has the same "
+        "length for a small and for a large error, at `p = 1` large errors count less. The cosine takes weight from times near the data."
     )
     formula = r"L=\mathbb{E}\;\beta(t)\,e\,/\,\mathrm{sg}\left[(e+c)^{p}\right],\quad \beta(t)=\cos(\pi t/2)"
     paper = (

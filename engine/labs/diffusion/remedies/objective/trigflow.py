@@ -32,7 +32,7 @@ class Trigflow(Objective):
         r"L=\lVert F-\mathrm{sg}[F]-\rho(g)\rVert^2"
     )
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), eq. 6 to 8 and Algorithm 1"
-    cost = "One forward-mode pass beside the ordinary forward and backward pass: about 1.7 times a diffusion step."
+    cost = "One forward-mode pass beside the ordinary forward and backward pass."
     fails = (
         "The term with the time derivative grows with the frequency of the time embedding. Normalising the tangent bounds each step "
         "but not where many steps lead."

@@ -21,9 +21,9 @@ class LearnableScaling(SkipScaling):
     )
     formula = r"\kappa_i=\sigma(W_2\,\mathrm{relu}(W_1\,\mathrm{mean}_D(s_i)+b_1)+b_2)\in(0,1)^L"
     paper = SCALELONG
-    cost = "About 2L²/r weights (r = 16: 8,497 for 257 places), two tiny matrix products per skip."
+    cost = "About `2L²/r` weights, and two tiny matrix products per skip."
     fails = (
-        "The number of places is part of the network, so it does not carry over to another resolution. Nothing bounds the sum of the "
+        "The number of places is part of the network, so it is tied to one resolution. Nothing bounds the sum of the "
         "gates: the start near 1/2 is much of its effect, and training may take it back."
     )
     reading = "authors' code"

@@ -19,7 +19,7 @@ class Hash(RouterChoice):
 
     idea = (
         "Nothing is learned: a byte always goes to the expert with its number modulo the number of experts. "
-        "Nothing can collapse, because nothing can move; how even the load is depends on how often each byte occurs."
+        "Nothing can move, so nothing can collapse; the load is as even as the bytes are frequent."
     )
     formula = r"e(t)=\mathrm{byte}_t \bmod E,\quad y=\mathrm{FFN}_{e(t)}(x_t)"
     paper = "Hash Layers For Large Sparse Models (Roller et al. 2021, arXiv 2106.04426)"

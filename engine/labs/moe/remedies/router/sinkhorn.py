@@ -36,8 +36,8 @@ class Sinkhorn(RouterChoice):
     paper = "S-BASE in Unified Scaling Laws for Routed Language Models (Clark et al. 2022, arXiv 2202.01169)"
     cost = "Two log-sum-exps of the T by E scores per iteration, in fp32; no extra loss, no extra gradient, no parameter."
     fails = (
-        "What training balances, evaluation does not: greedy routing of the same batch is as uneven as the scores are. In training a "
-        "token's expert depends on all others of the batch, later ones included. An even plan splits a token among experts, and its "
+        "Evaluation is not balanced: greedy routing of the same batch is as uneven as the scores are. In training a "
+        "token's expert follows from all others of the batch, later ones included. An even plan splits a token among experts, and its "
         "largest entries can be as uneven as before: a lower temperature brings the plan nearer to whole tokens, but takes more iterations."
     )
     reading = "public code"
