@@ -18,7 +18,7 @@ from engine.labs.moe.remedies.router import RouterChoice
 
 
 class LossFree(RouterChoice):
-    """Read in the paper's Algorithm 1 as torchtitan's issue 1506 quotes it; k = 3 and five updates are held to recorded numbers.
+    """Algorithm 1 was read as pytorch/torchtitan quotes it; the choice and five updates are held to recorded numbers.
 
     Differs: after each update the biases are shifted to mean 0, as torchtitan does; a common shift chooses nobody and only drifts.
     DeepSeek-V3's groups of experts and its factor of the weights are not built.
