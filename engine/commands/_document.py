@@ -17,13 +17,20 @@ def lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"  made from {document['parent']}"
     yield f"  knobs: {' '.join(f'{k}={v}' for k, v in document['knobs'].items())}"
     for event in document["events"][:20]:
-        yield f"  step {event['step']}: {event['kind']} {event['rule'] if event['kind'] == 'image' else event['says']}"
+        yield f"  step {event['step']}: {_event(event)}"
     if len(document["events"]) > 20:
         yield f"  … and {len(document['events']) - 20} more events"
     rows = [[key, m["points"], _last(m["last"]), m["min"], m["max"], m["nonfinite"], m["unit"]] for key, m in document["metrics"].items()]
     if rows:
         yield ""
         yield from table(["metric", "points", "last", "min", "max", "non-finite", "unit"], rows)
+
+
+def _event(event: Mapping[str, Any]) -> str:
+    """Its kind, the rule that made it where one did, for two rules may tell of one kind, and what it says; of a picture the name."""
+    if event["kind"] == "image" or event["rule"] in ("", event["kind"]):
+        return f"{event['kind']} {event['rule'] if event['kind'] == 'image' else event['says']}"
+    return f"{event['kind']} ({event['rule']}) {event['says']}"
 
 
 def _last(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any, ClassVar
 
 from engine.runs.event import Event
@@ -88,7 +87,7 @@ class Detector:
             return ()
         threshold = self.threshold(name, step, value, s)
         s["recent"] = [*s["recent"], value if finite else math.inf][-max(self.lately, AMONG) :]
-        level = median([v for v in s["recent"][-self.lately :] if v < math.inf] or [math.inf])
+        level = _median([v for v in s["recent"][-self.lately :] if v < math.inf] or [math.inf])
         fires = self._episode(step, not finite or not level <= threshold, s)
         s["read"], s["step"] = s["read"] + 1, step
         if s["baseline"] is None or s["read"] <= OPENING:
@@ -130,11 +129,16 @@ class Detector:
         vars(self).update(copy.deepcopy({name: value for name, value in state.items() if name != "version"}))
 
 
+def _median(values: Sequence[float]) -> float:
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2.0
+
+
 def _lower(baseline: float | None, recent: Sequence[float]) -> float | None:
     """The baseline after one reading more."""
     if len(recent) < AMONG:
         return baseline
-    found = median(recent[-AMONG:])
+    found = _median(recent[-AMONG:])
     if not 0.0 < found < math.inf:
         return baseline
     return found if baseline is None else min(baseline, found)

@@ -24,13 +24,13 @@ def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
         st.caption(" · ".join(facts(lab, preset)))
         key = f"{lab['lab']}_{name}"
         with st.container(horizontal=True, vertical_alignment="bottom"):
+            one, icon = ("Break it", "bolt") if preset["kind"] == "breaks" else ("Run it", "play_arrow")
             if preset["twin"]:
-                _button("Break it", "bolt", "break", lab, name)
-                _button("Break it and cure it", "healing", "cure", lab, name, type="primary")
-            elif breaks(lab, preset):
-                _button("Break it", "bolt", "break", lab, name, type="primary")
+                both, healing = ("Break it and cure it", "healing") if preset["kind"] == "breaks" else ("Run both", "compare_arrows")
+                _button(one, icon, "break", lab, name)
+                _button(both, healing, "cure", lab, name, type="primary")
             else:
-                _button("Run it", "play_arrow", "break", lab, name, type="primary")
+                _button(one, icon, "break", lab, name, type="primary")
             if preset["gpu"] and gpus():
                 st.toggle("on the GPU, larger", key=f"gpu_{key}")
         refused = st.session_state.pop(f"refused_{key}", "")
@@ -64,12 +64,6 @@ def leave(started: Sequence[str] = ()) -> None:
     runs = started or st.session_state.pop("started", ())
     if runs:
         st.switch_page("run.py", query_params={"run": ",".join(runs)})
-
-
-def breaks(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> bool:
-    """True when the preset moves a stressor away from its default."""
-    stressors = {k["name"]: k["default"] for k in lab["knobs"] if k["group"] == "stressor"}
-    return any(preset["knobs"].get(name, default) != default for name, default in stressors.items())
 
 
 def facts(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from tests.support.made_runs import MadeRun, finished_run, finished_twins
 
 SHELL = str(ROOT / "pages" / "shell.py")
 
-PRESET = {"story": "Most experts end up idle.", "see": "dead experts", "gpu": None, "grid": None}
+PRESET = {"story": "Most experts end up idle.", "see": "dead experts", "gpu": None, "grid": None, "kind": "breaks"}
 LAB: dict[str, Any] = {
     "lab": "moe",
     "title": "Mixture of Experts",
@@ -29,7 +29,7 @@ LAB: dict[str, Any] = {
     "presets": {
         "collapse": {**PRESET, "twin": "collapse_cured", "knobs": {}},
         "collapse_cured": {**PRESET, "twin": None, "knobs": {}, "broken": "collapse"},
-        "healthy": {**PRESET, "twin": None, "knobs": {}},
+        "healthy": {**PRESET, "twin": None, "knobs": {}, "kind": "control"},
     },
 }
 

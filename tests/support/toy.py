@@ -26,7 +26,7 @@ KNOBS = [
     spec("code", "int", 0, 0, 255),
     spec("pace", "float", 0.0, 0, 1),
 ]
-PRESET = {"story": "It runs.", "see": "", "twin": None, "gpu": None, "grid": None}
+PRESET = {"story": "It runs.", "see": "", "twin": None, "gpu": None, "grid": None, "kind": "control"}
 TOY = {"lab": "toy", "title": "A toy", "icon": "", "papers": [], "story": "", "panels": [], "knobs": KNOBS}
 TOY["presets"] = {"short": {**PRESET, "knobs": {"steps": 3}}}
 DOCUMENT = {

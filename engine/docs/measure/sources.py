@@ -21,7 +21,12 @@ from engine.labs.probe import Probe, attached
 LOOP = "engine/worker/loop.py"
 OURS = ("engine", "kernels")
 LEFT_OUT = ("engine/core/", "engine/runs/", "engine/declare/")
-PROSE = frozenset({"presets", "headline", "thresholds", "edition", "editions", "title", "icon", "papers", "order", "labs"})
+PROSE = frozenset(  # what classes say of themselves
+    {
+        *("presets", "headline", "thresholds", "edition", "editions", "title", "icon", "papers", "order", "labs"),
+        *("idea", "formula", "paper", "cost", "fails", "reading", "source", "about"),
+    }
+)
 _SILENT = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})  # nothing that runs, or not in every Python
 
 

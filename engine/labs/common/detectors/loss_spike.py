@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any
 
 from engine.labs.detector import Detector, Series
@@ -40,34 +39,37 @@ class LossSpike(Detector):
         self.start = int((knobs or {}).get("warmup", 0))
 
     def memory(self) -> dict[str, Any]:
-        return {"window": [], "dips": []}
+        return {"window": [], "dips": [], "logs": True, "middle": 0.0, "scale": 1.0}
 
     def threshold(self, name: str, step: int, value: float, s: Series) -> float:
-        if step < self.start or len(s["window"]) < WINDOW:
+        window = s["window"]
+        if len(window) < WINDOW:
             return math.inf
-        logs = _logarithmic([*s["window"], value])
-        middle, scale = _range(s["window"], logs)
-        highest = middle + self._largest_z(s) * scale
-        return math.exp(min(700.0, highest)) if logs else highest
+        s["logs"] = value > 0.0 and min(window) > 0.0
+        s["middle"], s["scale"] = _range(window, s["logs"])
+        if step < self.start:
+            return math.inf
+        highest = s["middle"] + self._largest_z(s) * s["scale"]
+        return math.exp(min(700.0, highest)) if s["logs"] else highest
 
     def note(self, name: str, value: float, s: Series) -> None:
-        before = s["window"]
-        if len(before) == WINDOW:
-            s["dips"] = [*s["dips"], _dip(before, value)][-DIPS:]
-        s["window"] = [*before, value][-WINDOW:]
+        window = s["window"]
+        if len(window) == WINDOW and (dip := _dip(window, value, s)) > 0.0:
+            s["dips"] = [*(one for one in s["dips"] if one[1] > dip), [s["read"], dip]]  # only what may still become the deepest
+        if s["dips"] and s["dips"][0][0] <= s["read"] - DIPS:
+            s["dips"] = s["dips"][1:]
+        s["window"] = [*window, value][-WINDOW:]
 
     def sentence(self, name: str, step: int, value: float, level: float, threshold: float, s: Series) -> str:
-        logs = _logarithmic([*s["window"], value])
-        middle, scale = _range(s["window"], logs)
-        z = ((math.log(value) if logs else value) - middle) / scale
+        z = ((math.log(value) if s["logs"] else value) - s["middle"]) / s["scale"]
         return (
-            f"The loss jumps to {value:.4g}: z = {z:.1f} above the median {math.exp(middle) if logs else middle:.4g} of the {WINDOW} steps "
-            f"before (threshold z > {self._largest_z(s):.3g})."
+            f"The loss jumps to {value:.4g}: z = {z:.1f} above the median {math.exp(s['middle']) if s['logs'] else s['middle']:.4g} of the "
+            f"{WINDOW} steps before (threshold z > {self._largest_z(s):.3g})."
         )
 
     @staticmethod
     def _largest_z(s: Series) -> float:
-        return max(LARGEST_Z, DIP_FACTOR * max(s["dips"], default=0.0))
+        return max(LARGEST_Z, DIP_FACTOR * s["dips"][0][1]) if s["dips"] else LARGEST_Z
 
     @classmethod
     def example(cls) -> tuple[list[dict[str, float]], list[int]]:
@@ -77,26 +79,23 @@ class LossSpike(Detector):
         return [{"loss/train": loss} for loss in losses], [100, 150]
 
 
-def _logarithmic(losses: Sequence[float]) -> bool:
-    return min(losses) > 0.0
-
-
 def _range(window: Sequence[float], logs: bool) -> tuple[float, float]:
     """-> median and scale of what came before, of the logarithms or of the losses themselves."""
-    floor = FLOOR
-    if logs:
-        window = [math.log(loss) for loss in window]
-    else:
-        floor = max(TINY, FLOOR * median(abs(loss) for loss in window))
-    middle = median(window)
-    return middle, 1.4826 * median(abs(x - middle) for x in window) + floor
+    ordered = sorted([math.log(loss) for loss in window] if logs else window)
+    middle = _middle(ordered)
+    floor = FLOOR if logs else max(TINY, FLOOR * _middle(sorted([abs(loss) for loss in window])))
+    return middle, 1.4826 * _middle(sorted([abs(x - middle) for x in ordered])) + floor
 
 
-def _dip(window: Sequence[float], value: float) -> float:
-    """How far the newest loss of the window lies under both of its neighbours and the median, in scales; 0 where it does not."""
+def _middle(ordered: Sequence[float]) -> float:
+    """The median of an even number of values in their order."""
+    half = len(ordered) // 2
+    return (ordered[half - 1] + ordered[half]) / 2.0
+
+
+def _dip(window: Sequence[float], value: float, s: Series) -> float:
+    """How far the newest loss of the window lies under both of its neighbours and the median, in z; 0 where it does not."""
     if window[-1] >= min(window[-2], value):
         return 0.0
-    logs = _logarithmic([*window, value])
-    middle, scale = _range(window, logs)
-    left, newest, right = (math.log(loss) if logs else loss for loss in (*window[-2:], value))
-    return max(0.0, min(left, right, middle) - newest) / scale
+    left, newest, right = (math.log(loss) if s["logs"] else loss for loss in (*window[-2:], value))
+    return max(0.0, min(left, right, s["middle"]) - newest) / s["scale"]

@@ -5,13 +5,13 @@ Shapes: P parameters that have moments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from engine.labs.common.norms import Layers, norms, statistics, total
+from engine.labs.common.norms import Layers, gradient_norms, norms, statistics, total
 from engine.labs.probe import Metric, Probe, Reading, Step
 
 if TYPE_CHECKING:
@@ -30,17 +30,23 @@ class Moments:
     nonfinite: Tensor  # in m and v
 
 
-FULL = 20  # steps between two looks at everything else
+FULL = 20  # steps between two looks at everything
+OUTGROWN = 1.5  # from which growth on a step is looked at
+SMALLEST = 1e-38
 
 
 class AdamMoments(Probe):
     """Staleness of Adam's second moment: root mean square of g / max(√v̂, ε) after the step, g as clipped by its norm, v̂ bias-corrected.
 
     About 1 while v̂ fits the gradient.  A gradient that outgrows its own past drives it towards its ceiling, √((1−β₂ᵗ)/(1−β₂)): such steps
-    were seen 1 to 8 steps before loss spikes (Wortsman et al. 2023, arXiv 2304.13013).  That is too short a warning to be looked for
-    now and then, so the staleness of all weights together is read in every step; layers and the other metrics in every 20th and in the
-    last.  Far below 1, v̂ remembers a spike and the weights hardly move.  Coordinates at or below ε are no longer scaled by their own size.
-    Read of optimizers that keep Adam's two moments; one that clips single coordinates, or sets its moments back, can pass the ceiling."""
+    were seen 1 to 8 steps before loss spikes (Wortsman et al. 2023, arXiv 2304.13013).  Far below 1, v̂ remembers a spike and the
+    weights hardly move.  Coordinates at or below ε are no longer scaled by their own size.  Read of optimizers that keep Adam's two
+    moments; an optimizer that clips single coordinates, or sets its moments back, can pass the ceiling.
+
+    Everything is read in every 20th step and in the last.  That alone would miss most warnings of so few steps.  So the staleness of all
+    weights is read at every step on CUDA, and on a CPU, where that would cost too much, at every step whose gradient has outgrown its past:
+    root mean square, over the tensors, of the norm over the norm's own memory (that of v̂, before clipping) above 1.5.  What it
+    misses: gradients that only change places inside a tensor."""
 
     price = "cheap"
     every = 1
@@ -56,6 +62,31 @@ class AdamMoments(Probe):
     def __init__(self, lab: Lab, model: nn.Module) -> None:
         self.layers = Layers(name for name, _ in model.named_parameters())
         self.sizes_P: Tensor = torch.tensor([p.numel() for p in model.parameters()], dtype=torch.float64).sqrt().float()
+        self.memory_P: Tensor | None = None  # moving average of the squared norms, as Adam keeps it of the squares
+        self.count = 0
+        self.outgrown = False
+
+    def gradients(self, step: Step) -> Iterable[Reading]:
+        """Nothing to read yet: whether this step's gradient has outgrown its past."""
+        beta2 = step.optimizer.param_groups[0].get("betas", (0.0, 0.0))[1]
+        if not beta2:
+            return ()
+        norms_P = gradient_norms(step)
+        if norms_P.is_cuda:  # a look at each step costs less there than waiting for an answer
+            self.outgrown = True
+            return ()
+        squares_P = norms_P.square()
+        self.count += 1
+        self.memory_P = squares_P * (1.0 - beta2) if self.memory_P is None else torch.lerp(squares_P, self.memory_P, beta2)
+        ratio = float((squares_P / self.memory_P.clamp_min(SMALLEST)).mean()) * (1.0 - beta2**self.count)
+        self.outgrown = not ratio <= OUTGROWN**2  # also where it is no number
+        return ()
+
+    def state(self) -> dict[str, Any]:
+        return {"count": self.count, "memory_P": self.memory_P}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.count, self.memory_P = state.get("count", 0), state.get("memory_P")
 
     def after(self, step: Step) -> Iterable[Reading]:
         parameters = list(step.model.parameters())
@@ -69,7 +100,8 @@ class AdamMoments(Probe):
         count = step.optimizer.hyper(group, done - 1).count if hasattr(step.optimizer, "hyper") else done
         g, v = [p.grad for p in mine], [states[p]["exp_avg_sq"] for p in mine]
         if step.number % FULL and not step.last:
-            yield Reading("adam/staleness", staleness(g, v, 1 - beta2**count, group["eps"]))
+            if self.outgrown:
+                yield Reading("adam/staleness", staleness(g, v, 1 - beta2**count, group["eps"]))
             return
         moments = moment_statistics(g, [states[p]["exp_avg"] for p in mine], v, (1 - beta1**count, 1 - beta2**count, group["eps"]))
         self.sizes_P = self.sizes_P.to(moments.ratio_P.device)

@@ -22,7 +22,8 @@ class ExpandedInterval(Anchor):
     """Differs: on TrigFlow, which FACM does not use, the mirrored time is −t; that is our reading."""
 
     idea = (
-        "The same network also learns the plain velocity, a target that holds nothing of the network itself. It knows the task by the time it hears: "
+        "The same network also learns the plain velocity, a target that holds nothing of the network itself. It knows the "
+        "task by the time it hears: "
         "`t` for the jump, `2 − t` for the velocity; the two meet at the data, where both targets are the same."
     )
     formula = r"L=L_{CM}(c=t)+\lambda\left[\lVert F(x_t,2-t)-v\rVert^2+1-\cos\angle(F,v)\right]"

@@ -23,7 +23,8 @@ class MeanFlow(Objective):
     The signs are those of FACM's time: t here is 1 − t there, F is minus their u; the network hears their t and t − r."""
 
     idea = (
-        "The network hears where a jump begins and where it ends, and gives the average velocity between them. For most samples of a batch the two are equal, and "
+        "The network hears where a jump begins and where it ends, and gives the average velocity "
+        "between them. For most samples of a batch the two are equal, and "
         "there it learns the plain velocity: an anchor that is built in."
     )
     formula = r"g=v+(r-t)\,\frac{d}{dt}F(x_t,t,r)-F,\quad r=t \text{ for a share of the batch}"

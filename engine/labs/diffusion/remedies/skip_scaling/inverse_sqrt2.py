@@ -17,7 +17,8 @@ class InverseSqrt2(SkipScaling):
     paper = f"As compared in {SCALELONG}, which names Imagen, SR3 and score-SDE as its users"
     cost = "Nothing."
     fails = (
-        "It halves the growth with the number of skips and stops short of bounding it {cite by its formula | ScaleLong, theorem 1}. Not to be confused with the 1/√2 on the sum inside "
+        "It halves the growth with the number of skips and stops short of bounding it {cite by its formula | ScaleLong, "
+        "theorem 1}. Not to be confused with the 1/√2 on the sum inside "
         "a residual block (knob residual_scaling), which score-SDE and EDM mean by the same name."
     )
     reading = "authors' code"
