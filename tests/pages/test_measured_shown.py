@@ -65,7 +65,7 @@ def test_twins_stand_side_by_side_with_intervals_and_what_differs_on_the_same_se
     assert "| at the end | `collapse` | `collapse_cured` | on the same seed |" in text
     assert (
         text.splitlines()[2]
-        == "| `loss/validation` | 2.0 (2.0 to 2.1, n = 8) | 1.0 (0.99 to 1.1, n = 8) | × 2.0 (1.9 to 2.0, on 8 of 8 seeds) |"
+        == "| `loss/validation` | 2.04 (1.99 to 2.08, n = 8) | 1.0 (0.99 to 1.1, n = 8) | × 1.97 (1.92 to 2.01, on 8 of 8 seeds) |"
     )
     assert f"| `{DEAD}` | 19 (16 to 22, n = 8) | 19 (16 to 22, n = 8) |" in text
     assert "grad_norm" not in text, "only what the lab heads its tables with"
