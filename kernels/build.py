@@ -75,16 +75,29 @@ def build(kernel: Kernel, architecture: int, folder: Path | None = None) -> Buil
     content = [kernel.source, (HERE / "common.cuh").read_text("utf-8"), names, architecture, OPTIONS, version]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
     place = folder / f"{kernel.name}-{architecture}-{key}"
-    try:
-        told = json.loads(place.with_suffix(".json").read_text("utf-8"))
-        return Built(place.with_suffix(".cubin").read_bytes(), {name: Entry(**entry) for name, entry in told.items()})
-    except (OSError, ValueError, TypeError):
-        pass  # not there yet, or torn by a crash of the machine
+    if kept := _kept(place, names):
+        return kept
     built = _compile(kernel, architecture, include)
     folder.mkdir(parents=True, exist_ok=True)
     _write(place.with_suffix(".cubin"), built.cubin)
-    _write(place.with_suffix(".json"), json.dumps({name: asdict(entry) for name, entry in built.entries.items()}).encode())
+    entries = {name: asdict(entry) for name, entry in built.entries.items()}
+    _write(place.with_suffix(".json"), json.dumps({**_digest(built.cubin), "entries": entries}).encode())
     return built
+
+
+def _kept(place: Path, names: list[str]) -> Built | None:
+    """What was remembered, or None where it is not there yet, or torn by a crash of the machine: then it is made again."""
+    try:
+        document = json.loads(place.with_suffix(".json").read_text("utf-8"))
+        cubin = place.with_suffix(".cubin").read_bytes()
+        built = Built(cubin, {name: Entry(**entry) for name, entry in document.pop("entries").items()})
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return None
+    return built if document == _digest(cubin) and list(built.entries) == names else None
+
+
+def _digest(cubin: bytes) -> dict[str, int | str]:
+    return {"length": len(cubin), "sha256": hashlib.sha256(cubin).hexdigest()}
 
 
 def _compile(kernel: Kernel, architecture: int, include: str) -> Built:
@@ -129,8 +142,10 @@ def _ok(answer: tuple) -> object:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Beside the place, then renamed: there is all of it or nothing."""
+    """Beside the place and on the disk, then renamed: there is all of it or nothing, also after the power went."""
     beside, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     with os.fdopen(beside, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(name, path)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from kernels.build import ARCHITECTURES, CompileError, Entry, NoCompiler, build, compiler
-from kernels.emulator.emulator import EmulationError, Emulator, NoHostCompiler
+from kernels.emulator.emulator import ORDERS, EmulationError, Emulator, NoHostCompiler
+from kernels.gpu import Gpu
 from kernels.kernel import HERE, Kernel, Runner, Sample, Tensors
 from kernels.kernel import kernel as load
-from kernels.launch import Gpu
 
 TARGETS = HERE / "measured" / "targets.json"  # the committed table of registers, spills and shared memory
 MOST_SHARED = 48 * 1024
@@ -63,9 +63,8 @@ def disagreements(kernel: Kernel, runners: Iterable[Runner], chosen: Iterable[Sa
 
 
 def emulated(kernel: Kernel, folder: Path | None = None, source: str | None = None) -> Iterator[str]:
-    """Disagreements of the kernel in the emulator, threads in forward and in reverse order.  Raises NoHostCompiler."""
-    runners = [Emulator(source=source, folder=folder), Emulator(source=source, folder=folder, reverse=True)]
-    return disagreements(kernel, runners)
+    """Disagreements of the kernel in the emulator, in all orders of its threads.  Raises NoHostCompiler."""
+    return disagreements(kernel, [Emulator(source=source, folder=folder, order=order) for order in ORDERS])
 
 
 def _differences(sample: Sample, results: Tensors, answers: Tensors) -> Iterator[str]:

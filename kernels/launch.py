@@ -1,4 +1,4 @@
-"""Which path a kernel takes here, and how it is launched: on torch's current stream, from packed arguments.
+"""Which path a kernel takes here: the GPU, or plain torch, and why; and its record.
 
 A process serves one run, so the choice `auto | reference` and the record of what ran, and why, belong to the process.
 A fallback to the reference on a machine with a GPU warns once; the record always tells it.
@@ -6,66 +6,23 @@ A fallback to the reference on a machine with a GPU warns once; the record alway
 
 from __future__ import annotations
 
-import ctypes
 import warnings
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
-from kernels.build import CompileError, NoCompiler, build
-from kernels.kernel import Argument, Dimensions, Kernel, packed, three
+from kernels.build import CompileError, NoCompiler
+from kernels.gpu import Fault, Gpu, Refused
+from kernels.kernel import Kernel, Runner
 
-STATIC_SHARED = 48 * 1024  # bytes of dynamic shared memory that need no asking
-
-
-class Gpu:
-    """A runner on one CUDA device: loads the cubin of each kernel once."""
-
-    def __init__(self, device: torch.device, folder: Path | None = None) -> None:
-        index = torch.cuda.current_device() if device.index is None else device.index
-        self.device, self.folder = torch.device("cuda", index), folder
-        major, minor = torch.cuda.get_device_capability(index)
-        self.architecture = 10 * major + minor
-        self._functions: dict[tuple[str, str], Any] = {}
-        self._roomy: dict[tuple[str, str], int] = {}
-
-    def load(self, kernel: Kernel) -> None:
-        """Compile for this device and load; raises CompileError, NoCompiler, or RuntimeError of the driver."""
-        from cuda.bindings import driver
-
-        if (kernel.name, next(iter(kernel.entries))) in self._functions:
-            return
-        built = build(kernel, self.architecture, self.folder)
-        torch.cuda.current_stream(self.device)  # the device's context exists from here on
-        library = _ok(driver.cuLibraryLoadData(built.cubin, [], [], 0, [], [], 0))
-        for name, entry in built.entries.items():
-            self._functions[kernel.name, name] = _ok(driver.cuLibraryGetKernel(library, entry.symbol.encode()))
-
-    def launch(self, kernel: Kernel, entry: str, grid: Dimensions, block: int, arguments: Sequence[Argument], shared: int = 0) -> None:
-        from cuda.bindings import driver
-
-        self.load(kernel)
-        key = kernel.name, entry
-        function = self._functions[key]  # a CUkernel, which a launch takes in the place of a CUfunction
-        if shared > self._roomy.get(key, STATIC_SHARED):
-            most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-            _ok(driver.cuKernelSetAttribute(most, shared, function, driver.CUdevice(self.device.index)))
-            self._roomy[key] = shared
-        stream = torch._C._cuda_getCurrentRawStream(self.device.index)
-        pointers, alive = packed(arguments)
-        with torch.cuda.device(self.device):
-            _ok(
-                driver.cuLaunchKernel(
-                    driver.CUfunction(int(function)), *three(grid), *three(block), shared, stream, ctypes.addressof(pointers), 0
-                )
-            )
-        del alive
+Result = TypeVar("Result")
 
 
 class KernelPath:
-    """`auto` or `reference` for every kernel of this process, and what came of it."""
+    """`auto` or `reference` for every kernel of this process, and what came of it.
+
+    `record`: kernel -> "kernel", "reference: why", or both where some inputs took the one and some the other."""
 
     def __init__(self) -> None:
         self.mode = "auto"
@@ -73,6 +30,7 @@ class KernelPath:
         self.listeners: list[Callable[[dict[str, str]], None]] = []
         self._runners: dict[torch.device, Gpu] = {}
         self._decided: dict[tuple[str, torch.device], Gpu | None] = {}
+        self._refused: set[tuple[str, torch.device, str]] = set()
 
     def prefer(self, mode: str) -> None:
         """Set the choice of this process and forget what it chose before."""
@@ -81,8 +39,9 @@ class KernelPath:
         self.mode = mode
         self.record.clear()
         self._decided.clear()
+        self._refused.clear()
 
-    def runner(self, kernel: Kernel, device: torch.device) -> Gpu | None:
+    def runner(self, kernel: Kernel, device: torch.device) -> Runner | None:
         """The GPU that runs this kernel, or None where its reference runs."""
         key = kernel.name, device
         if key not in self._decided:
@@ -91,17 +50,43 @@ class KernelPath:
             self._tell(kernel, f"reference: {why}" if why else "kernel")
         return self._decided[key]
 
+    def choose(self, kernel: Kernel, device: torch.device, why: str = "") -> Runner | None:
+        """The runner for one input, or None where plain torch runs: always where `why` says that the kernel cannot take it."""
+        if not why:
+            return self.runner(kernel, device)
+        self.refuse(kernel, device, why)
+        return None
+
+    def run(
+        self, kernel: Kernel, device: torch.device, why: str, launched: Callable[[Runner], Result], plain: Callable[[], Result]
+    ) -> Result:
+        """`launched` on the runner of this input, or `plain` where there is none and where the driver refuses the launch: then for good."""
+        runner = self.choose(kernel, device, why)
+        if runner is None:
+            return plain()
+        try:
+            return launched(runner)
+        except Refused as error:
+            self._decided[kernel.name, device] = None
+            self._fall_back(kernel, str(error))
+            return plain()
+
     def refuse(self, kernel: Kernel, device: torch.device, why: str) -> None:
         """The kernel cannot take this input, so its reference runs: told as loudly as any other fallback."""
         if self.mode == "reference" or device.type != "cuda":
             self.runner(kernel, device)  # there is a plainer reason
-        elif (key := (f"{kernel.name}: {why}", device)) not in self._decided:
-            self._decided[key] = None
-            self._tell(kernel, f"reference: {why}")
-            warnings.warn(f"The kernel {kernel.name} falls back to plain torch: {why}.", RuntimeWarning, stacklevel=4)
+        elif (key := (kernel.name, device, why)) not in self._refused:
+            self._refused.add(key)
+            self._fall_back(kernel, why)
+
+    def _fall_back(self, kernel: Kernel, why: str) -> None:
+        self._tell(kernel, f"reference: {why}")
+        warnings.warn(f"The kernel {kernel.name} falls back to plain torch: {why}.", RuntimeWarning, stacklevel=5)
 
     def _tell(self, kernel: Kernel, path: str) -> None:
-        self.record[kernel.name] = path
+        """Adds to the record: what ran before has run."""
+        before = self.record.get(kernel.name)
+        self.record[kernel.name] = f"{before}; {path}" if before else path
         for listener in self.listeners:
             listener(dict(self.record))
 
@@ -112,6 +97,8 @@ class KernelPath:
             return f"the tensors are on the {device.type.upper()}"
         try:
             self._runners.setdefault(device, Gpu(device)).load(kernel)
+        except Fault:
+            raise  # no path runs on a lost device
         except NoCompiler as error:
             why = str(error).rstrip(".")
         except (CompileError, RuntimeError, OSError) as error:
@@ -125,6 +112,11 @@ class KernelPath:
 KERNEL_PATH = KernelPath()
 
 
+def capturing(device: torch.device) -> str:
+    """Why a kernel that uploads tables cannot run now: a captured upload would be replayed with memory that others own by then."""
+    return "a CUDA graph is being captured" if device.type == "cuda" and torch.cuda.is_current_stream_capturing() else ""
+
+
 def status(kernel: Kernel) -> tuple[str, str]:
     """What would run on this machine -> ("kernel" or "reference", why); compiles nothing."""
     if not torch.cuda.is_available():
@@ -133,10 +125,3 @@ def status(kernel: Kernel) -> tuple[str, str]:
     if 10 * major + minor < 75:
         return "reference", f"compute capability {major}.{minor} is older than 7.5"
     return "kernel", f"on {torch.cuda.get_device_name()}"
-
-
-def _ok(answer: tuple) -> Any:
-    status, *results = answer
-    if status != 0:
-        raise RuntimeError(f"{type(status).__name__} {status.name}")
-    return results[0] if results else None

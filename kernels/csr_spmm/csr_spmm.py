@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
+from kernels.checked import checked, plain_name
 from kernels.csr_spmm.graph import AUTO, STRATEGIES, Graph, Rows
 from kernels.kernel import Kernel, Runner
 from kernels.launch import KERNEL_PATH
+from kernels.transforms import differentiable
 
 REDUCTIONS = ("sum", "mean", "max")
 WARPS, THREADS, FOLD_THREADS = 4, 128, 256
@@ -23,6 +25,7 @@ def csr_spmm(graph: Graph, x_MD: Tensor, weight_E: Tensor | None = None, *, redu
     """out_ND[i] = sum, mean or largest of weight_e * x[col_e] over the edges e of row i; 0 for a row without edges.
 
     Differentiable once, in `x_MD` and `weight_E`; of a maximum, the gradient goes to one edge, the lowest of equal ones.
+    Under forward-mode differentiation and the transforms of torch.func plain torch runs, with derivatives of any order.
     A NaN is the largest of all.  Raises ValueError on what does not fit.
     """
     return _called(graph, x_MD, weight_E, reduce, strategy)[0]
@@ -44,15 +47,23 @@ def _called(graph: Graph, x: Tensor, weight: Tensor | None, reduce: str, strateg
         raise ValueError(f"Weights must be {len(graph.rows.col_E)} numbers of {x.dtype}, one for each edge.")
     if graph.rows.col_E.device != x.device or (weight is not None and weight.device != x.device):
         raise ValueError(f"x is on {x.device}; the graph, on {graph.rows.col_E.device}, and the weights must be there too.")
-    planned = _runner(x) is not None
+    return differentiable(KERNEL, _operation, _plain, x, weight, graph, reduce, strategy)
+
+
+def _operation(x: Tensor, weight: Tensor | None, graph: Graph, reduce: str, strategy: str) -> tuple[Tensor, Tensor]:
+    planned = KERNEL_PATH.choose(KERNEL, x.device, _why_not(x)) is not None
     back = torch.is_grad_enabled() and x.requires_grad
     rows, slots = _tables(graph.rows, strategy, planned)
     transpose, back_slots = _tables(graph.transpose, strategy, planned) if back else ([], 0)
     return forward_op(x, weight, rows, transpose, [slots, back_slots], reduce)
 
 
-def _runner(x: Tensor) -> Runner | None:
-    return KERNEL_PATH.runner(KERNEL, x.device) if x.dtype == torch.float32 else None
+def _plain(x: Tensor, weight: Tensor | None, graph: Graph, reduce: str, _: str) -> tuple[Tensor, Tensor]:
+    return reference(x, weight, graph.rows.ptr_N1, graph.rows.col_E, graph.rows.row_E, reduce)
+
+
+def _why_not(x: Tensor) -> str:
+    return "" if x.dtype == torch.float32 else f"it takes features in float32, and was given {plain_name(x.dtype)}"
 
 
 def _tables(rows: Rows, strategy: str, planned: bool) -> tuple[list[Tensor], int]:
@@ -74,16 +85,26 @@ def reference(x_MD: Tensor, weight_E: Tensor | None, ptr_N1: Tensor, col_E: Tens
     if weight_E is not None:
         message_ED = message_ED * weight_E[:, None]
     if reduce != "max":
-        out_ND = x_MD.new_zeros(rows, x_MD.shape[1]).index_add_(0, row_E, message_ED)
+        out_ND = message_ED.new_zeros(rows, x_MD.shape[1]).index_add(0, row_E, message_ED)
         return (out_ND / _degree(ptr_N1, x_MD.dtype)[:, None] if reduce == "mean" else out_ND), none
-    row_ED = row_E.long()[:, None].expand_as(message_ED)
-    out_ND = x_MD.new_full((rows, x_MD.shape[1]), -torch.inf).scatter_reduce_(0, row_ED, message_ED, "amax")
-    best_ED = out_ND.index_select(0, row_E)
-    wins_ED = (message_ED == best_ED) | (message_ED.isnan() & best_ED.isnan())
-    number_ED = torch.arange(len(col_E), device=col_E.device)[:, None].where(wins_ED, len(col_E))
-    winner_ND = torch.full_like(out_ND, len(col_E), dtype=torch.int64).scatter_reduce_(0, row_ED, number_ED, "amin")
+    winner_ND = _winners(message_ED.detach(), ptr_N1, row_E)
     empty_N1 = (ptr_N1.diff() == 0)[:, None]
-    return out_ND.masked_fill(empty_N1, 0.0), winner_ND.masked_fill(empty_N1, -1).int()
+    if not len(col_E):
+        return message_ED.new_zeros(rows, x_MD.shape[1]), winner_ND
+    out_ND = message_ED.gather(0, winner_ND.clamp(min=0).long())  # the derivative of a maximum is that of one edge
+    return out_ND.masked_fill(empty_N1, 0.0), winner_ND
+
+
+def _winners(message_ED: Tensor, ptr_N1: Tensor, row_E: Tensor) -> Tensor:
+    """The lowest edge of each row that holds the row's maximum, a NaN being the largest -> int32 (N, D); -1 in rows without edges."""
+    rows, edges = len(ptr_N1) - 1, len(row_E)
+    row_ED = row_E.long()[:, None].expand_as(message_ED)
+    most_ND = message_ED.new_full((rows, message_ED.shape[1]), -torch.inf).scatter_reduce(0, row_ED, message_ED, "amax")
+    best_ED = most_ND.index_select(0, row_E)
+    wins_ED = (message_ED == best_ED) | (message_ED.isnan() & best_ED.isnan())
+    number_ED = torch.arange(edges, device=row_E.device)[:, None].where(wins_ED, edges)
+    winner_ND = torch.full_like(most_ND, edges, dtype=torch.int64).scatter_reduce(0, row_ED, number_ED, "amin")
+    return winner_ND.masked_fill((ptr_N1.diff() == 0)[:, None], -1).int()
 
 
 def reference_gradient(
@@ -96,14 +117,13 @@ def reference_gradient(
     weight_E = x_MD.new_ones(len(col_E)) if weight_E is None else weight_E
     if reduce != "max":
         g_ED = (gradient_ND / _degree(ptr_N1, gradient_ND.dtype)[:, None] if reduce == "mean" else gradient_ND).index_select(0, row_E)
-        dx_MD = torch.zeros_like(x_MD).index_add_(0, col_E, g_ED * weight_E[:, None])
+        dx_MD = g_ED.new_zeros(x_MD.shape).index_add(0, col_E, g_ED * weight_E[:, None])
         return dx_MD, (g_ED * x_MD.index_select(0, col_E)).sum(1)
-    at_K2 = (winner_ND >= 0).nonzero()
-    row_K, feature_K = at_K2.unbind(1)
-    edge_K, g_K = winner_ND[row_K, feature_K].long(), gradient_ND[row_K, feature_K]
-    source_K = col_E[edge_K].long()
-    dx_MD = torch.zeros_like(x_MD).index_put_((source_K, feature_K), g_K * weight_E[edge_K], accumulate=True)
-    return dx_MD, torch.zeros_like(weight_E).index_add_(0, edge_K, g_K * x_MD[source_K, feature_K])
+    row_M, feature_M = (winner_ND >= 0).nonzero(as_tuple=True)
+    edge_M, g_M = winner_ND[row_M, feature_M].long(), gradient_ND[row_M, feature_M]
+    source_M = col_E[edge_M].long()
+    dx_MD = g_M.new_zeros(x_MD.shape).index_put((source_M, feature_M), g_M * weight_E[edge_M], accumulate=True)
+    return dx_MD, g_M.new_zeros(weight_E.shape).index_add(0, edge_M, g_M * x_MD[source_M, feature_M])
 
 
 def _degree(ptr_N1: Tensor, dtype: torch.dtype) -> Tensor:
@@ -123,20 +143,34 @@ def _vector(width: int, *tensors: Tensor | None) -> bool:
     return width % 4 == 0 and all(t is None or t.data_ptr() % 16 == 0 for t in tensors)
 
 
+def _checked_tables(tables: list[Tensor], device: torch.device) -> list[Tensor]:
+    edges = tables[1].shape
+    shapes = {"offsets": (None,), "columns": (None,), "rows or edge numbers": edges, "tiles": (None, 8), "shared rows": (None, 4)}
+    return [checked("csr_spmm", name, t, torch.int32, device, shapes[name]) for name, t in zip(shapes, tables, strict=True)]
+
+
 def gather(
     runner: Runner, kind: int, tables: list[Tensor], slots: int, x: Tensor, *, edge: Tensor | None = None, weight: Tensor | None = None,
     scale: Tensor | None = None, picked: Tensor | None = None, mean: bool = False, work: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Reduce rows of x along one direction of a graph: one launch, and one more where tiles share rows."""
-    ptr, col, _, tiles, shared = tables
-    x, rows, width = x.contiguous(), len(ptr) - 1, x.shape[1]
+    """Reduce rows of x along one direction of a graph: one launch, and one more where tiles share rows.
+
+    Raises ValueError on what does not fit; the numbers of a graph's tables were checked when it was made."""
+    device = runner.device
+    ptr, col, _, tiles, shared = _checked_tables(tables, device)
+    x = checked("csr_spmm", "x", x, torch.float32, device, (None, None))
+    rows, width, formats = len(ptr) - 1, x.shape[1], {"weight": torch.float32, "scale": torch.float32}
+    shapes = {"edge": col.shape, "weight": col.shape, "scale": x.shape[:1], "picked": x.shape, "work": tiles.shape[:1]}
+    edge, weight, scale, picked, work = (
+        t if t is None else checked("csr_spmm", name, t, formats.get(name, torch.int32), device, shapes[name], in_place=name == "work")
+        for name, t in zip(shapes, (edge, weight, scale, picked, work), strict=True)
+    )
     out = torch.empty(rows, width, device=x.device)
     winner = torch.empty((rows, width) if kind == MAX else 0, dtype=torch.int32, device=x.device)
     if not out.numel():
         return out, winner
     partial = torch.empty(slots, width, device=x.device)
     partial_edge = torch.empty((slots, width) if kind == MAX else 0, dtype=torch.int32, device=x.device)
-    weight, picked = (t if t is None else t.contiguous() for t in (weight, picked))
     lanes, vector = _lanes(width), _vector(width, x, picked)
     grid = -(-len(tiles) // WARPS), -(-width // (4 * lanes)), 1
     given = [ptr, col, edge, weight, scale, x, picked, width, lanes, int(mean)]
@@ -150,9 +184,14 @@ def gather(
 
 
 def edge_gradient(runner: Runner, tables: list[Tensor], gradient: Tensor, x: Tensor, winner: Tensor | None, scale: Tensor | None) -> Tensor:
-    """The gradient of each edge's weight."""
-    _, col, row, _, _ = tables
-    gradient, x, width = gradient.contiguous(), x.contiguous(), x.shape[1]
+    """The gradient of each edge's weight.  Raises ValueError on what does not fit."""
+    device, width = runner.device, x.shape[-1]
+    ptr, col, row, _, _ = _checked_tables(tables, device)
+    rows = len(ptr) - 1
+    x = checked("csr_spmm", "x", x, torch.float32, device, (None, None))
+    gradient = checked("csr_spmm", "gradient", gradient, torch.float32, device, (rows, width))
+    winner = None if winner is None else checked("csr_spmm", "winner", winner, torch.int32, device, (rows, width))
+    scale = None if scale is None else checked("csr_spmm", "scale", scale, torch.float32, device, (rows,))
     out = torch.zeros(len(col), device=x.device)
     if len(col) and width:
         vector = _vector(width, gradient, x, winner)
@@ -186,9 +225,12 @@ def forward_op(
     x: Tensor, weight: Tensor | None, rows: list[Tensor], transpose: list[Tensor], slots: list[int], reduce: str
 ) -> tuple[Tensor, Tensor]:
     """-> out, and the winning edges of a maximum.  `rows` and `transpose` as `_tables` tells them; `slots` of each."""
-    if runner := _runner(x):
-        return gather(runner, MAX if reduce == "max" else SUM, rows, slots[0], x, weight=weight, mean=reduce == "mean")
-    return reference(x, weight, *rows[:3], reduce)
+    kind = MAX if reduce == "max" else SUM
+
+    def launched(runner: Runner) -> tuple[Tensor, Tensor]:
+        return gather(runner, kind, rows, slots[0], x, weight=weight, mean=reduce == "mean")
+
+    return KERNEL_PATH.run(KERNEL, x.device, _why_not(x), launched, lambda: reference(x, weight, *rows[:3], reduce))
 
 
 @forward_op.register_fake
@@ -203,11 +245,11 @@ def backward_op(
     reduce: str, need_x: bool, need_weight: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Gradients of x and of the weights; empty where they are not needed."""
-    if runner := _runner(x):
-        needed = transpose if need_x else []
-        dx, dw = gradients(runner, gradient, x if need_weight else None, weight, winner, rows, needed, slots[1], reduce)
-    else:
-        dx, dw = reference_gradient(gradient, x, weight, winner, *rows[:3], reduce)
+    given = gradient, x if need_weight else None, weight, winner, rows, transpose if need_x else [], slots[1], reduce
+    dx, dw = KERNEL_PATH.run(
+        KERNEL, x.device, _why_not(x), lambda runner: gradients(runner, *given),
+        lambda: reference_gradient(gradient, x, weight, winner, *rows[:3], reduce),
+    )  # fmt: skip
     return (dx if need_x else x.new_empty(0)), (dw if need_weight else x.new_empty(0))
 
 
@@ -227,8 +269,13 @@ def _backward(ctx, gradient: Tensor, _: Tensor):
     x, weight, winner, *tables = ctx.saved_tensors
     rows, transpose = tables[: ctx.count], tables[ctx.count :]
     need_x, need_weight = ctx.needs_input_grad[0], ctx.needs_input_grad[1]
-    dx, dw = backward_op(gradient, x, weight, winner, rows, transpose, ctx.slots, ctx.reduce, need_x, need_weight)
+    given = gradient, x, weight, winner, rows, transpose, ctx.slots, ctx.reduce, need_x, need_weight
+    dx, dw = differentiable(KERNEL, backward_op, _plain_gradient, *given)
     return dx if need_x else None, dw if need_weight else None, [None] * len(rows), [None] * len(transpose), None, None
+
+
+def _plain_gradient(gradient, x, weight, winner, rows, _, __, reduce, *needed):
+    return reference_gradient(gradient, x, weight, winner, *rows[:3], reduce)
 
 
 forward_op.register_autograd(_backward, setup_context=_remember)

@@ -1,9 +1,15 @@
 // CUDA's execution model on one CPU thread: enough of it to run the very same .cu files and to catch their mistakes.
 //
-// A thread of a block is a fiber.  A fiber runs until it meets a barrier or a shuffle, then the next one runs, in forward or
-// reverse order of their numbers; blocks run one after another in the same order.  What depends on the order shows as a
-// difference between the two.  Strict: a barrier that some threads of the block have not reached (they left, or wait at another
-// line), or a shuffle without all 32 lanes, ends the launch with a message.  Dynamic shared memory starts as NaN.
+// A thread of a block is a fiber.  A fiber runs until it meets a barrier or a shuffle, then the next one runs; blocks run one after
+// another.  Three orders, and what depends on the order shows as a difference between them:
+//
+//     FORWARD   threads and blocks by rising number, all of them in step from one shuffle to the next
+//     REVERSE   the same by falling number
+//     WARPS     one warp runs to its barrier, through all its shuffles, before the next one begins: the farthest that warps drift apart
+//
+// Strict: a barrier that some threads of the block have not reached (they left, or wait at another line), or a shuffle without all
+// 32 lanes, ends the launch with a message.  Shared memory, static and dynamic, starts as NaN (all bits set) in every block.
+// One barrier of the source, named by its line, can be deleted: so the tests see whether its absence would be noticed.
 //
 // Not here: tensor cores, cp.async, clusters, grid-wide barriers, races between blocks that run at the same time.
 #pragma once
@@ -26,7 +32,7 @@
 #define __device__
 #define __forceinline__ inline
 #define __restrict__
-#define __shared__ static
+#define __shared__ static __attribute__((section("faultline_shared")))
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 #define DYNAMIC_SHARED(type, name) type* name = reinterpret_cast<type*>(emulator::dynamic_shared.data())
@@ -42,8 +48,13 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 
 inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 
+// Begin and end of the static shared memory, from the linker; null where a kernel has none.
+extern char __start_faultline_shared[] __attribute__((weak, visibility("hidden")));
+extern char __stop_faultline_shared[] __attribute__((weak, visibility("hidden")));
+
 namespace emulator {
 
+enum Order { FORWARD, REVERSE, WARPS };
 constexpr size_t STACK = 128 * 1024;
 enum State { READY, AT_BARRIER, AT_SHUFFLE, DONE };
 
@@ -70,6 +81,7 @@ inline std::vector<Warp> warps;
 inline std::vector<uint64_t> dynamic_shared;
 inline std::function<void()> body;
 inline std::string problem;
+inline int deleted = -1;  // the line of the barrier that is not there
 inline Fiber* current = nullptr;
 inline jmp_buf scheduler;
 inline ucontext_t scheduler_context;
@@ -127,6 +139,7 @@ inline void live() {
 }
 
 inline void barrier(int line) {
+    if (line == deleted) return;
     current->state = AT_BARRIER;
     current->line = line;
     yield();
@@ -175,20 +188,36 @@ template <class T> uint32_t match(uint32_t mask, T value, int line) {
     return out;
 }
 
-inline void one_block(bool reverse) {
+inline void sync_warp(int line) {
+    if (line != deleted) exchange(0xffffffffu, 0, line);
+}
+
+// Every fiber that is ready runs once -> whether any was.
+inline bool one_pass(size_t begin, size_t end, bool reverse) {
+    bool ran = false;
+    for (size_t i = begin; i < end && problem.empty(); ++i) {
+        Fiber& f = fibers[reverse ? end - 1 - (i - begin) : i];
+        if (f.state != READY) continue;
+        ran = true;
+        resume(f);
+    }
+    return ran;
+}
+
+inline void one_block(int order) {
     size_t n = fibers.size();
     memset(dynamic_shared.data(), 0xff, dynamic_shared.size() * 8);
+    if (__start_faultline_shared) memset(__start_faultline_shared, 0xff, __stop_faultline_shared - __start_faultline_shared);
     for (Warp& w : warps) w.arrived[0] = w.arrived[1] = 0;
     for (Fiber& f : fibers) f.state = READY, f.phase = 0;
     while (true) {
         bool ran = false;
-        for (size_t i = 0; i < n; ++i) {
-            Fiber& f = fibers[reverse ? n - 1 - i : i];
-            if (f.state != READY) continue;
-            ran = true;
-            resume(f);
-            if (!problem.empty()) return;
-        }
+        if (order == WARPS)
+            for (size_t w = 0; w < n; w += 32)
+                while (one_pass(w, w + 32, false)) ran = true;
+        else
+            ran = one_pass(0, n, order == REVERSE);
+        if (!problem.empty()) return;
         size_t done = 0, waiting = 0;
         int line = 0;
         for (Fiber& f : fibers) {
@@ -216,7 +245,7 @@ inline void one_block(bool reverse) {
     }
 }
 
-inline int run(const unsigned* grid, const unsigned* block, unsigned shared, int reverse, char* message, size_t room) {
+inline int run(const unsigned* grid, const unsigned* block, unsigned shared, int order, char* message, size_t room) {
     gridDim = {grid[0], grid[1], grid[2]};
     blockDim = {block[0], block[1], block[2]};
     size_t threads = size_t(blockDim.x) * blockDim.y * blockDim.z, blocks = size_t(gridDim.x) * gridDim.y * gridDim.z;
@@ -240,9 +269,9 @@ inline int run(const unsigned* grid, const unsigned* block, unsigned shared, int
             makecontext(&f.context, live, 0);
         }
         for (size_t i = 0; i < blocks && problem.empty(); ++i) {
-            size_t b = reverse ? blocks - 1 - i : i;
+            size_t b = order == REVERSE ? blocks - 1 - i : i;
             blockIdx = {unsigned(b % gridDim.x), unsigned(b / gridDim.x % gridDim.y), unsigned(b / gridDim.x / gridDim.y)};
-            one_block(reverse);
+            one_block(order);
         }
         munmap(stacks, STACK * threads);
     }
@@ -254,10 +283,10 @@ inline int run(const unsigned* grid, const unsigned* block, unsigned shared, int
 template <class... A, size_t... I> std::function<void()> bound(void (*kernel)(A...), void** args, std::index_sequence<I...>) {
     return [=] { kernel(*static_cast<std::decay_t<A>*>(args[I])...); };
 }
-template <class... A> int launch(void (*kernel)(A...), const unsigned* grid, const unsigned* block, unsigned shared, void** args, int reverse,
+template <class... A> int launch(void (*kernel)(A...), const unsigned* grid, const unsigned* block, unsigned shared, void** args, int order,
                                  char* message, size_t room) {
     body = bound(kernel, args, std::index_sequence_for<A...>());
-    return run(grid, block, shared, reverse, message, room);
+    return run(grid, block, shared, order, message, room);
 }
 
 }  // namespace emulator

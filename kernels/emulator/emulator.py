@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -25,7 +26,7 @@ FLAGS = (
 )
 INCLUDES = (f"-I{HERE}", f"-I{HERE / 'emulator'}")
 EXPORTED = 'extern "C" __attribute__((visibility("default")))'
-PARAMETERS = "const unsigned* grid, const unsigned* block, unsigned shared, void** arguments, int reverse, char* message, size_t room"
+PARAMETERS = "const unsigned* grid, const unsigned* block, unsigned shared, void** arguments, int order, char* message, size_t room"
 ONE_AT_A_TIME = threading.Lock()  # threadIdx and its like are globals there
 
 
@@ -50,10 +51,11 @@ def library(kernel: Kernel, source: str | None = None, *, sanitized: bool = Fals
     text = kernel.source if source is None else source
     entries = "".join(
         f"{EXPORTED} int entry_{i}({PARAMETERS}) {{\n"
-        f"    return emulator::launch({name}, grid, block, shared, arguments, reverse, message, room);\n}}\n"
+        f"    return emulator::launch({name}, grid, block, shared, arguments, order, message, room);\n}}\n"
         for i, name in enumerate(kernel.entries)
     )
-    whole = f'#include "emulator.h"\n{text}\n{entries}'
+    delete = f"{EXPORTED} void delete_barrier(int line) {{ emulator::deleted = line; }}\n"
+    whole = f'#include "emulator.h"\n#line 1 "{kernel.path.name}"\n{text}\n{entries}{delete}'
     flags = [*FLAGS, *(("-fsanitize=address", "-g1", "-fno-omit-frame-pointer") if sanitized else ())]
     key = _key([whole, (HERE / "common.cuh").read_text("utf-8"), *_headers()], flags)
     folder = folder or cache_folder()
@@ -93,26 +95,41 @@ def _key(texts: Sequence[str], flags: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([host_compiler(), *texts, *flags]).encode()).hexdigest()[:24]
 
 
+Order = Literal["forward", "reverse", "warps"]
+ORDERS: tuple[Order, ...] = ("forward", "reverse", "warps")  # as `enum Order` of emulator.h, which says what they are
+
+
 class Emulator:
-    """A runner on the CPU.  `reverse`: the threads of a block, and the blocks of a grid, run in the opposite order."""
+    """A runner on the CPU.  `order`: in which order threads and blocks run.  `deleted`: the line of a barrier that is left out, for
+    which the process may crash, since values that others have not written yet become addresses."""
 
     device = torch.device("cpu")
 
-    def __init__(self, *, reverse: bool = False, source: str | None = None, sanitized: bool = False, folder: Path | None = None) -> None:
-        self.reverse, self.source, self.sanitized, self.folder = reverse, source, sanitized, folder
+    def __init__(
+        self,
+        *,
+        order: Order = "forward",
+        source: str | None = None,
+        sanitized: bool = False,
+        folder: Path | None = None,
+        deleted: int = -1,
+    ) -> None:
+        self.order, self.source, self.sanitized, self.folder, self.deleted = order, source, sanitized, folder, deleted
         self.loaded: dict[str, ctypes.CDLL] = {}
 
     def launch(self, kernel: Kernel, entry: str, grid: Dimensions, block: int, arguments: Sequence[Argument], shared: int = 0) -> None:
         if kernel.name not in self.loaded:
-            place = library(kernel, self.source, sanitized=self.sanitized, folder=self.folder)
-            self.loaded[kernel.name] = ctypes.CDLL(str(place))
-        function = self.loaded[kernel.name][f"entry_{list(kernel.entries).index(entry)}"]
+            file = library(kernel, self.source, sanitized=self.sanitized, folder=self.folder)
+            self.loaded[kernel.name] = ctypes.CDLL(str(file))
+        code = self.loaded[kernel.name]
+        function = code[f"entry_{list(kernel.entries).index(entry)}"]
         function.argtypes = [*[ctypes.c_void_p] * 2, ctypes.c_uint, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t]
         pointers, alive = packed(arguments)
         message = ctypes.create_string_buffer(400)
         sizes = [(ctypes.c_uint * 3)(*three(d)) for d in (grid, block)]
         with ONE_AT_A_TIME:
-            broken = function(*sizes, shared, pointers, int(self.reverse), message, len(message))
+            code.delete_barrier(self.deleted)
+            broken = function(*sizes, shared, pointers, ORDERS.index(self.order), message, len(message))
         del alive
         if broken:
             raise EmulationError(f"{kernel.name}, {entry}: {message.value.decode()}")

@@ -2,7 +2,7 @@
 #pragma once
 
 #define __syncthreads() emulator::barrier(__LINE__)
-#define __syncwarp() (void)emulator::exchange(0xffffffffu, 0, __LINE__)
+#define __syncwarp() emulator::sync_warp(__LINE__)
 #define __shfl_sync(mask, value, from) emulator::shuffle(mask, value, from, __LINE__)
 #define __shfl_xor_sync(mask, value, with) emulator::shuffle(mask, value, emulator::lane() ^ unsigned(with), __LINE__)
 #define __shfl_up_sync(mask, value, by) \

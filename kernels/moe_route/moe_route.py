@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
+from kernels.checked import checked, plain_name
 from kernels.kernel import Kernel, Runner
 from kernels.launch import KERNEL_PATH
+from kernels.transforms import differentiable
 
 THREADS, WARPS, TILE, MOST_EXPERTS, MOST_CHOSEN = 256, 8, 1024, 256, 32
 RouteTensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -41,10 +43,27 @@ def moe_route(
     sigmoid: bool = False,
     renormalise: bool = False,
 ) -> Routed:
-    """Route fp32 logits.  `bias_E` takes part in choosing only.  `last_T`: each token's expert at its last visit, -1 before the first."""
-    if not 1 <= k <= logits_TE.shape[1]:
-        raise ValueError(f"k={k} experts of {logits_TE.shape[1]} were asked for; give 1 to {logits_TE.shape[1]}.")
-    return Routed(*torch.ops.faultline.moe_route(logits_TE, k, bias_E, last_T, sigmoid, renormalise))
+    """Route logits, in float32 on the kernel.  `bias_E` takes part in choosing only and is of the logits' format.  `last_T`: each
+    token's expert at its last visit, int64, -1 before the first.
+
+    Under forward-mode differentiation and the transforms of torch.func plain torch runs, and all floats carry their derivatives.
+    Raises ValueError on a `k`, a format, a device or a shape that does not fit.
+    """
+    given = (*_fitting(logits_TE, k, bias_E, last_T, logits_TE.dtype, logits_TE.device), sigmoid, renormalise)
+    return Routed(*differentiable(KERNEL, torch.ops.faultline.moe_route, reference, *given))
+
+
+def _fitting(
+    logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor | None, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, int, Tensor | None, Tensor | None]:
+    """The inputs, checked: the bias in the format of the logits, the visits as int64."""
+    logits_TE = checked("moe_route", "logits_TE", logits_TE, dtype, device, (None, None))
+    tokens, experts = logits_TE.shape
+    if not 1 <= k <= experts:
+        raise ValueError(f"k={k} experts of {experts} were asked for; give 1 to {experts}.")
+    bias_E = None if bias_E is None else checked("moe_route", "bias_E", bias_E, dtype, device, (experts,))
+    last_T = None if last_T is None else checked("moe_route", "last_T", last_T, torch.int64, device, (tokens,))
+    return logits_TE, k, bias_E, last_T
 
 
 def reference(logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor | None, sigmoid: bool, renormalise: bool) -> RouteTensors:
@@ -60,8 +79,8 @@ def reference(logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor |
         weights_Tk = weights_Tk / weights_Tk.sum(dim=1, keepdim=True)
     best_T2 = ranked_TE.gather(1, order_TE[:, :2])
     margin_T = best_T2[:, 0] - best_T2[:, 1] if experts > 1 else best_T2[:, 0].clone()
-    counts_E = torch.zeros(experts, dtype=torch.int64, device=logits_TE.device)
-    counts_E.index_add_(0, chosen_Tk.flatten(), torch.ones_like(chosen_Tk.flatten()))
+    flat_A, none_E = chosen_Tk.flatten(), torch.zeros(experts, dtype=torch.int64, device=logits_TE.device)
+    counts_E = none_E.index_add(0, flat_A, torch.ones_like(flat_A))
     moved = torch.zeros((), dtype=torch.int64, device=logits_TE.device)
     if last_T is not None:
         moved = ((last_T >= 0) & (last_T != chosen_Tk[:, 0])).sum()
@@ -71,9 +90,13 @@ def reference(logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor |
 def launch_route(
     runner: Runner, logits_TE: Tensor, k: int, bias_E: Tensor | None, last_T: Tensor | None, sigmoid: bool, renormalise: bool
 ) -> RouteTensors:
-    """One launch."""
-    (tokens, experts), device = logits_TE.shape, logits_TE.device
-    scores_TE = torch.empty_like(logits_TE, memory_format=torch.contiguous_format)
+    """One launch.  Raises ValueError on what does not fit."""
+    device = runner.device
+    logits_TE, k, bias_E, last_T = _fitting(logits_TE, k, bias_E, last_T, torch.float32, device)
+    tokens, experts = logits_TE.shape
+    if why := _too_much(k, experts):
+        raise ValueError(f"The kernel moe_route cannot take this: {why}.")
+    scores_TE = torch.empty_like(logits_TE)
     chosen_Tk = torch.empty(tokens, k, dtype=torch.int64, device=device)
     weights_Tk = torch.empty(tokens, k, device=device)
     logsumexp_T, entropy_T, margin_T = (torch.empty(tokens, device=device) for _ in range(3))
@@ -81,9 +104,7 @@ def launch_route(
     changed = torch.zeros((), dtype=torch.int64, device=device)
     out = scores_TE, chosen_Tk, weights_Tk, logsumexp_T, entropy_T, margin_T, counts_E, changed
     if tokens:
-        last_T = None if last_T is None else last_T.contiguous()
-        bias_E = None if bias_E is None else bias_E.contiguous()
-        arguments = [logits_TE.contiguous(), bias_E, tokens, experts, k, int(sigmoid), int(renormalise), *out[:7], last_T, changed]
+        arguments = [logits_TE, bias_E, tokens, experts, k, int(sigmoid), int(renormalise), *out[:7], last_T, changed]
         runner.launch(KERNEL, f"route<{_per_lane(experts)}>", -(-tokens // WARPS), THREADS, arguments)
     return out
 
@@ -92,24 +113,27 @@ def _per_lane(experts: int) -> int:
     return next(n for n in (1, 2, 4, 8) if 32 * n >= experts)
 
 
+def _too_much(k: int, experts: int) -> str:
+    most = f"it takes at most {MOST_CHOSEN} of {MOST_EXPERTS} experts in float32, and was given {k} of {experts}"
+    return "" if k <= MOST_CHOSEN and experts <= MOST_EXPERTS else most
+
+
+def _why_not(logits_TE: Tensor, k: int) -> str:
+    if logits_TE.dtype == torch.float32:
+        return _too_much(k, logits_TE.shape[1])
+    return f"it takes float32 logits, and was given {plain_name(logits_TE.dtype)}"
+
+
 def runner_for(logits_TE: Tensor, k: int) -> Runner | None:
     """What would route these logits, or None where plain torch does."""
-    if logits_TE.dtype == torch.float32 and logits_TE.shape[1] <= MOST_EXPERTS and k <= MOST_CHOSEN:
-        return KERNEL_PATH.runner(KERNEL, logits_TE.device)
-    form = f"{k} of {logits_TE.shape[1]} experts in {str(logits_TE.dtype).removeprefix('torch.')}"
-    KERNEL_PATH.refuse(
-        KERNEL, logits_TE.device, f"it takes at most {MOST_CHOSEN} of {MOST_EXPERTS} experts in float32, and was given {form}"
-    )
-    return None
+    return KERNEL_PATH.choose(KERNEL, logits_TE.device, _why_not(logits_TE, k))
 
 
 @custom_op("faultline::moe_route", mutates_args=())
 def _op(logits: Tensor, k: int, bias: Tensor | None, last: Tensor | None, sigmoid: bool, renormalise: bool) -> RouteTensors:
-    runner = runner_for(logits, k)
-    return (
-        launch_route(runner, logits, k, bias, last, sigmoid, renormalise)
-        if runner
-        else reference(logits, k, bias, last, sigmoid, renormalise)
+    given = logits, k, bias, last, sigmoid, renormalise
+    return KERNEL_PATH.run(
+        KERNEL, logits.device, _why_not(logits, k), lambda runner: launch_route(runner, *given), lambda: reference(*given)
     )
 
 
@@ -126,8 +150,8 @@ def _(logits: Tensor, k: int, bias: Tensor | None, last: Tensor | None, sigmoid:
 def _backward_op(
     logits: Tensor, chosen: Tensor, d_scores: Tensor, d_weights: Tensor, d_z: Tensor, sigmoid: bool, renormalise: bool
 ) -> Tensor:
-    runner, given = runner_for(logits, chosen.shape[1]), (logits, chosen, d_scores, d_weights, d_z, sigmoid, renormalise)
-    return backward_on(runner, *given) if runner else backward_reference(*given)
+    given, why = (logits, chosen, d_scores, d_weights, d_z, sigmoid, renormalise), _why_not(logits, chosen.shape[1])
+    return KERNEL_PATH.run(KERNEL, logits.device, why, lambda runner: backward_on(runner, *given), lambda: backward_reference(*given))
 
 
 @_backward_op.register_fake
@@ -153,10 +177,23 @@ def backward_reference(
 def backward_on(
     runner: Runner, logits: Tensor, chosen: Tensor, d_scores: Tensor, d_weights: Tensor, d_lse: Tensor, sigmoid: bool, renormalise: bool
 ) -> Tensor:
-    (tokens, experts), k = logits.shape, chosen.shape[1]
-    out = torch.empty_like(logits, memory_format=torch.contiguous_format)
+    """One launch.  Raises ValueError on what does not fit."""
+    (tokens, experts), k = _fitting(logits, 1, None, None, torch.float32, runner.device)[0].shape, chosen.shape[-1]
+    if why := _too_much(k, experts):
+        raise ValueError(f"The kernel moe_route cannot take this: {why}.")
+    shapes = {
+        "logits": (tokens, experts),
+        "chosen": (tokens, k),
+        "d_scores": (tokens, experts),
+        "d_weights": (tokens, k),
+        "d_lse": (tokens,),
+    }
+    given = [
+        checked("moe_route", name, tensor, torch.int64 if name == "chosen" else torch.float32, runner.device, shapes[name])
+        for name, tensor in zip(shapes, (logits, chosen, d_scores, d_weights, d_lse), strict=True)
+    ]
+    out = torch.empty_like(given[0])
     if tokens:
-        given = [t.contiguous() for t in (logits, chosen, d_scores, d_weights, d_lse)]
         arguments = [given[0], tokens, experts, k, int(sigmoid), int(renormalise), *given[1:], out]
         runner.launch(KERNEL, f"route_backward<{_per_lane(experts)}>", -(-tokens // WARPS), THREADS, arguments)
     return out
@@ -169,8 +206,8 @@ def _setup(ctx: Any, inputs: tuple, output: RouteTensors) -> None:
 
 
 def _backward(ctx: Any, d_scores: Tensor, _: Any, d_weights: Tensor, d_lse: Tensor, *__: Any) -> tuple:
-    logits, chosen = ctx.saved_tensors
-    return torch.ops.faultline.moe_route_backward(logits, chosen, d_scores, d_weights, d_lse, ctx.sigmoid, ctx.renormalise), *[None] * 5
+    given = (*ctx.saved_tensors, d_scores, d_weights, d_lse, ctx.sigmoid, ctx.renormalise)
+    return differentiable(KERNEL, torch.ops.faultline.moe_route_backward, backward_reference, *given), *[None] * 5
 
 
 _op.register_autograd(_backward, setup_context=_setup)

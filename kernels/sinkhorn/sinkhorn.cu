@@ -71,11 +71,11 @@ __global__ void __launch_bounds__(THREADS)
             Mass column = {-infinity(), 0.0f};
             for (i64 t = lane; t < T; t += 32) column = add(column, one(s[t * E + e] + f[t]));
             column = warp_mass(column);
-            float its_error;
-            float next = moved(column, g[e], log_c, &its_error);
-            error = worse(error, its_error);
-            __syncwarp();
-            if (lane == 0) g[e] = next, gs[(k + 1) * E + e] = next;
+            if (lane == 0) {  // alone: no other lane reads g[e] while it changes
+                float its_error;
+                g[e] = gs[(k + 1) * E + e] = moved(column, g[e], log_c, &its_error);
+                error = worse(error, its_error);
+            }
         }
         if (lane == 0) worst[warp] = error;
         __syncthreads();

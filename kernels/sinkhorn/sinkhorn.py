@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
+from kernels.checked import checked, plain_name
 from kernels.kernel import Kernel, Runner
 from kernels.launch import KERNEL_PATH
+from kernels.transforms import differentiable
 
 THREADS, WARPS, ROWS = 256, 8, 32
 ON_CHIP = 48 * 1024  # bytes of shared memory that every GPU gives without being asked
@@ -30,11 +32,14 @@ class Balanced(NamedTuple):
 
 
 def sinkhorn(scores_TE: Tensor, iterations: int) -> Balanced:
-    """Potentials with which exp(S + f + g) has rows of sum 1 (nearly, after the last column step) and columns of sum T / E."""
+    """Potentials with which exp(S + f + g) has rows of sum 1 (nearly, after the last column step) and columns of sum T / E.
+
+    Under forward-mode differentiation and the transforms of torch.func plain torch runs, and all results carry their derivatives.
+    """
     if iterations < 1 or scores_TE.ndim != 2 or not scores_TE.numel():
         shape = tuple(scores_TE.shape)
         raise ValueError(f"sinkhorn got {iterations} iterations of a {shape} matrix; give at least one, of a matrix with rows and columns.")
-    return Balanced(*torch.ops.faultline.sinkhorn(scores_TE, iterations))
+    return Balanced(*differentiable(KERNEL, torch.ops.faultline.sinkhorn, reference, scores_TE, iterations))
 
 
 def plan(scores_TE: Tensor, balanced: Balanced) -> Tensor:
@@ -58,8 +63,8 @@ def reference(scores_TE: Tensor, iterations: int) -> Three:
 
 
 def launch_sinkhorn(runner: Runner, scores_TE: Tensor, iterations: int) -> Three:
-    """One launch where the matrix fits into shared memory, two per iteration where it does not."""
-    scores = scores_TE.contiguous()
+    """One launch where the matrix fits into shared memory, two per iteration where it does not.  Raises ValueError on what does not fit."""
+    scores = checked("sinkhorn", "scores_TE", scores_TE, torch.float32, runner.device, (None, None))
     (T, E), log_c = scores.shape, log(scores.shape[0] / scores.shape[1])
     room = 4 * (T * E + T + E + WARPS)
     f, g, errors = scores.new_empty(iterations, T), scores.new_empty(iterations + 1, E), scores.new_empty(iterations)
@@ -86,15 +91,19 @@ def backward_reference(scores: Tensor, f_KT: Tensor, g_KE: Tensor, d_f: Tensor, 
         b = (base + g_KE[k] - log_c).exp() * (d_g[k] + d_g_E)
         d_f_T = d_f[k] - b.sum(dim=1)
         a = (base + before).exp() * d_f_T.unsqueeze(1)
-        out -= a + b
+        out = out - (a + b)
         d_g_E = -a.sum(dim=0)
     return out
 
 
 def backward_on(runner: Runner, scores: Tensor, f_KT: Tensor, g_KE: Tensor, d_f: Tensor, d_g: Tensor) -> Tensor:
-    """Two launches per iteration."""
-    scores, f_KT, g_KE, d_f, d_g = (t.contiguous() for t in (scores, f_KT, g_KE, d_f, d_g))
-    (T, E), log_c = scores.shape, log(scores.shape[0] / scores.shape[1])
+    """Two launches per iteration.  Raises ValueError on what does not fit."""
+    scores = checked("sinkhorn", "scores", scores, torch.float32, runner.device, (None, None))
+    (T, E), log_c, K = scores.shape, log(scores.shape[0] / scores.shape[1]), len(f_KT)
+    f_KT, g_KE, d_f, d_g = (
+        checked("sinkhorn", name, tensor, torch.float32, runner.device, (K, size))
+        for name, tensor, size in (("f_KT", f_KT, T), ("g_KE", g_KE, E), ("d_f", d_f, T), ("d_g", d_g, E))
+    )
     tiles = -(-T // ROWS)
     out, parts, zeros = torch.zeros_like(scores), scores.new_empty(tiles, E), torch.zeros_like(g_KE[0])
     carried = zeros
@@ -107,17 +116,16 @@ def backward_on(runner: Runner, scores: Tensor, f_KT: Tensor, g_KE: Tensor, d_f:
     return out
 
 
-def _runner(scores: Tensor) -> Runner | None:
-    if scores.dtype == torch.float32:
-        return KERNEL_PATH.runner(KERNEL, scores.device)
-    KERNEL_PATH.refuse(KERNEL, scores.device, f"it takes float32, and was given {str(scores.dtype).removeprefix('torch.')}")
-    return None
+def _why_not(scores: Tensor) -> str:
+    return "" if scores.dtype == torch.float32 else f"it takes float32, and was given {plain_name(scores.dtype)}"
 
 
 @custom_op("faultline::sinkhorn", mutates_args=())
 def _op(scores: Tensor, iterations: int) -> Three:
-    runner = _runner(scores)
-    return launch_sinkhorn(runner, scores, iterations) if runner else reference(scores, iterations)
+    given = scores, iterations
+    return KERNEL_PATH.run(
+        KERNEL, scores.device, _why_not(scores), lambda runner: launch_sinkhorn(runner, *given), lambda: reference(*given)
+    )
 
 
 @_op.register_fake
@@ -128,8 +136,10 @@ def _(scores: Tensor, iterations: int) -> Three:
 
 @custom_op("faultline::sinkhorn_backward", mutates_args=())
 def _backward_op(scores: Tensor, f: Tensor, g: Tensor, d_f: Tensor, d_g: Tensor) -> Tensor:
-    runner = _runner(scores)
-    return backward_on(runner, scores, f, g, d_f, d_g) if runner else backward_reference(scores, f, g, d_f, d_g)
+    given = scores, f, g, d_f, d_g
+    return KERNEL_PATH.run(
+        KERNEL, scores.device, _why_not(scores), lambda runner: backward_on(runner, *given), lambda: backward_reference(*given)
+    )
 
 
 @_backward_op.register_fake
@@ -143,7 +153,7 @@ def _setup(ctx: Any, inputs: tuple, output: Three) -> None:
 
 
 def _backward(ctx: Any, d_f: Tensor, d_g: Tensor, _: Any) -> tuple:
-    return torch.ops.faultline.sinkhorn_backward(*ctx.saved_tensors, d_f, d_g), None
+    return differentiable(KERNEL, torch.ops.faultline.sinkhorn_backward, backward_reference, *ctx.saved_tensors, d_f, d_g), None
 
 
 _op.register_autograd(_backward, setup_context=_setup)

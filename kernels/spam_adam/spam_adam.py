@@ -6,14 +6,16 @@ Shapes: P parameters; every list holds P tensors of the same shapes, fp32 but fo
 from __future__ import annotations
 
 import ctypes
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from kernels.checked import checked, described, plain_name
 from kernels.kernel import Kernel, Runner
-from kernels.launch import KERNEL_PATH
+from kernels.launch import KERNEL_PATH, capturing
 
 CHUNK, THREADS = 16384, 256
 Many = Sequence[Tensor]
@@ -60,13 +62,23 @@ def spam_adam(
     """One step in place -> how many gradient coordinates were clipped, int64, on the device."""
     if not weights:
         return torch.zeros((), dtype=torch.int64)
-    runner = KERNEL_PATH.runner(KERNEL, weights[0].device)
-    takes = all(t.dtype == torch.float32 and t.is_contiguous() for group in (weights, m, v, *averages) for t in group)
-    takes = takes and len({g.dtype for g in gradients}) == 1 and gradients[0].dtype in FORMATS
+    given = weights, gradients, m, v, averages, hyper
+    device = weights[0].device
+    why = _why_not(weights, gradients, [*weights, *m, *v, *(t for group in averages for t in group)]) or capturing(device)
     with torch.no_grad():
-        if runner and takes:
-            return launch_update(runner, weights, gradients, m, v, averages, hyper)
-        return reference(weights, gradients, m, v, averages, hyper)
+        return KERNEL_PATH.run(KERNEL, device, why, lambda runner: launch_update(runner, *given), lambda: reference(*given))
+
+
+def _why_not(weights: Many, gradients: Many, in_place: Many) -> str:
+    """Why the kernel cannot take these tensors, or nothing."""
+    for tensor in in_place:
+        if tensor.dtype != torch.float32 or not tensor.is_contiguous():
+            return f"it takes weights, moments and averages in float32, side by side, and was given {described(tensor)}"
+    formats = {g.dtype for g in gradients}
+    if len(formats) != 1 or not formats <= set(FORMATS):
+        names = ", ".join(sorted(map(plain_name, formats)))
+        return f"it takes gradients of one format out of {', '.join(map(plain_name, FORMATS))}, and was given {names}"
+    return ""
 
 
 def reference(
@@ -108,8 +120,17 @@ def launch_update(
     averages: Sequence[Many],
     hyper: Hyper,
 ) -> Tensor:
-    """One launch for all parameters, in place."""
-    gradients = [g.contiguous() for g in gradients]
+    """One launch for all parameters, in place.  Raises ValueError on a format, a device or a shape that does not fit."""
+    lengths = {"weights": len(weights), "gradients": len(gradients), "m": len(m), "v": len(v)}
+    lengths |= {f"average {i + 1}": len(group) for i, group in enumerate(averages)}
+    if len(set(lengths.values())) != 1 or len(averages) != len(hyper.rates) or len(averages) > 2:
+        raise ValueError(f"spam_adam got {lengths} tensors and {len(hyper.rates)} rates; give as many of each, and at most two averages.")
+    named = zip(("weights", "m", "v", "average 1", "average 2"), (weights, m, v, *averages), strict=False)
+    for name, group in named:
+        for i, tensor in enumerate(group):
+            checked("spam_adam", f"{name}[{i}]", tensor, torch.float32, runner.device, weights[i].shape, in_place=True)
+    formats = gradients[0].dtype if gradients and gradients[0].dtype in FORMATS else FORMATS  # all of one format
+    gradients = [checked("spam_adam", f"gradients[{i}]", g, formats, runner.device, weights[i].shape) for i, g in enumerate(gradients)]
     groups = [weights, gradients, m, v, *averages, *[weights] * (2 - len(averages))]  # an average that is not there is never touched
     segments, chunks = _tables(groups, runner.device)
     clipped = torch.zeros((), dtype=torch.int64, device=runner.device)
@@ -126,7 +147,8 @@ def launch_update(
     return clipped
 
 
-_CHUNKS: dict[tuple[tuple[int, ...], torch.device], Tensor] = {}
+_CHUNKS: OrderedDict[tuple[tuple[int, ...], torch.device], Tensor] = OrderedDict()
+REMEMBERED = 64  # lists of sizes: the groups of an optimizer come in turns
 
 
 def _tables(groups: Sequence[Many], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -134,10 +156,13 @@ def _tables(groups: Sequence[Many], device: torch.device) -> tuple[Tensor, Tenso
     sizes = tuple(t.numel() for t in groups[0])
     rows = [[*(t.data_ptr() for t in row), row[0].numel()] for row in zip(*groups, strict=True)]
     segments = torch.tensor(rows, dtype=torch.int64)
-    if (sizes, device) not in _CHUNKS:
+    if (sizes, device) in _CHUNKS:
+        _CHUNKS.move_to_end((sizes, device))
+    else:
         chunks = [(i, c) for i, n in enumerate(sizes) for c in range(-(-n // CHUNK))]
-        _CHUNKS.clear()
         _CHUNKS[sizes, device] = torch.tensor(chunks, dtype=torch.int32).view(-1, 2).to(device)
+        if len(_CHUNKS) > REMEMBERED:
+            _CHUNKS.popitem(last=False)
     return (segments.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else segments), _CHUNKS[sizes, device]
 
 

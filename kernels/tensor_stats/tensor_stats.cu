@@ -10,9 +10,16 @@
 //     rows       one Row per chunk in global memory, 32 bytes against 256 KiB read
 //     tickets    the block that finishes a tensor last adds up the tensor's rows, in their order
 //
-// A thread reads 16 bytes at a time, four reads under way, past the cache (nothing is read twice), and keeps five accumulators
-// in registers; the 256 of them meet by shuffles in their warp, then in shared memory.  fp32 within a thread (at most 256 numbers
-// of fp32), fp64 between threads.  No floating-point atomic anywhere: the same input gives the same bits, whichever block is last.
+// A thread reads 16 bytes at a time, four reads under way, past the cache (nothing is read twice), and keeps its accumulators
+// in registers; the 256 of them meet by shuffles in their warp, then in shared memory.  fp32 within a thread (256 numbers and
+// a few), fp64 between threads.  No floating-point atomic anywhere: the same input at the same alignment gives the same bits, whichever
+// block is last.  (A view that begins off a 16-byte boundary is added in another order than an aligned copy of it.)
+//
+// Squares of fp32 numbers reach from 2^-298 to 2^256, fp32 itself from 2^-149 to 2^128.  So they have three accumulators, each for the
+// squares of numbers multiplied by a power of two, which is exact (after Blue, A Portable Fortran Program to Find the Euclidean Norm
+// of a Vector, ACM TOMS 4, 1978): numbers from 2^59 on by 2^-72, numbers below 2^-59 by 2^100, those between as they are.  The sum has two.
+// 16 bytes without a number of the first two kinds, which is nearly all, are seen to be so by their largest and smallest size, and take
+// one multiplication each; whatever is not finite is among the large.
 //
 // The largest magnitude is taken on the bit patterns without their sign: as whole numbers they are ordered like the numbers, with
 // infinity above all of them and NaN above infinity, so a NaN is never hidden.  The size of a number is its exponent field.
@@ -28,21 +35,50 @@ struct Segment { u64 address; i64 count, chunks, format; };
 struct Chunk { u32 tensor, index; };
 struct Row { double sum, squares; u32 largest, nonfinite, zeros, unused; };
 
+constexpr u32 LARGE_BITS = (127 + 59) << 23, SMALL_BITS = (127 - 59) << 23;  // 2^59 and 2^-59
+constexpr float SHRINK = 0x1p-72f, STRETCH = 0x1p100f;
+
 struct Tally {
-    float sum = 0.0f, squares = 0.0f;
+    float sum = 0.0f, sum_large = 0.0f;                               // of numbers, and of SHRINK times the large
+    float squares = 0.0f, squares_large = 0.0f, squares_small = 0.0f;  // the last two of the numbers times SHRINK and STRETCH
     u32 largest = 0, nonfinite = 0, zeros = 0;
 
-    template <bool HISTOGRAM> __device__ inline void take(float x, u32* bins) {
-        u32 size = __float_as_uint(x) & 0x7fffffffu;
-        sum += x;
-        squares += x * x;
-        largest = size > largest ? size : largest;
-        nonfinite += size >= INFINITE_BITS;
-        zeros += size == 0;
-        if (HISTOGRAM && size != 0 && size < INFINITE_BITS) {
-            int bin = int(size >> 23) - LOWEST;
-            atomicAdd(&bins[bin < 0 ? 0 : bin > BINS - 1 ? BINS - 1 : bin], 1u);
+    template <bool HISTOGRAM, int N> __device__ inline void take(const float (&x)[N], u32* bins) {
+        u32 most = 0, least = 0xffffffffu;  // least: sizes less 1, so that a zero is the largest of all and no small number
+#pragma unroll
+        for (int k = 0; k < N; ++k) {
+            const u32 size = __float_as_uint(x[k]) & 0x7fffffffu, rank = size - 1u;
+            most = size > most ? size : most;
+            least = rank < least ? rank : least;
+            zeros += size == 0;
+            if (HISTOGRAM && size != 0 && size < INFINITE_BITS) {
+                int bin = int(size >> 23) - LOWEST;
+                atomicAdd(&bins[bin < 0 ? 0 : bin > BINS - 1 ? BINS - 1 : bin], 1u);
+            }
         }
+        largest = most > largest ? most : largest;
+        if (most < LARGE_BITS && least >= SMALL_BITS - 1u) {
+#pragma unroll
+            for (int k = 0; k < N; ++k) sum += x[k], squares += x[k] * x[k];
+        } else {
+#pragma unroll
+            for (int k = 0; k < N; ++k) take_any(x[k]);
+        }
+    }
+
+    __device__ inline void take_any(float x) {
+        const u32 size = __float_as_uint(x) & 0x7fffffffu;
+        const bool large = size >= LARGE_BITS, small = size < SMALL_BITS;
+        const float scaled = x * (large ? SHRINK : small ? STRETCH : 1.0f), square = scaled * scaled;
+        sum += large ? 0.0f : x, sum_large += large ? scaled : 0.0f;
+        squares += large || small ? 0.0f : square;
+        squares_large += large ? square : 0.0f, squares_small += small ? square : 0.0f;
+        nonfinite += size >= INFINITE_BITS;
+    }
+
+    __device__ inline double total() const { return double(sum) + double(sum_large) * 0x1p72; }
+    __device__ inline double total_of_squares() const {
+        return double(squares) + double(squares_large) * 0x1p144 + double(squares_small) * 0x1p-200;
     }
 };
 
@@ -59,19 +95,20 @@ template <class T, bool HISTOGRAM> __device__ inline void read(const T* x, int c
             for (int j = 0; j < 4; ++j) {
                 float values[Pack<T>::SIZE];
                 unpack(raw[j], values, T());
-#pragma unroll
-                for (int k = 0; k < Pack<T>::SIZE; ++k) tally.template take<HISTOGRAM>(values[k], bins);
+                tally.template take<HISTOGRAM>(values, bins);
             }
         }
         for (; i < n; i += THREADS) {
             float values[Pack<T>::SIZE];
             unpack(__ldcs(packs + i), values, T());
-#pragma unroll
-            for (int k = 0; k < Pack<T>::SIZE; ++k) tally.template take<HISTOGRAM>(values[k], bins);
+            tally.template take<HISTOGRAM>(values, bins);
         }
         done = n * Pack<T>::SIZE;
     }
-    for (int i = done + threadIdx.x; i < count; i += THREADS) tally.template take<HISTOGRAM>(to_float(x[i]), bins);
+    for (int i = done + threadIdx.x; i < count; i += THREADS) {
+        const float value[1] = {to_float(x[i])};
+        tally.template take<HISTOGRAM>(value, bins);
+    }
 }
 
 // Sum of a Row over the block, in thread 0; `parts` holds one Row per warp.
@@ -112,7 +149,8 @@ __global__ void __launch_bounds__(THREADS, 3)
     else if (segment.format == FP16) read<f16, HISTOGRAM>(reinterpret_cast<const f16*>(segment.address) + begin, count, tally, own_bins);
     else read<bf16, HISTOGRAM>(reinterpret_cast<const bf16*>(segment.address) + begin, count, tally, own_bins);
 
-    Row row = block_sum(Row{tally.sum, tally.squares, tally.largest, tally.nonfinite, tally.zeros, 0}, parts);  // its barrier also ends the counting
+    const Row own{tally.total(), tally.total_of_squares(), tally.largest, tally.nonfinite, tally.zeros, 0};
+    Row row = block_sum(own, parts);  // its barrier also ends the counting
     if (HISTOGRAM && threadIdx.x < BINS) {
         u64 total = 0;
         for (int w = 0; w < WARPS; ++w) total += counts[w * BINS + threadIdx.x];

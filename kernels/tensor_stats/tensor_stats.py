@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kernels.checked import checked, plain_name
 from kernels.kernel import Kernel, Runner
-from kernels.launch import KERNEL_PATH
+from kernels.launch import KERNEL_PATH, capturing
 
 CHUNK, BINS, THREADS = 65536, 64, 256
 LOWEST = -47  # log2 of the lower end of bin 0, which also takes in everything smaller
@@ -49,9 +50,21 @@ class Stats:
 
 def tensor_stats(tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
     """Statistics of tensors of one device: the kernel where it can run, `reference` elsewhere.  Never waits for a GPU."""
-    runner = KERNEL_PATH.runner(KERNEL, tensors[0].device) if tensors else None
-    known = all(t.dtype in FORMATS for t in tensors)
-    return launch_statistics(runner, tensors, histogram=histogram) if runner and known else reference(tensors, histogram=histogram)
+    return kernel_stats(tensors, histogram=histogram) or reference(tensors, histogram=histogram)
+
+
+def kernel_stats(tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats | None:
+    """Statistics of tensors of one device from the kernel, or None where it does not run; the record says why.  Never waits for a GPU."""
+    if not tensors:
+        return None
+    device = tensors[0].device
+    odd = next((t.dtype for t in tensors if t.dtype not in FORMATS), None)
+    why = f"it takes {_formats()}, and was given {plain_name(odd)}" if odd else capturing(device)
+    return KERNEL_PATH.run(KERNEL, device, why, lambda runner: launch_statistics(runner, tensors, histogram=histogram), lambda: None)
+
+
+def _formats() -> str:
+    return ", ".join(map(plain_name, FORMATS))
 
 
 def reference(tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
@@ -106,8 +119,8 @@ def _table(tensors: Sequence[Tensor], runner: Runner) -> _Table:
 
 
 def launch_statistics(runner: Runner, tensors: Sequence[Tensor], *, histogram: bool = False) -> Stats:
-    """One launch for all tensors; fp32, fp16 and bf16 may be mixed."""
-    dense = [_flat(t.detach()) for t in tensors]
+    """One launch for all tensors; fp32, fp16 and bf16 may be mixed.  Raises ValueError on another format or device."""
+    dense = [checked("tensor_stats", f"tensor {i}", _flat(t.detach()), FORMATS, runner.device) for i, t in enumerate(tensors)]
     values = torch.empty(len(dense), 5, dtype=torch.float64, device=runner.device)
     bins = torch.zeros(len(dense), BINS, dtype=torch.int64, device=runner.device) if histogram else None
     if dense:
@@ -118,14 +131,14 @@ def launch_statistics(runner: Runner, tensors: Sequence[Tensor], *, histogram: b
 
 
 def _flat(tensor: Tensor) -> Tensor:
-    """The tensor itself where its numbers lie side by side in whatever order, else a contiguous copy."""
+    """The numbers as a vector, in the order of memory: a view where they lie side by side in whatever order, else a copy."""
     strides = sorted((stride, size) for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size != 1)
     expected = 1
     for stride, size in strides:
         if stride != expected:
-            return tensor.contiguous()
+            return tensor.flatten()
         expected *= size
-    return tensor
+    return tensor.as_strided((tensor.numel(),), (1,))
 
 
 KERNEL = Kernel(name="tensor_stats", entries={"tensor_stats<false>": 80, "tensor_stats<true>": 80})

@@ -15,6 +15,7 @@ from kernels.csr_spmm.csr_spmm import REDUCTIONS, backward_op, csr_max, csr_spmm
 from kernels.csr_spmm.graph import STRATEGIES, Graph, Plan, Rows, best, histogram
 from kernels.csr_spmm.samples import power_law
 from kernels.emulator.emulator import Emulator
+from kernels.launch import KERNEL_PATH
 
 
 def plain(graph: Graph, x: Tensor, weight: Tensor | None, reduce: str) -> Tensor:
@@ -143,7 +144,8 @@ def test_the_reference_and_its_gradients_agree_with_a_plain_loop_in_float64(redu
 def test_the_operation_launches_the_kernel_with_the_same_gradients(
     reduce: str, strategy: str, cache: Path, host_compiler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_runner", lambda x: Emulator(folder=cache))
+    runner = Emulator(folder=cache)
+    monkeypatch.setattr(KERNEL_PATH, "runner", lambda kernel, device: runner)
     graph = graph_of(4)
     x, weight, gradient = data(graph, 6, torch.float32)
     out = csr_spmm(graph, x, weight, reduce=reduce, strategy=strategy)

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.emulator.emulator import EmulationError, Emulator
+from kernels.emulator.emulator import ORDERS, EmulationError, Emulator, Order
 from kernels.kernel import kernel
 
 
-def emulate(source: str, cache: Path, out: Tensor, *arguments: object, reverse: bool = False, grid: int = 1, shared: int = 0) -> Tensor:
+def emulate(source: str, cache: Path, out: Tensor, *arguments: object, order: Order = "forward", grid: int = 1, shared: int = 0) -> Tensor:
     """Run the entry `test` of a text with 64 threads; its first argument is `out`."""
     toy = replace(kernel("tensor_stats"), name="toy", entries={"test": 64})
-    runner = Emulator(source=f'#include "common.cuh"\n{source}', folder=cache, reverse=reverse)
+    runner = Emulator(source=f'#include "common.cuh"\n{source}', folder=cache, order=order)
     runner.launch(toy, "test", grid, 64, [out, *arguments], shared)
     return out
 
@@ -31,8 +31,8 @@ def test_threads_meet_at_barriers_and_see_what_others_wrote(cache: Path, host_co
         __syncthreads();
         out[threadIdx.x] = shared[63 - threadIdx.x];
     }"""
-    for reverse in (False, True):
-        assert emulate(source, cache, ints(), 5, reverse=reverse).tolist() == [68 - i for i in range(64)]
+    for order in ORDERS:
+        assert emulate(source, cache, ints(), 5, order=order).tolist() == [68 - i for i in range(64)]
 
 
 def test_a_missing_barrier_shows_as_a_difference_between_the_orders(cache: Path, host_compiler: str) -> None:
@@ -43,7 +43,7 @@ def test_a_missing_barrier_shows_as_a_difference_between_the_orders(cache: Path,
         __syncthreads();
         shared[threadIdx.x] = 0;
     }"""
-    assert not torch.equal(emulate(source, cache, ints()), emulate(source, cache, ints(), reverse=True))
+    assert not torch.equal(emulate(source, cache, ints()), emulate(source, cache, ints(), order="reverse"))
 
 
 def test_a_barrier_in_a_divergent_branch_is_refused(cache: Path, host_compiler: str) -> None:
@@ -75,8 +75,8 @@ def test_shuffles_ballots_and_matches_tell_what_the_hardware_tells(cache: Path, 
         out[320 + threadIdx.x] = warp_sum(x);
         out[384 + threadIdx.x] = warp_max(x % 31);
     }"""
-    for reverse in (False, True):
-        out = emulate(source, cache, ints(7 * 64), reverse=reverse).view(7, 2, 32)
+    for order in ORDERS:
+        out = emulate(source, cache, ints(7 * 64), order=order).view(7, 2, 32)
         x = torch.arange(64).view(2, 32) * 3
         lane = torch.arange(32)
         assert torch.equal(out[0], x[:, lane ^ 5].int())

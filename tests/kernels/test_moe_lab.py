@@ -159,4 +159,5 @@ def test_more_experts_than_the_kernel_takes_is_told_where_there_is_a_gpu(monkeyp
     assert choice.record == {"moe_route": "reference: too many"}
     choice.refuse(KERNEL, torch.device("cuda", 0), "too many")
     choice.refuse(KERNEL, torch.device("cpu"), "too many")
-    assert choice.record == {"moe_route": "reference: the tensors are on the CPU"}, "the plainer reason"
+    told = "reference: too many; reference: the tensors are on the CPU"
+    assert choice.record == {"moe_route": told}, "the plainer reason, and what ran before"

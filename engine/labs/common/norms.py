@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from kernels.launch import KERNEL_PATH
 from kernels.tensor_stats import tensor_stats
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ class Layers:
 
 def statistics(tensors: Sequence[Tensor]) -> tensor_stats.Stats | None:
     """What the kernel knows of the tensors after one launch, or None where plain torch measures (a CPU, a fallback)."""
-    runner = KERNEL_PATH.runner(tensor_stats.KERNEL, tensors[0].device)
-    return tensor_stats.launch_statistics(runner, tensors) if runner and all(t.dtype in tensor_stats.FORMATS for t in tensors) else None
+    return tensor_stats.kernel_stats(tensors)
 
 
 def norms(tensors: Sequence[Tensor | None], stats: tensor_stats.Stats | None = None) -> Tensor:

@@ -23,11 +23,17 @@ def jvp(function: Function, y_BD: Tensor, t_B: Tensor, along_y_BD: Tensor, along
     """-> the function and its derivative along (along_y, along_t), in one forward pass, in full precision and without a graph.
 
     bf16 and fp16 are switched off: half precision in the time embedding makes gradient spikes (NVlabs/rcm, issue 10).
+    Raises ValueError where the output carries no derivative, for a derivative of zero that nobody computed would be trained on.
     """
     with torch.autocast(y_BD.device.type, enabled=False), forward_ad.dual_level():
         out = function(forward_ad.make_dual(y_BD, along_y_BD), forward_ad.make_dual(t_B, along_t_B))
         value, derivative = forward_ad.unpack_dual(out)
-        return value, torch.zeros_like(value) if derivative is None else derivative
+    if derivative is None:
+        raise ValueError(
+            "The network's output carries no forward derivative; give one that depends on y or t through operations of plain torch, "
+            "without detach and without an operation that has a backward only."
+        )
+    return value, derivative
 
 
 @dataclass
