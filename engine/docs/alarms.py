@@ -145,7 +145,7 @@ def record(runs: Sequence[Replayed], detectors: Iterable[str], documents: Sequen
     return {
         "format": 2,
         **origin(documents),
-        "damage": " ".join((damaged_at.__doc__ or "").split()),
+        "damage": " ".join((damaged_at.__doc__ or "").split()).removeprefix("-> "),
         "runs": [asdict(run) for run in runs],
         "rules": {rule: rates(runs, rule) for rule in detectors},
     }
