@@ -20,10 +20,9 @@ WHY = "forward-mode differentiation and transforms of torch.func need plain torc
 
 
 def transformed(given: Iterable[Any]) -> bool:
-    """Whether a transform of torch.func is active (jvp, vmap, grad …), or any tensor, also in lists, carries a forward-mode tangent."""
-    if torch._C._functorch.maybe_current_level() is not None:
-        return True
-    return forward_ad._current_level >= 0 and any(_dual(one) for one in given)
+    """Whether a transform of torch.func is active (jvp, vmap, grad …), or any tensor, also in lists, carries a forward-mode tangent or
+    is one of the stacked gradients of `torch.autograd.grad(is_grads_batched=True)`."""
+    return torch._C._functorch.maybe_current_level() is not None or any(map(_more_than_numbers, given))
 
 
 def differentiable(kernel: Kernel, operation: Callable[..., Any], plain: Callable[..., Any], *given: Any) -> Any:
@@ -34,7 +33,9 @@ def differentiable(kernel: Kernel, operation: Callable[..., Any], plain: Callabl
     return plain(*given)
 
 
-def _dual(one: Any) -> bool:
+def _more_than_numbers(one: Any) -> bool:
     if isinstance(one, Tensor):
-        return forward_ad.unpack_dual(one).tangent is not None
-    return isinstance(one, (list, tuple)) and any(map(_dual, one))
+        if forward_ad._current_level >= 0 and forward_ad.unpack_dual(one).tangent is not None:
+            return True
+        return not torch.compiler.is_dynamo_compiling() and torch._C._functorch.is_legacy_batchedtensor(one)  # which it cannot trace
+    return isinstance(one, (list, tuple)) and any(map(_more_than_numbers, one))
