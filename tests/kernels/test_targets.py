@@ -37,17 +37,17 @@ def test_the_committed_table_knows_the_kernels_that_are_here_and_says_what_they_
         )
 
 
-def torn(place: Path) -> None:
-    whole = place.read_bytes()
-    place.write_bytes(whole[: len(whole) // 2])
+def torn(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
 
 
-def zeroed(place: Path) -> None:
-    place.write_bytes(bytes(len(place.read_bytes())))
+def zeroed(file: Path) -> None:
+    file.write_bytes(bytes(len(file.read_bytes())))
 
 
 @pytest.mark.parametrize("suffix", [".json", ".cubin"])
-@pytest.mark.parametrize("damage", [torn, zeroed, lambda place: place.write_bytes(b""), Path.unlink])
+@pytest.mark.parametrize("damage", [torn, zeroed, lambda file: file.write_bytes(b""), Path.unlink])
 def test_a_second_build_comes_from_the_cache_and_a_damaged_file_is_made_again(
     damage: Callable[[Path], None], suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
