@@ -85,11 +85,11 @@ def build(kernel: Kernel, architecture: int, folder: Path | None = None) -> Buil
     return built
 
 
-def _kept(place: Path, names: list[str]) -> Built | None:
+def _kept(stem: Path, names: list[str]) -> Built | None:
     """What was remembered, or None where it is not there yet, or torn by a crash of the machine: then it is made again."""
     try:
-        document = json.loads(place.with_suffix(".json").read_text("utf-8"))
-        cubin = place.with_suffix(".cubin").read_bytes()
+        document = json.loads(stem.with_suffix(".json").read_text("utf-8"))
+        cubin = stem.with_suffix(".cubin").read_bytes()
         built = Built(cubin, {name: Entry(**entry) for name, entry in document.pop("entries").items()})
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return None

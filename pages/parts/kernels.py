@@ -68,7 +68,7 @@ def one_kernel(name: str, record: Mapping[str, Any], benches: Sequence[Mapping[s
     with registers:
         _registers(rows, words["budgets"])
     with proof:
-        st.markdown("Compared with float64, threads and blocks forward and in reverse:")
+        st.markdown("Compared with float64, threads and blocks forward, in reverse and warp by warp:")
         st.markdown("\n".join(f"- {sample}" for sample in record["samples"]))
     with speed:
         _speed(name, words["aims"], bench, gpu)

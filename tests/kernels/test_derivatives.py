@@ -87,10 +87,10 @@ def point(shape: tuple[int, ...], dtype: torch.dtype, seed: int = 1) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
-def agree(found: list[Tensor], expected: list[Tensor], dtype: torch.dtype) -> None:
+def agree(results: list[Tensor], expected: list[Tensor], dtype: torch.dtype) -> None:
     exact = dtype == torch.float64
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
+    assert len(results) == len(expected)
+    for one, other in zip(results, expected, strict=True):
         torch.testing.assert_close(one.double(), other.double(), rtol=1e-9 if exact else 2e-3, atol=1e-10 if exact else 2e-4)
 
 

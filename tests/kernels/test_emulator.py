@@ -13,10 +13,12 @@ from kernels.emulator.emulator import ORDERS, EmulationError, Emulator, Order
 from kernels.kernel import kernel
 
 
-def emulate(source: str, cache: Path, out: Tensor, *arguments: object, order: Order = "forward", grid: int = 1, shared: int = 0) -> Tensor:
+def emulate(
+    source: str, cache: Path, out: Tensor, *arguments: object, order: Order = "forward", grid: int = 1, shared: int = 0, deleted: int = -1
+) -> Tensor:
     """Run the entry `test` of a text with 64 threads; its first argument is `out`."""
     toy = replace(kernel("tensor_stats"), name="toy", entries={"test": 64})
-    runner = Emulator(source=f'#include "common.cuh"\n{source}', folder=cache, order=order)
+    runner = Emulator(source=f'#include "common.cuh"\n{source}', folder=cache, order=order, deleted=deleted)
     runner.launch(toy, "test", grid, 64, [out, *arguments], shared)
     return out
 
@@ -44,6 +46,41 @@ def test_a_missing_barrier_shows_as_a_difference_between_the_orders(cache: Path,
         shared[threadIdx.x] = 0;
     }"""
     assert not torch.equal(emulate(source, cache, ints()), emulate(source, cache, ints(), order="reverse"))
+
+
+def test_warps_drift_as_far_apart_as_a_barrier_lets_them(cache: Path, host_compiler: str) -> None:
+    """In step, all threads write before the second shuffle ends; only a warp that runs ahead reads what the other has not written."""
+    source = """__global__ void test(int* out) {
+        __shared__ int shared[2];
+        if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = 7;
+        int steps = __shfl_xor_sync(FULL_WARP, 1, 1);
+        steps += __shfl_xor_sync(FULL_WARP, 1, 1);
+        out[threadIdx.x] = shared[1 - threadIdx.x / 32] * (steps / 2);
+    }"""
+    in_step, reverse, apart = (emulate(source, cache, ints(), order=order).tolist() for order in ORDERS)
+    assert in_step == reverse == [7] * 64
+    assert apart == [-1] * 32 + [7] * 32
+
+
+def test_static_shared_memory_is_poisoned_in_every_block_and_launch(cache: Path, host_compiler: str) -> None:
+    source = """__global__ void test(int* out) {
+        __shared__ int whole;
+        if (threadIdx.x == 0) out[blockIdx.x] = whole, whole = 5;
+    }"""
+    for _ in range(2):
+        assert emulate(source, cache, ints(2), grid=2).tolist() == [-1, -1]
+
+
+def test_a_barrier_is_deleted_by_its_line(cache: Path, host_compiler: str) -> None:
+    source = """__global__ void test(int* out) {
+        __shared__ int shared[64];
+        shared[threadIdx.x] = 3;
+        __syncthreads();
+        out[threadIdx.x] = shared[63 - threadIdx.x];
+    }"""
+    assert emulate(source, cache, ints()).tolist() == [3] * 64
+    assert -1 in emulate(source, cache, ints(), deleted=5).tolist()
+    assert emulate(source, cache, ints()).tolist() == [3] * 64, "and stands again in the next launch"
 
 
 def test_a_barrier_in_a_divergent_branch_is_refused(cache: Path, host_compiler: str) -> None:

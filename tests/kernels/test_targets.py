@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from kernels import build as build_module
 from kernels import check
-from kernels.build import ARCHITECTURES, CompileError, build, resources
+from kernels.build import ARCHITECTURES, Built, CompileError, Entry, build, resources
 from kernels.kernel import kernel, names
 
 
@@ -36,21 +37,42 @@ def test_the_committed_table_knows_the_kernels_that_are_here_and_says_what_they_
         )
 
 
-def test_a_second_build_comes_from_the_cache_and_a_torn_file_does_not(
-    cache: Path, nvrtc: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+def torn(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+
+
+def zeroed(file: Path) -> None:
+    file.write_bytes(bytes(len(file.read_bytes())))
+
+
+@pytest.mark.parametrize("suffix", [".json", ".cubin"])
+@pytest.mark.parametrize("damage", [torn, zeroed, lambda file: file.write_bytes(b""), Path.unlink])
+def test_a_second_build_comes_from_the_cache_and_a_damaged_file_is_made_again(
+    damage: Callable[[Path], None], suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    one, made = kernel("tensor_stats"), []
+    compiled = Built(bytes(range(256)) * 9, {name: Entry(f"_Z{name}", 70, 0, 392) for name in one.entries})
+    monkeypatch.setattr(build_module, "compiler", lambda: ((13, 0), "include"))
+    monkeypatch.setattr(build_module, "_compile", lambda *_: made.append(1) or compiled)
+    assert build(one, 90, tmp_path) == build(one, 90, tmp_path) == compiled
+    assert len(made) == 1
+    (place,) = tmp_path.glob(f"tensor_stats-90-*{suffix}")
+    whole = place.read_bytes()
+    damage(place)
+    assert build(one, 90, tmp_path) == compiled
+    assert len(made) == 2
+    assert place.read_bytes() == whole
+    build(one, 90, tmp_path)
+    assert len(made) == 2, "and is kept again"
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".cubin", ".json"]
+
+
+def test_a_compiled_kernel_is_read_back_as_it_was(cache: Path, nvrtc: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     one = kernel("tensor_stats")
     first = build(one, 90, cache)
-    made = []
-    monkeypatch.setattr(build_module, "_compile", lambda *_: made.append(1) or first)
+    monkeypatch.setattr(build_module, "_compile", lambda *_: pytest.fail("compiled again"))
     assert build(one, 90, cache) == first
-    assert not made
-    (place,) = cache.glob("tensor_stats-90-*.json")
-    whole = place.read_text()
-    place.write_text(whole[:20])
-    assert build(one, 90, cache) == first
-    assert made
-    assert place.read_text() == whole
 
 
 def test_source_that_does_not_compile_says_so_with_the_log(tmp_path: Path, nvrtc: tuple[int, int]) -> None:
