@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.labs.probe import Step
 
 MOST_LAYERS = 64
+SMALLEST, LARGEST = 1e-15, 1e15  # beyond these the squares of fp32 numbers lose digits, are 0 or infinite
 
 
 class Groups:
@@ -32,7 +33,8 @@ class Groups:
         """-> (L,)"""
         self._index_LM = self._index_LM.to(norms_P.device)
         padded = torch.cat([norms_P, norms_P.new_zeros(1)])
-        return torch.linalg.vector_norm(padded[self._index_LM], dim=1)
+        rows_LM = padded[self._index_LM]
+        return _in_range(torch.linalg.vector_norm(rows_LM, dim=1), rows_LM)
 
 
 class Layers:
@@ -69,10 +71,27 @@ def norms(tensors: Sequence[Tensor | None], stats: tensor_stats.Stats | None = N
         return torch.zeros(len(tensors))
     stats = stats or statistics(present)
     if len(present) == len(tensors):
-        return torch.stack(torch._foreach_norm(present)).float() if stats is None else stats.norms_P
-    found = iter(n.float() for n in torch._foreach_norm(present)) if stats is None else iter(stats.norms_P.unbind())
+        return _plain(present) if stats is None else stats.norms_P
+    found = iter((_plain(present) if stats is None else stats.norms_P).unbind())
     nothing = present[0].new_zeros((), dtype=torch.float32)
     return torch.stack([nothing if t is None else next(found) for t in tensors])
+
+
+def _plain(tensors: Sequence[Tensor]) -> Tensor:
+    """Norms by torch -> (P,) fp32."""
+    return _in_range(torch.stack(torch._foreach_norm(tensors)).float(), tensors)
+
+
+def _in_range(norms_P: Tensor, tensors: Sequence[Tensor] | Tensor) -> Tensor:
+    """Norms of fp32 squares -> the same, and those that are very small, very large or infinite once more in float64.
+
+    On a CPU only: on CUDA the kernel does it, and asking here would wait for the device.
+    """
+    if norms_P.is_cuda:
+        return norms_P
+    for place in ((norms_P < SMALLEST) | (norms_P > LARGEST)).nonzero().flatten().tolist():
+        norms_P[place] = torch.linalg.vector_norm(tensors[place], dtype=torch.float64)
+    return norms_P
 
 
 def gradient_statistics(step: Step) -> tensor_stats.Stats | None:
@@ -100,7 +119,7 @@ def weight_statistics(step: Step) -> tensor_stats.Stats | None:
 
 def total(norms_P: Tensor) -> Tensor:
     """Norm of everything from the norms of the parts."""
-    return torch.linalg.vector_norm(norms_P)
+    return _in_range(torch.linalg.vector_norm(norms_P).reshape(1), [norms_P])[0]
 
 
 def clip(model: nn.Module, norm: Tensor, largest: float) -> None:
