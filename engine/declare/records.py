@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.files import read_json
-from engine.core.nonfinite import number
+from engine.core.nonfinite import number, word
 from engine.core.paths import ROOT
 
 MEASURED = ROOT / "docs" / "measured"
@@ -103,9 +103,7 @@ def print_one(value: float | None, digits: int = 2) -> str:
     """A number with two or three digits: "16", "0.0069", "84,000", "19 million", "4.0e12"."""
     if value is None:
         return UNKNOWN
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "infinite"
-    return _printed(value, digits)
+    return word(value) or _printed(value, digits)
 
 
 def _pair(low: float, high: float, digits: int) -> tuple[str, str]:

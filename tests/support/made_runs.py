@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.files import write_json
+from engine.declare import editions
 from engine.runs.ending import CODES
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder, reserve
@@ -20,6 +21,8 @@ from tests.support.minded import let_go, mind
 
 LAYER = "blocks.0.moe"
 EXPERTS = 8
+TODAY = editions.today("moe")
+EDITION = TODAY.number if TODAY else 1
 KNOBS = {"seed": 0, "steps": 120, "lr": 1e-3, "router": {"is": "softmax_top_k", "k": 1, "balance_weight": 0.0}}
 
 
@@ -46,7 +49,15 @@ class MadeRun:
         """The declaration comes last, so that nobody takes the run for a queued one."""
         mind(self.folder)
         self._state()
-        spec = {"preset": self.preset, "knobs": self.knobs, "who": "a test", "parent": None, "twin": twin, "sweep": None}
+        spec = {
+            "preset": self.preset,
+            "knobs": self.knobs,
+            "who": "a test",
+            "parent": None,
+            "twin": twin,
+            "sweep": None,
+            "edition": EDITION,
+        }
         write_json(self.folder.path / "spec.json", {"run": self.run, "lab": "moe", **spec, "created": self.began})
         (self.folder.path / "out.log").write_text("reading the text\nstep 0\n")
         write_json(

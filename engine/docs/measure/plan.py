@@ -16,6 +16,7 @@ from engine.declare.measured import ratios
 from engine.declare.resolve import declaration
 from engine.docs.measure import record, sources
 from engine.docs.measure.runs import Job, finished
+from engine.runs.series import split_key
 
 GUESS = 30.0  # CPU-seconds of a run that nobody has measured yet
 OURS = ("engine", "kernels", "pyproject.toml", "constraints.txt")
@@ -87,7 +88,7 @@ def why_stale(labs: Labs, stored: Mapping[str, Any]) -> str:
     called = f"{lab}/{preset}.json"
     if preset not in labs.get(lab, {}).get("presets", {}):
         return f"{called} is a record of no preset; delete it."
-    kept = {key.partition("|")[0].partition("@")[0] for key in stored["summary"]}
+    kept = {split_key(key.rpartition("|")[0])[0] for key in stored["summary"]}
     knobs, decides, _ = state(labs, lab, preset, kept)
     if knobs != stored["knobs"]:
         names = sorted(n for n in knobs.keys() | stored["knobs"].keys() if knobs.get(n) != stored["knobs"].get(n))
