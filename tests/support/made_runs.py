@@ -15,6 +15,7 @@ from engine.declare import editions
 from engine.runs.ending import CODES
 from engine.runs.event import Event
 from engine.runs.folder import RunFolder, reserve
+from engine.runs.formats import FORMAT
 from engine.runs.pictures import Picture, Pictures
 from engine.runs.spool import Spool
 from tests.support.minded import let_go, mind
@@ -57,6 +58,7 @@ class MadeRun:
             "twin": twin,
             "sweep": None,
             "edition": EDITION,
+            "format": FORMAT,
         }
         write_json(self.folder.path / "spec.json", {"run": self.run, "lab": "moe", **spec, "created": self.began})
         (self.folder.path / "out.log").write_text("reading the text\nstep 0\n")
