@@ -68,7 +68,8 @@ def test_the_kept_numbers_are_those_of_the_curve() -> None:
 def test_levels_and_events_tell_when_and_none_when_never() -> None:
     got = values(readings({("loss/fixed", ""): [1.0, 0.7, 0.8, 0.5]}), 4, [], {"loss/fixed": (0.8, 0.6, 0.1)})
     assert [got[f"loss/fixed|below({level})"] for level in (0.8, 0.6, 0.1)] == [1.0, 3.0, None]
-    told = events([{"rule": "loss_spike", "step": 30}, {"rule": "loss_spike", "step": 9}], ["loss_spike", "divergence"])
+    fired = [{"rule": "loss_spike", "step": 30}, {"rule": "loss_spike", "step": 9}, {"rule": "bytes_per_expert", "step": 0}]
+    told = events(fired, ["loss_spike", "divergence"])
     assert told == {
         "event/divergence|count": 0.0,
         "event/divergence|first": None,

@@ -16,12 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from engine.core.catalog import Catalog
 from engine.core.files import read_json, write_json
 from engine.core.nonfinite import jsonable
 from engine.core.paths import ROOT
 from engine.docs.measure import film, sources
 from engine.docs.measure.values import events, values
 from engine.index.open_run import open_run
+from engine.labs.detector import Detector
 from engine.labs.lab import Lab
 from engine.runs.folder import run_folder
 
@@ -77,6 +81,12 @@ def make(job: Job, kind: type[Lab], scratch: Path, root: Path = ROOT) -> Run:
     return run
 
 
+def _rules(points: pl.DataFrame) -> list[str]:
+    """The detectors that watched a run: those of a metric that it has."""
+    metrics = set(points["metric"].unique())
+    return [name for name, rule in Catalog("detectors", Detector).load()[0].items() if metrics & set(rule.watches)]
+
+
 def _train(job: Job, data: Path, root: Path) -> dict[str, Any]:
     """The document of `show` of a run that ended by itself."""
     command = [sys.executable, "-m", "engine", "run", job.lab, "--preset", job.preset, f"seed={job.seed}", "--json"]
@@ -94,7 +104,7 @@ def _train(job: Job, data: Path, root: Path) -> dict[str, Any]:
 def _kept(job: Job, kind: type[Lab], shown: Mapping[str, Any], data: Path) -> Run:
     folder = run_folder(data, shown["run"])
     points = open_run(folder.path)
-    found = values(points, int(shown["steps"]), kind.headline, kind.thresholds) | events(shown["events"], ())
+    found = values(points, int(shown["steps"]), kind.headline, kind.thresholds) | events(shown["events"], _rules(points))
     return {
         "seed": job.seed,
         "status": shown["status"],

@@ -48,10 +48,11 @@ def values(points: pl.DataFrame, steps: int, shown: Collection[str], thresholds:
 
 
 def events(documents: Iterable[Mapping[str, object]], rules: Iterable[str]) -> Values:
-    """First step and number of the events of each rule."""
+    """First step and number of the events of each rule that watched; other events (a picture, an order) are no alarm."""
     steps: dict[str, list[float]] = {rule: [] for rule in rules}
     for event in documents:
-        steps.setdefault(str(event["rule"]), []).append(float(str(event["step"])))
+        if event["rule"] in steps:
+            steps[str(event["rule"])].append(float(str(event["step"])))
     out: Values = {}
     for rule, at in sorted(steps.items()):
         out[f"event/{rule}|count"] = float(len(at))
