@@ -22,7 +22,7 @@ from typing import Any
 
 from engine.core.catalog import Catalog
 from engine.core.paths import ROOT, data_folder
-from engine.declare.lab_catalog import labs_document
+from engine.declare.lab_catalog import raw_document
 from engine.docs.measure import check, plan, record
 from engine.docs.measure.confirm import confirm
 from engine.docs.measure.plan import BadRequest, Labs, Work
@@ -152,7 +152,7 @@ def main(given: Sequence[str]) -> int:
         say(f"{', '.join(changed[:3])} differ from the commit; commit them first, or give --dirty to write under {scratch}.")
         return 3
     scratch.mkdir(parents=True, exist_ok=True)
-    labs: dict[str, Any] = {entry["lab"]: entry for entry in labs_document(scratch, progress=say)["labs"]}
+    labs: dict[str, Any] = {entry["lab"]: entry for entry in raw_document(scratch, progress=say)["labs"]}
     runner = Runner(kinds, scratch.resolve(), arguments.at_a_time, arguments.budget)
     try:
         chosen = plan.presets(labs, arguments.lab, arguments.presets)
