@@ -180,6 +180,7 @@ def test_a_measurement_that_was_cut_goes_on_with_the_seeds_that_are_missing(
     trained: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan, "pairs", lambda labs: [])
+    monkeypatch.setattr(plan, "state", lambda *given: (KNOBS, {"a.py": "1"}, ""))
     work = [plan.Work("moe", "collapse", tuple(job(seed) for seed in range(8)))]
     docs = tmp_path / "docs"
     first = Runner(LABS, tmp_path, 1, None)

@@ -28,6 +28,7 @@ from engine.docs.measure.confirm import confirm
 from engine.docs.measure.plan import BadRequest, Labs, Work
 from engine.docs.measure.runs import Job, NoMeasurement, Run, finished, make
 from engine.labs.lab import Lab
+from engine.runs.series import split_key
 
 AT_A_TIME = 2  # processes, unless --at-a-time says otherwise
 
@@ -86,8 +87,9 @@ def measure(todo: Sequence[Work], runner: Runner, labs: Labs, docs: Path) -> Non
     say(f"{len(todo)} presets, {len(jobs)} of {total} runs to make, about {plan.hours(jobs, docs, runner.at_a_time):.1f} hours.")
     kinds = record.metrics()
     for one, runs in runner(todo):
-        first = one.jobs[0]
-        record.write(docs, record.document(one.lab, one.preset, first.knobs, first.sources, runs, kinds))
+        kept = {split_key(key.rpartition("|")[0])[0] for key in record.keys(runs)}
+        knobs, decides, _ = plan.state(labs, one.lab, one.preset, kept)
+        record.write(docs, record.document(one.lab, one.preset, knobs, decides, runs, kinds))
     record.pair_up(docs, plan.pairs(labs))
 
 
