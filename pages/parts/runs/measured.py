@@ -32,7 +32,7 @@ def measured(lab: Mapping[str, Any], name: str, runs: Sequence[Mapping[str, Any]
         st.caption("This preset has not been measured yet.")
         return
     mine = {run["run"]: (preset, run) for run in runs if (preset := _drawn_from(lab, run, found))}
-    shown = with_floors(lab["headline"])
+    shown = with_floors(lab.get("headline", ()))
     keys = sorted({key for one in found.values() for key in one["summary"] if _belongs(key, shown)})
     pair = list(found) if len(found) == 2 else []
     head = [
