@@ -25,6 +25,7 @@ from statistics import median
 from typing import Any
 
 import polars as pl
+from scipy.special import gammainccinv
 
 from engine.core.catalog import Catalog
 from engine.core.files import read_json, write_json
@@ -110,12 +111,7 @@ def rates(runs: Sequence[Replayed], rule: str) -> dict[str, Any]:
 
 def most(alarms: int) -> float:
     """The largest expectation of a Poisson count at which `alarms` or fewer still come with a chance of 5 %: 2.996 for none."""
-    low, high = 0.0, 10.0 + 3.0 * alarms
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        chance = sum(math.exp(k * math.log(middle) - middle - math.lgamma(k + 1)) for k in range(alarms + 1))
-        low, high = (middle, high) if chance > RULE_OF_CHANCE else (low, middle)
-    return low
+    return float(gammainccinv(alarms + 1, RULE_OF_CHANCE))
 
 
 def one_run(planned: Planned, scratch: Path) -> tuple[Path, dict[str, Any]]:

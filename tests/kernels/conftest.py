@@ -7,8 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from kernels.build import NoCompiler, compiler
+from kernels.emulator.emulator import Emulator
+from kernels.launch import KERNEL_PATH
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,14 @@ def nvrtc() -> tuple[int, int]:
         return compiler()[0]
     except NoCompiler as error:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+
+
+@pytest.fixture(params=["reference", "kernel"])
+def dtype(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cache: Path) -> torch.dtype:
+    """The number format of a path: plain torch in fp64; fp32 where the emulated kernel would run."""
+    if request.param == "reference":
+        return torch.float64
+    request.getfixturevalue("host_compiler")
+    runner = Emulator(folder=cache)
+    monkeypatch.setattr(KERNEL_PATH, "runner", lambda kernel, device: runner)
+    return torch.float32

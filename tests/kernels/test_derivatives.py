@@ -14,7 +14,6 @@ from engine.labs.diffusion.models.tangent import jvp
 from engine.labs.moe.models.router_scores import route
 from kernels.csr_spmm import csr_spmm as csr
 from kernels.csr_spmm.samples import power_law_tiny
-from kernels.emulator.emulator import Emulator
 from kernels.launch import KERNEL_PATH
 from kernels.moe_route import moe_route as moe
 from kernels.moe_route.sort import moe_sort, permute, restore
@@ -70,17 +69,6 @@ TOUCHED = {  # the operation -> the case that goes through it; its gradient is g
     "sinkhorn": "sinkhorn",
     "csr_spmm": "messages, sum",
 }
-
-
-@pytest.fixture(params=["reference", "kernel"])
-def dtype(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cache: Any) -> torch.dtype:
-    """The number format of a path: plain torch in fp64; fp32 where the emulated kernel would run."""
-    if request.param == "reference":
-        return torch.float64
-    request.getfixturevalue("host_compiler")
-    runner = Emulator(folder=cache)
-    monkeypatch.setattr(KERNEL_PATH, "runner", lambda kernel, device: runner)
-    return torch.float32
 
 
 def point(shape: tuple[int, ...], dtype: torch.dtype, seed: int = 1) -> Tensor:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
 
-from kernels.emulator.emulator import Emulator
-from kernels.launch import KERNEL_PATH
 from kernels.moe_route.moe_route import moe_route
 from kernels.moe_route.moe_route import reference as route_reference
 from kernels.moe_route.sort import moe_sort, permute, unpermute
@@ -24,60 +20,49 @@ def normal(*shape: int, dtype: torch.dtype = torch.float64, grad: bool = True) -
     return x.requires_grad_(grad)
 
 
-@pytest.fixture(params=["reference", "kernel"])
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cache: Any) -> torch.dtype:
-    """The number format of a path: the reference in fp64, the kernel, emulated, in fp32."""
-    if request.param == "reference":
-        return torch.float64
-    request.getfixturevalue("host_compiler")
-    runner = Emulator(folder=cache)
-    monkeypatch.setattr(KERNEL_PATH, "runner", lambda kernel, device: runner)
-    return torch.float32
-
-
-def close(path: torch.dtype) -> dict[str, float]:
-    return {"rtol": 1e-10, "atol": 1e-12} if path == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
+def close(dtype: torch.dtype) -> dict[str, float]:
+    return {"rtol": 1e-10, "atol": 1e-12} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
 
 
 @pytest.mark.parametrize("sigmoid", [False, True])
 @pytest.mark.parametrize("renormalise", [False, True])
-def test_the_gradient_of_a_router_is_that_of_autograd(path: torch.dtype, sigmoid: bool, renormalise: bool) -> None:
-    ours, theirs = normal(19, 11, dtype=path), normal(19, 11, dtype=path).detach().double().requires_grad_()
+def test_the_gradient_of_a_router_is_that_of_autograd(dtype: torch.dtype, sigmoid: bool, renormalise: bool) -> None:
+    ours, theirs = normal(19, 11, dtype=dtype), normal(19, 11, dtype=dtype).detach().double().requires_grad_()
     found = moe_route(ours, 3, sigmoid=sigmoid, renormalise=renormalise)
     told = route_reference(theirs, 3, None, None, sigmoid, renormalise)
     for out in ((found.scores_TE, found.weights_Tk, found.logsumexp_T), (told[0], told[2], told[3])):
         loss = sum((x.double() * torch.linspace(-1, 2, x.numel(), dtype=torch.float64).view(x.shape)).sum() for x in out)
         loss.backward()
-    torch.testing.assert_close(ours.grad.double(), theirs.grad, **close(path))
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, **close(dtype))
     assert torch.equal(found.chosen_Tk, told[1])
 
 
-def test_the_gradient_of_sinkhorn_is_that_of_autograd(path: torch.dtype) -> None:
-    ours, theirs = normal(23, 7, dtype=path), normal(23, 7, dtype=path).detach().double().requires_grad_()
+def test_the_gradient_of_sinkhorn_is_that_of_autograd(dtype: torch.dtype) -> None:
+    ours, theirs = normal(23, 7, dtype=dtype), normal(23, 7, dtype=dtype).detach().double().requires_grad_()
     cost = torch.linspace(-1, 1, 23 * 7, dtype=torch.float64).view(23, 7).square()
     (plan(ours, sinkhorn(ours, 5)).double() * cost).sum().backward()
     f, g, _ = sinkhorn_reference(theirs, 5)
     ((theirs + f[-1].unsqueeze(1) + g[-1]).exp() * cost).sum().backward()
-    torch.testing.assert_close(ours.grad.double(), theirs.grad, **close(path))
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, **close(dtype))
 
 
-def test_a_balanced_matrix_has_the_columns_it_should_and_errors_that_fall(path: torch.dtype) -> None:
-    scores = normal(64, 8, dtype=path, grad=False) * 3
+def test_a_balanced_matrix_has_the_columns_it_should_and_errors_that_fall(dtype: torch.dtype) -> None:
+    scores = normal(64, 8, dtype=dtype, grad=False) * 3
     balanced = sinkhorn(scores, 30)
-    torch.testing.assert_close(plan(scores, balanced).sum(dim=0), torch.full((8,), 8.0, dtype=path), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(plan(scores, balanced).sum(dim=1), torch.ones(64, dtype=path), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(plan(scores, balanced).sum(dim=0), torch.full((8,), 8.0, dtype=dtype), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(plan(scores, balanced).sum(dim=1), torch.ones(64, dtype=dtype), rtol=1e-3, atol=1e-3)
     assert balanced.errors_K[0] > 0.1 > balanced.errors_K[-1]
     assert (balanced.errors_K[1:8] < balanced.errors_K[:7]).all()
 
 
-def test_assignments_are_sorted_by_expert_stably_and_come_back(path: torch.dtype) -> None:
-    routed = moe_route(normal(301, 5, dtype=path, grad=False), 2)
+def test_assignments_are_sorted_by_expert_stably_and_come_back(dtype: torch.dtype) -> None:
+    routed = moe_route(normal(301, 5, dtype=dtype, grad=False), 2)
     order = moe_sort(routed.chosen_Tk, 5)
     flat = routed.chosen_Tk.flatten()
     assert torch.equal(order.from_A, flat.argsort(stable=True))
     assert torch.equal(order.starts_E1.diff(), routed.counts_E)
-    x = normal(301, 4, dtype=path, grad=False)
-    y = unpermute(permute(x, order, 2), torch.full((301, 2), 0.5, dtype=path), order)
+    x = normal(301, 4, dtype=dtype, grad=False)
+    y = unpermute(permute(x, order, 2), torch.full((301, 2), 0.5, dtype=dtype), order)
     torch.testing.assert_close(y, x)
 
 

@@ -25,7 +25,7 @@ Labs = Mapping[str, Mapping[str, Any]]  # the entries of the labs document by na
 
 
 class BadRequest(ValueError):
-    """A lab or preset that does not exist, or a tree with changes; the message is one sentence."""
+    """A lab or preset that does not exist; the message is one sentence."""
 
 
 @dataclass(frozen=True)

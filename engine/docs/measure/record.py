@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.catalog import Catalog
-from engine.core.files import read_json, write_json
+from engine.core.files import write_json
 from engine.core.nonfinite import jsonable, number
+from engine.declare import records
+from engine.declare.records import FORMAT
 from engine.docs.measure import sources
 from engine.labs.probe import Metric, Probe
 from engine.runs.series import split_key
 from engine.statistics.interval import Kind, band
 from engine.statistics.pairs import pair
 
-FORMAT = 2
 SEEDS = 8  # at least so many, for a number in a text
 STEPS = ("peak_step", "return_step")
 
@@ -96,8 +97,7 @@ def kind_of(key: str, knobs: Mapping[str, Any], kinds: Mapping[str, Metric]) -> 
 
 def read(docs: Path, lab: str, preset: str) -> Document | None:
     """The record of a preset, if there is one of today's format."""
-    found = read_json(docs / lab / f"{preset}.json")
-    return found if found and found.get("format") == FORMAT else None
+    return records.record(docs / lab / f"{preset}.json")
 
 
 def write(docs: Path, record: Document) -> None:
