@@ -157,6 +157,10 @@ def _end_with_the_parent(tie: int) -> None:
     if hasattr(os, "O_ASYNC"):
         fcntl.fcntl(tie, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(tie, fcntl.F_SETFL, fcntl.fcntl(tie, fcntl.F_GETFL) | os.O_ASYNC)
+    end = select.poll()
+    end.register(tie, 0)
+    if end.poll(0):  # it left before the kernel was asked: no signal will come
+        os._exit(1)
 
 
 def _say(pipe: int, kind: str, message: Any) -> None:

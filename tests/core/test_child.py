@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.core.child import Limits, in_child, living
+from engine.core.child import Limits, _end_with_the_parent, in_child, living
 from engine.core.left_out import FINDER, LEFT_OUT, LeftOut, leave_out
 
 SHORT = Limits(cpu=1, seconds=30.0, memory=2**26)
@@ -70,3 +70,30 @@ def test_a_file_that_is_left_out_raises_its_sentence_until_it_is_taken_back(monk
     leave_out({}, only=True)
     assert not LEFT_OUT
     __import__(module)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_ASYNC"), reason="this system sends no signal about pipes")
+@pytest.mark.parametrize("when", ["before the child asks", "after the child asked"])
+def test_a_child_that_never_comes_back_ends_when_its_parent_has_gone(when: str) -> None:
+    watch, tie = os.pipe()
+    asked, said = os.pipe()
+    if when == "before the child asks":
+        os.close(watch)
+    pid = os.fork()
+    if pid == 0:
+        if when == "after the child asked":
+            os.close(watch)
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        signal.alarm(60)  # should the test be about to fail
+        _end_with_the_parent(tie)
+        os.write(said, b"!")
+        while True:
+            signal.pause()
+    os.close(said)
+    if when == "after the child asked":
+        os.read(asked, 1)
+        os.close(watch)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(asked)
+    os.close(tie)
+    assert code == (1 if when == "before the child asks" else -signal.SIGIO)
