@@ -124,6 +124,12 @@ def ratios(lab: Document) -> Iterator[tuple[str, str]]:
                 yield one.presets[0], one.presets[1]
 
 
+def metrics(lab: Document) -> set[str]:
+    """The metrics that the texts of a lab quote, without their layers."""
+    found = {parse(match[0]).metric for _, text in texts(lab) for match in PLACEHOLDER.finditer(text)}
+    return {metric.partition("@")[0] for metric in found if metric}
+
+
 def verify(lab: Document, folder: Path = MEASURED, unmeasured: frozenset[str] = frozenset()) -> None:
     """Unmeasured or Outdated, in one sentence, for the first placeholder of the lab's unfilled texts that no record of today answers.
 

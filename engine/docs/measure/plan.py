@@ -12,7 +12,7 @@ from engine.core.device import resolve as resolve_device
 from engine.core.nonfinite import jsonable
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
-from engine.declare.measured import ratios
+from engine.declare.measured import metrics, ratios
 from engine.declare.resolve import declaration
 from engine.docs.measure import record, sources
 from engine.docs.measure.runs import Job, finished
@@ -70,15 +70,16 @@ def work(labs: Labs, chosen: Iterable[tuple[str, str]], seeds: Iterable[int]) ->
     out = []
     for lab, preset in chosen:
         knobs, decides, deciding = state(labs, lab, preset, kinds)
-        out.append(Work(lab, preset, tuple(Job(lab, preset, seed, knobs, decides, deciding) for seed in wanted)))
+        quoted = frozenset(metrics(labs[lab]))
+        out.append(Work(lab, preset, tuple(Job(lab, preset, seed, knobs, decides, deciding, quoted) for seed in wanted)))
     return out
 
 
-def state(labs: Labs, lab: str, preset: str, metrics: Iterable[str]) -> tuple[dict[str, Any], dict[str, str], str]:
+def state(labs: Labs, lab: str, preset: str, kept: Iterable[str]) -> tuple[dict[str, Any], dict[str, str], str]:
     """-> the declaration of a preset without its seeds, file -> hash of what decides its numbers, and its deciding metric."""
     one = declaration(labs[lab], preset, {}).on_this_machine()
     knobs = {name: jsonable(value) for name, value in one.flat.items() if name not in ("seed", "data_seed")}
-    decides = sources.hashes(sources.starts(labs[lab], one.flat, one.questions, metrics))
+    decides = sources.hashes(sources.starts(labs[lab], one.flat, one.questions, kept))
     return knobs, decides, labs[lab]["presets"][preset].get("deciding") or ""
 
 

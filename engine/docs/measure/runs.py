@@ -28,6 +28,7 @@ from engine.index.open_run import open_run
 from engine.labs.detector import Detector
 from engine.labs.lab import Lab
 from engine.runs.folder import run_folder
+from engine.runs.series import split_key
 
 MEASURABLE = ("finished", "diverged")  # any other end is no measurement
 
@@ -40,7 +41,11 @@ class NoMeasurement(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """One run to make.  `sources`: file -> hash of what decides its numbers; `knobs`: the whole declaration without its seed."""
+    """One run to make.
+
+    `sources`: file -> hash of what decides its numbers; `knobs`: the whole declaration without its seed; `quoted`: the metrics
+    that texts of the lab name, which are kept per layer, too.
+    """
 
     lab: str
     preset: str
@@ -48,11 +53,12 @@ class Job:
     knobs: Mapping[str, Any]
     sources: Mapping[str, str]
     deciding: str
+    quoted: frozenset[str] = frozenset()
 
     @property
     def hash(self) -> str:
         plain = json.dumps({k: jsonable(v) for k, v in self.knobs.items()}, sort_keys=True)
-        return sources.digest({**self.sources, "knobs": plain, "deciding": self.deciding})
+        return sources.digest({**self.sources, "knobs": plain, "deciding": self.deciding, "quoted": ",".join(sorted(self.quoted))})
 
     def file(self, scratch: Path) -> Path:
         return scratch / f"{self.lab}-{self.preset}-{self.seed}-{self.hash}.json"
@@ -104,7 +110,8 @@ def _train(job: Job, data: Path, root: Path) -> dict[str, Any]:
 def _kept(job: Job, kind: type[Lab], shown: Mapping[str, Any], data: Path) -> Run:
     folder = run_folder(data, shown["run"])
     points = open_run(folder.path)
-    found = values(points, int(shown["steps"]), kind.headline, kind.thresholds) | events(shown["events"], _rules(points))
+    layered = {*kind.headline, split_key(job.deciding)[0], *job.quoted}
+    found = values(points, int(shown["steps"]), layered, kind.thresholds) | events(shown["events"], _rules(points))
     return {
         "seed": job.seed,
         "status": shown["status"],
