@@ -1,6 +1,7 @@
 """What a record keeps of one run: numbers of its stored readings, under METRIC|STAT or METRIC@LAYER|STAT.
 
-    last, max, min       of every metric of the whole model, and per layer of those that the lab heads its tables with, its texts quote or the preset decides by
+    last, max, min       of every metric of the whole model, and per layer of those that the lab heads its tables with, its
+                         texts quote or the preset decides by
     late50               mean over the readings of the last 50 steps
     peak_step            the step of the largest value (loss and gradient norm)
     return_step          the first step after the peak from which 10 readings average at most what the 20 before the rise did
