@@ -1,0 +1,70 @@
+"""An undirected graph as data: what generators make, rewirings change and layers read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An undirected graph without self loops and without double edges.
+
+    nodes        N
+    edges_E2     (E, 2) int64: the two ends of every edge, the smaller first, rows in order
+    added_E      (E,) bool: which edges a rewiring put in
+    weight_E     (E,) float64: 1 unless somebody says otherwise
+    position_N2  (N, 2) float64: where the nodes lie; None for a graph without places
+    """
+
+    nodes: int
+    edges_E2: NDArray[np.int64]
+    added_E: NDArray[np.bool_]
+    weight_E: NDArray[np.float64]
+    position_N2: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, nodes: int, pairs: Iterable[tuple[int, int]], position_N2: NDArray[np.float64] | None = None) -> Graph:
+        """The graph with an edge for each pair; a pair said twice, or the other way round, is one edge, a pair of equals none."""
+        unique = sorted({(min(a, b), max(a, b)) for a, b in pairs if a != b})
+        edges_E2 = np.array(unique, dtype=np.int64).reshape(-1, 2)
+        if len(edges_E2) and (edges_E2.min() < 0 or edges_E2.max() >= nodes):
+            raise ValueError(f"an edge names node {int(edges_E2.max())}, and the {nodes} nodes are 0 to {nodes - 1}.")
+        return cls(nodes, edges_E2, np.zeros(len(edges_E2), dtype=bool), np.ones(len(edges_E2)), position_N2)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The edges as pairs (smaller, larger), in order."""
+        return [(int(a), int(b)) for a, b in self.edges_E2]
+
+    @property
+    def degree_N(self) -> NDArray[np.int64]:
+        return np.bincount(self.edges_E2.ravel(), minlength=self.nodes)
+
+    def adjacency_NN(self) -> NDArray[np.float64]:
+        """(N, N) symmetric, with the weights."""
+        out_NN = np.zeros((self.nodes, self.nodes))
+        a_E, b_E = self.edges_E2.T
+        out_NN[a_E, b_E] = out_NN[b_E, a_E] = self.weight_E
+        return out_NN
+
+    def plus(self, pairs: Iterable[tuple[int, int]]) -> Graph:
+        """With these edges too, marked as added; one that is there already stays as it was."""
+        here = set(self.pairs)
+        new = sorted({(min(a, b), max(a, b)) for a, b in pairs if a != b} - here)
+        if not new:
+            return self
+        edges_E2 = np.concatenate([self.edges_E2, np.array(new, dtype=np.int64)])
+        order_E = np.lexsort((edges_E2[:, 1], edges_E2[:, 0]))
+        added_E = np.concatenate([self.added_E, np.ones(len(new), dtype=bool)])
+        weight_E = np.concatenate([self.weight_E, np.ones(len(new))])
+        return replace(self, edges_E2=edges_E2[order_E], added_E=added_E[order_E], weight_E=weight_E[order_E])
+
+    def minus(self, pairs: Iterable[tuple[int, int]]) -> Graph:
+        """Without these edges; one that is not there is no matter."""
+        gone = {(min(a, b), max(a, b)) for a, b in pairs}
+        keep_E = np.array([pair not in gone for pair in self.pairs], dtype=bool)
+        return replace(self, edges_E2=self.edges_E2[keep_E], added_E=self.added_E[keep_E], weight_E=self.weight_E[keep_E])

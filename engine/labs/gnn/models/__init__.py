@@ -1,0 +1,1 @@
+"""Layers that pass messages along a graph."""

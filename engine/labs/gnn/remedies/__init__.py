@@ -1,0 +1,1 @@
+"""What the graph lab asks and the published answers."""
