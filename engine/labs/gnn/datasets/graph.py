@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,14 @@ class Graph:
         a_E, b_E = self.edges_E2.T
         out_NN[a_E, b_E] = out_NN[b_E, a_E] = self.weight_E
         return out_NN
+
+    def sparse_NN(self) -> csr_array:
+        """(N, N) the same as a sparse matrix."""
+        from scipy.sparse import coo_array
+
+        (a_E, b_E), weight_E = self.edges_E2.T, self.weight_E
+        ends = np.concatenate([a_E, b_E]), np.concatenate([b_E, a_E])
+        return coo_array((np.concatenate([weight_E, weight_E]), ends), shape=(self.nodes, self.nodes)).tocsr().sorted_indices()
 
     def plus(self, pairs: Iterable[tuple[int, int]]) -> Graph:
         """With these edges too, marked as added; one that is there already stays as it was."""

@@ -1,0 +1,107 @@
+"""Effective resistance: the graph as a network of resistors, one ohm an edge (one over its weight in general).
+
+With the Laplacian L = D - A and its pseudo-inverse P = L⁺, the resistance between u and v is P_uu + P_vv - 2 P_uv, and the sum over
+all pairs is N tr P (Klein and Randić 1993; Ghosh, Boyd and Saberi 2008, section 2.4).  An edge more is a rank-one change of L, hence
+of P and of P²; the latter gives how much it would lower the sum before it is added (Black et al. 2023, arXiv 2302.06835).
+
+Everything is float64.  Shapes: N nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.labs.gnn.datasets.distances import components_N, connected
+from engine.labs.gnn.datasets.graph import Graph
+
+
+def laplacian_NN(graph: Graph) -> NDArray[np.float64]:
+    """(N, N) L = D - A."""
+    adjacency_NN = graph.adjacency_NN()
+    return np.diag(adjacency_NN.sum(axis=1)) - adjacency_NN
+
+
+def pseudo_inverse_NN(graph: Graph) -> NDArray[np.float64]:
+    """(N, N) L⁺ = (L + 11ᵀ/n)⁻¹ - 11ᵀ/n for each component of n nodes, by Cholesky; 0 between components."""
+    laplacian, component_N = laplacian_NN(graph), components_N(graph)
+    if not component_N.any():
+        return _inverse(laplacian)
+    out_NN = np.zeros_like(laplacian)
+    for component in range(component_N.max() + 1):
+        block = np.ix_(*(2 * [np.flatnonzero(component_N == component)]))
+        out_NN[block] = _inverse(laplacian[block])
+    return out_NN
+
+
+def _inverse(laplacian_nn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The pseudo-inverse for one component."""
+    from scipy.linalg.lapack import dpotrf, dpotri
+
+    n = len(laplacian_nn)
+    factor_nn, failed = dpotrf(laplacian_nn + 1.0 / n, lower=1)
+    if failed:
+        raise np.linalg.LinAlgError("the Laplacian of a component has a second eigenvalue that float64 cannot tell from 0.")
+    lower_nn = np.tril(dpotri(factor_nn, lower=1)[0]) - np.tril(np.full((n, n), 1.0 / n))
+    return lower_nn + np.tril(lower_nn, -1).T
+
+
+def resistances_NN(graph: Graph, plus_NN: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """(N, N) effective resistance in ohm; infinite between components.  `plus_NN`: L⁺ where it is known."""
+    plus_NN = pseudo_inverse_NN(graph) if plus_NN is None else plus_NN
+    own_N, component_N = np.diag(plus_NN), components_N(graph)
+    out_NN = own_N[:, None] + own_N[None, :] - 2.0 * plus_NN
+    if component_N.any():
+        out_NN[component_N[:, None] != component_N[None, :]] = np.inf
+    np.fill_diagonal(out_NN, 0.0)
+    return out_NN
+
+
+def total_resistance(graph: Graph) -> float:
+    """The sum of the effective resistances over all pairs, n tr L⁺ (the Kirchhoff index); infinite for a graph of several components."""
+    return graph.nodes * float(np.trace(pseudo_inverse_NN(graph))) if connected(graph) else float("inf")
+
+
+def commute_times_NN(graph: Graph) -> NDArray[np.float64]:
+    """(N, N) expected steps of a random walk from u to v and back: twice the sum of all weights, times the effective resistance."""
+    return 2.0 * float(graph.weight_E.sum()) * resistances_NN(graph)
+
+
+@dataclass
+class Updated:
+    """P = L⁺ and Q = P² of a graph to which edges are added one by one, each in N² operations and without an inverse.
+
+    The updates write into the two arrays.
+    """
+
+    plus_NN: NDArray[np.float64]
+    square_NN: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, graph: Graph) -> Updated:
+        plus_NN = pseudo_inverse_NN(graph)
+        return cls(plus_NN, plus_NN @ plus_NN)
+
+    def gains_NN(self) -> NDArray[np.float64]:
+        """(N, N) B / (1 + R): how much an edge between s and t lowers tr P, with R their resistance and B their squared biharmonic
+        distance Q_ss + Q_tt - 2 Q_st.  It means something where s and t are no edge and have a path."""
+        out_NN = np.add.outer(np.diag(self.square_NN), np.diag(self.square_NN))
+        out_NN -= 2.0 * self.square_NN
+        below_NN = np.add.outer(np.diag(self.plus_NN), np.diag(self.plus_NN))
+        below_NN -= 2.0 * self.plus_NN
+        below_NN += 1.0
+        out_NN /= below_NN
+        return out_NN
+
+    def add(self, s: int, t: int) -> None:
+        """The edge between s and t, which must have a path: P ← P - c vvᵀ and Q ← Q - vuᵀ - uvᵀ, where v = P_s - P_t, w = Pv,
+        c = 1 / (1 + v_s - v_t) and u = cw - (c²/2)(v·v)v; the square of the first is the second, so that nothing is inverted."""
+        v_N = self.plus_NN[:, s] - self.plus_NN[:, t]
+        c = 1.0 / (1.0 + v_N[s] - v_N[t])
+        u_N = c * (self.plus_NN @ v_N) - 0.5 * c**2 * float(v_N @ v_N) * v_N
+        self.plus_NN -= np.outer(c * v_N, v_N)
+        change_NN = np.outer(v_N, u_N)
+        self.square_NN -= change_NN
+        self.square_NN -= change_NN.T
