@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from engine.labs.gnn.datasets.graph import Graph
 
+TRANSFER = "On Over-Squashing in Message Passing Neural Networks (Di Giovanni et al., ICML 2023, arXiv 2302.02941)"
+
 
 class GraphChoice(Choice):
     """Which graph does the message travel on?"""
