@@ -62,6 +62,19 @@ def balanced_forman(
     return np.where(low == 1, 0.0, value)
 
 
+def balanced_forman_of(adjacent_NN: NDArray[np.float32], i: int, j: int) -> float:
+    """`balanced_forman_E` for one edge of a graph given by `ones_NN`, by counting as the definition does."""
+    around_N2 = adjacent_NN[[i, j]].T > 0
+    degrees = around_N2.sum(axis=0)
+    shared_N, reach, most = around_N2.all(axis=1), 0, 0.0
+    for own, other, end in ((0, 1, j), (1, 0, i)):
+        only_own, only_other = around_N2[:, own] & ~shared_N, around_N2[:, other] & ~shared_N
+        only_own[end] = only_other[(i, j)[own]] = False
+        ways = adjacent_NN[np.ix_(only_own, only_other)].sum(axis=1)
+        reach, most = reach + int((ways > 0).sum()), max(most, float(ways.max(initial=0.0)))
+    return float(balanced_forman(degrees[0], degrees[1], shared_N.sum(), np.float64(reach), np.float64(most)))
+
+
 def ollivier_E(graph: Graph, pairs: Iterable[tuple[int, int]], alpha: float = 0.0) -> NDArray[np.float64]:
     """The Ollivier curvature 1 - W₁(µ_i, µ_j) of each of the edges `pairs` (Ollivier 2009, definition 3).
 

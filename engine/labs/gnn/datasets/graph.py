@@ -55,6 +55,12 @@ class Graph:
         out_NN[a_E, b_E] = out_NN[b_E, a_E] = self.weight_E
         return out_NN
 
+    def open_NN(self) -> NDArray[np.bool_]:
+        """(N, N) True above the diagonal where there is no edge: the pairs that may still be joined, the smaller node first."""
+        out_NN = np.triu(np.ones((self.nodes, self.nodes), dtype=bool), 1)
+        out_NN[tuple(self.edges_E2.T)] = False
+        return out_NN
+
     def sparse_NN(self) -> csr_array:
         """(N, N) the same as a sparse matrix."""
         from scipy.sparse import coo_array
