@@ -3,7 +3,7 @@
     {band PRESET METRIC[@LAYER] [STAT]}     median, 90 % prediction interval for one more run, and n
     {ratio A B METRIC[@LAYER] [STAT]}       the same of A over B, seed by seed, and on how many seeds it has this direction
     {compare A B METRIC[@LAYER] [STAT]}     "larger on 8 of 8 seeds", or that the runs do not tell
-    {count PRESET METRIC[@LAYER] > X}       on how many of the seeds the last value is above (or, with <, below) X
+    {count PRESET METRIC[@LAYER] [STAT] > X}    on how many of the seeds the number is above (or, with <, below) X
     {shown PRESET …}                        which runs show what the sentence says
     {knob NAME}                           the value of a knob in this preset; in the lab's story its default
     {cite VALUE | source}                 a number that somebody else published, with its source
@@ -27,7 +27,7 @@ USAGE = {
     "band": "{band PRESET METRIC[@LAYER] [STAT]}",
     "ratio": "{ratio A B METRIC[@LAYER] [STAT]}",
     "compare": "{compare A B METRIC[@LAYER] [STAT]}",
-    "count": "{count PRESET METRIC[@LAYER] > X}",
+    "count": "{count PRESET METRIC[@LAYER] [STAT] > X}",
     "shown": "{shown PRESET …}",
     "knob": "{knob NAME}",
     "cite": "{cite VALUE | source}",
@@ -99,9 +99,11 @@ def parse(braced: str) -> Placeholder:
             return Placeholder(verb, rest=f"{value} ({source})")
     elif verb == "knob" and len(words) == 1:
         return Placeholder(verb, rest=words[0])
-    elif verb == "count" and len(words) == 4 and words[2] in ("<", ">"):
+    elif verb == "count" and len(words) in (4, 5) and words[-2] in ("<", ">"):
         stat = "count" if words[1].startswith(EVENT) else "last"
-        return Placeholder(verb, (words[0],), words[1], stat, level=_number(words[3]), sign=words[2])
+        if len(words) == 5:
+            stat, _ = _stat(words[2])
+        return Placeholder(verb, (words[0],), words[1], stat, level=_number(words[-1]), sign=words[-2])
     elif verb == "shown" and words:
         return Placeholder(verb, tuple(word.rstrip(",") for word in words))
     elif verb in ("band", "ratio", "compare"):

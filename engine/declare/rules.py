@@ -20,9 +20,21 @@ class Rule:
     other: str
     message: str
     word: ClassVar[str] = ""
+    phrase: ClassVar[str] = ""
 
     def json(self) -> dict[str, Any]:
         return {"rule": self.word, "knobs": [self.one, self.other], "says": self.message}
+
+    @classmethod
+    def written(cls, rule: Mapping[str, Any]) -> str:
+        """The rule without its reason, in Markdown."""
+        one, other = rule["knobs"]
+        return f"`{one}` {cls.phrase} `{other}`"
+
+    @staticmethod
+    def complaint(rule: Mapping[str, Any], a: Any, b: Any) -> str:
+        """What is wrong with these two values, in two sentences; "" for nothing.  `rule`: as in `json`."""
+        raise TypeError("a rule must define complaint(rule, a, b)")
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,14 @@ class Divides(Rule):
     """`other` is a multiple of `one`."""
 
     word: ClassVar[str] = "divides"
+    phrase: ClassVar[str] = "divides"
+
+    @staticmethod
+    def complaint(rule: Mapping[str, Any], a: Any, b: Any) -> str:
+        one, other = rule["knobs"]
+        if a and b % a == 0:
+            return ""
+        return f"{one}={a} does not divide {other}={b}: {rule['says']} Give {one} as one of {_divisors(b)}, or change {other}."
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,40 @@ class AtMost(Rule):
     """`one` is not larger than `other`."""
 
     word: ClassVar[str] = "at most"
+    phrase: ClassVar[str] = "is at most"
+
+    @staticmethod
+    def complaint(rule: Mapping[str, Any], a: Any, b: Any) -> str:
+        one, other = rule["knobs"]
+        return "" if a <= b else f"{one}={a} is larger than {other}={b}: {rule['says']} Give {one} as {b} at most, or raise {other}."
+
+
+@dataclass(frozen=True)
+class OnlyWith(Rule):
+    """Where `one` is among `values`, `other` must be among `allowed`."""
+
+    values: tuple[Any, ...] = ()
+    allowed: tuple[Any, ...] = ()
+    word: ClassVar[str] = "only with"
+
+    def json(self) -> dict[str, Any]:
+        return super().json() | {"values": list(self.values), "allowed": list(self.allowed)}
+
+    @classmethod
+    def written(cls, rule: Mapping[str, Any]) -> str:
+        one, other = rule["knobs"]
+        return f"`{one}={' or '.join(map(str, rule['values']))}` goes only with `{other}={' or '.join(map(str, rule['allowed']))}`"
+
+    @staticmethod
+    def complaint(rule: Mapping[str, Any], a: Any, b: Any) -> str:
+        one, other = rule["knobs"]
+        if a not in rule["values"] or b in rule["allowed"]:
+            return ""
+        ways = " or ".join(map(str, rule["allowed"]))
+        return f"{one}={a} does not go with {other}={b}: {rule['says']} Give {other} as {ways}, or choose another {one}."
+
+
+KINDS: dict[str, type[Rule]] = {kind.word: kind for kind in Rule.__subclasses__()}
 
 
 def broken(rules: Iterable[Mapping[str, Any]], flat: Mapping[str, Any]) -> list[str]:
@@ -44,14 +98,9 @@ def broken(rules: Iterable[Mapping[str, Any]], flat: Mapping[str, Any]) -> list[
     out = []
     for rule in rules:
         one, other = rule["knobs"]
-        if one not in flat or other not in flat:
-            continue
-        a, b = flat[one], flat[other]
-        if rule["rule"] == "divides" and (a == 0 or b % a):
-            out.append(f"{one}={a} does not divide {other}={b}: {rule['says']} Give {one} as one of {_divisors(b)}, or change {other}.")
-        elif rule["rule"] == "at most" and a > b:
-            out.append(f"{one}={a} is larger than {other}={b}: {rule['says']} Give {one} as {b} at most, or raise {other}.")
-    return out
+        if one in flat and other in flat:
+            out.append(KINDS[rule["rule"]].complaint(rule, flat[one], flat[other]))
+    return [sentence for sentence in out if sentence]
 
 
 def _divisors(number: int) -> str:

@@ -17,6 +17,7 @@ from engine.core.catalog import Catalog
 from engine.declare.bounds import allowed
 from engine.declare.measured import fill
 from engine.declare.records import printed_band, record
+from engine.declare.rules import KINDS
 from engine.labs.common.noise_floors import with_floors
 from engine.labs.describe import entry
 from engine.labs.detector import Detector
@@ -24,7 +25,6 @@ from engine.labs.lab import Lab
 from engine.labs.probe import Probe
 from engine.runs.series import series_key, split_key
 
-RULES = {"divides": "divides", "at most": "is at most"}  # how a rule between two knobs is written
 HEAD = "<!-- Written by `python -m engine.docs.reference docs`; edit the code, not this page. -->\n"
 SAID = {  # of an answer
     "Paper": "paper",
@@ -64,7 +64,7 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
             parts += [p["story"], f"*See:* {p['see']}"]
         parts += [f"`{over}`", *_measurement(measured / name / f"{preset}.json", lab.headline)]
     parts += ["## Knobs", _table(("knob", "default", "allowed", "about", "source"), _knob_rows(told["knobs"]))]
-    parts += [f"* `{rule['knobs'][0]}` {RULES[rule['rule']]} `{rule['knobs'][1]}`: {rule['says']}" for rule in told["rules"]]
+    parts += [f"* {KINDS[rule['rule']].written(rule)}: {rule['says']}" for rule in told["rules"]]
     for spec in told["knobs"]:
         if spec["kind"] == "question":
             parts.append(f"## `{spec['name']}`: {spec['about']}")

@@ -3,13 +3,13 @@
 A promise concerns the lab itself, its model, or a layer: some module of the model.  `tests/labs/test_capabilities.py` asks every lab for
 the members.  A new word is a Protocol here and a line in WORDS.
 
-Shapes: B pictures or points, D coordinates, T tokens, E experts; (N, C, S, S) pictures.
+Shapes: B pictures, points or examples, D coordinates, T tokens, E experts; (N, C, S, S) pictures; on graphs N nodes, L layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -176,6 +176,54 @@ class Consistency(Protocol):
         ...
 
 
+# -- graph ----------------------------------------------------------------------------------------
+
+
+class Graph(Protocol):
+    """An undirected graph (engine/labs/gnn/datasets/graph.py)."""
+
+    nodes: int
+    added_E: Any
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]: ...
+
+
+class MessagePassing(Protocol):
+    """`states`: h⁰ to hᴸ, (B, N, D) each."""
+
+    def states(self, x_BND: Tensor) -> list[Tensor]: ...
+
+
+class GraphModel(Protocol):
+    """`answer_BC`: what the last forward pass in training said; `kept`: its states while `keep` is set, with their gradients."""
+
+    passing: MessagePassing
+    answer_BC: Tensor | None
+    keep: bool
+    kept: list[Tensor]
+
+
+class GraphLab(Protocol):
+    """A lab whose examples live on graphs."""
+
+    def graphs(self, rewired: bool) -> Sequence[Graph]:
+        """The graph of each example, before or after the rewiring."""
+        ...
+
+    def pairs(self) -> list[tuple[int, int, int]]:
+        """(example, node that is read, node that knows), at most 64."""
+        ...
+
+    def depth(self) -> int:
+        """Layers of the network."""
+        ...
+
+    def states(self, model: nn.Module, x_ND: Tensor) -> list[Tensor]:
+        """h⁰ to hᴸ (N, D) of one example in evaluation mode, differentiable in its features."""
+        ...
+
+
 class Capability(NamedTuple):
     """Who has the members: the lab, its model, at least one layer of the model; None promises nothing."""
 
@@ -191,5 +239,6 @@ WORDS: Mapping[str, Capability] = {
     "long_skips": Capability(lab=LongSkips, model=LongSkipModel),
     "pictures": Capability(lab=Pictures),
     "drawn_pictures": Capability(lab=DrawnPictures),
+    "graph": Capability(lab=GraphLab, model=GraphModel),
     "consistency": Capability(lab=Consistency, model=ConsistencyModel),
 }

@@ -1,0 +1,66 @@
+"""The presets of the lab `gnn`: which knobs show what.  Their texts stand in the lab's Markdown."""
+
+from __future__ import annotations
+
+from engine.declare.presets import Preset
+
+ADAM = {"optimizer": "adamw", "optimizer.beta2": 0.999, "optimizer.weight_decay": 5e-4}  # but for the decay, what the authors train with
+TRANSFER = {"task": "transfer", "norm": "batch", "lr": 1e-3, "warmup": 0, "clip": 0.0, **ADAM}
+RING = {**TRANSFER, "graph": "ring", "graph.distance": 14, "steps": 1000}
+SHORT_RING = {**RING, "graph.distance": 10, "steps": 500}
+ANSWERS = {"message_passing": ["residual", "drew", "nu_drew"]}
+BARBELL = {**TRANSFER, "graph": "barbell", "steps": 300, "probes": "dear"}
+ACCURACY, JACOBIAN, ENERGY, RESISTANCE = "accuracy/train", "jacobian/target", "dirichlet_energy/ratio", "resistance/total"
+
+PRESETS = {
+    "ring": Preset(
+        knobs=RING,
+        cure={"message_passing": "nu_drew"},
+        deciding=ACCURACY,
+    ),
+    "ring_rates": Preset(
+        knobs={**RING, "lr": 3e-3},
+        grid={"lr": [3e-3, 1e-2]},
+        deciding=ACCURACY,
+    ),
+    "ring_batch_norm": Preset(
+        knobs=SHORT_RING,
+        grid={"message_passing": ["plain", *ANSWERS["message_passing"]]},
+        deciding=ACCURACY,
+    ),
+    "ring_l2_norm": Preset(
+        knobs={**SHORT_RING, "norm": "l2", "lr": 3e-3},
+        grid={"message_passing": ["plain", *ANSWERS["message_passing"]]},
+        deciding=ACCURACY,
+    ),
+    "clique_path": Preset(
+        knobs={**TRANSFER, "graph": "clique_path", "graph.distance": 5, "steps": 1200},
+        grid={"graph.distance": [5, 8, 11]},
+        deciding=ACCURACY,
+    ),
+    "barbell": Preset(
+        knobs=BARBELL,
+        cure={"rewiring": "gtr", "rewiring.edges": 4},
+        deciding=JACOBIAN,
+    ),
+    "rewirings": Preset(
+        knobs={**BARBELL, "rewiring": "random", "rewiring.edges": 4},
+        grid={"rewiring": ["random", "fosr", "sdrf", "borf"]},
+        deciding=RESISTANCE,
+    ),
+    "under_reach": Preset(
+        knobs={**TRANSFER, "graph": "ring", "graph.distance": 10, "layers": 8, "steps": 400, "probes": "dear"},
+        cure={"layers": 10},
+        deciding=JACOBIAN,
+    ),
+    "over_smoothing": Preset(
+        knobs={**TRANSFER, "graph": "ring", "graph.distance": 4, "layers": 32, "norm": "none", "steps": 300, "probes": "dear"},
+        cure={"message_passing": "residual"},
+        deciding=ENERGY,
+    ),
+    "width": Preset(
+        knobs={**TRANSFER, "graph": "ring", "graph.distance": 6, "width": 2, "steps": 600},
+        grid={"width": [2, 4, 8, 32]},
+        deciding=ACCURACY,
+    ),
+}

@@ -1,0 +1,44 @@
+"""How the edges are curved: where a graph has bottlenecks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
+from engine.labs.common.profiles import newest
+from engine.labs.common.traces import meta
+
+METRIC = "curvature/balanced_forman"
+
+
+class Curvature(Chart):
+    """Histogram of the balanced Forman curvature of all edges that the layers see."""
+
+    title = "Curvature of the edges"
+    about = (
+        "Balanced Forman curvature of every edge that the layers see: below 0 for edges between parts that hardly share neighbours, "
+        "such as bridges, above 0 inside of cliques."
+    )
+    needs = (METRIC,)
+    live = "redraw"
+    newest = True
+    order = 32
+
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="edges")
+        for run_style in runs:
+            figure.add_trace(
+                go.Histogram(
+                    x=newest(frames.get(run_style.run), METRIC),
+                    xbins={"start": -2.0, "end": 2.01, "size": 0.1},
+                    name=run_style.label,
+                    marker={"color": run_style.colour},
+                    opacity=0.6,
+                    hovertemplate="curvature %{x}: %{y} edges<extra>" + run_style.label + "</extra>",
+                    meta=meta(run_style.run, METRIC, "", "histogram"),
+                )
+            )
+        figure.update_layout(barmode="overlay", hovermode="closest", xaxis={"title": {"text": "balanced Forman curvature"}})
+        return figure

@@ -1,0 +1,89 @@
+"""Why the message does not arrive, if it does not: four numbers against their limits, and a sentence for each that is passed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+import polars as pl
+
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
+from engine.labs.common.traces import meta, points
+from engine.labs.gnn._verdict import SMOOTH, SQUASHED, VANISHED, Signs, verdicts
+
+ROWS = (
+    ("jacobian/ratio", "Jacobian ratio", SQUASHED),
+    ("dirichlet_energy/ratio", "energy ratio", SMOOTH),
+    ("gradient/reach", "gradient reach", VANISHED),
+)
+LEAST = 1e-9  # of the axis; 0 stands there
+
+
+class MessageVerdict(Chart):
+    """Jacobian ratio, energy ratio and gradient reach at their newest reading, each against its limit."""
+
+    title = "Does the message arrive?"
+    about = (
+        "Three ratios at their newest reading; a bar that ends left of its limit (|) is a sign of over-squashing, over-smoothing or "
+        "vanishing gradients, and a Jacobian ratio of 0 one of under-reaching. The sentences say which hold."
+    )
+    needs = ("dirichlet_energy/ratio",)
+    live = "redraw"
+    newest = True
+    order = 5
+
+    def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
+        figure = blank(y_title="", height=190 + 70 * len(runs))
+        names = [name for _, name, _ in ROWS]
+        for run_style in runs:
+            values = [_last(frames.get(run_style.run), metric) for metric, _, _ in ROWS]
+            figure.add_trace(
+                go.Scatter(
+                    x=[LEAST if value == 0 else value if math.isfinite(value) else None for value in values],
+                    y=names,
+                    customdata=["not measured" if math.isnan(value) else f"{value:.3g}" for value in values],
+                    mode="markers",
+                    name=run_style.label,
+                    marker={"size": 13, "color": run_style.colour},
+                    hovertemplate="%{customdata}<extra>" + run_style.label + "</extra>",
+                    meta=meta(run_style.run, "dirichlet_energy/ratio", "", "verdict"),
+                )
+            )
+        limits = {"symbol": "line-ns-open", "size": 22, "color": "#8A8A8A", "line": {"width": 2}}
+        where = [limit for _, _, limit in ROWS]
+        figure.add_trace(
+            go.Scatter(x=where, y=names, mode="markers", name="limit", marker=limits, hovertemplate="limit %{x:g}<extra></extra>")
+        )
+        said = [f"<b>{run_style.label}</b>: {' '.join(text for _, text in _verdicts(frames, run_style))}" for run_style in runs]
+        figure.update_layout(
+            hovermode="closest",
+            xaxis={"type": "log", "title": {"text": "ratio"}, "range": [math.log10(LEAST) - 0.3, 2.0]},
+            yaxis={"type": "category", "automargin": True, "categoryorder": "array", "categoryarray": names[::-1]},
+            margin={"b": 60 + 34 * len(runs)},
+            annotations=[
+                {
+                    **{"text": text, "xref": "paper", "yref": "paper", "x": 0, "y": 0, "yshift": -56 - 34 * i, "showarrow": False},
+                    **{"xanchor": "left", "align": "left", "width": 620},
+                }
+                for i, text in enumerate(said)
+            ],
+        )
+        return figure
+
+    def table(self, run: RunStyle, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
+        if frame.is_empty():
+            return None
+        rows = [(name or "no sign", text) for name, text in _verdicts({run.run: frame}, run)]
+        return pl.DataFrame(rows, schema={"sign": str, "sentence": str}, orient="row")
+
+
+def _verdicts(frames: Frames, run_style: RunStyle) -> list[tuple[str, str]]:
+    frame = frames.get(run_style.run)
+    names = ("under_reach", *(metric for metric, _, _ in ROWS), "accuracy/validation")
+    return verdicts(Signs(*(_last(frame, metric) for metric in names)))
+
+
+def _last(frame: pl.DataFrame | None, metric: str) -> float:
+    values = points(frame, metric)[1]
+    return float(values[-1]) if values else math.nan

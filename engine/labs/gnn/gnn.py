@@ -1,0 +1,182 @@
+"""Lab `gnn`: graph networks in which a message from far away must squeeze through too few edges, or never arrives.
+
+Shapes: B examples, N nodes, D features or width, L layers, C classes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine.declare.knobs import knob, question
+from engine.declare.rules import OnlyWith
+from engine.labs.gnn._gnn_presets import PRESETS
+from engine.labs.gnn.remedies.graph import GraphChoice
+from engine.labs.gnn.remedies.initialisation import Initialisation
+from engine.labs.gnn.remedies.message_passing import MessagePassing
+from engine.labs.gnn.remedies.rewiring import Rewiring
+from engine.labs.gnn.remedies.task import Task
+from engine.labs.lab import Lab
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from engine.labs.gnn.datasets.examples import Examples
+    from engine.labs.gnn.datasets.graph import Graph
+
+MOST_PAIRS = 64
+
+
+class Gnn(Lab):
+    title = "Graph networks"
+    icon = ":material/hub:"
+    papers = ("arXiv 2302.02941", "arXiv 2111.14522", "arXiv 2305.08018", "arXiv 2302.06835", "arXiv 2210.11790")
+    provides = frozenset({"graph"})
+    headline = ("accuracy/validation", "accuracy/train", "resistance/total", "jacobian/ratio")
+    rules = (
+        OnlyWith(
+            "message_passing",
+            "layer",
+            "its layers are graph convolutions over exact distances.",
+            values=("drew", "nu_drew"),
+            allowed=("gcn",),
+        ),
+    )
+    thresholds = {"error/train": (0.0,)}
+
+    graph: GraphChoice = question(GraphChoice, "ring", "Which graph does the message travel on?", group="stressor")
+    task: Task = question(Task, "transfer", "What must the network say about the graph?", group="stressor")
+    rewiring: Rewiring = question(Rewiring, "none", "Which edges are added or taken away before the training?")
+    message_passing: MessagePassing = question(MessagePassing, "plain", "How do the layers hand a message on?")
+    initialisation: Initialisation = question(Initialisation, "xavier", "How large are the first weights?", group="training")
+    layer: Literal["gcn", "gin", "sage"] = knob("gcn", "what a layer computes from a node and its neighbours", group="size")
+    norm: Literal["none", "batch", "l2"] = knob("batch", "what is done to the states behind every layer", group="training")
+    width: int = knob(64, "width of the states", unit="channels", group="size", ge=1, le=4096)
+    layers: int = knob(
+        0,
+        "layers; 0 is the distance between the nodes that must hear of each other",
+        unit="layers",
+        group="size",
+        ge=0,
+        le=128,
+    )
+    edits: str = knob("", "changes to the graph by hand: +3-17 adds an edge, -4-5 removes one, ~12 removes a node")
+
+    presets = PRESETS
+
+    # -- graphs ------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def made_graph(self) -> Graph:
+        """The graph as generated."""
+        return self.graph.build(self._draws("graph"))
+
+    @functools.cached_property
+    def given_graph(self) -> Graph:
+        """The graph as generated and edited, before any rewiring."""
+        from engine.labs.gnn._edits import apply, parse
+
+        return apply(self.made_graph, parse(self.edits))
+
+    def ends(self) -> tuple[int, int]:
+        """(node that is read, node that knows) of the edited graph.  ValueError, in one sentence, where an edit took one of them away."""
+        from engine.labs.gnn._edits import kept_nodes, parse
+
+        kept = kept_nodes(self.made_graph, parse(self.edits)).tolist()
+        ends = self.graph.ends(self.made_graph)
+        for node, part in zip(ends, ("is read", "holds the class"), strict=True):
+            if node not in kept:
+                raise ValueError(f"~{node} removes the node that {part}, without which there is no task; keep it.")
+        return kept.index(ends[0]), kept.index(ends[1])
+
+    @functools.cached_property
+    def rewired_graph(self) -> Graph:
+        return self.rewiring.rewire(self.given_graph, self._draws("rewiring"))
+
+    def _draws(self, name: str) -> np.random.Generator:
+        """What random graphs and rewirings draw from: (`data_seed`, name) alone."""
+        import numpy as np
+
+        from engine.labs.common.models.initialise import named_generator
+
+        return np.random.default_rng(named_generator(self.seed if self.data_seed is None else self.data_seed, name).initial_seed())
+
+    def graphs(self, rewired: bool) -> list[Graph]:
+        """The graph of each example; one object where examples share it."""
+        return [self.rewired_graph if rewired else self.given_graph] * len(self.all_examples.answer_B)
+
+    @functools.cached_property
+    def all_examples(self) -> Examples:
+        return self.task.examples(self.given_graph, *self.ends())
+
+    def pairs(self) -> list[tuple[int, int, int]]:
+        """(example, node that is read, node that knows), at most 64, each pair of nodes of one graph once."""
+        seen: dict[tuple[int, int, int], tuple[int, int, int]] = {}
+        graphs = self.graphs(rewired=False)
+        for b, (read, holds) in enumerate(zip(self.all_examples.read_B.tolist(), self.all_examples.holds_B.tolist(), strict=True)):
+            seen.setdefault((id(graphs[b]), read, holds), (b, read, holds))
+        return list(seen.values())[:MOST_PAIRS]
+
+    def depth(self) -> int:
+        """`layers`, or the longest distance between nodes that must hear of each other on the graph before any rewiring."""
+        import math
+
+        from engine.labs.gnn.datasets.distances import distances_NN
+
+        hops_NN = distances_NN(self.given_graph)
+        apart = [float(hops_NN[read, holds]) for _, read, holds in self.pairs()]
+        return self.layers or max(1, *(int(hops) for hops in apart if math.isfinite(hops)), 1)
+
+    def states(self, model: nn.Module, x_ND: Tensor) -> list[Tensor]:
+        """h⁰ to hᴸ (N, D) in evaluation mode, differentiable in `x_ND`."""
+        modes = [(module, module.training) for module in model.modules()]
+        model.eval()
+        try:
+            return [h_BND[0] for h_BND in model.passing.states(x_ND[None])]
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+    # -- what a lab defines ------------------------------------------------------------------------
+
+    def model(self) -> nn.Module:
+        import torch
+
+        from engine.labs.gnn.datasets.distances import distances_NN
+        from engine.labs.gnn.models.layers import LAYERS
+        from engine.labs.gnn.models.networks import GraphNetwork
+        from engine.labs.gnn.models.norms import NORMS
+        from engine.labs.gnn.remedies.message_passing import Plan
+
+        examples, graph = self.all_examples, self.rewired_graph
+        adjacency_NN = torch.from_numpy(graph.adjacency_NN()).float()
+        hops_NN = torch.from_numpy(distances_NN(graph))
+        plan = Plan(examples.x_BND.shape[-1], self.width, [adjacency_NN] * self.depth(), hops_NN, LAYERS[self.layer], NORMS[self.norm])
+        model = GraphNetwork(self.message_passing.build(plan), examples.classes, examples.read_B)
+        return self.initialisation.initialise(model, self.seed)
+
+    def batch(self, n: int) -> dict[str, Tensor]:
+        """All examples, in every step: `x` (B, N, D) and `answer` (B,)."""
+        return {"x": self.all_examples.x_BND, "answer": self.all_examples.answer_B}
+
+    def validation(self) -> Iterator[dict[str, Tensor]]:
+        """The same examples, in evaluation mode: there are no others."""
+        yield self.batch(0)
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """Mean cross-entropy in nats of the class that is read."""
+        from torch.nn.functional import cross_entropy
+
+        return {"train": cross_entropy(model(batch["x"]).float(), batch["answer"])}
+
+    def provenance(self) -> dict[str, Any]:
+        """The graph in figures, and a hash of its edges before and after the rewiring."""
+        import hashlib
+
+        given, rewired = self.given_graph, self.rewired_graph
+        keys = {
+            name: hashlib.sha256(repr((g.nodes, g.pairs)).encode()).hexdigest()[:16] for name, g in (("given", given), ("rewired", rewired))
+        }
+        return {"graph": {"nodes": given.nodes, "edges": len(given.edges_E2), **keys}}

@@ -1,0 +1,127 @@
+"""Networks of message-passing layers: plain, residual, and with delayed messages from further away.
+
+Shapes: B examples, N nodes, D width, L layers, K hops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from engine.labs.gnn.models.layers import Gcn, Layer, gcn_operator
+
+MakeLayer = Callable[[int, int], Layer]
+MakeNorm = Callable[[int], nn.Module]
+
+
+class Passing(nn.Module):
+    """Base: `states` gives h⁰ to hᴸ, (…, N, D) each, of features (…, N, D); `width` is that of hᴸ."""
+
+    width: int
+
+    def states(self, x_BND: Tensor) -> list[Tensor]:
+        raise TypeError(f"{type(self).__name__} must define states(x)")
+
+
+class Block(nn.Module):
+    """One layer and the norm behind it."""
+
+    def __init__(self, layer: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.norm = layer, norm
+
+
+class Stack(Passing):
+    """hˡ = relu(norm(layer(hˡ⁻¹))); with `residual`, hˡ = hˡ⁻¹ + relu(norm(layer(hˡ⁻¹))) behind a linear map to the width.
+
+    `adjacencies`: of each layer, (N, N) or (B, N, N).
+    """
+
+    def __init__(
+        self, d_in: int, width: int, adjacencies: Sequence[Tensor], make_layer: MakeLayer, make_norm: MakeNorm, residual: bool
+    ) -> None:
+        super().__init__()
+        self.width, self.residual = width, residual
+        self.encoder = nn.Linear(d_in, width) if residual else None
+        first = width if residual else d_in
+        self.blocks = nn.ModuleList(Block(make_layer(width if i else first, width), make_norm(width)) for i in range(len(adjacencies)))
+        for i, (block, adjacency_NN) in enumerate(zip(self.blocks, adjacencies, strict=True)):
+            self.register_buffer(f"operator_{i}", block.layer.operator(adjacency_NN), persistent=False)
+
+    def states(self, x_BND: Tensor) -> list[Tensor]:
+        out = [x_BND if self.encoder is None else self.encoder(x_BND)]
+        for i, block in enumerate(self.blocks):
+            new_BND = torch.relu(block.norm(block.layer(out[-1], getattr(self, f"operator_{i}"))))
+            out.append(out[-1] + new_BND if self.residual else new_BND)
+        return out
+
+
+class Hops(nn.Module):
+    """The convolutions of one layer of DRew, one for each distance, with weights of their own."""
+
+    def __init__(self, width: int, hops: int) -> None:
+        super().__init__()
+        self.at_distance = nn.ModuleList(Gcn(width, width) for _ in range(hops))
+
+
+class Delayed(Passing):
+    """hᵗ⁺¹ = hᵗ + relu(norm(Σ_k Ŝ_k hᵗ⁻ᵐᵃˣ⁽ᵏ⁻ᵛ'⁰⁾ W_k,t + b_k,t)) (Gutteridge et al. 2023, arXiv 2305.08018, equations 5 and 7).
+
+    `hops_NN`: distances between nodes in edges, infinite where there is no path.  `delay` ν: a message from distance k waits
+    max(k − ν, 0) layers; None waits never.  Ŝ_k is the GCN operator of the graph of exact k-hop neighbours, with self loops, as in
+    the authors' code (lrgb/graphgps/stage/drew_gnn.py).  Without a path to anyone at distance k only the loops are left.
+    """
+
+    def __init__(self, d_in: int, width: int, layers: int, hops_NN: Tensor, delay: int | None, make_norm: MakeNorm) -> None:
+        super().__init__()
+        self.width, self.delay = width, delay
+        self.encoder = nn.Linear(d_in, width)
+        self.blocks = nn.ModuleList(Block(Hops(width, t + 1), make_norm(width)) for t in range(layers))
+        exact_KNN = torch.stack([(hops_NN == k).to(torch.get_default_dtype()) for k in range(1, layers + 1)])
+        self.register_buffer("operator_KNN", gcn_operator(exact_KNN), persistent=False)
+
+    def reads(self, t: int) -> list[tuple[int, int]]:
+        """Which state layer t reads at each distance: (k, index of the state)."""
+        wait = [0 if self.delay is None else max(k - self.delay, 0) for k in range(1, t + 2)]
+        return [(k, t - w) for k, w in zip(range(1, t + 2), wait, strict=True)]
+
+    def states(self, x_BND: Tensor) -> list[Tensor]:
+        out = [self.encoder(x_BND)]
+        for t, block in enumerate(self.blocks):
+            convolutions = zip(self.reads(t), block.layer.at_distance, strict=True)
+            message_BND = sum(gcn(out[s], self.operator_KNN[k - 1]) for (k, s), gcn in convolutions)
+            out.append(out[-1] + torch.relu(block.norm(message_BND)))
+        return out
+
+
+class GraphNetwork(nn.Module):
+    """Message passing, and a linear map of the last states of the nodes that are read: (B, N, D) -> (B, answers).
+
+    `read_B`: the node of each example whose state is read.  `answer_BC`: what the last forward pass in training said, detached.
+    `keep`: the next forward passes leave their states in `kept`, where they hold their gradients after the backward pass.
+    """
+
+    answer_BC: Tensor | None = None
+    keep = False
+
+    def __init__(self, passing: Passing, answers: int, read_B: Tensor) -> None:
+        super().__init__()
+        self.passing = passing
+        self.kept: list[Tensor] = []
+        self.head = nn.Linear(passing.width, answers)
+        self.register_buffer("read_B", read_B, persistent=False)
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        states = self.passing.states(x_BND)
+        if self.keep:
+            self.kept = states
+            for h_BND in states:
+                if h_BND.requires_grad:
+                    h_BND.retain_grad()
+        last_BND = states[-1]
+        said_BC = self.head(last_BND[torch.arange(len(last_BND), device=last_BND.device), self.read_B])
+        if self.training:
+            self.answer_BC = said_BC.detach()
+        return said_BC

@@ -1,0 +1,19 @@
+"""Question `task`: what must the network say about the graph?  An answer is a file here, such as transfer.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.declare.knobs import Choice
+
+if TYPE_CHECKING:
+    from engine.labs.gnn.datasets.examples import Examples
+    from engine.labs.gnn.datasets.graph import Graph
+
+
+class Task(Choice):
+    """What must the network say about the graph?"""
+
+    def examples(self, graph: Graph, source: int, target: int) -> Examples:
+        """-> everything that is trained on; `source` is the node that is read, `target` the one that knows."""
+        raise TypeError(f"{type(self).__name__} must define examples(graph, source, target)")
