@@ -16,7 +16,7 @@ from engine.runs.series import SeriesInfo
 LAYER, EXPERTS, STEPS = "blocks.0.moe", 8, 30
 KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "below_zero", "spike", "events", "level"}
 GATHER = {"nonfinite", "below_zero", "spike", "level"}  # marks and bounds belong to a panel, not to one run
-SCALARS = ["loss/train", "loss/validation", "grad_norm"]
+SCALARS = ["loss/train", "loss/validation", "grad_norm", "accuracy/validation"]
 SCALARS += ["loss/fixed", "feature_norm/train", "feature_norm/fixed", "oscillation/train", "oscillation/chance"]
 SCALARS += ["gain/feature", "gain/output", "gain/rounding"]
 PROFILES = {"feature_norm/blocks": 6, "skip_share": 6, "skip_gate/mean": 6, "skip_gate/min": 6, "skip_gate/max": 6}

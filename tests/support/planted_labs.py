@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.core.catalog import topics
 from engine.core.paths import ROOT
 
 HEALTHY = """
@@ -31,7 +32,7 @@ json.dump(document(limits), open(sys.argv[1], "w"))
 
 def small_engine(root: Path) -> Path:
     """The rooms that reading the labs needs, with the topic `planted` in place of the real ones -> the folder of that topic."""
-    skip = shutil.ignore_patterns("__pycache__", "moe", "diffusion", "common", "_spike_aware_adam.py", "spam.py")
+    skip = shutil.ignore_patterns("__pycache__", *topics(), "common", "_spike_aware_adam.py", "spam.py")
     for room in ("core", "declare", "runs", "labs"):
         shutil.copytree(ROOT / "engine" / room, root / "engine" / room, ignore=skip)
     (root / "engine" / "__init__.py").touch()

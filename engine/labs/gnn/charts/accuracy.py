@@ -15,8 +15,8 @@ class Accuracy(Chart):
 
     title = "Accuracy"
     about = (
-        "Share of examples answered rightly, in the training pass of each step (line) and in evaluation mode (open circles). In a "
-        "transfer task both are the same five examples."
+        "Share of examples answered rightly, in the training pass (line) and in evaluation mode (open circles); in a transfer task both "
+        "are the same five examples."
     )
     needs = ("accuracy/train",)
     order = 12

@@ -14,7 +14,7 @@ class Kaiming(Initialisation):
     cost = "Nothing."
     fails = "It counts one input per state; what a graph layer's mean over neighbours does to the variance is not in its formula."
     reading = "paper"
-    source = "equation 10"
+    source = "eq. 10"
 
     def limit(self, fan_in: int, fan_out: int) -> float:
         return math.sqrt(6.0 / fan_in)

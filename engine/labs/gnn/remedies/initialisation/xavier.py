@@ -14,7 +14,7 @@ class Xavier(Initialisation):
     cost = "Nothing."
     fails = "It is made for layers without a kink: relu throws half of the variance away, and the mean over neighbours more of it."
     reading = "paper"
-    source = "equation 16"
+    source = "eq. 16"
 
     def limit(self, fan_in: int, fan_out: int) -> float:
         return math.sqrt(6.0 / (fan_in + fan_out))

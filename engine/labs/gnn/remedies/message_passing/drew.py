@@ -22,7 +22,7 @@ class Drew(MessagePassing):
     cost = "L(L + 1)/2 matrices of weights for L layers, and edges between all nodes that some layer reaches."
     fails = "Neighbours at distance k are told apart from others, but the graph's own edges count only through distances."
     reading = "authors' code"
-    source = "equation 5; lrgb/graphgps/stage/drew_gnn.py of BenGutteridge/DRew"
+    source = "eq. 5; lrgb/graphgps/stage/drew_gnn.py of BenGutteridge/DRew"
 
     match_parameters: bool = knob(True, MATCH, source=MATCH_SOURCE, group="remedy")
 

@@ -25,7 +25,7 @@ class NuDrew(MessagePassing):
         "same norm (not decided here)."
     )
     reading = "authors' code"
-    source = "equation 7; lrgb/graphgps/stage/drew_gnn.py of BenGutteridge/DRew"
+    source = "eq. 7; lrgb/graphgps/stage/drew_gnn.py of BenGutteridge/DRew"
 
     nu: int = knob(
         1,

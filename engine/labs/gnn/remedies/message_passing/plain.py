@@ -20,7 +20,7 @@ class Plain(MessagePassing):
         "matrix; where that sum falls with every edge, so does what arrives."
     )
     reading = "paper"
-    source = "equation 2; the derivative: Topping et al. 2022, arXiv 2111.14522, lemma 1"
+    source = "eq. 2; the derivative: section 2 of Topping et al. 2022, arXiv 2111.14522"
 
     def build(self, plan: Plan) -> Passing:
         from engine.labs.gnn.models.networks import Stack

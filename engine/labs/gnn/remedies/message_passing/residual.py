@@ -17,7 +17,7 @@ class Residual(MessagePassing):
     cost = "One more linear map at the input, to the width of the states."
     fails = "The shortcut is from a node to itself: no message travels a longer way for it."
     reading = "paper"
-    source = "Kipf and Welling, appendix B, equation 14"
+    source = "Kipf and Welling, appendix B, eq. 14"
 
     def build(self, plan: Plan) -> Passing:
         from engine.labs.gnn.models.networks import Stack
