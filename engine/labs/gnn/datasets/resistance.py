@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.labs.gnn.datasets.distances import components_N, connected
+from engine.labs.gnn.datasets.distances import components_N
 from engine.labs.gnn.datasets.graph import Graph
 
 
@@ -61,7 +61,9 @@ def resistances_NN(graph: Graph, plus_NN: NDArray[np.float64] | None = None) -> 
 
 def total_resistance(graph: Graph) -> float:
     """The sum of the effective resistances over all pairs, n tr L⁺ (the Kirchhoff index); infinite for a graph of several components."""
-    return graph.nodes * float(np.trace(pseudo_inverse_NN(graph))) if connected(graph) else float("inf")
+    if components_N(graph).any():
+        return float("inf")
+    return graph.nodes * float(np.trace(_inverse(laplacian_NN(graph))))
 
 
 def commute_times_NN(graph: Graph) -> NDArray[np.float64]:

@@ -33,6 +33,7 @@ class BatchOllivierRicciFlow(Rewiring):
     cost = "A small linear program for every edge of the graph in every batch."
     fails = (
         "It joins nodes at most three hops apart, so a long path gets shorter only little by little. "
+        "On a path or a ring nothing has to be moved beyond one hop, and no edge is added. "
         "A batch may spend its edges on edges that lie side by side."
     )
     reading = "authors' code"

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 class GreedyTotalResistance(Rewiring):
-    """Differs: P² is updated by vectors alone, where the authors' code inverts a matrix of two rows.
-
-    Of edges that are equally good to rounding the first is taken, and where none is left the rewiring ends; the authors' code then
-    adds a self loop. In a graph of several components each one is seen for itself, and no edge joins two.
+    """Differs: P² is updated by vectors alone, where the authors' code inverts a matrix of two rows. Of edges that are equally good to
+    rounding the first is taken, and where none is left the rewiring ends; the authors' code then adds a self loop. In a graph of several
+    components each one is seen for itself, and no edge joins two.
     """
 
     idea = (
