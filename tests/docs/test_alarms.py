@@ -111,7 +111,7 @@ def stored(scratch: Path) -> None:
 
 def test_a_run_that_is_there_is_not_trained_again_and_is_replayed_as_it_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored(tmp_path)
-    monkeypatch.setattr(alarms.subprocess, "run", lambda *_, **__: pytest.fail("it lies there"))
+    monkeypatch.setattr(alarms, "train", lambda *_, **__: pytest.fail("it lies there"))
     folder, document = one_run(PLANNED, tmp_path)
     seen = replay(PLANNED, folder, document, DETECTORS)
     assert seen.damage == 60

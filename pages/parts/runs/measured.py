@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -19,10 +19,11 @@ DRAW = "Runs are chaotic at the level of rounding: the same seed on another proc
 Record = Mapping[str, Any]
 
 
-def measured(lab: Mapping[str, Any], name: str, runs: Sequence[Mapping[str, Any]] = ()) -> None:
+def measured(lab: Mapping[str, Any], name: str, runs: Mapping[str, str | None], show: Callable[[str], Mapping[str, Any] | None]) -> None:
     """A table of medians with the interval in which 9 of 10 new runs lie; nothing is shown as measured that was not.
 
-    `runs`: documents of `show` of ended runs, each placed into the band of its preset.
+    `runs`: ended run -> its preset.  Each is placed into the band of its preset; `show`, the document of a run, is asked only for
+    those of which there is a band.
     """
     presets = lab["presets"]
     broken = presets[name].get("broken") or name
@@ -31,7 +32,8 @@ def measured(lab: Mapping[str, Any], name: str, runs: Sequence[Mapping[str, Any]
     if not found:
         st.caption("This preset has not been measured yet.")
         return
-    mine = {run["run"]: (preset, run) for run in runs if (preset := _drawn_from(lab, run, found))}
+    shows = [document for run, preset in runs.items() if preset in found and (document := show(run))]
+    mine = {run["run"]: (preset, run) for run in shows if (preset := _drawn_from(lab, run, found))}
     shown = with_floors(lab.get("headline", ()))
     keys = sorted({key for one in found.values() for key in one["summary"] if _belongs(key, shown)})
     pair = list(found) if len(found) == 2 else []
