@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from engine.core.nonfinite import number as plain
-from engine.declare.records import MEASURED, printed_band, printed_pair, record
+from engine.declare.records import MEASURED, printed_band, printed_pair, record, same_runs
 from engine.labs.common.noise_floors import with_floors
 from engine.runs.series import split_key
 from pages.parts.words import number
@@ -59,10 +59,7 @@ def measured(lab: Mapping[str, Any], name: str, runs: Mapping[str, str | None], 
 
 def _record(lab: Mapping[str, Any], name: str) -> Record | None:
     """What was measured of the preset, or of another with the very same knobs: a ladder's own is one of its arms."""
-    presets = lab["presets"]
-    knobs = presets.get(name, {}).get("knobs")
-    same = [n for n, preset in presets.items() if n != name and knobs is not None and preset.get("knobs") == knobs]
-    return next((one for n in (name, *same) if (one := record(MEASURED / lab["lab"] / f"{n}.json"))), None)
+    return next((one for n in same_runs(lab["presets"], name) if (one := record(MEASURED / lab["lab"] / f"{n}.json"))), None)
 
 
 def _belongs(key: str, shown: frozenset[str]) -> bool:
