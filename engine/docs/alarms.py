@@ -27,7 +27,7 @@ from scipy.special import gammainccinv
 from engine.core.catalog import Catalog
 from engine.core.files import read_json, write_json
 from engine.core.paths import ROOT
-from engine.docs.alarm_origin import origin, tree_is_dirty
+from engine.docs.alarm_origin import FORMAT, origin, tree_is_dirty
 from engine.docs.alarm_plan import PLAN, Planned
 from engine.docs.damage import damaged_at
 from engine.docs.measure.training import NoMeasurement, train
@@ -128,7 +128,7 @@ def one_run(planned: Planned, scratch: Path) -> tuple[Path, dict[str, Any]]:
 def record(runs: Sequence[Replayed], detectors: Iterable[str], documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The JSON of docs/measured/detectors.json."""
     return {
-        "format": 2,
+        "format": FORMAT,
         **origin(documents),
         "damage": " ".join((damaged_at.__doc__ or "").split()).removeprefix("-> "),
         "runs": [asdict(run) for run in runs],
