@@ -95,13 +95,11 @@ def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str], frozenset[s
     return named | drawn, ended, frozenset(run for run in ended if service().store.state(run)["status"] in ENDED)
 
 
-def shows(ended: frozenset[str]) -> list[dict[str, Any]]:
-    """What `show` says of the ended runs; one that was deleted meanwhile is left out."""
-    out = []
-    for folder in folders:
-        with contextlib.suppress(KeyError):
-            out += [service().store.show(folder.run)] if folder.run in ended else []
-    return out
+def show(run: str) -> dict[str, Any] | None:
+    """What `show` says of a run; None for one that was deleted meanwhile."""
+    with contextlib.suppress(KeyError):
+        return service().store.show(run)
+    return None
 
 
 drawn = shape_now()
@@ -119,7 +117,7 @@ with st.container():  # there from the start: an element that came in later woul
         st.markdown(preset["story"])
         with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
             st.markdown(preset["see"])
-            measured(lab, specs[0]["preset"], shows(drawn[2]))
+            measured(lab, specs[0]["preset"], {spec["run"]: spec.get("preset") for spec in specs if spec["run"] in drawn[2]}, show)
     if lab:
         st.page_link("lab.py", label="Remedies and panels of this lab", icon=":material/science:", query_params={"lab": lab["lab"]})
 

@@ -15,7 +15,7 @@ from typing import Any
 from engine.declare.placeholders import PLACEHOLDER, Placeholder, PlaceholderError, parse, replace
 from engine.declare.records import MEASURED, UNKNOWN, listed, printed_band, printed_direction, printed_pair, record, values
 
-ANSWER_TEXTS = ("idea", "cost", "fails")
+ANSWER_TEXTS = ("idea", "cost", "fails", "differs", "why")
 
 Document = dict[str, Any]
 Stamp = tuple[tuple[str, int, int], ...]
@@ -168,7 +168,7 @@ def _value(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
     try:
         return _exact(one, lab, preset, folder)
     except Unmeasured:
-        return UNKNOWN
+        return f"({UNKNOWN})" if one.verb == "shown" else UNKNOWN
 
 
 def _exact(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
@@ -178,7 +178,7 @@ def _exact(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
     if one.verb == "knob":
         return _knob(lab, preset, one.rest)
     if one.verb == "shown":
-        return f"(seen in {listed([name.rpartition('/')[2] for name in one.presets])})"
+        return _shown(one, lab, folder)
     path = _path(lab, one.presets[0], folder)
     found = record(path)
     if found is None:
@@ -187,6 +187,17 @@ def _exact(one: Placeholder, lab: Document, preset: str, folder: Path) -> str:
     if told is None:
         raise Unmeasured(f"{_called(path)} does not hold {one.metric} ({one.stat}){_beside(one)}; measure the preset again.")
     return told
+
+
+def _shown(one: Placeholder, lab: Document, folder: Path) -> str:
+    """The runs that show what a sentence says; Unmeasured where one of them has no record, for then nothing shows it yet."""
+    names = []
+    for preset in one.presets:
+        path = _path(lab, preset, folder)
+        if record(path) is None:
+            raise Unmeasured(f"{_called(path)} does not exist, so no run shows what is said; measure the preset.")
+        names.append(path.stem if path.parent.name == lab.get("lab") else f"{path.stem} of {path.parent.name}")
+    return f"(seen in {listed(names)})"
 
 
 def _printed(one: Placeholder, document: Document) -> str | None:

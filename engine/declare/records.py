@@ -34,6 +34,12 @@ def record(path: Path) -> Record | None:
     return _record(path, found.st_mtime_ns, found.st_size)
 
 
+def same_runs(presets: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
+    """The presets of a lab with the very same knobs as this one, itself first: what was measured of one was measured of all."""
+    knobs = presets.get(name, {}).get("knobs")
+    return [name, *(n for n, preset in presets.items() if n != name and knobs is not None and preset.get("knobs") == knobs)]
+
+
 @functools.lru_cache(maxsize=512)
 def _record(path: Path, _written: int, _size: int) -> Record | None:
     found = read_json(path)

@@ -11,10 +11,7 @@ A dirty tree is refused unless --dirty is given, which also writes to the folder
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,9 +27,10 @@ from scipy.special import gammainccinv
 from engine.core.catalog import Catalog
 from engine.core.files import read_json, write_json
 from engine.core.paths import ROOT
-from engine.docs.alarm_origin import origin, tree_is_dirty
+from engine.docs.alarm_origin import FORMAT, origin, tree_is_dirty
 from engine.docs.alarm_plan import PLAN, Planned
 from engine.docs.damage import damaged_at
+from engine.docs.measure.training import NoMeasurement, train
 from engine.index.open_run import open_run
 from engine.labs.detector import Detector
 
@@ -117,21 +115,12 @@ def most(alarms: int) -> float:
 def one_run(planned: Planned, scratch: Path) -> tuple[Path, dict[str, Any]]:
     """Train one planned run in a data folder of its own, or find it there -> (run folder, its `show` document).
 
-    RuntimeError, in one sentence, for a run that did not end by itself.
+    NoMeasurement, in one sentence, for a run that did not end by itself; it is trained again when this is run again.
     """
     data = scratch / planned.key
     document = read_json(data / "document.json")
     if document is None:
-        command = [sys.executable, "-m", "engine", "run", planned.lab, "--preset", planned.preset, f"seed={planned.seed}", "--json"]
-        command += [f"{name}={value}" for name, value in planned.knobs.items()]
-        environment = {**os.environ, "FAULTLINE_DATA": str(data)}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        try:
-            document = json.loads(done.stdout)
-        except ValueError:
-            raise RuntimeError(f"{planned.key}: {done.stderr.strip().splitlines()[-1:]} (exit {done.returncode})") from None
-        if document["status"] not in ("finished", "diverged"):
-            raise RuntimeError(f"{planned.key} ended {document['status']}; it is trained again when this is run again.")
+        document = train(planned.lab, planned.preset, planned.seed, data, knobs=planned.knobs)
         write_json(data / "document.json", document)
     return data / "runs" / document["run"], document
 
@@ -139,7 +128,7 @@ def one_run(planned: Planned, scratch: Path) -> tuple[Path, dict[str, Any]]:
 def record(runs: Sequence[Replayed], detectors: Iterable[str], documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The JSON of docs/measured/detectors.json."""
     return {
-        "format": 2,
+        "format": FORMAT,
         **origin(documents),
         "damage": " ".join((damaged_at.__doc__ or "").split()).removeprefix("-> "),
         "runs": [asdict(run) for run in runs],
@@ -161,7 +150,7 @@ def measure(plan: Sequence[Planned], scratch: Path, at_a_time: int, until: float
         for planned, future in [(planned, pool.submit(train, planned)) for planned in plan]:
             try:
                 done = future.result()
-            except RuntimeError as error:
+            except NoMeasurement as error:
                 say(str(error))
                 done = None
             if done is None:

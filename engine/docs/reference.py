@@ -9,14 +9,14 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.core.catalog import Catalog
 from engine.declare.bounds import allowed
 from engine.declare.measured import fill
-from engine.declare.records import printed_band, record
+from engine.declare.records import printed_band, record, same_runs
 from engine.declare.rules import KINDS
 from engine.labs.common.noise_floors import with_floors
 from engine.labs.describe import entry
@@ -62,7 +62,8 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
             parts.append(f"The cured twin of `{p['broken']}`.")
         else:
             parts += [p["story"], f"*See:* {p['see']}"]
-        parts += [f"`{over}`", *_measurement(measured / name / f"{preset}.json", lab.headline)]
+        same = [measured / name / f"{one}.json" for one in same_runs(told["presets"], preset)]
+        parts += [f"`{over}`", *_measurement(same, lab.headline)]
     parts += ["## Knobs", _table(("knob", "default", "allowed", "about", "source"), _knob_rows(told["knobs"]))]
     parts += [f"* {KINDS[rule['rule']].written(rule)}: {rule['says']}" for rule in told["rules"]]
     for spec in told["knobs"]:
@@ -83,10 +84,12 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _measurement(path: Path, headline: Iterable[str]) -> Iterator[str]:
-    found = record(path)
+def _measurement(same: Sequence[Path], headline: Iterable[str]) -> Iterator[str]:
+    """The record of a preset.  `same`: where it would lie, and those of the presets with the very same knobs."""
+    found = record(same[0])
     if found is None:
-        yield "Not measured yet."
+        other = next((path.stem for path in same[1:] if record(path)), None)
+        yield f"The same knobs as `{other}`, so what is measured there holds here." if other else "Not measured yet."
         return
     shown = with_floors(list(headline))
     keys = [key for key in found["summary"] if key.endswith("|last") and split_key(key.removesuffix("|last"))[0] in shown]

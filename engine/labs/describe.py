@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from engine.core.catalog import Broken, Catalog
 from engine.core.paths import ROOT
 from engine.declare.knobs import Flat, Problems, describe
+from engine.declare.measured import ANSWER_TEXTS
 from engine.declare.placeholders import EVENT, Known, PlaceholderError, check
 from engine.declare.presets import Preset, override
 from engine.declare.texts import PresetText, TextError, Texts, read
@@ -76,7 +77,7 @@ def _preset(p: Preset, text: PresetText, knobs: Flat, **links: str | None) -> di
 
 
 def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[str, Any]:
-    """One lab in the shape of `labs --json`; answers that cannot be read are told in `problems`.
+    """One lab in the shape of `labs --json`; answers and panels that cannot be read are told in `problems`.
 
     TextError, in one sentence, for a Markdown file that is missing or does not fit the lab.
     """
@@ -98,7 +99,9 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "rules": [rule.json() for rule in lab.rules],
         "panels": panels,
     }
-    _check_texts(texts, lab, out)
+    known = _check_texts(texts, lab, out)
+    _check_answers(lab, out["knobs"], known, problems)
+    _check_panels(panels, known, problems)
     return out
 
 
@@ -108,8 +111,11 @@ def texts_of(name: str, lab: type[Lab]) -> Texts:
     return read(path, name, path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name)
 
 
-def _check_texts(texts: Texts, lab: type[Lab], json_: Document) -> None:
-    """TextError for a heading or a placeholder that names what does not exist.  Charts are listed, not imported: they draw with Plotly."""
+def _check_texts(texts: Texts, lab: type[Lab], json_: Document) -> Known:
+    """-> what the placeholders of the lab may name.  Charts are listed, not imported: they draw with Plotly.
+
+    TextError for a heading or a placeholder of the Markdown that names what does not exist.
+    """
     charts = Catalog("charts", object).names()
     panels = [panel["name"] for panel in json_["panels"]]
     texts.check_names(lab.presets, charts, panels)
@@ -119,11 +125,49 @@ def _check_texts(texts: Texts, lab: type[Lab], json_: Document) -> None:
         metrics.setdefault(metric.name, set()).add(metric.layered)
     metrics |= {f"{EVENT}{rule}": set() for rule in Catalog("detectors", Detector).names()}
     known = Known(frozenset(json_["presets"]), frozenset(_knob_names(json_["knobs"])), None if broken else metrics, lab.thresholds)
-    for text in texts.every():
+    _check_every(texts.every(), known, texts.file)
+    return known
+
+
+def _check_every(texts: Iterable[str], known: Known, file: str) -> None:
+    """TextError, with the file, for the first placeholder that names what does not exist."""
+    for text in texts:
         try:
             check(text, known)
         except PlaceholderError as error:
-            raise TextError(texts.file, str(error)) from None
+            raise TextError(file, str(error)) from None
+
+
+def _check_answers(lab: type[Lab], specs: list[Document], known: Known, problems: Problems | None) -> None:
+    """An answer with a placeholder that names what does not exist is told in `problems` and taken out, as one that cannot be read.
+
+    TextError, with the answer's file, for a question's default, or without that list.
+    """
+    for spec in specs:
+        if spec["kind"] != "question":
+            continue
+        folder = getattr(lab.model_fields[spec["name"]].annotation, "__module__", "").replace(".", "/")
+        for choice in list(spec["choices"]):
+            try:
+                _check_every((choice[key] for key in ANSWER_TEXTS), known, f"{folder}/{choice['name']}.py")
+            except TextError as error:
+                if problems is None or choice["name"] == spec["default"]:
+                    raise
+                problems.append(Broken(error.file, error.complaint, "answer", choice["name"]))
+                spec["choices"].remove(choice)
+
+
+def _check_panels(panels: list[Document], known: Known, problems: Problems | None) -> None:
+    """The same for what panels say of themselves."""
+    catalog = Catalog("panels", Panel)
+    for panel in list(panels):
+        try:
+            _check_every([panel["about"]], known, catalog.file(panel["name"]))
+        except TextError as error:
+            if problems is None:
+                raise
+            problems.append(Broken(error.file, error.complaint, "panel", panel["name"]))
+            panels.remove(panel)
 
 
 def _knob_names(specs: list[Document]) -> list[str]:

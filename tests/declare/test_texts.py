@@ -252,7 +252,7 @@ def test_every_verb_is_read_from_its_own_part_of_the_record(tmp_path: Path) -> N
             "{band calm loss below(0.8)}",
             "{cite 1.5 | arXiv 2310.13545}",
             "{shown calm, calm_cured}",
-            "{shown other/calm}",
+            "{shown calm}",
         )
     ]
     assert said == [
@@ -262,6 +262,14 @@ def test_every_verb_is_read_from_its_own_part_of_the_record(tmp_path: Path) -> N
         UNKNOWN,
         UNKNOWN,
         "1.5 (arXiv 2310.13545)",
-        "(seen in calm and calm_cured)",
+        f"({UNKNOWN})",
         "(seen in calm)",
     ]
+    record(tmp_path, "calm_cured", [1.0])
+    assert printed(tmp_path, "{shown calm, calm_cured}") == "(seen in calm and calm_cured)"
+
+
+def test_runs_of_another_lab_are_named_with_it(tmp_path: Path) -> None:
+    record(tmp_path, "calm", [1.0])
+    (tmp_path / "toy").rename(tmp_path / "other")
+    assert printed(tmp_path, "{shown other/calm}") == "(seen in calm of other)"

@@ -13,6 +13,7 @@ import pytest
 from engine.core.catalog import Catalog
 from engine.core.files import write_json
 from engine.docs import alarms, reference
+from engine.docs.alarm_origin import why_stale
 from engine.docs.alarm_plan import PLAN, Planned
 from engine.docs.alarms import Replayed, most, one_run, rates, replay
 from engine.docs.damage import damaged_at
@@ -111,13 +112,45 @@ def stored(scratch: Path) -> None:
 
 def test_a_run_that_is_there_is_not_trained_again_and_is_replayed_as_it_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored(tmp_path)
-    monkeypatch.setattr(alarms.subprocess, "run", lambda *_, **__: pytest.fail("it lies there"))
+    monkeypatch.setattr(alarms, "train", lambda *_, **__: pytest.fail("it lies there"))
     folder, document = one_run(PLANNED, tmp_path)
     seen = replay(PLANNED, folder, document, DETECTORS)
     assert seen.damage == 60
     assert seen.read["divergence"] == 120
     assert seen.read["tangent_level"] == 0
     assert {rule: steps for rule, steps in seen.events.items() if steps} == {"nonfinite": [60], "divergence": [109]}
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, Any]:
+    """What a whole measurement of today would write, as it is read from its file."""
+    runs = [Replayed(one.kind, one.lab, one.preset, one.seed, "finished", 1.0, 10, None, {}, {}) for one in PLAN]
+    return json.loads(json.dumps(alarms.record(runs, DETECTORS, [{"provenance": {}}]) | {"dirty": False}))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"format": 1}, "an older format"),
+        ({"dirty": True}, "a tree with changes"),
+        ({"runs": []}, "differ in breaking-consistency-smooth_drift-0-"),
+        ({"rules": {"loss_spike": {}, "old_rule": {}}}, "old_rule"),
+    ],
+)
+def test_a_record_of_other_runs_or_rules_is_stale(committed: dict[str, Any], change: dict[str, Any], named: str) -> None:
+    assert why_stale(committed, DETECTORS) == ""
+    told = why_stale(committed | change, DETECTORS)
+    assert named in told
+    assert told.endswith("measure it again: python -m engine.docs.alarms --data FOLDER.")
+
+
+@pytest.mark.parametrize("file", ["engine/labs/detector.py", "engine/docs/damage.py", "engine/docs/alarm_plan.py"])
+def test_a_record_from_before_a_change_names_what_changed(committed: dict[str, Any], file: str) -> None:
+    sources = {"hash": "0", "files": {**committed["sources"]["files"], file: "0", "engine/labs/common/detectors/gone.py": "1"}}
+    told = why_stale(committed | {"sources": sources}, DETECTORS)
+    assert told.startswith(
+        f"detectors.json was measured before {', '.join(sorted([file, 'engine/labs/common/detectors/gone.py']))} changed;"
+    )
 
 
 def test_the_plan_holds_twenty_of_each_kind_with_keys_and_seeds_that_differ() -> None:

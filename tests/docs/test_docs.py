@@ -25,6 +25,16 @@ def test_the_committed_reference_page_is_the_one_the_catalogs_give(name: str) ->
     assert page.read_text() == PAGES[name], f"run `make docs` and commit {page.name}"
 
 
+def test_a_preset_with_the_knobs_of_a_measured_one_is_not_called_unmeasured() -> None:
+    for lab in Catalog("", Lab).names():
+        page = PAGES[f"lab_{lab}.md"]
+        parts = dict(re.findall(r"^### `(\w[\w.]*)`\n(.*?)(?=^##|\Z)", page, re.M | re.S))
+        for path in (DOCS / "measured" / lab).glob("*.json"):
+            knobs = next(line for line in parts[path.stem].splitlines() if re.match(r"`(\w[\w.]*=|defaults`)", line))
+            assert not [name for name, text in parts.items() if knobs in text and "Not measured yet." in text]
+    assert "The same knobs as `collapse`, so" in PAGES["lab_moe.md"]
+
+
 def test_no_reference_page_is_left_over() -> None:
     assert {p.name for p in (DOCS / "reference").glob("*.md")} == set(PAGES)
 

@@ -15,7 +15,7 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
-from engine.docs.measure import check, confirm, plan, record, runs
+from engine.docs.measure import check, confirm, plan, record, runs, training
 from engine.docs.measure.__main__ import Runner, measure, seeds
 from engine.docs.measure.film import curve, vectors
 from engine.docs.measure.runs import Job
@@ -166,7 +166,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def make(one: Job, _kind: Any, scratch: Path, _root: Path = ROOT) -> dict[str, Any]:
         if one.seed == 5 and 7 not in made:
-            raise runs.NoMeasurement("seed 5 was killed")
+            raise training.NoMeasurement("seed 5 was killed")
         made.append(one.seed)
         told = run(one.seed, 1.0 + one.seed)
         one.file(scratch).write_text(json.dumps(told))
@@ -216,7 +216,7 @@ def test_a_run_leaves_its_artefacts_to_the_runs_after_it(tmp_path: Path, monkeyp
         told = {"run": new_run(data, "moe", {}).run, "status": "diverged", "steps": 10, "events": [], "provenance": PROVENANCE}
         return subprocess.CompletedProcess([], 0, stdout=json.dumps(told), stderr="")
 
-    monkeypatch.setattr(runs.subprocess, "run", trained)
+    monkeypatch.setattr(training.subprocess, "run", trained)
     for seed in (0, 1):
         got = runs.make(job(seed), LABS["moe"], tmp_path)
         assert (got["seed"], got["status"]) == (seed, "diverged")

@@ -12,8 +12,10 @@ import pytest
 from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
 from engine.declare.records import MEASURED
+from engine.docs import alarm_origin
 from engine.docs.measure import check, plan, record
 from engine.labs.describe import entry
+from engine.labs.detector import Detector
 from engine.labs.lab import Lab
 from engine.statistics.interval import Band
 
@@ -79,6 +81,13 @@ def test_the_intervals_hold_new_seeds_as_often_as_they_say() -> None:
     told = json.loads((MEASURED / "check.json").read_text("utf-8"))
     assert told["device"]
     assert check.complaints(told, {name: read(name) for name in FILES}) == []
+
+
+def test_the_record_of_the_detectors_rests_on_today_s_rules_runs_and_sources() -> None:
+    path = MEASURED / "detectors.json"
+    if not path.exists():
+        pytest.skip("docs/measured/detectors.json does not exist yet; python -m engine.docs.alarms --data FOLDER writes it")
+    assert alarm_origin.why_stale(json.loads(path.read_text("utf-8")), Catalog("detectors", Detector).names()) == ""
 
 
 def _git(*words: str) -> str:

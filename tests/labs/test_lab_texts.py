@@ -11,12 +11,17 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
+from engine.declare.knobs import Problems
 from engine.declare.measured import Outdated, Unmeasured, fill, verify
 from engine.declare.records import MEASURED
 from engine.declare.texts import TextError
 from engine.labs import describe
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
+from engine.labs.moe.panels.router_noise import RouterNoise
+from engine.labs.moe.remedies.router.hash import Hash
+from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopK
+from engine.labs.optimizer.sgd import SGD
 
 LABS = Catalog("", Lab).load()[0]
 ENTRIES = {name: entry(name, lab) for name, lab in LABS.items()}
@@ -99,6 +104,41 @@ def test_a_placeholder_that_names_nothing_fails_when_the_lab_is_loaded(
     assert written in str(refused.value)
     assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute", "text", "message"),
+    [
+        (Hash, "idea", "{shown colapse}", "router/hash.py: {shown colapse} cannot be filled: No preset"),
+        (Hash, "cost", "It takes {knob no_such_knob}.", "router/hash.py: {knob no_such_knob} cannot be filled: No knob"),
+        (Hash, "fails", "{band collapse grad_nrom}", "router/hash.py: {band collapse grad_nrom} cannot be filled: No metric"),
+        (Hash, "__doc__", "Differs: {cite 3}.", "router/hash.py: {cite 3} cannot be filled: its form must be"),
+        (SGD, "fails", "It ends } at once.", "engine/labs/optimizer/sgd.py: a brace stands alone"),
+        (RouterNoise, "about", "{no placeholder}", "panels/router_noise.py: {no placeholder} cannot be filled: No placeholder"),
+    ],
+    ids=["idea", "cost", "fails", "differs", "shared", "panel"],
+)
+def test_an_answer_or_a_panel_with_a_placeholder_that_names_nothing_is_told_and_hides_nothing_else(
+    kind: type, attribute: str, text: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind, attribute, text)
+    with pytest.raises(TextError) as refused:
+        entry("moe", LABS["moe"])
+    assert message in str(refused.value)
+    assert str(refused.value).startswith("engine/labs/")
+    assert "\n" not in str(refused.value)
+    problems: Problems = []
+    left = entry("moe", LABS["moe"], problems)
+    assert [f"{one.file}: {one.message}" for one in problems] == [str(refused.value)]
+    names = {choice["name"] for spec in left["knobs"] for choice in spec["choices"]} | {panel["name"] for panel in left["panels"]}
+    every = {c["name"] for spec in ENTRIES["moe"]["knobs"] for c in spec["choices"]} | {p["name"] for p in ENTRIES["moe"]["panels"]}
+    assert every - names == {problems[0].name}
+
+
+def test_a_default_answer_with_a_placeholder_that_names_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SoftmaxTopK, "fails", "{shown colapse}")
+    with pytest.raises(TextError, match=r"router/softmax_top_k\.py: \{shown colapse\} cannot be filled"):
+        entry("moe", LABS["moe"], [])
 
 
 def test_a_lab_without_its_text_says_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

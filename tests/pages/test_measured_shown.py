@@ -48,13 +48,16 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measured, "MEASURED", tmp_path)
 
 
-def shown(preset: str, runs: list[dict[str, Any]] | None = None) -> str:
-    def page(lab: dict, name: str, runs: list) -> None:
+def shown(preset: str, runs: list[dict[str, Any]] | None = None, requested: list[str] | None = None) -> str:
+    """The page's text; `requested` gathers the runs whose document the page wants."""
+
+    def page(lab: dict, name: str, runs: list, requested: list) -> None:
         from pages.parts.runs.measured import measured
 
-        measured(lab, name, runs)
+        documents = {run["run"]: run for run in runs}
+        measured(lab, name, {run: one["preset"] for run, one in documents.items()}, lambda run: (requested.append(run), documents[run])[1])
 
-    test = AppTest.from_function(page, args=(LAB, preset, runs or [])).run(timeout=60)
+    test = AppTest.from_function(page, args=(LAB, preset, runs or [], [] if requested is None else requested)).run(timeout=60)
     assert not test.exception
     return "\n".join(e.value for e in [*test.markdown, *test.caption])
 
@@ -103,6 +106,15 @@ def test_a_new_run_is_placed_into_the_band(loss: float, placed: str) -> None:
 def test_a_run_with_other_knobs_or_fewer_steps_is_not_placed() -> None:
     assert "your run" not in shown("collapse", [new_run(2.0, lr=0.5)])
     assert "your run" not in shown("collapse", [{**new_run(2.0), "steps": 100}])
+
+
+def test_only_a_run_whose_preset_has_a_record_is_asked_for() -> None:
+    runs = [{**new_run(2.0), "run": preset, "preset": preset} for preset in ("collapse", "new", "ladder")]
+    requested: list[str] = []
+    shown("new", runs, requested)
+    assert requested == []
+    shown("collapse_cured", runs, requested)
+    assert requested == ["collapse"]
 
 
 def test_the_record_is_the_one_on_disk(tmp_path: Path) -> None:

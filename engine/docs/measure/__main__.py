@@ -26,7 +26,8 @@ from engine.declare.lab_catalog import raw_document
 from engine.docs.measure import check, plan, record
 from engine.docs.measure.confirm import confirm
 from engine.docs.measure.plan import BadRequest, Labs, Work
-from engine.docs.measure.runs import Job, NoMeasurement, Run, finished, make
+from engine.docs.measure.runs import Job, Run, finished, make
+from engine.docs.measure.training import NoMeasurement
 from engine.labs.lab import Lab
 from engine.runs.series import split_key
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from engine.core.paths import ROOT
 from engine.docs.measure import record, sources
-from engine.docs.measure.runs import Job, NoMeasurement, Run, make
+from engine.docs.measure.runs import Job, Run, make
+from engine.docs.measure.training import NoMeasurement
 from engine.labs.lab import Lab
 
 

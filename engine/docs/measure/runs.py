@@ -6,10 +6,7 @@ A finished seed is `data/science/LAB-PRESET-SEED-HASH.json`; HASH is that of the
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +20,7 @@ from engine.core.files import read_json, write_json
 from engine.core.nonfinite import jsonable
 from engine.core.paths import ROOT
 from engine.docs.measure import film, sources
+from engine.docs.measure.training import NoMeasurement, train
 from engine.docs.measure.values import events, values
 from engine.index.open_run import open_run
 from engine.labs.detector import Detector
@@ -30,13 +28,7 @@ from engine.labs.lab import Lab
 from engine.runs.folder import run_folder
 from engine.runs.series import split_key
 
-MEASURABLE = ("finished", "diverged")  # any other end is no measurement
-
 Run = dict[str, Any]
-
-
-class NoMeasurement(RuntimeError):
-    """A run that did not end by itself, or whose sources changed meanwhile; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,7 @@ def make(job: Job, kind: type[Lab], scratch: Path, root: Path = ROOT) -> Run:
     data = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{job.preset}-{job.seed}-"))
     try:
         shutil.copytree(scratch / "cache", data / "cache")
-        told = _train(job, data, root)
+        told = train(job.lab, job.preset, job.seed, data, root=root)
         for artefact in (data / "cache").glob("*/*.pt"):  # teachers and feature networks, for the runs that come after this one
             shutil.copytree(artefact.parent, scratch / "cache" / artefact.parent.name, dirs_exist_ok=True)
         run = _kept(job, kind, told, data)
@@ -91,20 +83,6 @@ def _rules(points: pl.DataFrame) -> list[str]:
     """The detectors that watched a run: those of a metric that it has."""
     metrics = set(points["metric"].unique())
     return [name for name, rule in Catalog("detectors", Detector).load()[0].items() if metrics & set(rule.watches)]
-
-
-def _train(job: Job, data: Path, root: Path) -> dict[str, Any]:
-    """The document of `show` of a run that ended by itself."""
-    command = [sys.executable, "-m", "engine", "run", job.lab, "--preset", job.preset, f"seed={job.seed}", "--json"]
-    done = subprocess.run(command, cwd=root, env={**os.environ, "FAULTLINE_DATA": str(data)}, capture_output=True, text=True)
-    try:
-        told = json.loads(done.stdout)
-    except ValueError:
-        raise NoMeasurement(f"{job.preset} seed {job.seed}: {done.stderr.strip().splitlines()[-1:]} (exit {done.returncode}).") from None
-    if told.get("status") not in MEASURABLE:
-        said = (told.get("says") or told.get("error") or "").strip().splitlines()[-1:]
-        raise NoMeasurement(f"{job.preset} seed {job.seed} ended {told.get('status')}: {' '.join(said)}")
-    return told
 
 
 def _kept(job: Job, kind: type[Lab], shown: Mapping[str, Any], data: Path) -> Run:

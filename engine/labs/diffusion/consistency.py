@@ -57,8 +57,8 @@ class Consistency(Lab):
     lr: float = knob(2e-3, "peak learning rate", ge=0.0, le=1e4, group="stressor")
     fourier_scale: float = knob(
         0.0,
-        "scale of the random frequencies of the time embedding; 0 is the positional embedding, which is about as calm as 0.02",
-        source="sCM: positional; 16 in score SDE and NCSN++",
+        "scale of the random frequencies of the time embedding; 0 is the positional embedding",
+        source="sCM: positional, about as calm as 0.02; 16 in score SDE and NCSN++",
         group="stressor",
         ge=0.0,
         le=100.0,
@@ -81,7 +81,7 @@ class Consistency(Lab):
     batch_size: int = knob(128, "pairs of data and noise per step", unit="pairs", group="size", ge=2, le=65_536)
     width: int = knob(64, "width of the network", unit="units", group="size", ge=4, le=8192)
     blocks: int = knob(2, "residual blocks", unit="blocks", group="size", ge=1, le=64)
-    head_norm: bool = knob(False, "a LayerNorm before the last layer, which bounds how far the output can run away", group="remedy")
+    head_norm: bool = knob(False, "a LayerNorm before the last layer, so that what enters it has unit size", group="remedy")
     ema: float = knob(50.0, "half-life of the averaged weights that are sampled; 0 for none", unit="steps", ge=0.0, le=1e6)
 
     presets = PRESETS

@@ -23,7 +23,10 @@ class AdamW(Optimizer):
     )
     paper = "Loshchilov and Hutter 2019, arXiv 1711.05101"
     cost = "Two extra numbers per weight."
-    fails = "After a gradient spike v stays large for about 1/(1−β₂) steps, and the weights hardly move: a silent stall."
+    fails = (
+        "By its formula a gradient k times the usual size adds (1−β₂)k² times the usual to v, which fades by the factor β₂ a step: once m "
+        "has forgotten it, the steps stay shorter than usual until v has too. Whether the loss shows it is not tested here."
+    )
     reading = "paper"
     source = "Algorithm 2"
 

@@ -18,7 +18,10 @@ class SGD(Optimizer):
     formula = r"b\leftarrow\mu b+g+\lambda w,\quad w\leftarrow w-\eta b"
     paper = "Robbins and Monro 1951, Annals of Mathematical Statistics 22(3)"
     cost = "Nothing without momentum, one extra number per weight with it."
-    fails = "One learning rate serves all layers, and a steep place throws the weights far away: nothing divides by the gradient's size."
+    fails = (
+        "By its formula the step is as long as the gradient, so one learning rate serves all layers, and where the loss is steep the "
+        "weights move far. At a large rate without a clip its numbers leave the finite ones {shown moe/non_finite}."
+    )
     reading = "paper"
     source = "the iteration of Robbins and Monro; the momentum of Polyak 1964, as in torch/optim/sgd.py"
 

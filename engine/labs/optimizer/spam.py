@@ -18,7 +18,7 @@ class Spam(Optimizer):
 
     idea = (
         "A gradient that is far larger than its own average is cut to a multiple of it, one coordinate at a time, before it reaches "
-        "the moments; and from time to time the moments begin anew, so that no spike is remembered for long."
+        "the moments; and from time to time the moments begin anew, so that no spike is remembered beyond a reset."
     )
     formula = (
         r"g\leftarrow\mathrm{sign}(g)\sqrt{\theta v}\ \ \text{where}\ g^2>\theta v;\quad m,v\leftarrow 0\ \text{every}\ \Delta T;\quad "
@@ -26,11 +26,11 @@ class Spam(Optimizer):
         r"s_k=1-0.99\,\tfrac12\left(1+\cos\tfrac{\pi k}{N+1}\right)"
     )
     paper = "SPAM: Spike-Aware Adam with Momentum Reset (Huang et al. 2025, arXiv 2501.06842) and its authors' code"
-    cost = "Nothing beyond Adam; each reset loses some progress while the step warms up again."
+    cost = "No number per weight beyond Adam's two; by its formula the step starts near 0 after each reset and grows back from there."
     fails = (
         "The published threshold lets a spike of {cite 70 times the usual size | √5000, the paper's θ} through. What it "
-        "changes after a burst of the learning rate stands in the preset burst_spam of the lab moe. Short runs pay for resets that "
-        "they did not need {cite by construction | the interval of resets}."
+        "changes after a burst of the learning rate stands in the preset burst_spam of the lab moe. A reset "
+        "comes with or without a spike: whether a run without spikes loses by it is not tested here."
     )
     reading = "authors' code"
     source = "galore_torch/SPAM.py of TianjinYellow/SPAM-Optimizer"
@@ -58,7 +58,7 @@ class Spam(Optimizer):
     )
     restart_bias: bool = knob(
         False,
-        "a reset also restarts the bias corrections; else the first step after it is 3.2 times as long",
+        "a reset also restarts the bias corrections; else the first step after it is (1 − β₁)/√(1 − β₂) times as long, before its warm-up",
         source="off in the authors' code",
     )
 

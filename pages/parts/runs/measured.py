@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
 from engine.core.nonfinite import number as plain
-from engine.declare.records import MEASURED, printed_band, printed_pair, record
+from engine.declare.records import MEASURED, printed_band, printed_pair, record, same_runs
 from engine.labs.common.noise_floors import with_floors
 from engine.runs.series import split_key
 from pages.parts.words import number
@@ -19,10 +19,11 @@ DRAW = "Runs are chaotic at the level of rounding: the same seed on another proc
 Record = Mapping[str, Any]
 
 
-def measured(lab: Mapping[str, Any], name: str, runs: Sequence[Mapping[str, Any]] = ()) -> None:
+def measured(lab: Mapping[str, Any], name: str, runs: Mapping[str, str | None], show: Callable[[str], Mapping[str, Any] | None]) -> None:
     """A table of medians with the interval in which 9 of 10 new runs lie; nothing is shown as measured that was not.
 
-    `runs`: documents of `show` of ended runs, each placed into the band of its preset.
+    `runs`: ended run -> its preset.  Each is placed into the band of its preset; `show`, the document of a run, is asked only for
+    those of which there is a band.
     """
     presets = lab["presets"]
     broken = presets[name].get("broken") or name
@@ -31,7 +32,8 @@ def measured(lab: Mapping[str, Any], name: str, runs: Sequence[Mapping[str, Any]
     if not found:
         st.caption("This preset has not been measured yet.")
         return
-    mine = {run["run"]: (preset, run) for run in runs if (preset := _drawn_from(lab, run, found))}
+    shows = [document for run, preset in runs.items() if preset in found and (document := show(run))]
+    mine = {run["run"]: (preset, run) for run in shows if (preset := _drawn_from(lab, run, found))}
     shown = with_floors(lab.get("headline", ()))
     keys = sorted({key for one in found.values() for key in one["summary"] if _belongs(key, shown)})
     pair = list(found) if len(found) == 2 else []
@@ -57,10 +59,7 @@ def measured(lab: Mapping[str, Any], name: str, runs: Sequence[Mapping[str, Any]
 
 def _record(lab: Mapping[str, Any], name: str) -> Record | None:
     """What was measured of the preset, or of another with the very same knobs: a ladder's own is one of its arms."""
-    presets = lab["presets"]
-    knobs = presets.get(name, {}).get("knobs")
-    same = [n for n, preset in presets.items() if n != name and knobs is not None and preset.get("knobs") == knobs]
-    return next((one for n in (name, *same) if (one := record(MEASURED / lab["lab"] / f"{n}.json"))), None)
+    return next((one for n in same_runs(lab["presets"], name) if (one := record(MEASURED / lab["lab"] / f"{n}.json"))), None)
 
 
 def _belongs(key: str, shown: frozenset[str]) -> bool:

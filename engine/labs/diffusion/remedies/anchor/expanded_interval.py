@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ExpandedInterval(Anchor):
-    """Differs: on TrigFlow, which FACM does not use, the mirrored time is −t; that is our reading."""
+    """Differs: on TrigFlow, a path that is not FACM's, the mirrored time is −t; that is our reading."""
 
     idea = (
         "The same network also learns the plain velocity, a target that holds nothing of the network itself. It knows the "
@@ -30,8 +30,8 @@ class ExpandedInterval(Anchor):
     paper = "Flow-Anchored Consistency Models (Peng et al., ICLR 2026), losses.py and transport.py of the authors' repository"
     cost = "One more forward and backward pass."
     fails = (
-        "A network that was pre-trained only on t has never heard `2 − t`: the authors pre-train on both halves, which is easy to miss. "
-        "Without a stressor the anchor takes capacity and helps nothing in the plane."
+        "A network that was pre-trained only on `t` has never heard `2 − t`, so each half of a batch of the authors' pre-training hears "
+        "one of the two. Without and with that pre-training it stands in the preset expanded."
     )
     reading = "authors' code"
     source = "losses.py, FACMLoss, and ldit/transport.py of ali-vilab/FACM"

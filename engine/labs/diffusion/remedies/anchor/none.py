@@ -11,8 +11,8 @@ class Unanchored(Anchor):
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081) trains so; FACM (Peng et al., ICLR 2026) argues against it"
     cost = "Nothing."
     fails = (
-        "When the time derivative of the network is large, its target is mostly its own derivative. In the plane this needs a stressor: "
-        "with a positional embedding it trains as well as with an anchor."
+        "By its formula the target is mostly the network's own derivative where that is large. What an anchor changes then stands in the "
+        "preset unanchored, and with a positional embedding in the preset calm."
     )
     reading = "paper"
     source = "sCM, eq. 8"

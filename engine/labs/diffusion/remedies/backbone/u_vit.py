@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 class UViTBackbone(Backbone):
-    """Differs: linear layers have torch's default variance instead of the standard deviation 0.02, which at these widths would leave the
-    branches almost silent, and both halves of a skip's matrix keep the energy that passes through them. No class token.
+    """Differs: linear layers have torch's default variance instead of the standard deviation {cite 0.02 | libs/uvit.py}, which is much
+    smaller at these widths, and both halves of a skip's matrix keep the energy that passes through them. No class token.
     """
 
     idea = (
@@ -26,7 +26,10 @@ class UViTBackbone(Backbone):
     formula = r"h\leftarrow W\,[h\,;\,\kappa_i s_i]+b,\quad\text{then attention and MLP, pre-LN}"
     paper = "All are Worth Words (Bao et al. 2023, arXiv 2209.12152); the backbone of ScaleLong's released code"
     cost = "About `14 D²` weights per block on the way out, and attention over all patches."
-    fails = "Its stream is never normalised before the end, so it shows the growth more plainly than the convolutional UNet."
+    fails = (
+        "By its formula the stream is not normalised before the end and keeps what every skip adds. How far its features grow stands in "
+        "the preset vit, those of the convolutional UNet in the preset skips."
+    )
     reading = "authors' code"
     source = "libs/uvit.py and configs/cifar10_uvit.py of baofff/U-ViT"
 

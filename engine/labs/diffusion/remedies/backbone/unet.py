@@ -18,7 +18,7 @@ class ConvolutionalUNet(Backbone):
     """Differs: blocks have one width, one convolution and no attention, where published UNets have several widths, two and some; the
     layers of the noise level are a quarter as wide as DDPM's.
 
-    Why: no published UNet has these blocks, which a CPU trains in seconds; ScaleLong's authors released their U-ViT only.
+    Why: no published UNet has these blocks, small enough for a CPU; ScaleLong's authors released their U-ViT only.
     """
 
     idea = (
@@ -28,7 +28,10 @@ class ConvolutionalUNet(Backbone):
     formula = r"f_i(x)=b_{i+1}(\kappa_{i+1}a_{i+1}(x)+f_{i+1}(a_{i+1}(x))),\quad f_N=\text{middle}"
     paper = "Denoising diffusion (Ho et al. 2020, arXiv 2006.11239), with long skips as ScaleLong numbers them"
     cost = "About `10 D²` weights per block of width D, `12 D²` on the way up."
-    fails = "Without scaling its stream grows with the number of skips; normalisation inside the blocks hides that from the loss."
+    fails = (
+        "Without scaling its stream grows with the number of skips {cite in proportion | ScaleLong, theorem 1}. By its formula each block "
+        "normalises what it reads, so the loss need not show it."
+    )
     reading = "our reading of the abstract"
     source = "the recursion f of ScaleLong's theorem 1; the blocks are ours"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Edm(Diffusion):
     idea = (
         "The network's input, its target and its loss have the same size at every noise level; the level itself is drawn from a bell "
-        "around the middle levels, where something can be learned."
+        "around the middle levels."
     )
     formula = (
         r"D=\frac{\sigma_d^2}{\sigma^2+\sigma_d^2}x+\frac{\sigma\sigma_d}{\sqrt{\sigma^2+\sigma_d^2}}F\!\left("
@@ -23,7 +23,7 @@ class Edm(Diffusion):
     )
     paper = "Elucidating the design space of diffusion-based generative models (Karras et al. 2022, arXiv 2206.00364), table 1"
     cost = "Nothing."
-    fails = "The bell is a choice: levels far from its middle are hardly trained."
+    fails = "The bell is a choice: levels far from its middle are rarely drawn."
     reading = "authors' code"
     source = "table 1; training/loss.py and training/networks.py of NVlabs/edm"
 

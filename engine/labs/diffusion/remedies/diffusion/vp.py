@@ -22,7 +22,10 @@ class Vp(Diffusion):
     )
     paper = "DDPM (Ho et al. 2020, arXiv 2006.11239), VP-SDE (Song et al. 2021, arXiv 2011.13456); the setting of ScaleLong's U-ViT"
     cost = "Nothing."
-    fails = "At high noise the prediction is easy and says little of the picture; at low noise it is hard and matters little to the eye."
+    fails = (
+        "By its formula the input is nearly the answer at high noise, and at low noise an error of the answer moves the picture by only "
+        "a small part of itself."
+    )
     reading = "authors' code"
     source = "sde.py, VPSDE, of sail-sg/ScaleLong"
 

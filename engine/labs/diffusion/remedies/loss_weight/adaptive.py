@@ -10,12 +10,15 @@ from engine.labs.diffusion.remedies.loss_weight import LossWeight
 class Adaptive(LossWeight):
     idea = (
         "A small network w(t) is trained along and settles where every time has the same expected loss: `e^w` times the error is one. "
-        "From then on the loss is about 1 − w and says nothing about quality."
+        "By its formula the loss is about 1 − w from then on and says nothing about quality."
     )
     formula = r"L=\mathbb{E}\left[e^{w_\phi(t)}\,e-w_\phi(t)\right]"
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), eq. 8; EDM2 (Karras et al. 2024, arXiv 2312.02696)"
     cost = "A network of two small layers on the time alone."
-    fails = "It makes the loss curve flat by construction, and it equalises a divergence away: a loss that explodes is weighted down."
+    fails = (
+        "By its formula the loss curve is flat once w has settled: where the error grows, its weight falls as fast as w follows, so a "
+        "divergence need not show there."
+    )
     reading = "paper"
     source = "sCM, eq. 8; NVlabs/FastGen, sCM.py"
 

@@ -12,7 +12,10 @@ class Constant(LossWeight):
     formula = r"L=\mathbb{E}\,e"
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), Figure 5b, the arm without adaptive weighting"
     cost = "Nothing."
-    fails = "Times with large errors drown the others; the paper reports {cite worse images | sCM, section 4.2}."
+    fails = (
+        "By its formula times with large errors have the largest part in the gradient. The paper reports "
+        "{cite a worse FID without adaptive weights | sCM, figure 5b}."
+    )
     reading = "paper"
     source = "sCM, figure 5b"
 

@@ -19,7 +19,10 @@ class ScaledNorm(LossWeight):
         "FACM (Peng et al., ICLR 2026), authors' code, p = 0.5 with cosine; MeanFlow (Geng et al. 2025, arXiv 2505.13447), p = 1 without"
     )
     cost = "One power per sample."
-    fails = "With p = 1 the samples that are most wrong teach least; the value of the loss is bounded whatever happens to the model."
+    fails = (
+        "By its formula, at `p = 1`, the gradient of a sample whose error is far above c shrinks as the error grows, and the value of the "
+        "loss stays below 1 whatever happens to the model."
+    )
     reading = "authors' code"
     source = "losses.py of ali-vilab/FACM; meanflow.py of Gsunshine/py-meanflow"
 

@@ -14,7 +14,10 @@ class AdaptiveNorm(Modulation):
     formula = r"y=\mathrm{norm}(x)\odot(1+s(t))+b(t)"
     paper = "FiLM (Perez et al. 2018, arXiv 1709.07871); AdaGN in Dhariwal and Nichol 2021, arXiv 2105.05233"
     cost = "One linear layer per block on the time embedding."
-    fails = "Scale and shift may grow without bound; sCM reports that plain AdaGN diverges when consistency models are trained with it."
+    fails = (
+        "Nothing in its formula bounds scale and shift. sCM reports that plain AdaGN {cite diverges when consistency models are trained | "
+        "sCM, section 4.1}."
+    )
     reading = "authors' code"
     source = "guided_diffusion/unet.py, ResBlock with use_scale_shift_norm, of openai/guided-diffusion"
 

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 
 class Diffusion(Trigflow):
-    """Differs: the error is measured on data of unit variance, which makes it 4 times the paper's, at σ_d = 0.5."""
+    """Differs: the error is measured on data of unit variance, which makes it `1/σ_d²` times the paper's."""
 
     idea = "The network learns the velocity of the flow and nothing else; its target holds nothing of the network itself."
     formula = r"L=\lVert F(y_t,t)-(\cos t\,z-\sin t\,y_0)\rVert^2"
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), section 3; the same target as flow matching and EDM up to weights"
     cost = "One forward and backward pass."
-    fails = "One step gives the mean of all data: samples need many steps. A tangent other than raw makes it another method."
+    fails = (
+        "By its formula one step from pure noise gives the mean of all data, so samples need many steps. A tangent other than raw makes it "
+        "another method."
+    )
     reading = "paper"
     source = "sCM, section 3, the diffusion loss of TrigFlow"
 

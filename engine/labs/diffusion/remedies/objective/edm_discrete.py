@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class EdmDiscrete(TrigflowDiscrete):
     """Written as a move of F whose gradient is that of the paper's loss in data units, by the chain rule.
 
-    Differs: f(x) = x holds at noise 0, as in sCM's grid, and not at 0.002, the smallest noise of the papers. So the grid has one
-    cell more, from 0 to 0.002, and c_skip and c_out are EDM's own, without the shift by 0.002, which moves a jump by less than
-    0.01. The number of points stays the same for a whole run, where iCT doubles it several times; noise above 80, 0.3 % of
-    what is drawn, counts for the last cell.
+    Differs: f(x) = x holds at noise 0, as in sCM's grid, and not at the papers' smallest noise {cite 0.002 | karras_diffusion.py}. So
+    the grid has one cell more, below that noise, and c_skip and c_out are EDM's own, without the shift by it, which moves a jump by
+    {cite less than 0.01 | both scalings side by side}. The number of points stays the same for a whole run, where iCT doubles it several
+    times; what is drawn beyond the largest noise {cite 80 | karras_diffusion.py} counts for the last cell.
     """
 
     idea = (
@@ -39,7 +39,10 @@ class EdmDiscrete(TrigflowDiscrete):
     )
     paper = "Consistency Models (Song et al. 2023, arXiv 2303.01469); improved techniques (Song and Dhariwal 2024, arXiv 2310.14189)"
     cost = "Two plain forward passes, one without gradient."
-    fails = "The finite step leaves a bias that no amount of training takes away; more points lessen it and make the gradient noisier."
+    fails = (
+        "By its formula the target differs from that of an infinitely small step by a term of the order of the step, however long the "
+        "training. What more points do to that and to the noise of the gradient is not tested here."
+    )
     reading = "paper"
     source = "iCT, table 1; cm/karras_diffusion.py of openai/consistency_models; FastGen"
 

@@ -24,13 +24,16 @@ class MeanFlow(Objective):
 
     idea = (
         "The network hears where a jump begins and where it ends, and gives the average velocity "
-        "between them. For most samples of a batch the two are equal, and "
-        "there it learns the plain velocity: an anchor that is built in."
+        "between them. By default the two are equal for most samples of a batch, and "
+        "there it learns the plain velocity."
     )
     formula = r"g=v+(r-t)\,\frac{d}{dt}F(x_t,t,r)-F,\quad r=t \text{ for a share of the batch}"
     paper = "Mean Flows for One-step Generative Modeling (Geng et al. 2025, arXiv 2505.13447)"
     cost = "One forward-mode pass beside the ordinary forward and backward pass."
-    fails = "With no share of equal times the anchor is gone, and FACM reports that it collapses."
+    fails = (
+        "FACM reports {cite a collapse on images with no share of equal times | FACM, ablation of that share}. What the share changes in "
+        "the plane stands in the presets mean_flow_unequal and mean_flow_whole_unequal."
+    )
     reading = "authors' code"
     source = "meanflow/models/meanflow.py of Gsunshine/py-meanflow; the paper's Algorithm 1"
 

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 
 class Shortcut(Objective):
     """Differs: training starts from nothing, where the authors start from a trained flow, unless `pretrain` asks for one; a loss that is
-    NaN stays NaN, where their train.py replaces it by 0.
+    NaN stays NaN, where their train.py puts 0 in its place.
     """
 
     idea = (
         "On the straight path from noise to data the network gives the average velocity of the rest of the way. Its target is the "
-        "velocity here plus the network's own derivative, so alone it chases itself; an anchor on the velocity holds it."
+        "velocity here plus the network's own derivative; FACM adds an anchor, a loss on the velocity alone."
     )
     formula = r"f=x_t+(1-t)F,\quad g=v+(1-t)\,\frac{dF}{dt}-F,\quad L_{CM}=\lVert F-\mathrm{sg}[F]-\rho(g)\rVert^2"
     paper = "Flow-Anchored Consistency Models (Peng et al., ICLR 2026), losses.py of the authors' repository"
     cost = "One forward-mode pass beside the ordinary forward and backward pass; with an anchor, one forward and backward pass more."
-    fails = "Without an anchor the target refers to nothing but itself: as soon as the derivative dominates, the target is noise."
+    fails = (
+        "By its formula the velocity is a small part of the target where the network's own derivative is large. What an anchor changes "
+        "then stands in the preset unanchored."
+    )
     reading = "authors' code"
     source = "losses.py, FACMLoss of ali-vilab/FACM"
 

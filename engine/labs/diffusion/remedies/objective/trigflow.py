@@ -34,8 +34,8 @@ class Trigflow(Objective):
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), eq. 6 to 8 and Algorithm 1"
     cost = "One forward-mode pass beside the ordinary forward and backward pass."
     fails = (
-        "The term with the time derivative grows with the frequency of the time embedding. Normalising the tangent bounds each step "
-        "but not where many steps lead."
+        "The term with the time derivative grows with the frequency of the time embedding {cite by its formula | sCM, eq. 7}. By its "
+        "formula a normalised tangent bounds each step and sets no bound on the sum of many."
     )
     reading = "paper"
     source = "eq. 6 to 8 and Algorithm 1; NVlabs/FastGen, sCM.py"

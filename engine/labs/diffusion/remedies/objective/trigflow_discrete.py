@@ -28,9 +28,8 @@ class TrigflowDiscrete(Objective):
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), appendix E"
     cost = "Two plain forward passes, one without gradient."
     fails = (
-        "Few grid points leave a bias; very many divide a rounding error by a tiny step. In the paper quality "
-        "grows up to about {cite 1,024 | sCM} "
-        "points and falls after that."
+        "By its formula few grid points leave an error of the order of the step, and very many divide a rounding error by a tiny one. In "
+        "the paper quality grows up to about {cite 1,024 | sCM, figure 5c} points and falls after that."
     )
     reading = "paper"
     source = "sCM, appendix E"

@@ -19,7 +19,10 @@ class Decreasing(ResidualScaling):
     formula = r"h_{l+1}=h_l+\lambda_lF_l(h_l),\quad \lambda_l=\frac{1}{\sqrt{l}\,\log(l+1)}"
     paper = "Stable ResNet (Hayou, Clerico, He, Deligiannidis, Doucet, Rousseau, AISTATS 2021, arXiv 2010.12859)"
     cost = "Nothing."
-    fails = "Late branches, here those of the decoder, are scaled down most and learn last."
+    fails = (
+        "By its formula late branches, here those of the decoder, are scaled down most. What that does to the loss stands in the preset "
+        "silent_remedies."
+    )
     reading = "our reading of the abstract"
     source = "Σλ² finite, the definition of Stable ResNet; compared with models/base/resnet.py of soufiane001/stable_resnet"
 

@@ -10,7 +10,7 @@ class Unscaled(ResidualScaling):
     formula = r"h_{l+1}=h_l+F_l(h_l)"
     paper = "Deep Residual Learning (He et al. 2016, arXiv 1512.03385)"
     cost = "Nothing."
-    fails = "The size of stream and gradient grows with the number of blocks."
+    fails = "By its formula the stream grows with the number of blocks, and so does the gradient, which passes the same sums backwards."
     reading = "paper"
     source = "eq. 1"
 

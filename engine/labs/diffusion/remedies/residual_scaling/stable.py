@@ -12,7 +12,10 @@ class StableResNet(ResidualScaling):
     formula = r"h_{l+1}=h_l+\tfrac{1}{\sqrt L}F_l(h_l),\quad \sum_{l=1}^{L}\lambda_l^2=1"
     paper = "Stable ResNet (Hayou, Clerico, He, Deligiannidis, Doucet, Rousseau, AISTATS 2021, arXiv 2010.12859)"
     cost = "Nothing."
-    fails = "It says nothing of long skips: their energy still adds up. Deep networks begin with nearly silent branches and learn later."
+    fails = (
+        "It says nothing of long skips: their energy still adds up. By its formula the branches of a deep network begin nearly silent; "
+        "what that does to the loss stands in the preset silent_remedies."
+    )
     reading = "authors' code"
     source = "models/base/resnet.py, BasicBlock, of soufiane001/stable_resnet: the branch divided by √(number of blocks)"
 

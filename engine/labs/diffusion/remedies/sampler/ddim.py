@@ -18,7 +18,7 @@ class Ddim(Sampler):
     formula = r"x'=D(x;\sigma)+\tfrac{\sigma'}{\sigma}\,(x-D(x;\sigma))"
     paper = "Denoising diffusion implicit models (Song, Meng, Ermon 2021, arXiv 2010.02502)"
     cost = "One call of the network per step."
-    fails = "Its error falls only in proportion to the number of steps."
+    fails = "By its formula, Euler's in the noise level, its error shrinks only in proportion to the length of a step."
     reading = "paper"
     source = "eq. 12 with η = 0, in the noise levels of EDM"
 

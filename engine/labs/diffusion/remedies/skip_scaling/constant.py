@@ -20,7 +20,7 @@ class ConstantScaling(SkipScaling):
     formula = r"\kappa_i=\kappa^{\,i-1}\ (i=1\text{ outermost}),\quad \sum_{i=1}^{N}\kappa_i^2=\frac{1-\kappa^{2N}}{1-\kappa^2}"
     paper = SCALELONG
     cost = "Nothing."
-    fails = "The outermost skip is never scaled, so with few skips little changes; with a small κ the deepest skips carry next to nothing."
+    fails = "By its formula the outermost skip keeps its full size whatever κ is, and with a small κ the deepest carry next to nothing."
     reading = "authors' code"
     source = "libs/uvit.py of sail-sg/ScaleLong"
 

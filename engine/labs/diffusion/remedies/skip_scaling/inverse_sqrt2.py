@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class InverseSqrt2(SkipScaling):
-    idea = "Every long skip is multiplied by 1/√2, as many diffusion codes do, so that stream and skip join without growing much."
+    idea = "Every long skip is multiplied by 1/√2, as many diffusion codes do, which halves the energy that it adds."
     formula = r"\kappa_i=2^{-1/2},\quad \sum_{i=1}^{N}\kappa_i^2=N/2"
     paper = f"As compared in {SCALELONG}, which names Imagen, SR3 and score-SDE as its users"
     cost = "Nothing."

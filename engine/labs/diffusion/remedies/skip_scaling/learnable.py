@@ -23,8 +23,8 @@ class LearnableScaling(SkipScaling):
     paper = SCALELONG
     cost = "About `2L²/r` weights, and two tiny matrix products per skip."
     fails = (
-        "The number of places is part of the network, so it is tied to one resolution. Nothing bounds the sum of the "
-        "gates: the start near 1/2 is much of its effect, and training may take it back."
+        "The number of places is part of the network, so it is tied to one resolution. Nothing in its formula bounds the sum of the "
+        "gates: they begin near 1/2, and training may open them."
     )
     reading = "authors' code"
     source = "libs/uvit.py of sail-sg/ScaleLong"

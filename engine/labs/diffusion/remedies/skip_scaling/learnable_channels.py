@@ -22,7 +22,7 @@ class LearnableChannels(SkipScaling):
     formula = r"\kappa_i=\sigma(W_2\,\mathrm{relu}(W_1\,\mathrm{mean}_L(s_i)+b_1)+b_2)\in(0,1)^D"
     paper = f"{SCALELONG}, for convolutional UNets"
     cost = "About `2D²/r` weights, and two tiny matrix products per skip."
-    fails = "As the form with a gate per place: it begins near 1/2, and nothing keeps it there."
+    fails = "As the form with a gate per place: it begins near 1/2, and nothing in its formula keeps it there."
     reading = "paper"
     source = "Squeeze-and-Excitation (Hu et al. 2018, arXiv 1709.01507), eq. 2 and 3"
 

@@ -16,7 +16,9 @@ class Unscaled(SkipScaling):
     formula = r"\kappa_i=1,\quad \|h_0\|^2\propto\sum_{i=1}^{N}\kappa_i^2=N"
     paper = f"The usual UNet; the baseline of {SCALELONG}"
     cost = "Nothing."
-    fails = "By Theorem 1 of ScaleLong the hidden features, and the range in which they swing, grow in proportion to the number of skips."
+    fails = (
+        "The hidden features, and the range in which they swing, grow with the number of skips {cite in proportion | ScaleLong, theorem 1}."
+    )
     reading = "authors' code"
     source = "libs/uvit.py of sail-sg/ScaleLong; the growth is its theorem 1, as later papers restate it"
 

@@ -9,11 +9,14 @@ from engine.labs.diffusion.remedies.tangent import Tangent
 
 
 class Clip(Tangent):
-    idea = "Each coordinate of the tangent is cut off at a bound, so no sample can ask for more than a step of that size."
+    idea = "Each coordinate of the tangent is cut off at a bound, so none can ask for a step beyond it."
     formula = r"\rho(g)=\mathrm{clip}(g,-b,b)"
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), section 4.2"
     cost = "One comparison per coordinate."
-    fails = "The bound limits the step, not where it leads: under a violent time embedding the network still drifts away."
+    fails = (
+        "By its formula it bounds each step and sets no bound on the sum of many. The paper reports {cite that it helps, as "
+        "normalising does | sCM, figure 5a}; under a high-frequency time embedding it is not tested here."
+    )
     reading = "paper"
     source = "section 4.2; NVlabs/FastGen, sCM.py"
 

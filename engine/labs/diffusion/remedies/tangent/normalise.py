@@ -13,13 +13,13 @@ from engine.labs.diffusion.remedies.tangent import Tangent
 
 
 class Normalise(Tangent):
-    idea = "The tangent of each sample is divided by its own length plus a constant, so every sample asks for a step of about one."
+    idea = "The tangent of each sample is divided by its own length plus a constant, so in that length no step is longer than one."
     formula = r"\rho(g)=g/(\lVert g\rVert+c)"
     paper = "sCM (Lu and Song 2025, arXiv 2410.11081), Algorithm 1"
     cost = "One norm per sample."
     fails = (
-        "Samples whose tangent is nearly zero keep moving at full length when c is small, and the value of the loss then says nothing "
-        "at all: it is the length of a unit vector."
+        "By its formula a tangent that is short, yet long beside c, still becomes one of nearly full length. Then the value of the loss, "
+        "the square of that length, says nothing of the error."
     )
     reading = "paper"
     source = "Algorithm 1; NVlabs/FastGen, sCM.py"

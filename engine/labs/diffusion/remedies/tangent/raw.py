@@ -12,7 +12,10 @@ class Raw(Tangent):
     formula = r"\rho(g)=g"
     paper = "Consistency Models (Song et al. 2023, arXiv 2303.01469), the continuous-time limit"
     cost = "Nothing."
-    fails = "A single point of time with a large derivative owns the whole gradient: it is the {cite worst of three | Figure 5a of sCM}."
+    fails = (
+        "By its formula a point of time with a large derivative can outweigh all others in the gradient. In the paper it is the "
+        "{cite worst of three | sCM, figure 5a}."
+    )
     reading = "paper"
     source = "sCM, eq. 6 without normalisation (figure 5a)"
 

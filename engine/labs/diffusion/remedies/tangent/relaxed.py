@@ -16,7 +16,7 @@ class Relaxed(Tangent):
     formula = r"\rho(g)=\alpha(t)\,\mathrm{clip}(g,-b,b),\quad \alpha(t)=1-t^{p}"
     paper = "Flow-Anchored Consistency Models (Peng et al., ICLR 2026), losses.py of the authors' repository"
     cost = "One comparison and one product per coordinate."
-    fails = "Without an anchor it diverges all the same {shown consistency/unanchored}."
+    fails = "With a high-frequency time embedding and without an anchor the network runs away all the same {shown unanchored}."
     reading = "authors' code"
     source = "losses.py of ali-vilab/FACM"
 

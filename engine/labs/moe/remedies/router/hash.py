@@ -19,14 +19,14 @@ class Hash(RouterChoice):
 
     idea = (
         "Nothing is learned: a byte always goes to the expert with its number modulo the number of experts. "
-        "Nothing can move, so nothing can collapse; the load is as even as the bytes are frequent."
+        "The table never moves, so training leaves every expert its bytes: the load is as even as the bytes are frequent."
     )
     formula = r"e(t)=\mathrm{byte}_t \bmod E,\quad y=\mathrm{FFN}_{e(t)}(x_t)"
     paper = "Hash Layers For Large Sparse Models (Roller et al. 2021, arXiv 2106.04426)"
     cost = "Nothing: no matrix product, no parameter."
     fails = (
-        "The load is as uneven as the text: in source code the space alone fills one expert. "
-        "Its result has weight 1, where a softmax router multiplies by a probability well below 1, "
+        "By its formula the load is as uneven as the text: all spaces of a source file go to one expert. "
+        "Its result has weight 1, where a softmax router multiplies by a probability below 1, "
         "so a difference in loss between the two is not a comparison of routing alone."
     )
     reading = "public code"

@@ -26,7 +26,7 @@ class Sinkhorn(RouterChoice):
         "In training each batch is shared out: a number g per expert is added to the scores so that every expert's share of the "
         "(soft) assignments is the same, and each token goes where its score plus g is largest. The result is weighted by the plain "
         "gate without g, and no gradient passes through the choice. In evaluation g is left out: each token goes greedily to its "
-        "best score, for a single text has no batch to share out."
+        "largest score, for a single text has no batch to share out."
     )
     formula = (
         r"P_{te}=e^{s_{te}/\tau+f_t+g_e},\ \sum_eP_{te}=1,\ \sum_tP_{te}=\tfrac TE;\quad "
@@ -36,22 +36,29 @@ class Sinkhorn(RouterChoice):
     paper = "S-BASE in Unified Scaling Laws for Routed Language Models (Clark et al. 2022, arXiv 2202.01169)"
     cost = "Two log-sum-exps of the T by E scores per iteration, in fp32; no extra loss, no extra gradient, no parameter."
     fails = (
-        "Evaluation is not balanced: greedy routing of the same batch is as uneven as the scores are. In training a "
-        "token's expert follows from all others of the batch, later ones included. An even plan splits a token among experts, and its "
-        "largest entries can be as uneven as before: a lower temperature brings the plan nearer to whole tokens, but takes more iterations."
+        "Evaluation is not balanced: by its formula greedy routing is as uneven as the scores are. In training a "
+        "token's expert follows from all others of the batch, later ones included. An even plan splits a token among experts, so the "
+        "largest entries of its rows need not be even; what a lower temperature, whose plan is nearer to whole tokens, does to both stands "
+        "in the preset sharper_plan."
     )
     reading = "public code"
     source = "megatron/core/transformer/moe/router.py and moe_utils.py of NVIDIA/Megatron-LM"
 
     k: int = knob(1, "experts per token", unit="experts", source="the paper uses 1", group="size", ge=1, le=64)
     iterations: int = knob(
-        20, "rounds of evening out rows and columns", unit="iterations", source="20 to 100 are usual", group="remedy", ge=1, le=200
+        20,
+        "rounds of evening out rows and columns",
+        unit="iterations",
+        source="our choice; Megatron-LM goes on until the plan stands still",
+        group="remedy",
+        ge=1,
+        le=200,
     )
 
     temperature: float = knob(
         0.1,
         "the scores are divided by it before they are balanced; the lower, the nearer the plan comes to whole tokens",
-        source="our choice: with 1 the plan is even here and the choice made from it is not",
+        source="our choice; others stand in the preset sharper_plan",
         group="remedy",
         ge=1e-3,
         le=100.0,
