@@ -18,8 +18,8 @@ class Curvature(Chart):
 
     title = "Curvature of the edges"
     about = (
-        "Balanced Forman curvature of every edge that the layers see: below 0 for edges between parts that hardly share neighbours, "
-        "such as bridges, above 0 inside of cliques."
+        "Balanced Forman curvature of every edge that the layers see: below 0 where the ends hardly share neighbours, as in bridges, "
+        "above 0 inside of cliques."
     )
     needs = (METRIC,)
     live = "redraw"

@@ -25,8 +25,8 @@ class MessageVerdict(Chart):
 
     title = "Does the message arrive?"
     about = (
-        "Three ratios at their newest reading; a bar that ends left of its limit (|) is a sign of over-squashing, over-smoothing or "
-        "vanishing gradients, and a Jacobian ratio of 0 one of under-reaching. The sentences say which hold."
+        "Three ratios at their newest reading. Left of its limit (|) a dot is a sign of over-squashing, over-smoothing or vanishing "
+        "gradients; the sentences say which of them hold."
     )
     needs = ("dirichlet_energy/ratio",)
     live = "redraw"

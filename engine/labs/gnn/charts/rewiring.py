@@ -19,8 +19,8 @@ class Rewiring(Chart):
 
     title = "Rewiring against random edges"
     about = (
-        "Total effective resistance of the graph before (open circle) and after the rewiring (filled), and, as ticks, after as many random "
-        "edges in 99 draws; less is better connected. It says nothing of accuracy: on several tasks random edges do as well."
+        "Total effective resistance before (open circle) and after the rewiring (filled), and, as ticks, after as many random edges in 99 "
+        "draws; less is better connected, and says nothing of accuracy."
     )
     needs = (BEFORE, AFTER, RANDOM)
     log = False

@@ -8,7 +8,7 @@ from engine.labs.gnn.remedies.initialisation import Initialisation
 
 
 class Kaiming(Initialisation):
-    idea = "Twice the variance that a sum over the inputs asks for, since relu sets half of the states to 0."
+    idea = "The variance that a sum over the inputs asks for, doubled, since relu sets the negative half of the states to zero."
     formula = r"W\sim U(-a,a),\quad a=\sqrt{6/d_{\mathrm{in}}}"
     paper = "He, Zhang, Ren and Sun, ICCV 2015, arXiv 1502.01852"
     cost = "Nothing."

@@ -19,7 +19,7 @@ class Drew(MessagePassing):
     )
     formula = r"h_v^{(t+1)}=h_v^{(t)}+\mathrm{relu}\Bigl(\sum_{k=1}^{t+1}\hat S_k\,h^{(t)}W_{k,t}\Bigr)_v"
     paper = PAPER
-    cost = "L(L + 1)/2 matrices of weights for L layers, and edges between all nodes that some layer reaches."
+    cost = "`L(L + 1)/2` matrices of weights for L layers, and edges between all nodes that some layer reaches."
     fails = "Neighbours at distance k are told apart from others, but the graph's own edges count only through distances."
     reading = "authors' code"
     source = "eq. 5; lrgb/graphgps/stage/drew_gnn.py of BenGutteridge/DRew"

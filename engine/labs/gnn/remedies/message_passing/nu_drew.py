@@ -19,10 +19,10 @@ class NuDrew(MessagePassing):
     )
     formula = r"h_v^{(t+1)}=h_v^{(t)}+\mathrm{relu}\Bigl(\sum_{k=1}^{t+1}\hat S_k\,h^{(t-\max(k-\nu,0))}W_{k,t}\Bigr)_v"
     paper = PAPER
-    cost = "L(L + 1)/2 matrices of weights for L layers, edges between all nodes that some layer reaches, and the states of all layers."
+    cost = "`L(L + 1)/2` matrices of weights for L layers, edges between all nodes that some layer reaches, and the states of all layers."
     fails = (
-        "Whether the delay is needed depends on the rest of the network: compare message_passing=drew, the same without it, under the "
-        "same norm (not decided here)."
+        "The delay is one of two things that it changes, the direct edges are the other: message_passing=drew has these alone, and the "
+        "presets ring_batch_norm and ring_l2_norm set both side by side {shown ring_batch_norm_drew, ring_l2_norm_drew}."
     )
     reading = "authors' code"
     source = "eq. 7; lrgb/graphgps/stage/drew_gnn.py of BenGutteridge/DRew"

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Transfer(Task):
-    """Differs: the published 5,000 training and 500 test samples are copies of five graphs; here each of the five is there once, and
-    all five are in every step."""
+    """Differs: the published {cite 5,000 training and 500 test samples | data/ring_transfer.py} are copies of five graphs; here each of
+    the five is there once, and all five are in every step."""
 
     idea = (
         "A class is written on one node as a one-hot vector, every other node holds ones, and the class must be read off a node far "
-        "away, whose own features are 0. There are only five different examples, one for each class, so training and validation data "
+        "away, whose own features are all `0`. There are only five different examples, one for each class, so training and validation data "
         "are the same: what is asked is whether the message arrives, and not whether anything generalises."
     )
     formula = r"x_v=\mathbf 1,\quad x_{\mathrm{read}}=0,\quad x_{\mathrm{target}}=e_c,\qquad \hat c=W h^{(L)}_{\mathrm{read}}"
