@@ -15,7 +15,7 @@ def allowed(spec: Mapping[str, Any]) -> str:
     """ "a whole number from 1 to 9 (steps)", "a number of at least 0", "one of fp32, bf16", "true or false", "text"."""
     if spec["choices"]:
         return f"one of {', '.join(choice['name'] for choice in spec['choices'])}"
-    words = WORDS.get(spec["kind"], spec["kind"])
+    words = spec.get("form") or WORDS.get(spec["kind"], spec["kind"])
     low, high = (end if end is None or isinstance(end, int) else f"{end:g}" for end in (spec["min"], spec["max"]))
     if low is not None and high is not None:
         words += f" from {low} to {high}"

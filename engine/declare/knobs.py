@@ -35,11 +35,17 @@ def knob(
     group: str = "training",
     ge: float | None = None,
     le: float | None = None,
+    pattern: str | None = None,
+    form: str = "",
 ) -> Any:
-    """A bounded value: `about` is its one sentence, `ge` and `le` are inclusive and become slider ends."""
+    """A bounded value: `about` is its one sentence, `ge` and `le` are inclusive and become slider ends.
+
+    A text may have a `pattern`, a regular expression for the whole of it, and then `form` says in words what that allows; a declaration
+    is held against it when it is made (engine/declare/resolve.py).
+    """
     if group not in GROUPS:
         raise ValueError(f"knob group {group!r}: allowed are {', '.join(GROUPS)}")
-    extra = {"unit": unit, "source": source, "group": group}
+    extra = {"unit": unit, "source": source, "group": group, **({"pattern": pattern, "form": form} if pattern else {})}
     return Field(default, description=about, json_schema_extra=extra, ge=ge, le=le)
 
 
@@ -177,6 +183,7 @@ def _describe_one(name: str, field: FieldInfo, problems: Problems | None) -> dic
         "source": extra["source"],
         "about": field.description or "",
         "group": extra["group"],
+        **{key: extra[key] for key in ("pattern", "form") if key in extra},
     }
     kind = field.annotation
     if get_origin(kind) in (Union, types.UnionType):

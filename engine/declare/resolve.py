@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from engine.declare.rules import broken
 
 LabJson = Mapping[str, Any]  # one entry of `labs --json`
 KEPT = 256  # requests that `declaration` remembers
+SHOWN = 40  # characters of a refused text that the message repeats
 
 
 class KnobError(ValueError):
@@ -160,6 +162,9 @@ def typed(spec: Mapping[str, Any], name: str, value: Any) -> Any:
             return None
         raise KnobError(f"{name} received nothing; give {allowed(spec)}.")
     if kind == "str":
+        if "pattern" in spec and not re.fullmatch(spec["pattern"], str(value)):
+            shown = str(value) if len(str(value)) <= SHOWN else f"{str(value)[:SHOWN]}…"
+            raise KnobError(f'{name}="{shown}" is not of the form that it needs; give {allowed(spec)}.')
         return str(value)
     if kind == "bool":
         return _bool(spec, name, value)

@@ -36,6 +36,7 @@ LAB: dict[str, Any] = {
         spec("device", "str", "auto"),
         spec("lr", "float", 1e-3, 0, 10),
         spec("twist", "bool", False),
+        spec("edits", "str", "", pattern=r"(?:[+-]\d+ ?)*", form="words such as +3 or -4"),
         spec("precision", "option", "fp32", choices=[{"name": "fp32"}, {"name": "bf16"}]),
         spec("router", "question", "softmax_top_k", choices=ROUTER),
     ],
@@ -92,6 +93,12 @@ def test_values_out_of_bounds_say_what_is_allowed() -> None:
     assert refusal(lr=11) == "lr=11 is out of bounds; give a number from 0 to 10."
     assert refusal(steps="0") == "steps=0 is out of bounds; give a whole number from 1 to 1000000 (steps)."
     assert refusal(router__k="9").startswith("router.k=9 is out of bounds")
+
+
+def test_a_text_of_the_wrong_form_is_refused_and_shown_in_part() -> None:
+    assert resolve(LAB, None, {"edits": "+3 -4"}).flat["edits"] == "+3 -4"
+    assert refusal(edits="3") == 'edits="3" is not of the form that it needs; give words such as +3 or -4.'
+    assert len(refusal(edits="x" * 10_000)) < 200
 
 
 @pytest.mark.parametrize(

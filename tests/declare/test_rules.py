@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.commands import labs as labs_command
 from engine.core.catalog import Catalog
 from engine.declare.resolve import KnobError, resolve
-from engine.declare.rules import AtMost, Divides, broken
+from engine.declare.rules import KINDS, AtMost, Divides, OnlyWith, broken
 from engine.labs.lab import Lab
 from engine.server.service import Service
 from tests.pages.test_pages import opened, said
@@ -27,6 +27,15 @@ def test_a_rule_speaks_when_and_only_when_it_is_broken(one: int, other: int) -> 
     assert bool(broken([divides], {"a": one, "b": other})) == (other % one != 0)
     assert bool(broken([at_most], {"a": one, "b": other})) == (one > other)
     assert broken([divides, at_most], {"a": 7, "c": 2}) == [], "a knob of an answer that is not chosen asks nothing"
+
+
+def test_an_answer_that_goes_only_with_some_others_says_with_which() -> None:
+    rule = OnlyWith("message", "layer", "because.", values=("far", "late"), allowed=("gcn",)).json()
+    assert broken([rule], {"message": "near", "layer": "gin"}) == []
+    assert broken([rule], {"message": "far", "layer": "gcn"}) == []
+    (sentence,) = broken([rule], {"message": "late", "layer": "gin"})
+    assert sentence == "message=late does not go with layer=gin: because. Give layer as gcn, or choose another message."
+    assert KINDS["only with"].written(rule) == "`message=far or late` goes only with `layer=gcn`"
 
 
 def test_a_broken_rule_says_what_was_received_and_what_is_allowed() -> None:

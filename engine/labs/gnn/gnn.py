@@ -62,7 +62,12 @@ class Gnn(Lab):
         ge=0,
         le=128,
     )
-    edits: str = knob("", "changes to the graph by hand: +3-17 adds an edge, -4-5 removes one, ~12 removes a node")
+    edits: str = knob(
+        "",
+        "changes to the graph by hand: +3-17 adds an edge, -4-5 removes one, ~12 removes a node",
+        pattern=r" *(?:(?:[+-]\d{1,6}-\d{1,6}|~\d{1,6}) *(?: |$)){0,200}",
+        form="up to 200 words such as +3-17, -4-5 or ~12",
+    )
 
     presets = PRESETS
 
