@@ -186,7 +186,10 @@ def test_the_document_has_the_shape_of_the_design(with_broken_files: dict[str, A
         for preset in lab["presets"].values():
             assert {"story", "see", "twin", "gpu", "grid", "knobs"} <= set(preset)
         for spec in lab["knobs"]:
-            assert {"name", "kind", "default", "min", "max", "choices", "unit", "source", "about", "group"} == set(spec)
+            assert {"name", "kind", "default", "min", "max", "choices", "unit", "source", "about", "group"} == set(spec) - {
+                "pattern",
+                "form",
+            }
             for choice in spec["choices"] if spec["kind"] == "question" else ():
                 assert {"name", "idea", "formula", "paper", "cost", "fails", "reading", "source", "differs", "why", "knobs"} == set(choice)
         for panel in lab["panels"]:

@@ -18,7 +18,7 @@ class BarabasiAlbert(GraphChoice):
     formula = r"P(\text{new}\sim v)\propto d_v"
     paper = "Emergence of scaling in random networks (Barabási and Albert 1999, arXiv cond-mat/9910332)"
     cost = "About as many edges as nodes times links."
-    fails = "Any two nodes are a few hops apart, so distances hardly vary."
+    fails = "Any two nodes are a few hops apart, so few distances occur."
     reading = "public code"
     source = "barabasi_albert_graph in generators/random_graphs.py of networkx/networkx"
 

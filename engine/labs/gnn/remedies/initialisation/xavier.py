@@ -12,7 +12,7 @@ class Xavier(Initialisation):
     formula = r"W\sim U(-a,a),\quad a=\sqrt{6/(d_{\mathrm{in}}+d_{\mathrm{out}})}"
     paper = "Glorot and Bengio, AISTATS 2010"
     cost = "Nothing."
-    fails = "It is made for layers without a kink: relu throws half of the variance away, and the mean over neighbours more of it."
+    fails = "By its formula it is made for layers without a kink and without a mean over neighbours: neither is counted."
     reading = "paper"
     source = "eq. 16"
 

@@ -35,7 +35,8 @@ class GreedyTotalResistance(Rewiring):
     paper = "Understanding Oversquashing in GNNs through the Lens of Effective Resistance (Black et al., ICML 2023, arXiv 2302.06835)"
     cost = "One inverse at the start, then a few passes over an N by N matrix per edge, in double precision."
     fails = (
-        "Greedy: the best pair of edges may hold neither of the two best ones. The sum over all pairs says little about one pair. "
+        "Greedy: each edge is chosen as if it were the last one, and by its formula the two edges that lower the sum most together may be "
+        "neither of those that do so alone. The sum over all pairs says little about one pair. "
         "Long edges mix what lies far apart, so a deep network may over-smooth sooner."
     )
     reading = "authors' code"

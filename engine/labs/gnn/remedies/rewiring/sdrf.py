@@ -46,7 +46,7 @@ class StochasticRicciFlow(Rewiring):
     edges: int = knob(4, "edges to add", unit="edges", group="remedy", ge=0, le=200)
     tau: float = knob(
         1.0,
-        "the draw follows the improvement times this: 0 is blind, the larger, the surer the best pair",
+        "temperature of the draw: the improvement is multiplied by this before the softmax, and 0 makes all pairs alike",
         source="the authors' code: 1",
         group="remedy",
         ge=0.0,
