@@ -13,7 +13,7 @@ from engine.runs.series import SeriesInfo, series_key
 from engine.server.service import service
 from pages.parts.charts.live_chart import live_chart
 from pages.parts.charts.pictures import pictures_now, strips
-from pages.parts.charts.redraw import redrawn, tables
+from pages.parts.charts.redraw import redrawn, sentences, tables
 from pages.parts.charts.run_styles import ordered, twins
 from pages.parts.charts.run_styles import run_styles as looks_of
 from pages.parts.charts.toolbar import toolbar
@@ -188,6 +188,7 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
         on_zoom=zoomed,
     )
     if whole:
+        sentences(chart, run_styles, frames)
         tables(chart, run_styles, frames, modes["layer"])
 
 

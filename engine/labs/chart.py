@@ -51,7 +51,8 @@ class RunStyle:
 class Chart:
     """Base of every chart.
 
-    `needs`: metrics without which the chart says nothing.  `layered`: it shows one layer at a time.
+    `needs`: metrics without which the chart says nothing; `also`: others that a redrawn one shows where a run has them.
+    `layered`: it shows one layer at a time.
     `log`: its y axis follows the page's log / linear switch.  `about`: one sentence, "what am I seeing?".
     `live`: "extend" when every live trace carries `meta` and grows in the browser, "redraw" when the
     figure is made again from stored frames, at most once a second.  A redrawn figure has axes of its own: what
@@ -62,6 +63,7 @@ class Chart:
     title: ClassVar[str]
     about: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
+    also: ClassVar[tuple[str, ...]] = ()
     layered: ClassVar[bool] = False
     log: ClassVar[bool] = False
     live: ClassVar[Literal["extend", "redraw"]] = "extend"
@@ -75,6 +77,10 @@ class Chart:
     def table(self, run: RunStyle, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
         """What a redrawn figure shows of one run in numbers and words, for those who would rather read; None for a chart without."""
         return None
+
+    def sentences(self, run: RunStyle, frame: pl.DataFrame) -> list[str]:
+        """What a redrawn figure says of one run in plain sentences, written below it; [] for a chart that speaks for itself."""
+        return []
 
     def fits(self, runs: Sequence[RunStyle]) -> bool:
         """True when at least one run has everything that the chart needs."""

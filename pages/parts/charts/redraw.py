@@ -16,12 +16,12 @@ from pages.parts.plain import plain, plain_cells
 
 
 def stored(chart: Chart, run_styles: Sequence[RunStyle], layer: str) -> tuple[Frames, Events]:
-    """What the index has of the series that the chart needs, run by run; nothing of a run that has none of them yet."""
+    """What the index has of the series that the chart shows, run by run; nothing of a run that has none of them yet."""
     store = service().store
     frames, events = {}, {}
     for run_style in run_styles:
         known = {s["name"] for s in store.names(run_style.run) if not chart.layered or s["layer"] == layer}
-        names = [series_key(need, layer if chart.layered else "") for need in chart.needs if need in known]
+        names = [series_key(need, layer if chart.layered else "") for need in (*chart.needs, *chart.also) if need in known]
         if names:
             frames[run_style.run] = store.frame(run_style.run, names, newest=chart.newest)
         events[run_style.run] = store.events(run_style.run)
@@ -38,6 +38,13 @@ def redrawn(name: str, chart: Chart, run_styles: Sequence[RunStyle], layer: str,
     if before is None or before[0] != of:
         memory[name] = (of, chart.figure(run_styles, frames, events, layer))
     return memory[name][1], frames
+
+
+def sentences(chart: Chart, run_styles: Sequence[RunStyle], frames: Frames) -> None:
+    """What the chart says of each run, below it."""
+    for run_style in run_styles:
+        for sentence in chart.sentences(run_style, frames[run_style.run]) if run_style.run in frames else ():
+            st.markdown(f"**{plain(run_style.label)}** {plain(sentence)}")
 
 
 def tables(chart: Chart, run_styles: Sequence[RunStyle], frames: Frames, layer: str) -> None:

@@ -29,12 +29,13 @@ class MessageVerdict(Chart):
         "gradients; the sentences say which of them hold."
     )
     needs = ("dirichlet_energy/ratio",)
+    also = ("under_reach", "jacobian/ratio", "gradient/reach", "accuracy/validation")
     live = "redraw"
     newest = True
     order = 5
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
-        figure = blank(y_title="", height=190 + 70 * len(runs))
+        figure = blank(y_title="", height=260)
         names = [name for _, name, _ in ROWS]
         for run_style in runs:
             values = [_last(frames.get(run_style.run), metric) for metric, _, _ in ROWS]
@@ -55,31 +56,16 @@ class MessageVerdict(Chart):
         figure.add_trace(
             go.Scatter(x=where, y=names, mode="markers", name="limit", marker=limits, hovertemplate="limit %{x:g}<extra></extra>")
         )
-        said = [f"<b>{run_style.label}</b>: {' '.join(text for _, text in _verdicts(frames, run_style))}" for run_style in runs]
-        figure.update_layout(
-            hovermode="closest",
-            xaxis={"type": "log", "title": {"text": "ratio"}, "range": [math.log10(LEAST) - 0.3, 2.0]},
-            yaxis={"type": "category", "automargin": True, "categoryorder": "array", "categoryarray": names[::-1]},
-            margin={"b": 60 + 34 * len(runs)},
-            annotations=[
-                {
-                    **{"text": text, "xref": "paper", "yref": "paper", "x": 0, "y": 0, "yshift": -56 - 34 * i, "showarrow": False},
-                    **{"xanchor": "left", "align": "left", "width": 620},
-                }
-                for i, text in enumerate(said)
-            ],
-        )
+        axis = {"type": "log", "title": {"text": ""}, "exponentformat": "power", "dtick": 2, "range": [math.log10(LEAST) - 0.3, 2.0]}
+        order = {"type": "category", "automargin": True, "categoryorder": "array", "categoryarray": names[::-1]}
+        figure.update_layout(hovermode="closest", xaxis=axis, yaxis=order)
         return figure
 
-    def table(self, run: RunStyle, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
-        if frame.is_empty():
-            return None
-        rows = [(name or "no sign", text) for name, text in _verdicts({run.run: frame}, run)]
-        return pl.DataFrame(rows, schema={"sign": str, "sentence": str}, orient="row")
+    def sentences(self, run: RunStyle, frame: pl.DataFrame) -> list[str]:
+        return [text for _, text in _verdicts(frame)]
 
 
-def _verdicts(frames: Frames, run_style: RunStyle) -> list[tuple[str, str]]:
-    frame = frames.get(run_style.run)
+def _verdicts(frame: pl.DataFrame) -> list[tuple[str, str]]:
     names = ("under_reach", *(metric for metric, _, _ in ROWS), "accuracy/validation")
     return verdicts(Signs(*(_last(frame, metric) for metric in names)))
 

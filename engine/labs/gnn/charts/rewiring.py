@@ -11,6 +11,7 @@ from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.profiles import newest
 from engine.labs.common.traces import meta, points
 
+TICKS = [digit * 10**power for power in range(9) for digit in (1, 2, 5)]
 BEFORE, AFTER, RANDOM = "resistance/before", "resistance/total", "resistance/random"
 
 
@@ -30,6 +31,7 @@ class Rewiring(Chart):
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="", height=150 + 60 * len(runs))
+        named: set[str] = set()
         for run_style in runs:
             frame = frames.get(run_style.run)
             draws = newest(frame, RANDOM)
@@ -40,12 +42,15 @@ class Rewiring(Chart):
             )
             for name, x, marker in kinds:
                 label = f"{run_style.label} · {name}"
+                shown = {"legendgroup": name, "showlegend": bool(x) and name not in named}
+                named |= {name} if x else set()
                 figure.add_trace(
                     go.Scatter(
                         x=x,
                         y=[run_style.label] * len(x),
                         mode="markers",
-                        name=label,
+                        name=name,
+                        **shown,
                         marker=marker,
                         hovertemplate="%{x:.4~g} ohm<extra>" + label + "</extra>",
                         meta=meta(run_style.run, AFTER, "", name),
@@ -53,7 +58,7 @@ class Rewiring(Chart):
                 )
         figure.update_layout(
             hovermode="closest",
-            xaxis={"title": {"text": "total effective resistance in ohm"}, "type": "log"},
+            xaxis={"title": {"text": "total effective resistance in ohm"}, "type": "log", "tickvals": TICKS},
             yaxis={"type": "category", "automargin": True},
         )
         return figure
