@@ -50,15 +50,15 @@ def test_dirichlet_energy_is_the_sum_over_edges(edges: list[tuple[int, int]]) ->
     graph, generator = Graph.of(4, edges), np.random.default_rng(0)
     x_ND, degree_N = generator.normal(size=(4, 3)), graph.degree_N
     over_edges = sum(np.square(x_ND[a] / math.sqrt(degree_N[a]) - x_ND[b] / math.sqrt(degree_N[b])).sum() for a, b in edges)
-    measured = dirichlet_energy(torch.from_numpy(x_ND)[None], normalised_laplacian(graph.adjacency_NN()).double())
+    measured = dirichlet_energy(torch.from_numpy(x_ND)[None, None], normalised_laplacian(graph.adjacency_NN()).double())
     assert float(measured) == pytest.approx(over_edges / np.square(x_ND).sum(), rel=1e-6)
 
 
 def test_states_that_are_alike_have_no_energy() -> None:
     graph = Graph.of(5, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)])
-    alike_BND = torch.ones(1, 5, 3)
-    assert float(dirichlet_energy(alike_BND, normalised_laplacian(graph.adjacency_NN()))) < 1e-6
-    assert float(dirichlet_energy(torch.zeros(1, 5, 3), normalised_laplacian(graph.adjacency_NN()))) == 0.0
+    alike_LBND = torch.ones(1, 1, 5, 3)
+    assert float(dirichlet_energy(alike_LBND, normalised_laplacian(graph.adjacency_NN()))) < 1e-6
+    assert float(dirichlet_energy(torch.zeros(1, 1, 5, 3), normalised_laplacian(graph.adjacency_NN()))) == 0.0
 
 
 WELL = {"under_reach": 0.0, "ratio": 0.1, "energy": 0.5, "reach": 0.1, "accuracy": 1.0}

@@ -1,6 +1,6 @@
 """Probe `layer_states`: how alike the nodes become layer by layer, and how large states and their gradients are.
 
-Shapes: B examples, N nodes, D width.
+Shapes: L layers, B examples, N nodes, D width.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.labs.capabilities import GraphLab
 from engine.labs.probe import Metric, Probe, Reading, Step
@@ -32,25 +32,30 @@ class LayerStates(Probe):
         Metric("gradient/reach", "root of that variance, first layer over last", low=0.0),
     )
 
+    def __init__(self, lab: GraphLab, model: nn.Module) -> None:
+        self.laplacian_NN = normalised_laplacian(lab.graphs(rewired=False)[0].adjacency_NN())
+
     def prepare(self, step: Step[GraphLab]) -> None:
         step.model.keep = True
 
+    @torch.no_grad()
     def gradients(self, step: Step[GraphLab]) -> Iterable[Reading]:
         step.model.keep = False
         states, step.model.kept = step.model.kept, []
         if len(states) < 2:
             return
-        with torch.no_grad():
-            laplacian_NN = normalised_laplacian(step.lab.graphs(rewired=False)[0].adjacency_NN()).to(states[0])
-            energy = [dirichlet_energy(h_BND.detach().float(), laplacian_NN) for h_BND in states]
-            forward = [h_BND.detach().float().var(-1, unbiased=False).mean() for h_BND in states]
-            backward = [h_BND.grad.float().var(unbiased=False) for h_BND in states[1:] if h_BND.grad is not None]
-        yield Reading("dirichlet_energy", torch.stack(energy))
-        yield Reading("dirichlet_energy/ratio", energy[-1] / energy[1])
-        yield Reading("variance/forward", torch.stack(forward))
-        if len(backward) == len(states) - 1:
-            yield Reading("variance/backward", torch.stack(backward))
-            yield Reading("gradient/reach", (backward[0] / backward[-1]).sqrt())
+        self.laplacian_NN = self.laplacian_NN.to(states[0].device)
+        hidden_LBND = torch.stack(states[1:]).float()
+        parts = [states[0].float()[None], hidden_LBND]
+        energy_L = torch.cat([dirichlet_energy(part, self.laplacian_NN) for part in parts])
+        yield Reading("dirichlet_energy", energy_L)
+        yield Reading("dirichlet_energy/ratio", energy_L[-1] / energy_L[1])
+        yield Reading("variance/forward", torch.cat([part.var(-1, unbiased=False).flatten(1).mean(1) for part in parts]))
+        gradients = [h_BND.grad for h_BND in states[1:]]
+        if all(gradient is not None for gradient in gradients):
+            backward_L = torch.stack(gradients).float().flatten(1).var(1, unbiased=False)  # type: ignore[arg-type]
+            yield Reading("variance/backward", backward_L)
+            yield Reading("gradient/reach", (backward_L[0] / backward_L[-1]).sqrt())
 
 
 def normalised_laplacian(adjacency_NN: object) -> Tensor:
@@ -61,8 +66,8 @@ def normalised_laplacian(adjacency_NN: object) -> Tensor:
     return torch.diag((degree_N > 0).float()) - scale_N[:, None] * weights_NN * scale_N
 
 
-def dirichlet_energy(h_BND: Tensor, laplacian_NN: Tensor) -> Tensor:
-    """tr(XᵀLX)/|X|², mean over examples; an example whose states are all 0 counts as 0."""
-    energy_B = (h_BND * (laplacian_NN @ h_BND)).sum((-2, -1))
-    size_B = h_BND.square().sum((-2, -1))
-    return torch.where(size_B > 0, energy_B / size_B.clamp_min(1e-38), 0.0).clamp_min(0.0).mean()
+def dirichlet_energy(h_LBND: Tensor, laplacian_NN: Tensor) -> Tensor:
+    """tr(XᵀLX)/|X|² of each layer, mean over examples: (L, B, N, D) -> (L,); an example whose states are all 0 counts as 0."""
+    energy_LB = (h_LBND * (laplacian_NN @ h_LBND)).sum((-2, -1))
+    size_LB = h_LBND.square().sum((-2, -1))
+    return torch.where(size_LB > 0, energy_LB / size_LB.clamp_min(1e-38), 0.0).clamp_min(0.0).mean(-1)
