@@ -38,6 +38,6 @@ def warm_up() -> None:
 if __name__ == "__main__":
     how, _, more = sys.argv[1].partition(":")
     fork_server.warm_up = warm_up
-    fork_server.VERBS["worker"] = do_worker
+    fork_server.VERBS.update(worker=do_worker, late=lambda request, files: 1)  # nothing is imported late
     fork_server.Warming = functools.partial(fork_server.Warming, every=0.2, cpu=float(more) if how == "c" else 60.0)
     sys.exit(fork_server.main(sys.argv[2:]))

@@ -123,7 +123,7 @@ class GatedGcn(Layer):
     def forward(self, h_BND: Tensor, operator_NN: Tensor) -> Tensor:
         gate_BNND = torch.sigmoid(self.gate_own(h_BND)[..., :, None, :] + self.gate_other(h_BND)[..., None, :, :])
         message_BNND = gate_BNND * self.other(h_BND)[..., None, :, :]
-        return self.own(h_BND) + (operator_NN[..., None] * message_BNND).sum(-2)
+        return self.own(h_BND) + (operator_NN[..., None, :] @ message_BNND).squeeze(-2)
 
 
 LAYERS: dict[str, type[Layer]] = {"gcn": Gcn, "gin": Gin, "sage": Sage, "gat": Gat, "gated_gcn": GatedGcn}

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch_geometric.nn import GATConv, GCNConv, GINConv, MessagePassing, ResGatedGraphConv, SAGEConv  # noqa: TID251 -- the one place
+from torch_geometric.nn import GATConv, GCNConv, GINConv, MessagePassing, ResGatedGraphConv, SAGEConv  # noqa: TID251
 
 from engine.labs.gnn.models.layers import Gat, GatedGcn, Gcn, Gin, Layer, Sage
 
