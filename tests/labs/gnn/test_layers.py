@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.labs.gnn.models.layers import LAYERS, Gcn, Gin, Layer, Sage, gcn_operator
+from engine.labs.gnn.models.layers import LAYERS, Gat, GatedGcn, Gcn, Gin, Layer, Sage, gcn_operator
 
 Neighbours = list[list[int]]
 GRAPHS: dict[str, tuple[int, list[tuple[int, int]]]] = {
@@ -41,6 +41,19 @@ def by_hand(layer: Layer, h_ND: Tensor, adjacency_NN: Tensor) -> Tensor:
             total_D = (1.0 + layer.eps) * h_ND[v] + sum((h_ND[u] for u in near[v]), torch.zeros_like(h_ND[v]))
             hidden_D = torch.relu(layer.first.weight @ total_D + layer.first.bias)
             rows.append(layer.second.weight @ hidden_D + layer.second.bias)
+        elif isinstance(layer, Gat):
+            heads = []
+            for k, weight_CD in enumerate(layer.linear.weight.chunk(layer.heads)):
+                sent = {u: weight_CD @ h_ND[u] for u in (v, *near[v])}
+                score = torch.stack([layer.own[k] @ sent[v] + layer.other[k] @ sent[u] for u in sent])
+                share = torch.where(score > 0, score, 0.2 * score).exp()
+                heads.append(sum(a * message_C for a, message_C in zip(share / share.sum(), sent.values(), strict=True)))
+            rows.append(torch.cat(heads) + layer.linear.bias)
+        elif isinstance(layer, GatedGcn):
+            total_D = layer.own(h_ND[v])
+            for u in near[v]:
+                total_D = total_D + layer.other(h_ND[u]) / (1.0 + (-layer.gate_own(h_ND[v]) - layer.gate_other(h_ND[u])).exp())
+            rows.append(total_D)
         else:
             assert isinstance(layer, Sage)
             mean_D = torch.stack([h_ND[u] for u in near[v]]).mean(0) if near[v] else torch.zeros_like(h_ND[v])
