@@ -90,6 +90,23 @@ def test_a_layer_takes_one_graph_for_all_examples_or_one_for_each(name: str) -> 
         torch.testing.assert_close(together[b], layer(h_BND[b], layer.operator(graphs_BNN[b])), rtol=0.0, atol=1e-14)
 
 
+def test_a_width_that_the_heads_cannot_share_is_refused() -> None:
+    with pytest.raises(ValueError, match="width=6 cannot be shared by the 4 heads of layer=gat; give a multiple of 4"):
+        Gat(3, 6)
+
+
+def test_attention_is_a_mean_and_a_shut_gate_lets_nothing_through() -> None:
+    """Equal neighbours are heard as one; a gate far below 0 leaves a node with what it knows."""
+    adjacency_NN = adjacency(*GRAPHS["hub"])
+    h_ND = torch.ones(6, 3, dtype=torch.float64)
+    attention, gated = Gat(3, 4).double(), GatedGcn(3, 4).double()
+    torch.nn.init.normal_(attention.own)
+    expected_ND = h_ND @ attention.linear.weight.T + attention.linear.bias
+    torch.testing.assert_close(attention(h_ND, attention.operator(adjacency_NN)), expected_ND, rtol=0.0, atol=1e-14)
+    torch.nn.init.constant_(gated.gate_own.bias, -1e3)
+    torch.testing.assert_close(gated(h_ND, gated.operator(adjacency_NN)), gated.own(h_ND), rtol=0.0, atol=1e-14)
+
+
 def test_the_operator_of_the_gcn_keeps_constant_states_of_a_regular_graph() -> None:
     ring_NN = adjacency(6, [(i, (i + 1) % 6) for i in range(6)])
     torch.testing.assert_close(gcn_operator(ring_NN).sum(-1), torch.ones(6, dtype=torch.float64), rtol=0.0, atol=1e-15)
