@@ -50,7 +50,7 @@ ROOMS = sorted(folder.name for folder in (ROOT / "engine").iterdir() if (folder 
 STATIC = [
     *(directions.upward, directions.rings, directions.across_topics),
     *(files.flat_modules, files.long_files, files.same_names, files.doors_with_code, files.module_strings, files.long_texts),
-    names.speaking_names,
+    *(names.speaking_names, libraries.late_library),
 ]
 
 
@@ -122,6 +122,14 @@ PLANTS = {  # rule -> what is written (file -> text), and the sentence that must
     "detector with numpy": (
         {"engine/labs/common/detectors/planted.py": "import numpy\n"},
         "engine/labs/common/detectors/planted.py: heavy library, detectors may not load numpy",
+    ),
+    "PyG in a function": (
+        {"engine/labs/gnn/models/planted.py": "def late() -> None:\n    import torch_geometric.nn\n"},
+        "engine/labs/gnn/models/planted.py: PyG in the wrong place, only the top of engine/labs/*/models/pyg_*.py may import it",
+    ),
+    "PyG in a probe": (
+        {"engine/labs/gnn/probes/pyg_planted.py": "from torch_geometric.nn import GCNConv\n"},
+        "engine/labs/gnn/probes/pyg_planted.py: PyG in the wrong place, only the top of engine/labs/*/models/pyg_*.py may import it",
     ),
     "one name twice": (
         {"engine/labs/moe/probes/lr.py": "X = 1\n"},

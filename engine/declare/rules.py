@@ -90,6 +90,31 @@ class OnlyWith(Rule):
         return f"{one}={a} does not go with {other}={b}: {rule['says']} Give {other} as {ways}, or choose another {one}."
 
 
+@dataclass(frozen=True)
+class MultipleWith(Rule):
+    """Where `one` is among `values`, `other` is a multiple of `of`."""
+
+    values: tuple[Any, ...] = ()
+    of: int = 1
+    word: ClassVar[str] = "multiple with"
+
+    def json(self) -> dict[str, Any]:
+        return super().json() | {"values": list(self.values), "of": self.of}
+
+    @classmethod
+    def written(cls, rule: Mapping[str, Any]) -> str:
+        one, other = rule["knobs"]
+        return f"`{one}={' or '.join(map(str, rule['values']))}` goes only with a multiple of {rule['of']} as `{other}`"
+
+    @staticmethod
+    def complaint(rule: Mapping[str, Any], a: Any, b: Any) -> str:
+        (one, other), of = rule["knobs"], rule["of"]
+        if a not in rule["values"] or b % of == 0:
+            return ""
+        near = max(of, b - b % of)
+        return f"{one}={a} does not go with {other}={b}: {rule['says']} Give {other} as {near} or {near + of}, or choose another {one}."
+
+
 KINDS: dict[str, type[Rule]] = {kind.word: kind for kind in Rule.__subclasses__()}
 
 

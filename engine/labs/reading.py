@@ -25,6 +25,7 @@ from engine.labs.describe import Document, Part, describe_labs, describe_probes
 
 FIGURES = ("charts",)  # folders of labs that only the server draws from
 DRAWING = ("chart", "traces", "profiles")  # files of labs that import plotly or polars
+LATE = "pyg_"  # how files begin that few runs need and whose import takes about a second: PyTorch Geometric, and pandas with it
 TRIES = 5  # a topic with more bad files than that is left out as a whole
 
 Progress = Callable[[str], None]
@@ -35,8 +36,11 @@ def quietly(message: str) -> None:
 
 
 def groups() -> dict[str, list[Path]]:
-    """Which files are tried together: what topics share, each topic, and what draws in the server."""
-    found: dict[str, list[Path]] = {name: sorted((LABS / name).rglob("*.py")) for name in (*SHARED[::-1], *topics())}
+    """Which files are tried together: what topics share, each topic, and what draws in the server; without the late ones."""
+    found: dict[str, list[Path]] = {
+        name: [file for file in sorted((LABS / name).rglob("*.py")) if not file.stem.startswith(LATE)]
+        for name in (*SHARED[::-1], *topics())
+    }
     figures = [file for files in found.values() for file in files if _draws(file)]
     return {name: [file for file in files if not _draws(file)] for name, files in found.items()} | {"figures": figures}
 
@@ -57,6 +61,13 @@ def try_imports(limits: Limits = LIMITS, progress: Progress = quietly) -> None:
 def import_all() -> None:
     """Import what a run imports; a file that cannot be imported is told by whoever needs it."""
     _import([file for group, files in groups().items() if group != "figures" for file in files])
+
+
+def import_late() -> bool:
+    """Import what only a run that needs it imports -> whether all of it could be."""
+    files = sorted(file for name in topics() for file in (LABS / name).rglob(f"{LATE}*.py"))
+    _import(files)
+    return all(module_of(file) in sys.modules for file in files)
 
 
 def _import(files: Sequence[Path], _say: Say | None = None) -> None:

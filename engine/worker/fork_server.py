@@ -4,7 +4,8 @@ It is started by a server over a socket pair (`python -m engine.worker.fork_serv
 fork is as good as a fresh interpreter, and seconds faster.  Every child leads its own session and
 outlives the lab's server and this process.  The fork server collects its children, writes down how workers ended, and leaves when
 its server is gone and no worker lives.  While it warms up nobody waits for it: it leaves when its server has gone or it is
-asked to, and when a file of the labs keeps it busy for ever (engine/worker/warming.py).
+asked to, and when a file of the labs keeps it busy for ever (engine/worker/warming.py).  What few runs need, and what takes a second
+to import, it imports once nobody has asked it for anything for a while, and only after a child has come to the end of the same.
 
 A message is one JSON object per packet.  Requests: {"id", "verb", …} with the files a child needs attached.
 
@@ -15,7 +16,7 @@ A message is one JSON object per packet.  Requests: {"id", "verb", …} with the
     panel  {"name", "knobs", "seconds"}      + [output, log]  -> the same
 Code -14 (SIGALRM): the last three took longer than they may.
 
-The verb of a request is the function `do_<verb>` that runs in the child.
+What a child does is in engine/worker/verbs.py.
 """
 
 from __future__ import annotations
@@ -28,76 +29,24 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
+from engine.worker.verbs import VERBS
 from engine.worker.warming import Warming
 
 LARGEST = 64 * 1024
 AGAIN = 1.0  # seconds until an end that a full disk did not take is told again
+IDLE = 1.0  # seconds without anything to do after which the late imports begin
 MOST_FILES = 4
-READING = 300.0  # seconds for reading every lab, or the data of a run
-
-
-def do_worker(request: dict[str, Any], files: list[int]) -> int:
-    """Train one run; its output goes to the first file, the second is the lock that it holds as long as it lives."""
-    os.dup2(files[0], 1)
-    os.dup2(files[0], 2)
-    os.set_inheritable(files[1], False)
-    from engine.worker import main
-
-    return main.main([request["run"]])
-
-
-def do_labs(request: dict[str, Any], files: list[int]) -> int:
-    """Write the document of `labs --json` to the first file."""
-    os.dup2(files[1], 2)
-    signal.setitimer(signal.ITIMER_REAL, READING)
-    from engine.labs.reading import document
-
-    with open(files[0], "w", encoding="utf-8") as out:
-        json.dump(document(), out, allow_nan=False)
-    return 0
-
-
-def do_data(request: dict[str, Any], files: list[int]) -> int:
-    """Write what a run would be trained on today to the first file."""
-    os.dup2(files[1], 1)
-    os.dup2(files[1], 2)
-    signal.setitimer(signal.ITIMER_REAL, READING)
-    from engine.worker.data_today import answer
-
-    with open(files[0], "w", encoding="utf-8") as out:
-        json.dump(answer(RunFolder(Path(request["run"]))), out)
-    return 0
-
-
-def do_panel(request: dict[str, Any], files: list[int]) -> int:
-    """Write the frames of one panel to the first file, on the CPU."""
-    os.dup2(files[1], 1)
-    os.dup2(files[1], 2)
-    from engine.labs.panel_frames import answer
-
-    with open(files[0], "w", encoding="utf-8") as out:
-        json.dump(answer(request["name"], request["knobs"], request["seconds"]), out, allow_nan=False)
-    return 0
-
-
-VERBS: dict[str, Callable[[dict[str, Any], list[int]], int]] = {
-    "worker": do_worker,
-    "labs": do_labs,
-    "data": do_data,
-    "panel": do_panel,
-}
 
 
 @dataclass
 class Child:
-    """A forked child, and whom its end is told: a run's folder, or a waiting request.
+    """A forked child, and whom its end is told: a run's folder, a waiting request, or ourselves (`late`).
 
     `lock` is our share of a run's lock, kept until its end is told: nobody may call it lost before.
     """
@@ -105,13 +54,15 @@ class Child:
     run: Path | None = None
     waiting: int | None = None
     lock: int = -1
+    late: bool = False
 
 
 class ForkServer:
-    """One loop over two things: requests of the server and ends of children."""
+    """One loop over two things: requests of the server and ends of children.  `late`: whether it imports more when it is idle."""
 
-    def __init__(self, link: socket.socket) -> None:
+    def __init__(self, link: socket.socket, late: bool = False) -> None:
         self.link: socket.socket | None = link
+        self.late = late
         self.children: dict[int, Child] = {}
         self.untold: list[tuple[Child, int]] = []  # workers that have ended, with their exit codes, until that is written
         self.woken, wake = os.pipe()
@@ -130,8 +81,11 @@ class ForkServer:
     def serve(self) -> None:
         while self.link is not None or self.children or self.untold:
             listening = [self.woken] if self.link is None else [self.woken, self.link.fileno()]
-            ready, _, _ = select.select(listening, [], [], AGAIN if self.untold else None)
+            ready, _, _ = select.select(listening, [], [], AGAIN if self.untold else IDLE if self.late else None)
             self.tell_ends()
+            if not ready and self.late and self.link is not None:
+                self.late = False
+                self.fork({"verb": "late"}, [])
             if self.woken in ready:
                 os.read(self.woken, 4096)
                 self.collect_exit()
@@ -178,7 +132,7 @@ class ForkServer:
         if pid == 0:
             self.run_child(request, files)
         if request["verb"] != "worker":
-            self.children[pid] = Child(waiting=request["id"])
+            self.children[pid] = Child(waiting=request.get("id"), late=request["verb"] == "late")
             return
         self.children[pid] = Child(run=Path(request["run"]), lock=os.dup(files[1]))
         with contextlib.suppress(OSError):  # a full disk: the worker finds the same, and says so
@@ -222,6 +176,10 @@ class ForkServer:
                 self.untold.append((child, code))
             if child.waiting is not None:
                 self.tell(child.waiting, code=code)
+            if child.late and code == 0:
+                from engine.labs.reading import import_late
+
+                import_late()
         self.tell_ends()
 
     def tell_ends(self) -> None:
@@ -251,7 +209,7 @@ def main(arguments: list[str]) -> int:
     link = socket.socket(fileno=int(arguments[0]))
     with Warming(link):
         warm_up()
-    ForkServer(link).serve()
+    ForkServer(link, late=True).serve()
     return 0
 
 

@@ -13,7 +13,7 @@ ABOUT = About(
     legend="N rows, M columns, E edges in compressed rows, D features. A strategy (node, edge, split, merge, hierarchical) cuts the "
     "edges into tiles, one warp each; shared rows are added up in a second launch.",
     minimum_bytes="4 bytes per edge for its column, 4 more with weights; each row of x that is read, and each row of the result, once.",
-    used_by="Any graph network, by csr_spmm(graph, x, weights); no lab calls it yet. The transpose that gradients need is kept.",
+    used_by="Lab `gnn`, `propagation=csr`: layers gcn, gin and sage. The transpose that their gradients need is kept.",
     targets={
         "cuSPARSE, regular graphs": "at least 0.9 times as fast",
         "cuSPARSE, power-law graphs": "at least 1.5 times as fast",

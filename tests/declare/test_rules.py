@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.commands import labs as labs_command
 from engine.core.catalog import Catalog
 from engine.declare.resolve import KnobError, resolve
-from engine.declare.rules import KINDS, AtMost, Divides, OnlyWith, broken
+from engine.declare.rules import KINDS, AtMost, Divides, MultipleWith, OnlyWith, broken
 from engine.labs.lab import Lab
 from engine.server.service import Service
 from tests.pages.test_pages import opened, said
@@ -26,6 +26,11 @@ def test_a_rule_speaks_when_and_only_when_it_is_broken(one: int, other: int) -> 
     divides, at_most = Divides("a", "b", "because.").json(), AtMost("a", "b", "because.").json()
     assert bool(broken([divides], {"a": one, "b": other})) == (other % one != 0)
     assert bool(broken([at_most], {"a": one, "b": other})) == (one > other)
+    multiple = MultipleWith("c", "b", "because.", values=("x", "y"), of=one).json()
+    assert bool(broken([multiple], {"c": "y", "b": other})) == (other % one != 0)
+    assert broken([multiple], {"c": "z", "b": other}) == []
+    only = OnlyWith("a", "b", "because.", values=(1, 2), allowed=(3, 4)).json()
+    assert bool(broken([only], {"a": one, "b": other})) == (one in (1, 2) and other not in (3, 4))
     assert broken([divides, at_most], {"a": 7, "c": 2}) == [], "a knob of an answer that is not chosen asks nothing"
 
 

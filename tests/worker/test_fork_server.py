@@ -104,6 +104,14 @@ def test_the_catalog_of_labs_comes_from_a_fork(warm: Supervisor) -> None:
     assert [lab["lab"] for lab in warm.executor.labs()["labs"]] == Catalog("", Lab).names()
 
 
+def test_an_idle_fork_server_imports_what_few_runs_need_after_a_child_has_tried_it(warm: Supervisor) -> None:
+    """PyG brings pandas, whose libraries are then mapped; before that the fork server has been answering for a while."""
+    maps = Path(f"/proc/{warm.executor.pid}/maps")
+    if not maps.exists():
+        pytest.skip("the system does not tell what a process has mapped")
+    until(lambda: "/pandas/" in maps.read_text(), "the late import")
+
+
 def test_children_outlive_a_killed_fork_server_and_a_new_one_takes_over(warm: Supervisor) -> None:
     run, first = declared(warm.data, steps=30_000), warm.executor.pid
     until(lambda: run.state().get("step", 0) > 3, "training")

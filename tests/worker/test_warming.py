@@ -100,6 +100,23 @@ def test_one_that_is_killed_once_while_it_warms_up_comes_back_and_starts_what_wa
     until(lambda: is_gone(fork_server))
 
 
+def test_what_is_imported_late_and_never_ends_keeps_nobody_waiting(tmp_path: Path) -> None:
+    executor = ForkingExecutor(tmp_path, [*WARMING, "late"])
+    executor.start()
+    assert executor.wait(PATIENCE)
+    fork_server = psutil.Process(executor.pid)
+    until(fork_server.children)
+    (trying,) = fork_server.children()
+    run = new_run(tmp_path, "toy", {"knobs": {"steps": 3, "device": "cpu"}})
+    supervisor = Supervisor(tmp_path, executor, cores=1, gpus=[])
+    until(lambda: (supervisor.step(), run.exit())[1])
+    assert run.status() == "finished"
+    assert executor.pid == fork_server.pid
+    assert not is_gone(trying)
+    supervisor.close()
+    until(lambda: is_gone(fork_server) and is_gone(trying))
+
+
 @pytest.fixture
 def executor(tmp_path: Path) -> Iterator[ForkingExecutor]:
     """A warm fork server that reads labs for ever."""

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.declare.knobs import knob, question
-from engine.declare.rules import OnlyWith
+from engine.declare.rules import MultipleWith, OnlyWith
 from engine.labs.gnn._gnn_presets import PRESETS
+from engine.labs.gnn._propagation import DELAYED, SUMS, layers, way
 from engine.labs.gnn.remedies.graph import GraphChoice
 from engine.labs.gnn.remedies.initialisation import Initialisation
 from engine.labs.gnn.remedies.message_passing import MessagePassing
@@ -40,9 +41,24 @@ class Gnn(Lab):
             "message_passing",
             "layer",
             "its layers are graph convolutions over exact distances.",
-            values=("drew", "nu_drew"),
+            values=DELAYED,
             allowed=("gcn",),
         ),
+        OnlyWith(
+            "message_passing",
+            "propagation",
+            "its layers are products with matrices of exact distances.",
+            values=DELAYED,
+            allowed=("auto", "dense"),
+        ),
+        OnlyWith(
+            "propagation",
+            "layer",
+            "csr_spmm adds up rows with weights that are known beforehand, and this layer makes them of the states.",
+            values=("csr",),
+            allowed=SUMS,
+        ),
+        MultipleWith("layer", "width", "four heads share the width.", values=("gat",), of=4),
     )
     thresholds = {"error/train": (0.0,)}
 
@@ -51,7 +67,15 @@ class Gnn(Lab):
     rewiring: Rewiring = question(Rewiring, "none", "Which edges are added or taken away before the training?")
     message_passing: MessagePassing = question(MessagePassing, "plain", "How do the layers hand a message on?")
     initialisation: Initialisation = question(Initialisation, "xavier", "How large are the first weights?", group="training")
-    layer: Literal["gcn", "gin", "sage"] = knob("gcn", "what a layer computes from a node and its neighbours", group="size")
+    layer: Literal["gcn", "gin", "sage", "gat", "gated_gcn"] = knob(
+        "gcn", "what a layer computes from a node and its neighbours", group="size"
+    )
+    propagation: Literal["auto", "dense", "pyg", "csr"] = knob(
+        "auto",
+        "how it is computed: with the graph's whole matrix, by PyTorch Geometric, or over the edges by the kernel csr_spmm; auto is "
+        "dense, and csr beyond 512 nodes for gcn, gin and sage",
+        group="size",
+    )
     norm: Literal["none", "batch", "l2"] = knob("batch", "what is done to the states behind every layer", group="training")
     width: int = knob(64, "width of the states", unit="channels", group="size", ge=1, le=4096)
     layers: int = knob(
@@ -134,6 +158,10 @@ class Gnn(Lab):
         apart = [float(hops_NN[read, holds]) for _, read, holds in self.pairs()]
         return self.layers or max(1, *(int(hops) for hops in apart if math.isfinite(hops)), 1)
 
+    def way(self) -> str:
+        """How messages are computed: dense, pyg or csr."""
+        return way(self.propagation, self.layer, self.message_passing.name, self.rewired_graph.nodes)
+
     def states(self, model: nn.Module, x_ND: Tensor) -> list[Tensor]:
         """h⁰ to hᴸ (N, D) in evaluation mode, differentiable in `x_ND`."""
         modes = [(module, module.training) for module in model.modules()]
@@ -150,15 +178,15 @@ class Gnn(Lab):
         import torch
 
         from engine.labs.gnn.datasets.distances import distances_NN
-        from engine.labs.gnn.models.layers import LAYERS
         from engine.labs.gnn.models.networks import GraphNetwork
         from engine.labs.gnn.models.norms import NORMS
         from engine.labs.gnn.remedies.message_passing import Plan
 
         examples, graph = self.all_examples, self.rewired_graph
-        adjacency_NN = torch.from_numpy(graph.adjacency_NN()).float()
+        adjacency_NN = torch.from_numpy(graph.adjacency_NN()).to(torch.get_default_dtype())
         hops_NN = torch.from_numpy(distances_NN(graph))
-        plan = Plan(examples.x_BND.shape[-1], self.width, [adjacency_NN] * self.depth(), hops_NN, LAYERS[self.layer], NORMS[self.norm])
+        layer, norm = layers(self.way())[self.layer], NORMS[self.norm]
+        plan = Plan(examples.x_BND.shape[-1], self.width, [adjacency_NN] * self.depth(), hops_NN, layer, norm)
         model = GraphNetwork(self.message_passing.build(plan), examples.classes, examples.read_B)
         return self.initialisation.initialise(model, self.seed)
 
@@ -177,11 +205,11 @@ class Gnn(Lab):
         return {"train": cross_entropy(model(batch["x"]).float(), batch["answer"])}
 
     def provenance(self) -> dict[str, Any]:
-        """The graph in figures, and a hash of its edges before and after the rewiring."""
+        """The graph in figures, a hash of its edges before and after the rewiring, and how messages are computed."""
         import hashlib
 
         given, rewired = self.given_graph, self.rewired_graph
         keys = {
             name: hashlib.sha256(repr((g.nodes, g.pairs)).encode()).hexdigest()[:16] for name, g in (("given", given), ("rewired", rewired))
         }
-        return {"graph": {"nodes": given.nodes, "edges": len(given.edges_E2), **keys}}
+        return {"graph": {"nodes": given.nodes, "edges": len(given.edges_E2), **keys}, "propagation": self.way()}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.labs.gnn.models.layers import LAYERS, Gcn, Gin, Layer, Sage, gcn_operator
+from engine.labs.gnn.models.layers import LAYERS, Gat, GatedGcn, Gcn, Gin, Layer, Sage, gcn_operator
 
 Neighbours = list[list[int]]
 GRAPHS: dict[str, tuple[int, list[tuple[int, int]]]] = {
@@ -41,6 +41,19 @@ def by_hand(layer: Layer, h_ND: Tensor, adjacency_NN: Tensor) -> Tensor:
             total_D = (1.0 + layer.eps) * h_ND[v] + sum((h_ND[u] for u in near[v]), torch.zeros_like(h_ND[v]))
             hidden_D = torch.relu(layer.first.weight @ total_D + layer.first.bias)
             rows.append(layer.second.weight @ hidden_D + layer.second.bias)
+        elif isinstance(layer, Gat):
+            heads = []
+            for k, weight_CD in enumerate(layer.linear.weight.chunk(layer.heads)):
+                sent = {u: weight_CD @ h_ND[u] for u in (v, *near[v])}
+                score = torch.stack([layer.own[k] @ sent[v] + layer.other[k] @ sent[u] for u in sent])
+                share = torch.where(score > 0, score, 0.2 * score).exp()
+                heads.append(sum(a * message_C for a, message_C in zip(share / share.sum(), sent.values(), strict=True)))
+            rows.append(torch.cat(heads) + layer.linear.bias)
+        elif isinstance(layer, GatedGcn):
+            total_D = layer.own(h_ND[v])
+            for u in near[v]:
+                total_D = total_D + layer.other(h_ND[u]) / (1.0 + (-layer.gate_own(h_ND[v]) - layer.gate_other(h_ND[u])).exp())
+            rows.append(total_D)
         else:
             assert isinstance(layer, Sage)
             mean_D = torch.stack([h_ND[u] for u in near[v]]).mean(0) if near[v] else torch.zeros_like(h_ND[v])
@@ -75,6 +88,23 @@ def test_a_layer_takes_one_graph_for_all_examples_or_one_for_each(name: str) -> 
     together = layer(h_BND, layer.operator(graphs_BNN))
     for b in range(2):
         torch.testing.assert_close(together[b], layer(h_BND[b], layer.operator(graphs_BNN[b])), rtol=0.0, atol=1e-14)
+
+
+def test_a_width_that_the_heads_cannot_share_is_refused() -> None:
+    with pytest.raises(ValueError, match="width=6 cannot be shared by the 4 heads of layer=gat; give a multiple of 4"):
+        Gat(3, 6)
+
+
+def test_attention_is_a_mean_and_a_shut_gate_lets_nothing_through() -> None:
+    """Equal neighbours are heard as one; a gate far below 0 leaves a node with what it knows."""
+    adjacency_NN = adjacency(*GRAPHS["hub"])
+    h_ND = torch.ones(6, 3, dtype=torch.float64)
+    attention, gated = Gat(3, 4).double(), GatedGcn(3, 4).double()
+    torch.nn.init.normal_(attention.own)
+    expected_ND = h_ND @ attention.linear.weight.T + attention.linear.bias
+    torch.testing.assert_close(attention(h_ND, attention.operator(adjacency_NN)), expected_ND, rtol=0.0, atol=1e-14)
+    torch.nn.init.constant_(gated.gate_own.bias, -1e3)
+    torch.testing.assert_close(gated(h_ND, gated.operator(adjacency_NN)), gated.own(h_ND), rtol=0.0, atol=1e-14)
 
 
 def test_the_operator_of_the_gcn_keeps_constant_states_of_a_regular_graph() -> None:

@@ -3,6 +3,7 @@
 python   loops in Python;  child: a file of the labs loops in a child
 c:CPU    loops in C and never comes back; may use so many seconds of processor time
 once:F   is killed while it warms up, unless the file F exists, which it makes
+late     warms up well, and what it imports late never ends
 """
 
 from __future__ import annotations
@@ -38,6 +39,6 @@ def warm_up() -> None:
 if __name__ == "__main__":
     how, _, more = sys.argv[1].partition(":")
     fork_server.warm_up = warm_up
-    fork_server.VERBS["worker"] = do_worker
+    fork_server.VERBS.update(worker=do_worker, late=lambda request, files: pow(3, 10**9) if how == "late" else 1)
     fork_server.Warming = functools.partial(fork_server.Warming, every=0.2, cpu=float(more) if how == "c" else 60.0)
     sys.exit(fork_server.main(sys.argv[2:]))

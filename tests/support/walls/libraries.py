@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.support.walls.tree import module_name, source_files
+from tests.support.walls.tree import module_name, parsed, source_files
 
 HEAVY = frozenset(
     {
-        *("torch", "lightning", "cuda", "numpy", "scipy", "sklearn", "PIL"),
+        *("torch", "torch_geometric", "lightning", "cuda", "numpy", "scipy", "sklearn", "PIL"),
         *("pandas", "polars", "duckdb", "pyarrow", "plotly", "streamlit", "starlette"),
         *("pydantic", "psutil", "engine", "pages"),
     }
@@ -28,6 +29,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {  # group of files -> what importing th
     "figures": _DECLARED | {"plotly", "polars", "numpy"},
     "detectors": _FILES,
     "science": _SCIENCE,
+    "pyg": _SCIENCE | {"torch_geometric", "pandas", "pyarrow"},  # the last two come with torch_geometric, and nowhere else in the labs
     "worker": _SCIENCE | {"lightning", "PIL", "scipy"},  # the last two come with lightning
     "statistics": _FILES | {"numpy", "scipy"},
     "index": _INDEX,
@@ -36,8 +38,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {  # group of files -> what importing th
     "commands": _INDEX,
     "docs": _INDEX | _SCIENCE | {"plotly", "scipy"},
     "kernels": frozenset({"torch", "numpy", "cuda"}),
-    "pages": HEAVY - {"torch", "lightning", "cuda"},
+    "pages": HEAVY - {"torch", "torch_geometric", "lightning", "cuda"},
 }
+PYG = "pyg_"  # how files of engine/labs/TOPIC/models/ begin that may import PyTorch Geometric, at their top
 DRAWING = {
     "chart",
     "panel",
@@ -82,8 +85,23 @@ def group(path: str) -> str:
         return parts[1]
     if "detectors" in parts[:-1]:
         return "detectors"
+    if parts[-1].startswith(PYG):
+        return "pyg"
     drawing = {"charts", "panels"} & set(parts[:-1]) or "/".join(parts[2:]).removesuffix(".py") in DRAWING
     return "figures" if drawing else "science"
+
+
+def late_library(root: Path) -> Iterator[str]:
+    """Imports of PyTorch Geometric, also inside a function, in another place than the top of a file that is imported late."""
+    for file in source_files(root):
+        path = file.relative_to(root)
+        late = file.name.startswith(PYG) and path.parts[:2] == ("engine", "labs") and path.parts[3] == "models"
+        top = set(parsed(file).body) if late else set()
+        for node in ast.walk(parsed(file)):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if node not in top and any(module.partition(".")[0] == "torch_geometric" for module in modules):
+                yield f"{path.as_posix()}: PyG in the wrong place, only the top of engine/labs/*/models/{PYG}*.py may import it"
 
 
 def too_heavy(root: Path, name: str) -> Iterator[str]:

@@ -33,6 +33,14 @@ class Block(nn.Module):
         self.layer, self.norm = layer, norm
 
 
+def hold(network: nn.Module, name: str, operator: Tensor | nn.Module) -> None:
+    """As an attribute that goes to the network's device, and into no checkpoint."""
+    if isinstance(operator, nn.Module):
+        network.add_module(name, operator)
+    else:
+        network.register_buffer(name, operator, persistent=False)
+
+
 class Stack(Passing):
     """hˡ = relu(norm(layer(hˡ⁻¹))); with `residual`, hˡ = hˡ⁻¹ + relu(norm(layer(hˡ⁻¹))) behind a linear map to the width.
 
@@ -47,8 +55,11 @@ class Stack(Passing):
         self.encoder = nn.Linear(d_in, width) if residual else None
         first = width if residual else d_in
         self.blocks = nn.ModuleList(Block(make_layer(width if i else first, width), make_norm(width)) for i in range(len(adjacencies)))
+        made: dict[int, Tensor | nn.Module] = {}  # layers on the same graph share what they make of it
         for i, (block, adjacency_NN) in enumerate(zip(self.blocks, adjacencies, strict=True)):
-            self.register_buffer(f"operator_{i}", block.layer.operator(adjacency_NN), persistent=False)
+            if id(adjacency_NN) not in made:
+                made[id(adjacency_NN)] = block.layer.operator(adjacency_NN)
+            hold(self, f"operator_{i}", made[id(adjacency_NN)])
 
     def states(self, x_BND: Tensor) -> list[Tensor]:
         out = [x_BND if self.encoder is None else self.encoder(x_BND)]
