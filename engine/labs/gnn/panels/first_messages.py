@@ -21,7 +21,7 @@ class FirstMessages(Panel):
     labs = ("gnn",)
     formula = r"J_{vu}=\Bigl\|\frac{\partial h_v^{(L)}}{\partial x_u}\Bigr\|_F,\qquad R_{uv}=L^+_{uu}+L^+_{vv}-2L^+_{uv}"
     about = (
-        "One node is read by an untrained network. Each dot is another node: how much the read one depends on it, against its distance in "
+        "One node is read by an untrained network. Each dot is another node: how strongly the read one hears it, against its distance in "
         "edges and against the effective resistance between the two."
     )
     paper = "Over-squashing and resistance: Di Giovanni et al. (ICML 2023, arXiv 2302.02941) and Black et al. (ICML 2023, arXiv 2302.06835)"
