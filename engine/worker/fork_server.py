@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -41,6 +42,10 @@ LARGEST = 64 * 1024
 AGAIN = 1.0  # seconds until an end that a full disk did not take is told again
 MOST_FILES = 4
 READING = 300.0  # seconds for reading every lab, or the data of a run
+PANELS_USE = (  # what panels import when they compute: once here, or a third of a second in every child
+    *("networkx", "scipy.linalg.lapack", "scipy.optimize"),
+    *("scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.spatial"),
+)
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:
@@ -272,6 +277,8 @@ def warm_up() -> None:
     leave_out_known(data_folder())
     try_imports()
     import_all()
+    for name in PANELS_USE:
+        importlib.import_module(name)
     with forward_ad.dual_level():  # the first one compiles torch's table of decompositions, half a second
         forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
     assert not torch.cuda.is_initialized(), "the fork server must not touch CUDA: its children could not use it"

@@ -4,7 +4,7 @@ With the Laplacian L = D - A and its pseudo-inverse P = L⁺, the resistance bet
 all pairs is N tr P (Klein and Randić 1993; Ghosh, Boyd and Saberi 2008, section 2.4).  An edge more is a rank-one change of L, hence
 of P and of P²; the latter gives how much it would lower the sum before it is added (Black et al. 2023, arXiv 2302.06835).
 
-Everything is float64.  Shapes: N nodes.
+Everything is float64.  Shapes: N nodes, K new edges, Q pairs.
 """
 
 from __future__ import annotations
@@ -59,9 +59,36 @@ def resistances_NN(graph: Graph, plus_NN: NDArray[np.float64] | None = None) -> 
     return out_NN
 
 
+def edge_resistances(graph: Graph) -> tuple[float, NDArray[np.float64]]:
+    """-> (total resistance, infinite for a graph of several components; (E,) the effective resistance of each edge), by one inverse."""
+    plus_NN, (a_E, b_E) = pseudo_inverse_NN(graph), graph.edges_E2.T
+    own_N = np.diag(plus_NN)
+    total = graph.nodes * float(own_N.sum()) if connected(graph) else float("inf")
+    return total, own_N[a_E] + own_N[b_E] - 2.0 * plus_NN[a_E, b_E]
+
+
 def total_resistance(graph: Graph) -> float:
     """The sum of the effective resistances over all pairs, n tr L⁺ (the Kirchhoff index); infinite for a graph of several components."""
     return graph.nodes * float(np.trace(pseudo_inverse_NN(graph))) if connected(graph) else float("inf")
+
+
+def random_totals(graph: Graph, edges: int, draws: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """(draws,) the total resistance of a connected graph that is given `edges` random edges more, sorted; none of a graph of several
+    components, or where fewer pairs than that are open.
+
+    With the new edges as columns b of B, P becomes P - PB (1 + BᵀPB)⁻¹ BᵀP (Woodbury), so that a draw costs no inverse of its own.
+    """
+    open_Q = np.flatnonzero(graph.open_NN())
+    if not 0 < edges <= len(open_Q) or not connected(graph):
+        return np.empty(0)
+    plus_NN = pseudo_inverse_NN(graph)
+    out = np.empty(draws)
+    for draw in range(draws):
+        a_K, b_K = np.divmod(open_Q[generator.choice(len(open_Q), edges, replace=False)], graph.nodes)
+        moved_KN = plus_NN[a_K] - plus_NN[b_K]
+        inner_KK = np.eye(edges) + moved_KN[:, a_K] - moved_KN[:, b_K]
+        out[draw] = np.trace(plus_NN) - np.trace(np.linalg.solve(inner_KK, moved_KN @ moved_KN.T))
+    return np.sort(graph.nodes * out)
 
 
 def commute_times_NN(graph: Graph) -> NDArray[np.float64]:
