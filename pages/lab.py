@@ -82,7 +82,10 @@ if lab["panels"]:
     st.header("Panels", anchor="panels")
     st.caption("Move a slider: the figure follows at once. Nothing is trained and no run is made.")
 for told in lab["panels"]:
-    panel_card(told)
+    if told["page"]:
+        st.page_link(f"{told['page']}.py", label=f"**{told['title']}.** {told['about']}", icon=":material/open_in_full:")
+    else:
+        panel_card(told)
 for error in answer["errors"]:
     if error["kind"] in ("panel", "answer"):
         broken_card(error)

@@ -65,9 +65,7 @@ class Topology(Panel):
         a_E, b_E = number_M[graph.edges_E2].T
         place_M2 = _places(places_N2(made), number_M)
         return {
-            "graph": {
-                name: [value] for name, value in {"edits": str(edits), **self._numbers(made, graph, number_M, total, edits)}.items()
-            },
+            "graph": {name: [value] for name, value in {"edits": str(edits), **self._numbers(made, graph, number_M, total, edits)}.items()},
             "nodes": {"node": number_M, "x": place_M2[:, 0].round(4), "y": place_M2[:, 1].round(4)},
             "edges": {"a": a_E, "b": b_E, "curvature": balanced_forman_E(graph), "resistance": resistance_E, "added": graph.added_E},
             "marked": self._marked(graph, number_M),
