@@ -29,6 +29,7 @@ if PANEL not in panels:
     st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
     st.stop()
 specs = {spec["name"]: spec for spec in panels[PANEL]["knobs"]}
+arrives = "topology:graph" not in st.session_state  # the address is as it was given
 prose("topology")
 
 # -- which graph, and which edges a rewiring adds -----------------------------------------------------
@@ -39,7 +40,7 @@ def first(spec: dict[str, Any], name: str) -> Any:
     try:
         return typed(spec, name, st.query_params.get(name, spec["default"]))
     except KnobError as error:
-        if "topology:graph" not in st.session_state:
+        if arrives:
             st.error(plain(error), icon=":material/error:")
         return spec["default"]
 

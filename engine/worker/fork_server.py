@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import json
 import os
 import select
@@ -36,16 +35,13 @@ from typing import Any
 
 from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
+from engine.worker import panel_libraries
 from engine.worker.warming import Warming
 
 LARGEST = 64 * 1024
 AGAIN = 1.0  # seconds until an end that a full disk did not take is told again
 MOST_FILES = 4
 READING = 300.0  # seconds for reading every lab, or the data of a run
-PANELS_USE = (  # what panels import when they compute: once here, or a third of a second in every child
-    *("networkx", "scipy.linalg.lapack", "scipy.optimize"),
-    *("scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.spatial"),
-)
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:
@@ -88,7 +84,7 @@ def do_panel(request: dict[str, Any], files: list[int]) -> int:
     from engine.labs.panel_frames import answer
 
     with open(files[0], "w", encoding="utf-8") as out:
-        json.dump(answer(request["name"], request["knobs"], request["seconds"]), out, allow_nan=False)
+        out.write(json.dumps(answer(request["name"], request["knobs"], request["seconds"]), allow_nan=False))
     return 0
 
 
@@ -179,9 +175,10 @@ class ForkServer:
     def fork(self, request: dict[str, Any], files: list[int]) -> None:
         gc.collect()
         gc.freeze()  # what is old stays shared between parent and child
-        pid = os.fork()
-        if pid == 0:
-            self.run_child(request, files)
+        with panel_libraries.one_thread() if request["verb"] == "panel" else contextlib.nullcontext():
+            pid = os.fork()
+            if pid == 0:
+                self.run_child(request, files)
         if request["verb"] != "worker":
             self.children[pid] = Child(waiting=request["id"])
             return
@@ -277,8 +274,7 @@ def warm_up() -> None:
     leave_out_known(data_folder())
     try_imports()
     import_all()
-    for name in PANELS_USE:
-        importlib.import_module(name)
+    panel_libraries.load()
     with forward_ad.dual_level():  # the first one compiles torch's table of decompositions, half a second
         forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
     assert not torch.cuda.is_initialized(), "the fork server must not touch CUDA: its children could not use it"

@@ -65,7 +65,8 @@ class GraphView {
     this.back.disabled = !this.past.length;
     this.clear.disabled = !this.words.length;
     this.writeNumbers();
-    if (!this.now) return;
+    this.canvas.width = 0; // whatever was drawn there is of another graph or another moment
+    if (!this.now) return void (this.picture = undefined);
     this.picture = edited(this.now, this.words, this.base.nodes);
     const css = getComputedStyle(this.box), { clientWidth: width, clientHeight: height } = this.stage, scale = devicePixelRatio || 1;
     const [ink, paper] = ["--st-text-color", "--st-background-color"].map((name) => css.getPropertyValue(name).trim());

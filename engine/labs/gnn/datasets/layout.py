@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.labs.gnn.datasets.graph import Graph
 
-EXACT = 256  # nodes: up to here all are pivots, which is classical scaling
+EXACT = 64  # nodes: up to here all are pivots, which is classical scaling
 PIVOTS = 50  # of a larger graph
 CELL, HOP = 0.7, 0.7  # no two nodes nearer than this share of the square that each has for itself, or of a hop
 ROUNDS = 15  # of moving apart

@@ -4,7 +4,7 @@ With the Laplacian L = D - A and its pseudo-inverse P = L⁺, the resistance bet
 all pairs is N tr P (Klein and Randić 1993; Ghosh, Boyd and Saberi 2008, section 2.4).  An edge more is a rank-one change of L, hence
 of P and of P²; the latter gives how much it would lower the sum before it is added (Black et al. 2023, arXiv 2302.06835).
 
-Everything is float64.  Shapes: N nodes, K new edges, Q pairs.
+Everything is float64.  Shapes: N nodes, K new edges, Q pairs, D draws, d of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from engine.labs.gnn.datasets.distances import components_N, connected
 from engine.labs.gnn.datasets.graph import Graph
+
+CHUNK = 1_000_000  # numbers of one temporary array
 
 
 def laplacian_NN(graph: Graph) -> NDArray[np.float64]:
@@ -82,13 +84,14 @@ def random_totals(graph: Graph, edges: int, draws: int, generator: np.random.Gen
     if not 0 < edges <= len(open_Q) or not connected(graph):
         return np.empty(0)
     plus_NN = pseudo_inverse_NN(graph)
-    out = np.empty(draws)
-    for draw in range(draws):
-        a_K, b_K = np.divmod(open_Q[generator.choice(len(open_Q), edges, replace=False)], graph.nodes)
-        moved_KN = plus_NN[a_K] - plus_NN[b_K]
-        inner_KK = np.eye(edges) + moved_KN[:, a_K] - moved_KN[:, b_K]
-        out[draw] = np.trace(plus_NN) - np.trace(np.linalg.solve(inner_KK, moved_KN @ moved_KN.T))
-    return np.sort(graph.nodes * out)
+    a_DK, b_DK = np.divmod(open_Q[[generator.choice(len(open_Q), edges, replace=False) for _ in range(draws)]], graph.nodes)
+    lowered = []
+    for a_dK, b_dK in zip(*(np.array_split(ends_DK, -(-ends_DK.size * graph.nodes // CHUNK)) for ends_DK in (a_DK, b_DK)), strict=True):
+        moved_dKN, each_d = plus_NN[a_dK] - plus_NN[b_dK], np.arange(len(a_dK))[:, None, None]
+        of_dKK = np.arange(edges)[:, None]
+        inner_dKK = np.eye(edges) + moved_dKN[each_d, of_dKK, a_dK[:, None]] - moved_dKN[each_d, of_dKK, b_dK[:, None]]
+        lowered.append(np.trace(np.linalg.solve(inner_dKK, moved_dKN @ moved_dKN.transpose(0, 2, 1)), axis1=1, axis2=2))
+    return np.sort(graph.nodes * (np.trace(plus_NN) - np.concatenate(lowered)))
 
 
 def commute_times_NN(graph: Graph) -> NDArray[np.float64]:
