@@ -204,10 +204,12 @@ async def question_of(request: Request) -> tuple[str, dict[str, Any]]:
 
 
 def framed(lab: Service, name: str, knobs: Mapping[str, Any]) -> dict[str, Any]:
-    """{"frames": …} of a panel, as a browser can read them; what cannot be computed is one sentence."""
+    """What a panel answers, as a browser can read it: {"frames": …}, or {"says": sentence} where it cannot be computed."""
     try:
         return {"frames": encoded(lab.panel(name, knobs))}
-    except (KnobError, PanelError, LabsUnreadable) as error:
+    except PanelError as error:
+        return {"says": str(error)}
+    except (KnobError, LabsUnreadable) as error:
         raise BadRequest(str(error)) from None
 
 

@@ -9,6 +9,12 @@ class TouchGraph extends GraphView {
     this.back.onclick = () => this.undo();
     this.clear.onclick = () => this.edit([], "All edits are taken back.");
     hands(this);
+    this.letAddressGo = keepAddress();
+  }
+
+  end() {
+    super.end();
+    this.letAddressGo();
   }
 
   update({ data, setStateValue }) {
@@ -74,7 +80,9 @@ class TouchGraph extends GraphView {
 
   async answer(knobs) {
     const body = JSON.stringify({ panel: this.spec.panel, knobs });
-    return (await askJson(address("panel", []), { method: "POST", body, headers: { "content-type": "application/json" } })).frames;
+    const { frames, says } = await askJson(address("panel", []), { method: "POST", body, headers: { "content-type": "application/json" } });
+    if (!frames) throw Object.assign(new Error(says), { refused: true });
+    return frames;
   }
 
   takeBack(refusal) {
@@ -138,6 +146,17 @@ class TouchGraph extends GraphView {
     this.kind = kind;
     this.changed();
   }
+}
+
+// While the graph is on the page, its address is what the graph wrote into it.  When the server turns to the page of a run, Streamlit
+// first pushes this page with the query of the other one: Back would lead there, to a graph that nobody made.
+function keepAddress() {
+  const pushing = (state, unused, url) => {
+    const stays = new URL(url ?? "", location.href).pathname === location.pathname;
+    if (!stays) History.prototype.pushState.call(history, state, unused, url);
+  };
+  history.pushState = pushing;
+  return () => history.pushState === pushing && delete history.pushState;
 }
 
 const mounted = new WeakMap();

@@ -85,8 +85,9 @@ class GraphView {
     for (const [name, [title, unit]] of Object.entries(NUMBERS)) {
       const [head, value, aside] = this.cards[name];
       head.textContent = title + (stale && now ? " · old, being computed" : "");
-      const values = [base, now].map((one) => one?.facts[name]), same = values[0] === values[1] || spelt(values[0]) !== spelt(values[1]);
-      const [before, after] = values.map((one) => spelt(one, same ? 4 : 7)); // a small change is a change
+      const values = [base, now].map((one) => one?.facts[name]), [one, other] = values;
+      const close = spelt(one) === spelt(other) && Math.abs(one - other) > 1e-9 * Math.abs(one); // a small change is a change
+      const [before, after] = values.map((value) => spelt(value, close ? 7 : 4));
       value.replaceChildren(...(!now ? ["…"] : before === after ? [make("b", { textContent: after }), unit] : [`${before} → `, make("b", { textContent: after }), unit]));
       aside.textContent = now ? this.asideOf(name, now.facts) : "";
     }

@@ -18,7 +18,7 @@ from engine.labs.gnn.datasets.graph import Graph
 EXACT = 64  # nodes: up to here all are pivots, which is classical scaling
 PIVOTS = 50  # of a larger graph
 CELL, HOP = 0.7, 0.7  # no two nodes nearer than this share of the square that each has for itself, or of a hop
-ROUNDS = 15  # of moving apart
+ROUNDS = 9  # of moving apart
 TURN = math.pi * (3.0 - math.sqrt(5.0))  # the golden angle: any number of directions, no two alike
 
 

@@ -43,11 +43,14 @@ def _inverse(laplacian_nn: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.linalg.lapack import dpotrf, dpotri
 
     n = len(laplacian_nn)
-    factor_nn, failed = dpotrf(laplacian_nn + 1.0 / n, lower=1)
+    factor_nn, failed = dpotrf((laplacian_nn + 1.0 / n).T, lower=1, overwrite_a=1)  # transposed it lies as LAPACK wants it
     if failed:
         raise np.linalg.LinAlgError("the Laplacian of a component has a second eigenvalue that float64 cannot tell from 0.")
-    lower_nn = np.tril(dpotri(factor_nn, lower=1)[0]) - np.tril(np.full((n, n), 1.0 / n))
-    return lower_nn + np.tril(lower_nn, -1).T
+    lower_nn = dpotri(factor_nn, lower=1, overwrite_c=1)[0]  # above the diagonal it is 0, as the factor was
+    out_nn = lower_nn + lower_nn.T
+    np.fill_diagonal(out_nn, np.diag(lower_nn))
+    out_nn -= 1.0 / n
+    return out_nn
 
 
 def resistances_NN(graph: Graph, plus_NN: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
