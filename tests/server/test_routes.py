@@ -7,7 +7,6 @@ import gzip
 import http.client
 import io
 import json
-import math
 import os
 import signal
 import socket
@@ -248,59 +247,6 @@ def test_a_server_with_open_streams_ends_promptly_even_if_one_does_not_read(tmp_
         process = run.process()
         if process is not None and process.alive():
             os.kill(process.pid, signal.SIGKILL)
-
-
-def posted(port: int, body: bytes) -> tuple[int, dict[str, Any]]:
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
-        connection.request("POST", "/panel", body)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-
-
-@pytest.fixture
-def panels(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One panel with a slider and a text, computed at once: it breaks at 3 and tells what is not finite at 4."""
-    slider = {"name": "k", "kind": "int", "default": 1, "min": 1, "max": 5, "choices": [], "unit": ""}
-    text = {"name": "words", "kind": "str", "default": "", "min": None, "max": None, "choices": [], "unit": ""}
-    document = {"labs": [{"panels": [{"name": "odd", "knobs": [slider, text]}]}]}
-
-    def compute(_name: str, knobs: dict[str, Any]) -> dict[str, Any]:
-        if knobs["k"] == 3:
-            return {"says": "There is no teacher yet; train it first.", "trace": ""}
-        return {"frames": {"frame": {"x": [knobs["k"], knobs["words"]], "y": ["NaN" if knobs["k"] == 4 else 0.5, None]}}}
-
-    monkeypatch.setattr(Service, "wait_for_labs", lambda self, seconds=0: document)
-    monkeypatch.setattr(lab_service._panels, "_compute", compute)
-
-
-def test_a_panel_is_answered_as_the_service_answers_it(lab_service: Service, panels: None, port: int) -> None:
-    assert posted(port, b'{"panel": "odd", "knobs": {"k": 2}}') == (200, {"frames": {"frame": {"x": [2, ""], "y": [0.5, None]}}})
-    assert posted(port, b'{"panel": "odd", "knobs": {"k": "4"}}')[1]["frames"]["frame"]["y"] == ["NaN", None]
-    assert posted(port, b'{"panel": "odd", "knobs": {"k": 3}}') == (200, {"says": "There is no teacher yet; train it first."})
-    assert math.isnan(lab_service.panel("odd", {"k": 4})["frame"]["y"][0])
-    assert get(port, "/panel")[0] == 405, "an address that is visited computes nothing"
-
-
-@pytest.mark.parametrize(
-    ("body", "part"),
-    [
-        (b'{"panel": "odd", "knobs": {"k": 9}}', "k=9 is out of bounds"),
-        (b'{"panel": "odd", "knobs": {"j": 3}}', 'No knob of odd "j"'),
-        (b'{"panel": "even", "knobs": {}}', 'No panel "even"'),
-        (b'{"panel": "odd", "knobs": {"words": "%s"}}' % (b"w" * 17_000), "at most 16,384 are allowed"),
-        (b'{"panel": "odd", "knobs": {"words": "%s"}}' % (b"w" * 40_000), "/panel received more than 32,768 bytes"),
-        (b'{"panel": "odd"', "/panel received no question"),
-        (b'{"panel": "odd", "knobs": 7}', "/panel received no question"),
-        (b"[" * 30_000, "/panel received no question"),
-        (b"\xff", "/panel received no question"),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_a_question_to_a_panel_that_cannot_be_answered_is_one_sentence(panels: None, port: int, body: bytes, part: str) -> None:
-    status, told = posted(port, body)
-    assert status == 400
-    assert part in told["error"]
-    assert "\n" not in told["error"]
 
 
 def test_routes_stand_below_a_prefix_and_the_health_check_at_both_places(lab_service: Service) -> None:

@@ -33,7 +33,7 @@ class GraphView {
     const bar = make("div", { className: "fl-bar" }, this.remove, this.back, this.clear, make("label", {}, "Edges show ", this.pick));
     [this.trouble, this.status] = ["alert", "status"].map((role) => make("p", { role, className: `fl-${role}` }));
     this.legend = make("div", { className: "fl-legend" });
-    [this.summary, this.list] = [make("summary"), make("ul")];
+    [this.summary, this.list] = [make("summary"), make("ul", { tabIndex: 0 })]; // it scrolls, by keyboard too
     this.details = make("details", { ontoggle: () => this.writeList() }, this.summary, this.list);
     this.box = make("div", { className: "fl-graph" }, this.numbers, this.trouble, this.stage, bar, this.status, this.legend, this.details);
     root.append(this.box);
