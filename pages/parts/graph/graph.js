@@ -34,8 +34,9 @@ class TouchGraph extends GraphView {
 
   changed() {
     if (this.ended) return;
-    this.tellPage("edits", this.words.join(" "));
-    const beside = [["edits", this.words.join(" ")], ["colour", this.kind === "curvature" ? "" : this.kind]].filter(([, value]) => value);
+    const edits = this.words.join(" ");
+    if (edits !== this.known) this.tellPage("edits", (this.known = edits)); // it waits in the form until that is sent
+    const beside = [["edits", edits], ["colour", this.kind === "curvature" ? "" : this.kind]].filter(([, value]) => value);
     const query = new URLSearchParams([...this.spec.address, ...beside]);
     history.replaceState(history.state, "", `${location.pathname}?${query}${location.hash}`);
     this.draw();

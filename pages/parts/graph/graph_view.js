@@ -55,7 +55,7 @@ class GraphView {
     }
     if (before && before.of !== this.now.of) {
       const changes = Object.entries(NUMBERS).map(([name, [title, unit]]) => `${title.toLowerCase()} ${spelt(this.now.facts[name])}${unit}`);
-      this.say(`${this.status.textContent.split(" Now ")[0]} Now ${changes.join(", ")}.`);
+      this.say(`${this.status.textContent.split("Now ")[0].trim()} Now ${changes.join(", ")}.`.trim());
     }
   }
 

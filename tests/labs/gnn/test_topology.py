@@ -112,6 +112,7 @@ def test_an_edit_moves_no_node_and_a_marked_edge_has_its_ollivier_curvature() ->
         ({"edits": "hello"}, "'hello' is no edit"),
         ({"marked": "x"}, "marked='x' is no edge"),
         ({"graph": {"is": "ba", "nodes": 5, "links": 9}}, "9 links"),
+        ({"graph": {"is": "sbm", "blocks": 7, "size": 50, "inside": 1.0, "between": 1.0}}, "61,075 edges and at most 60,000"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_sentence(knobs: dict[str, Any], part: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DRAWS = 99  # random graphs beside one to which edges were added
 MOST_NODES = 300  # of a graph for which they are drawn
+MOST_EDGES = 60_000  # of a graph that can be shown
 
 
 class Topology(Panel):
@@ -58,6 +59,10 @@ class Topology(Panel):
         from engine.labs.gnn.datasets.resistance import edge_resistances
 
         made, edits = self.graph.build(generator(self.seed, "graph")), parse(self.edits)
+        if len(made.edges_E2) > MOST_EDGES:
+            raise ValueError(
+                f"the graph has {len(made.edges_E2):,} edges and at most {MOST_EDGES:,} are shown; choose fewer nodes or edges."
+            )
         given, number_M = apply(made, edits), kept_nodes(made, edits)
         graph = self.rewiring.rewire(given, generator(self.seed, "rewiring"))
         number_M = np.append(number_M, np.arange(made.nodes, made.nodes + graph.nodes - given.nodes))  # a rewiring may bring nodes along
