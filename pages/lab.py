@@ -81,8 +81,11 @@ st.page_link("build.py", label="Build a run of your own", icon=":material/tune:"
 if lab["panels"]:
     st.header("Panels", anchor="panels")
     st.caption("Move a slider: the figure follows at once. Nothing is trained and no run is made.")
-for told in lab["panels"]:
-    panel_card(told)
+for one in lab["panels"]:
+    if one["page"]:
+        st.page_link(f"{one['page']}.py", label=f"**{one['title']}.** {one['about']}", icon=":material/open_in_full:")
+    else:
+        panel_card(one)
 for error in answer["errors"]:
     if error["kind"] in ("panel", "answer"):
         broken_card(error)

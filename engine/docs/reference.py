@@ -79,7 +79,8 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
         parts += ["## Panels", "Computed at once, without a run, on the page of the lab."]
     for panel in told["panels"]:
         parts += [f"### `{panel['name']}`: {panel['title']}", panel["about"], f"`{panel['formula']}`"]
-        parts.append(f"* Paper: {panel['paper']}\n* Read from: {panel['reading']}")
+        own = f"\n* Shown on a page of its own: `/{panel['page']}`" if panel["page"] else ""
+        parts.append(f"* Paper: {panel['paper']}\n* Read from: {panel['reading']}{own}")
         parts.append(_table(("knob", "default", "allowed", "about", "source"), _knob_rows(panel["knobs"])))
     return "\n\n".join(parts)
 

@@ -211,7 +211,7 @@ def describe_panels(lab: str, problems: Problems | None = None, more: Mapping[st
     for name in catalog.names():
         try:
             kind = catalog[name]
-            one = {"name": name, **{text: getattr(kind, text) for text in TEXTS}, "knobs": describe(kind, problems)}
+            one = {"name": name, **{text: getattr(kind, text) for text in TEXTS}, "page": kind.page, "knobs": describe(kind, problems)}
             one["about"] = " ".join(filter(None, [kind.about, (more or {}).get(name)]))
             if lab in kind.labs:
                 found.append((kind.order, name, one))

@@ -1,5 +1,7 @@
 """A panel: an instant computation without a run (at most a second), drawn on the page of its lab and moved with sliders.
 
+One that is more than sliders and a figure has a page of its own, whose browser asks for its frames at /panel.
+
 A new panel is one file in `engine/labs/<topic>/panels/` with one subclass of `Panel`.  The file is imported by the
 server too, which must not know torch: whatever is heavy is imported inside `compute`, which runs in a
 short-lived fork of the fork server; `figure` runs in the server on what `compute` has returned.
@@ -24,7 +26,8 @@ TEXTS = ("title", "formula", "about", "paper", "reading")
 class Panel(Knobs):
     """Base of every panel.  Its fields (made with `engine.declare.knobs.knob`) become sliders and switches; a number needs both bounds.
 
-    `labs`: the labs whose page shows it.  `formula`: in LaTeX without dollars.  `about`: what one sees, in a
+    `labs`: the labs whose page shows it.  `page`: the page of its own (a file of pages/) that draws it instead, for which it needs no
+    `figure`; only such a panel may have knobs of text.  `formula`: in LaTeX without dollars.  `about`: what one sees, in a
     sentence or two.  `reading`: "paper", or "our reading of the abstract" where the formula is our reconstruction.
     """
 
@@ -32,6 +35,7 @@ class Panel(Knobs):
     labs: ClassVar[tuple[str, ...]]
     formula: ClassVar[str]
     about: ClassVar[str]
+    page: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     reading: ClassVar[str] = ""
     order: ClassVar[int] = 50  # order on the page

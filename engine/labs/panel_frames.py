@@ -72,6 +72,8 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is float and math.isfinite(value):  # nearly all of them
+        return value
     if hasattr(value, "item"):
         value = value.item()
     if value is None or isinstance(value, bool | int | str):

@@ -1,7 +1,7 @@
 """The lab's service and its routes.
 
 service        index, supervisor and labs document of one server process, shared by all its pages
-route          an address beside the pages: /live, /snapshot, /image, /export
+route          an address beside the pages: /live, /snapshot, /image, /export, /panel
 snapshot       the series of some runs as they are now, small enough to draw
 stream         what is new about some runs, to one browser, as server-sent events
 gate           what every request passes first; it lets through, moves on or refuses

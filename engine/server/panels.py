@@ -32,6 +32,7 @@ from engine.scheduler.forking import ForkingExecutor
 SECONDS = 10.0  # a panel takes one; what takes ten hangs, or its machine is overloaded
 PLAIN_SECONDS = 60.0  # a plain process may import torch first
 LARGEST = 64 * 2**20  # bytes of JSON remembered
+LONGEST = 16 * 2**10  # characters of a question: the fork server reads a packet of bounded size
 
 Question = tuple[str, str, str]  # code, panel, arguments
 
@@ -105,12 +106,15 @@ class PanelAnswers:
 
 
 def arguments(labs: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every knob of the panel, checked and nested.  KnobError for a panel or a knob that does not exist, or is out of bounds."""
+    """Every knob of the panel, checked and nested.  KnobError for a panel or a knob that does not exist, is out of bounds or too long."""
     known = {panel["name"]: panel for lab in labs["labs"] for panel in lab.get("panels", ())}
     if name not in known:
         raise KnobError(nearest("panel", name, known))
     like_a_lab = {"lab": name, "presets": {}, "knobs": known[name]["knobs"]}
-    return resolve(like_a_lab, None, given).nested
+    knobs = resolve(like_a_lab, None, given).nested
+    if (size := len(json.dumps(knobs))) > LONGEST:
+        raise KnobError(f"The knobs of {name} have {size:,} characters; at most {LONGEST:,} are allowed, so shorten the longest text.")
+    return knobs
 
 
 def in_a_plain_process(name: str, knobs: dict[str, Any], seconds: float = PLAIN_SECONDS) -> Answer:

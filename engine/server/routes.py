@@ -1,6 +1,6 @@
-"""The lab's own addresses beside the pages: /live, /snapshot, /image, /export, /plotly.js and /healthz.
+"""The lab's own addresses beside the pages: /live, /snapshot, /image, /export, /panel, /plotly.js and /healthz.
 
-In the browser pages/parts/charts/live_hub.js asks the first two.
+In the browser pages/parts/charts/live_hub.js asks the first two, pages/parts/graph/graph.js posts to /panel.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gc
 import gzip
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import secrets
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -28,12 +30,16 @@ from starlette.routing import Route
 
 from engine.core.disk import refused
 from engine.core.files import regular
+from engine.declare.lab_catalog import LabsUnreadable
+from engine.declare.resolve import KnobError
 from engine.index.export import FORMATS, write
+from engine.labs.panel_frames import encoded
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.pictures import picture_file
 from engine.server.descriptors import raise_limit
 from engine.server.event_stream import EventStream, Streams
 from engine.server.gate import BROWSER
+from engine.server.panels import LONGEST, PanelError
 from engine.server.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
@@ -90,6 +96,10 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
         kind = "text/csv" if form == "csv" else "application/vnd.apache.parquet"
         return FileResponse(path, media_type=kind, filename=f"{folder.run}.{form}", background=BackgroundTask(path.unlink))
 
+    async def panel(request: Request) -> Response:
+        name, knobs = await question_of(request)
+        return JSONResponse(await run_in_threadpool(framed, find_service(), name, knobs))
+
     def healthz(_request: Request) -> Response:
         return JSONResponse(
             {"ok": True, "role": find_service().owner.role, "labs": find_service().labs()["state"], "streams": len(streams)}
@@ -101,6 +111,7 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
         Route(f"{at}/snapshot", _answered(snapshot)),
         Route(f"{at}/image", _answered(image)),
         Route(f"{at}/export", _answered(export)),
+        Route(f"{at}/panel", _answered_async(panel), methods=["POST"]),
         Route(f"{at}/plotly.js", plotly_js),
         Route(f"{at}/healthz", healthz),
     ]
@@ -176,6 +187,30 @@ def picture(folder: RunFolder, request: Request) -> Response:
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type="image/png", headers=headers)
+
+
+async def question_of(request: Request) -> tuple[str, dict[str, Any]]:
+    """What /panel is asked with, `{"panel": NAME, "knobs": {flat name: value}}` -> its two parts."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > 2 * LONGEST:
+            raise BadRequest(f"/panel received more than {2 * LONGEST:,} bytes and allows no more; ask with shorter knobs.")
+    try:
+        asked = json.loads(bytes(body))
+        return str(asked["panel"]), dict(asked["knobs"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadRequest('/panel received no question; send JSON such as {"panel": NAME, "knobs": {}}.') from None
+
+
+def framed(lab: Service, name: str, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a panel answers, as a browser can read it: {"frames": …}, or {"says": sentence} where it cannot be computed."""
+    try:
+        return {"frames": encoded(lab.panel(name, knobs))}
+    except PanelError as error:
+        return {"says": str(error)}
+    except (KnobError, LabsUnreadable) as error:
+        raise BadRequest(str(error)) from None
 
 
 def _run(lab: Service, query: QueryParams) -> RunFolder:

@@ -6,7 +6,7 @@ import atexit
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from engine.core.files import write_json
 from engine.core.paths import data_folder, private_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, raw_document
 from engine.declare.measured import Filled
-from engine.declare.resolve import declaration
+from engine.declare.resolve import Declaration, declaration
 from engine.index.owner import IndexOwner
 from engine.index.store import Store
 from engine.labs.panel import Frames
@@ -95,12 +95,21 @@ class Service:
 
     def launch_twins(self, lab: str, preset: str, given: Mapping[str, Any] | None = None, who: str | None = None) -> tuple[str, str]:
         """Queue a preset and its cure with the same overrides -> (broken, cured).  Errors as `launch`."""
-        self._has_room(who, 2)
         entry = find_lab(self.wait_for_labs(), lab)
-        pair = [declaration(entry, name, given or {}) for name in (preset, cure_of(entry, preset))]
-        broken, cured = submit_twins(self.data, *pair, who=who)
+        return self._launch_two([declaration(entry, name, given or {}) for name in (preset, cure_of(entry, preset))], who)
+
+    def launch_pair(
+        self, lab: str, preset: str | None, given: Mapping[str, Any], change: Mapping[str, Any], who: str | None = None
+    ) -> tuple[str, str]:
+        """Queue a declaration and the same with `change` -> (plain, changed), twins that differ in nothing else.  Errors as `launch`."""
+        entry = find_lab(self.wait_for_labs(), lab)
+        return self._launch_two([declaration(entry, preset, knobs) for knobs in (given, {**given, **change})], who)
+
+    def _launch_two(self, pair: Sequence[Declaration], who: str | None) -> tuple[str, str]:
+        self._has_room(who, 2)
+        one, other = submit_twins(self.data, *pair, who=who)
         self.supervisor.wake()
-        return broken.run, cured.run
+        return one.run, other.run
 
     def stop_run(self, run: str) -> str:
         """Ask a run to stop -> its status now.  KeyError, in one sentence, for a run that does not exist."""

@@ -35,6 +35,7 @@ from typing import Any
 
 from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
+from engine.worker import panel_libraries
 from engine.worker.verbs import VERBS
 from engine.worker.warming import Warming
 
@@ -128,9 +129,10 @@ class ForkServer:
     def fork(self, request: dict[str, Any], files: list[int]) -> None:
         gc.collect()
         gc.freeze()  # what is old stays shared between parent and child
-        pid = os.fork()
-        if pid == 0:
-            self.run_child(request, files)
+        with panel_libraries.one_thread() if request["verb"] == "panel" else contextlib.nullcontext():
+            pid = os.fork()
+            if pid == 0:
+                self.run_child(request, files)
         if request["verb"] != "worker":
             self.children[pid] = Child(waiting=request.get("id"), late=request["verb"] == "late")
             return
@@ -230,6 +232,7 @@ def warm_up() -> None:
     leave_out_known(data_folder())
     try_imports()
     import_all()
+    panel_libraries.load()
     with forward_ad.dual_level():  # the first one compiles torch's table of decompositions, half a second
         forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
     assert not torch.cuda.is_initialized(), "the fork server must not touch CUDA: its children could not use it"

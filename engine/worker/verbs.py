@@ -54,7 +54,7 @@ def do_panel(request: dict[str, Any], files: list[int]) -> int:
     from engine.labs.panel_frames import answer
 
     with open(files[0], "w", encoding="utf-8") as out:
-        json.dump(answer(request["name"], request["knobs"], request["seconds"]), out, allow_nan=False)
+        out.write(json.dumps(answer(request["name"], request["knobs"], request["seconds"]), allow_nan=False))
     return 0
 
 

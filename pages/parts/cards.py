@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import streamlit as st
@@ -51,10 +51,19 @@ def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[
 
 def start(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> tuple[list[str], str]:
     """Start the run, or the pair -> their ids, and one sentence when nothing was started."""
+    if both:
+        return _started(lambda: service().launch_twins(lab, str(preset), given, who=who()))
+    return _started(lambda: (service().launch(lab, preset, given, who=who()),))
+
+
+def start_pair(lab: str, given: Mapping[str, Any], change: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Start a run without a preset and the same with `change`, as twins -> as `start`."""
+    return _started(lambda: service().launch_pair(lab, None, given, change, who=who()))
+
+
+def _started(launch: Callable[[], Sequence[str]]) -> tuple[list[str], str]:
     try:
-        if both:
-            return list(service().launch_twins(lab, str(preset), given, who=who())), ""
-        return [service().launch(lab, preset, given, who=who())], ""
+        return list(launch()), ""
     except (KnobError, Refused, OSError) as error:
         return [], f"Nothing was started. {error}"
 

@@ -33,6 +33,7 @@ EMPTY = {
     "lab": "lab?lab=moe",
     "run": "run",
     "cuda": "cuda",
+    "topology": "topology?graph=barbell&edits=%2B0-21",
     "missing": "run?run=none",
 }
 SETTLED = """drawn => {

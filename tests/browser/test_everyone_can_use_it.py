@@ -21,6 +21,7 @@ PAGES = {
     "machine": "",
     "lab?lab=moe": "Break it",
     "cuda": "",
+    "topology?graph=barbell&edits=%2B0-21": "Train both",
     "run?run={runs}": "Run again",
 }
 
@@ -38,6 +39,9 @@ def opened(page: Page, lab: Server, path: str, runs: str) -> None:
         page.get_by_role("button", name=PAGES[path]).first.wait_for(timeout=120_000)
     if path == "machine":
         expect(page.get_by_role("cell", name="chromium", exact=True)).to_be_visible()
+    if path.startswith("topology"):
+        page.wait_for_function("() => document.querySelector('.fl-numbers b') && !document.querySelector('.fl-old')")
+        page.locator("summary").click()
     if path.startswith("run?"):
         page.get_by_role("heading", name="Loss").first.scroll_into_view_if_needed()
         chart(page, "Loss")

@@ -61,6 +61,7 @@ def test_a_panel_says_what_one_sees_and_where_its_formula_is_from(name: str) -> 
 def test_every_knob_of_a_panel_can_become_a_slider(name: str) -> None:
     for spec in TOLD[name]["knobs"]:
         assert spec["about"], spec["name"]
+        assert spec["kind"] != "str" or PANELS[name].page, f"{spec['name']}: no slider can show text; only a page of its own can"
         if spec["kind"] in ("int", "float"):
             assert spec["min"] is not None, f"{spec['name']} needs ge"
             assert spec["max"] is not None, f"{spec['name']} needs le"
@@ -92,10 +93,18 @@ def test_a_panel_answers_within_its_budget_at_every_end_of_every_slider(name: st
     for frame in travelled.values():
         assert len({len(column) for column in frame.values()}) == 1
     assert repr(decoded(encoded(panel.compute()))) == repr(travelled), "a pure function of its knobs"
-    figure = panel.figure(travelled)
-    assert isinstance(figure, go.Figure)
-    assert len(figure.data)
-    assert "\n" not in panel.sentence(travelled)
+    if not kind.page:
+        figure = panel.figure(travelled)
+        assert isinstance(figure, go.Figure)
+        assert len(figure.data)
+        assert "\n" not in panel.sentence(travelled)
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_panel_that_draws_no_figure_has_a_page_that_does(name: str) -> None:
+    assert (ROOT / "pages" / f"{PANELS[name].page}.py").is_file() == bool(PANELS[name].page)
+    assert (vars(PANELS[name]).get("figure") is None) == bool(PANELS[name].page)
+    assert TOLD[name]["page"] == PANELS[name].page, "the page of the lab must know it"
 
 
 @pytest.mark.parametrize("name", PANELS)

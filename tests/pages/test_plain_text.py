@@ -129,13 +129,19 @@ def test_the_search_finds_what_is_not_plain(lab_service: Service, monkeypatch: p
 @pytest.mark.parametrize("what", ["picture", "bare URL", "colour", "code span", "HTML link"])
 @pytest.mark.parametrize(
     ("page", "names"),
-    [("run.py", ["run"]), ("lab.py", ["lab"]), ("build.py", ["from", "lab", "preset"]), ("runs.py", ["text"])],
+    [
+        ("run.py", ["run"]),
+        ("lab.py", ["lab"]),
+        ("build.py", ["from", "lab", "preset"]),
+        ("runs.py", ["text"]),
+        ("topology.py", ["graph", "seed", "edits", "rewiring"]),
+    ],
 )
 def test_an_address_that_carries_it_is_answered_as_it_is(lab_service: Service, page: str, names: list[str], what: str) -> None:
     """A run of hostile name, a lab, a preset, a filter."""
     test = opened(page, **dict.fromkeys(names, HOSTILE[what]))
     assert active(test) == []
-    if page in ("run.py", "lab.py"):
+    if page in ("run.py", "lab.py", "topology.py"):
         assert shown(test)
 
 
@@ -145,7 +151,7 @@ def test_knobs_of_a_link_are_fields_and_sentences_and_nothing_more(lab_service: 
     assert shown(test)
 
 
-@pytest.mark.parametrize("page", ["", "lab.py", "build.py", "runs.py", "machine.py"])
+@pytest.mark.parametrize("page", ["", "lab.py", "build.py", "runs.py", "machine.py", "topology.py"])
 def test_an_error_that_carries_it_is_told_as_it_is(lab_service: Service, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     broken = {"file": f"labs/{MANY}.py", "says": MANY, "kind": "lab", "name": MANY}
     answer = {"state": "failed", "labs": [], "probes": [], "errors": [broken], "seconds": 0.0, "says": MANY}

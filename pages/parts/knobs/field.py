@@ -66,7 +66,7 @@ def _slider(spec: Spec, text: str, shown: Any, key: str, tip: str | None) -> Any
     stops = geometric(spec)
     if stops:
         style = number if spec["kind"] == "float" else "{:,}".format
-        return st.select_slider(text, stops, value=shown, format_func=style, key=key, help=tip)
+        return st.select_slider(text, sorted({*stops, shown}), value=shown, format_func=style, key=key, help=tip)
     step = even_step(spec)
     low, high = (type(step)(spec[end]) for end in ("min", "max"))
     style = None if spec["kind"] == "int" else f"%.{max(0, -math.floor(math.log10(step)))}f"

@@ -57,7 +57,7 @@ def difference(specs: Sequence[Mapping[str, Any]]) -> str:
 
 def _answer(flat: Flat, name: str, changed: Sequence[str]) -> str:
     inner = [f"{plain(k.partition('.')[2])} {plain(knob_value(v))}" for k, v in flat.items() if k.startswith(f"{name}.") and k in changed]
-    return f"**{plain(knob_value(flat.get(name)))}**" + (f" ({', '.join(inner)})" if inner else "")
+    return f"**{plain(knob_value(flat.get(name))) or 'nothing'}**" + (f" ({', '.join(inner)})" if inner else "")
 
 
 def knobs(looks: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], described: Mapping[str, Mapping[str, Any]]) -> None:

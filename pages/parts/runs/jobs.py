@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine.runs.ending import ENDED
 from engine.server.service import service
+from pages.parts.charts.run_styles import cured
 from pages.parts.plain import plain
 from pages.parts.runs.status import inline
 from pages.parts.words import ago, progress, title
@@ -42,7 +43,7 @@ def paired(rows: Sequence[Row]) -> list[list[Row]]:
         if row["run"] not in seen:
             pair = [row] + ([by_run[row["twin"]]] if row.get("twin") in by_run else [])
             seen |= {one["run"] for one in pair}
-            out.append(sorted(pair, key=lambda one: "_cured" in (one["preset"] or "")))
+            out.append(sorted(pair, key=cured))
     return out
 
 
@@ -52,7 +53,7 @@ def job(pair: Sequence[Row]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             "run.py",
-            label=plain(f"{name} and its cure" if len(pair) > 1 else name),
+            label=plain(f"{name} {'and its cure' if cured(pair[-1]) else 'as it was, and changed'}" if len(pair) > 1 else name),
             icon=":material/show_chart:",
             query_params={"run": ",".join(row["run"] for row in pair)},
             width="content",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -39,10 +40,10 @@ class Graph:
             raise ValueError(f"an edge names node {int(edges_E2.max())}, and the {nodes} nodes are 0 to {nodes - 1}.")
         return cls(nodes, edges_E2, np.zeros(len(edges_E2), dtype=bool), np.ones(len(edges_E2)), position_N2)
 
-    @property
+    @functools.cached_property
     def pairs(self) -> list[tuple[int, int]]:
         """The edges as pairs (smaller, larger), in order."""
-        return [(int(a), int(b)) for a, b in self.edges_E2]
+        return list(map(tuple, self.edges_E2.tolist()))
 
     @property
     def degree_N(self) -> NDArray[np.int64]:
@@ -62,7 +63,11 @@ class Graph:
         return out_NN
 
     def sparse_NN(self) -> csr_array:
-        """(N, N) the same as a sparse matrix."""
+        """(N, N) the same as a sparse matrix, made once: nobody may write into it."""
+        return self._sparse_NN
+
+    @functools.cached_property
+    def _sparse_NN(self) -> csr_array:
         from scipy.sparse import coo_array
 
         (a_E, b_E), weight_E = self.edges_E2.T, self.weight_E

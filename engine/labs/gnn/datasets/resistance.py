@@ -4,7 +4,7 @@ With the Laplacian L = D - A and its pseudo-inverse P = L⁺, the resistance bet
 all pairs is N tr P (Klein and Randić 1993; Ghosh, Boyd and Saberi 2008, section 2.4).  An edge more is a rank-one change of L, hence
 of P and of P²; the latter gives how much it would lower the sum before it is added (Black et al. 2023, arXiv 2302.06835).
 
-Everything is float64.  Shapes: N nodes.
+Everything is float64.  Shapes: N nodes, K new edges, Q pairs, D draws, d of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from engine.labs.gnn.datasets.distances import components_N
 from engine.labs.gnn.datasets.graph import Graph
+
+CHUNK = 1_000_000  # numbers of one temporary array
 
 
 def laplacian_NN(graph: Graph) -> NDArray[np.float64]:
@@ -41,11 +43,14 @@ def _inverse(laplacian_nn: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.linalg.lapack import dpotrf, dpotri
 
     n = len(laplacian_nn)
-    factor_nn, failed = dpotrf(laplacian_nn + 1.0 / n, lower=1)
+    factor_nn, failed = dpotrf((laplacian_nn + 1.0 / n).T, lower=1, overwrite_a=1)  # transposed it lies as LAPACK wants it
     if failed:
         raise np.linalg.LinAlgError("the Laplacian of a component has a second eigenvalue that float64 cannot tell from 0.")
-    lower_nn = np.tril(dpotri(factor_nn, lower=1)[0]) - np.tril(np.full((n, n), 1.0 / n))
-    return lower_nn + np.tril(lower_nn, -1).T
+    lower_nn = dpotri(factor_nn, lower=1, overwrite_c=1)[0]  # above the diagonal it is 0, as the factor was
+    out_nn = lower_nn + lower_nn.T
+    np.fill_diagonal(out_nn, np.diag(lower_nn))
+    out_nn -= 1.0 / n
+    return out_nn
 
 
 def resistances_NN(graph: Graph, plus_NN: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
@@ -59,11 +64,39 @@ def resistances_NN(graph: Graph, plus_NN: NDArray[np.float64] | None = None) -> 
     return out_NN
 
 
+def edge_resistances(graph: Graph) -> tuple[float, NDArray[np.float64]]:
+    """-> (total resistance, infinite for a graph of several components; (E,) the effective resistance of each edge), by one inverse."""
+    plus_NN, (a_E, b_E) = pseudo_inverse_NN(graph), graph.edges_E2.T
+    own_N = np.diag(plus_NN)
+    total = graph.nodes * float(own_N.sum()) if connected(graph) else float("inf")
+    return total, own_N[a_E] + own_N[b_E] - 2.0 * plus_NN[a_E, b_E]
+
+
 def total_resistance(graph: Graph) -> float:
     """The sum of the effective resistances over all pairs, n tr L⁺ (the Kirchhoff index); infinite for a graph of several components."""
     if components_N(graph).any():
         return float("inf")
     return graph.nodes * float(np.trace(_inverse(laplacian_NN(graph))))
+
+
+def random_totals(graph: Graph, edges: int, draws: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """(draws,) the total resistance of a connected graph that is given `edges` random edges more, sorted; none of a graph of several
+    components, or where fewer pairs than that are open.
+
+    With the new edges as columns b of B, P becomes P - PB (1 + BᵀPB)⁻¹ BᵀP (Woodbury), so that a draw costs no inverse of its own.
+    """
+    open_Q = np.flatnonzero(graph.open_NN())
+    if not 0 < edges <= len(open_Q) or not connected(graph):
+        return np.empty(0)
+    plus_NN = pseudo_inverse_NN(graph)
+    a_DK, b_DK = np.divmod(open_Q[[generator.choice(len(open_Q), edges, replace=False) for _ in range(draws)]], graph.nodes)
+    lowered = []
+    for a_dK, b_dK in zip(*(np.array_split(ends_DK, -(-ends_DK.size * graph.nodes // CHUNK)) for ends_DK in (a_DK, b_DK)), strict=True):
+        moved_dKN, each_d = plus_NN[a_dK] - plus_NN[b_dK], np.arange(len(a_dK))[:, None, None]
+        of_dKK = np.arange(edges)[:, None]
+        inner_dKK = np.eye(edges) + moved_dKN[each_d, of_dKK, a_dK[:, None]] - moved_dKN[each_d, of_dKK, b_dK[:, None]]
+        lowered.append(np.trace(np.linalg.solve(inner_dKK, moved_dKN @ moved_dKN.transpose(0, 2, 1)), axis1=1, axis2=2))
+    return np.sort(graph.nodes * (np.trace(plus_NN) - np.concatenate(lowered)))
 
 
 def commute_times_NN(graph: Graph) -> NDArray[np.float64]:

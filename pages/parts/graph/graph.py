@@ -1,0 +1,55 @@
+"""The graph as a Streamlit component: Python says which graph and which rewiring, the browser edits it and asks /panel.
+
+No edit runs the page again.  The edits wait in the form around the component until it is sent (`setStateValue` inside a form), and
+the component writes the address of the page, which nobody else does on this page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pages.parts.charts.prefix import prefix
+
+PARTS = Path(__file__).parent.parent
+SCRIPTS = (
+    "charts/chart_look.js",
+    "charts/live_ask.js",
+    "graph/edit_words.js",
+    "graph/draw_graph.js",
+    "graph/graph_view.js",
+    "graph/hands.js",
+    "graph/graph.js",
+)
+KEY = "graph"
+
+_mount = st.components.v2.component(
+    "graph",
+    js="\n".join((PARTS / name).read_text("utf-8") for name in SCRIPTS),
+    css=(PARTS / "graph" / "graph.css").read_text("utf-8"),
+    isolate_styles=False,
+)
+
+
+def touch_graph(
+    panel: str, graph: Mapping[str, Any], rewiring: Mapping[str, Any], edits: str, address: Sequence[tuple[str, str]], theme: str
+) -> str:
+    """Mount the graph -> its edits, as they were when the form was last sent.
+
+    `graph`, `rewiring`: flat knobs of `panel`; another `graph` begins without edits.  `edits`: what it begins with.  `address`: what
+    the address of the page says beside them.
+    """
+    data = {
+        "panel": panel,
+        "graph": dict(graph),
+        "rewiring": dict(rewiring),
+        "edits": edits,
+        "address": [list(pair) for pair in address],
+        "prefix": prefix(),
+        "theme": theme,
+    }
+    state = _mount(key=KEY, data=data)
+    return str(state["edits"]) if "edits" in state else edits
