@@ -126,11 +126,9 @@ class Gnn(Lab):
 
     def _draws(self, name: str) -> np.random.Generator:
         """What random graphs and rewirings draw from: (`data_seed`, name) alone."""
-        import numpy as np
+        from engine.labs.gnn.datasets.draws import generator
 
-        from engine.labs.common.models.initialise import named_generator
-
-        return np.random.default_rng(named_generator(self.seed if self.data_seed is None else self.data_seed, name).initial_seed())
+        return generator(self.seed if self.data_seed is None else self.data_seed, name)
 
     def graphs(self, rewired: bool) -> list[Graph]:
         """The graph of each example; one object where examples share it."""

@@ -8,6 +8,6 @@ import numpy as np
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
-    """The draws of the lab `gnn`, which has them from a generator of torch of the same name: a run of this seed makes the same graph."""
+    """What the random graphs and rewirings of a run with this seed draw from, and what a panel draws from that shows them."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little") >> 1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.labs.gnn.datasets.distances import components_N
+from engine.labs.gnn.datasets.distances import components_N, connected
 from engine.labs.gnn.datasets.graph import Graph
 
 CHUNK = 1_000_000  # numbers of one temporary array
@@ -74,7 +74,7 @@ def edge_resistances(graph: Graph) -> tuple[float, NDArray[np.float64]]:
 
 def total_resistance(graph: Graph) -> float:
     """The sum of the effective resistances over all pairs, n tr L⁺ (the Kirchhoff index); infinite for a graph of several components."""
-    if components_N(graph).any():
+    if not connected(graph):
         return float("inf")
     return graph.nodes * float(np.trace(_inverse(laplacian_NN(graph))))
 

@@ -60,7 +60,7 @@ def facts(graph: Graph, before: Graph, read: int, holds: int) -> Iterable[Readin
     """The readings of one graph, rewired from `before`; `read` and `holds` are nodes."""
     from engine.labs.gnn.datasets.curvature import augmented_forman_E, balanced_forman_E, ollivier_E
     from engine.labs.gnn.datasets.distances import distances_NN
-    from engine.labs.gnn.datasets.resistance import commute_times_NN, resistances_NN, total_resistance
+    from engine.labs.gnn.datasets.resistance import commute_times_NN, random_totals, resistances_NN, total_resistance
     from engine.labs.gnn.datasets.spectrum import cheeger_bounds, spectral_gap
     from engine.labs.gnn.datasets.walks import walk
 
@@ -74,7 +74,9 @@ def facts(graph: Graph, before: Graph, read: int, holds: int) -> Iterable[Readin
     yield Reading("resistance/total", total_resistance(graph))
     yield Reading("resistance/before", total_resistance(before))
     if added and before.nodes <= MOST_NODES:
-        yield Reading("resistance/random", random_resistances(before, added))
+        draws = random_totals(before, added, DRAWS, np.random.default_rng(added))
+        if len(draws):
+            yield Reading("resistance/random", draws.tolist())
     yield Reading("resistance/target", float(resistances_NN(graph)[read, holds]))
     yield Reading("commute_time/target", float(commute_times_NN(graph)[read, holds]))
     yield Reading("spectral_gap", gap)
@@ -86,12 +88,3 @@ def facts(graph: Graph, before: Graph, read: int, holds: int) -> Iterable[Readin
         if len(graph.edges_E2) <= MOST_OLLIVIER:
             yield Reading("curvature/ollivier", ollivier_E(graph, graph.pairs).tolist())
     yield Reading("theory/walk", walk(graph, holds, read, int(hops)) if np.isfinite(hops) else 0.0)
-
-
-def random_resistances(before: Graph, added: int, draws: int = DRAWS) -> list[float]:
-    """Total resistance of `before` with `added` random edges more, for `draws` draws that depend on nothing else, in order of size."""
-    from engine.labs.gnn.datasets.resistance import total_resistance
-
-    generator, open_M2 = np.random.default_rng(added), np.argwhere(before.open_NN())
-    chosen = (open_M2[generator.permutation(len(open_M2))[:added]].tolist() for _ in range(draws))
-    return sorted(total_resistance(before.plus(pairs)) for pairs in chosen)
