@@ -31,7 +31,7 @@ json.dump(document(limits), open(sys.argv[1], "w"))
 
 def small_engine(root: Path) -> Path:
     """The rooms that reading the labs needs, with the topic `planted` in place of the real ones -> the folder of that topic."""
-    skip = shutil.ignore_patterns("__pycache__", "moe", "diffusion", "common", "_spike_aware_adam.py", "spam.py")
+    skip = shutil.ignore_patterns("__pycache__", "moe", "diffusion", "gnn", "common", "_spike_aware_adam.py", "spam.py")
     for room in ("core", "declare", "runs", "labs"):
         shutil.copytree(ROOT / "engine" / room, root / "engine" / room, ignore=skip)
     (root / "engine" / "__init__.py").touch()
