@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -45,7 +46,9 @@ def posted(body: bytes) -> tuple[int, dict[str, Any]]:
     async def receive() -> dict[str, Any]:
         return parts.pop(0)
 
-    answer = asyncio.run(ROUTE.endpoint(Request({"type": "http", "method": "POST", "headers": []}, receive)))
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with ThreadPoolExecutor(1) as beside:  # in this thread a browser of other tests may have its loop
+        answer = beside.submit(lambda: asyncio.run(ROUTE.endpoint(request))).result()
     return answer.status_code, json.loads(answer.body)
 
 
