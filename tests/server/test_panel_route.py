@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from engine.labs.panel import Frames
 from engine.scheduler.local import Local
 from engine.server.panels import PanelAnswers
 from engine.server.routes import routes
+from tests.support.own_loop import run
 
 KNOB = {"default": 1, "min": 1, "max": 5, "choices": [], "unit": ""}
 KNOBS = [{**KNOB, "name": "k", "kind": "int"}, {**KNOB, "name": "words", "kind": "str", "default": ""}]
@@ -47,8 +46,7 @@ def posted(body: bytes) -> tuple[int, dict[str, Any]]:
         return parts.pop(0)
 
     request = Request({"type": "http", "method": "POST", "headers": []}, receive)
-    with ThreadPoolExecutor(1) as beside:  # in this thread a browser of other tests may have its loop
-        answer = beside.submit(lambda: asyncio.run(ROUTE.endpoint(request))).result()
+    answer = run(ROUTE.endpoint(request))
     return answer.status_code, json.loads(answer.body)
 
 
