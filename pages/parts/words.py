@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 
 from engine.core import nonfinite
 
-LONG = {"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SGD", "vit": "ViT", "unet": "UNet"}
+LONG = {
+    **{"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SGD", "vit": "ViT", "unet": "UNet"},
+    **{"ba": "Barabási-Albert", "ws": "Watts-Strogatz", "sbm": "stochastic blocks"},
+    **{"gtr": "GTR", "fosr": "FoSR", "sdrf": "SDRF", "borf": "BORF"},
+}
 SI = {4: "T", 3: "G", 2: "M", 1: "k", 0: "", -1: "m", -2: "µ", -3: "n"}
 
 

@@ -65,6 +65,8 @@ def test_charts_are_drawn_and_grow_behind_a_prefix(kind: str, request: pytest.Fi
     assert page.evaluate("() => location.pathname").rstrip("/") == "/class/lab"
     page.goto(f"{address}/lab?lab=moe")  # a panel's chart, without a run
     expect(page.locator(".fl-chart .main-svg").first).to_be_visible(timeout=120_000)
+    page.goto(f"{address}/topology")  # what a browser posts arrives too
+    expect(page.locator(".fl-numbers b").first).to_have_text("882", timeout=120_000)
     with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
         assert answer.headers["content-type"] == "application/json"
     page.context.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from engine.labs.panel import Frames
 from engine.scheduler.local import Local
 from engine.server.panels import PanelAnswers
 from engine.server.routes import routes
+from tests.support.own_loop import run
 
 KNOB = {"default": 1, "min": 1, "max": 5, "choices": [], "unit": ""}
 KNOBS = [{**KNOB, "name": "k", "kind": "int"}, {**KNOB, "name": "words", "kind": "str", "default": ""}]
@@ -45,7 +45,8 @@ def posted(body: bytes) -> tuple[int, dict[str, Any]]:
     async def receive() -> dict[str, Any]:
         return parts.pop(0)
 
-    answer = asyncio.run(ROUTE.endpoint(Request({"type": "http", "method": "POST", "headers": []}, receive)))
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    answer = run(ROUTE.endpoint(request))
     return answer.status_code, json.loads(answer.body)
 
 

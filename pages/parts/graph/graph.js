@@ -20,7 +20,9 @@ class TouchGraph extends GraphView {
   update({ data, setStateValue }) {
     below(data);
     Object.assign(this, { spec: data, tellPage: setStateValue });
-    const graph = JSON.stringify(data.graph);
+    const graph = JSON.stringify(data.graph), chosen = JSON.stringify([data.graph, data.rewiring]);
+    if (chosen !== this.chosen) this.status.textContent = ""; // what it said was of another graph
+    this.chosen = chosen;
     if (graph !== this.graph) {
       const words = this.graph === undefined ? data.edits.split(/\s+/).filter(Boolean) : [];
       Object.assign(this, { graph, words, past: [], refusal: "" });

@@ -97,7 +97,7 @@ class GraphView {
     if (name === "gap") return `${nodes} nodes, ${edges} edges, ${added || "none"} of them added`;
     if (name === "walk") return `of all ${layers}-step walks from ${knows} to ${reads}: what ${layers} layers of GCN can carry`;
     if (!added) return "sum over all pairs of nodes";
-    if (!facts.random_draws) return "no random edges beside it: too large, or in several pieces";
+    if (!facts.random_draws) return `no random edges beside these: ${facts.random_none}`;
     const { random_low: low, random_high: high, random_below: under, random_draws: draws } = facts;
     return `as many random edges: ${spelt(low)} to ${spelt(high)}; ${under} of ${draws} draws below`;
   }

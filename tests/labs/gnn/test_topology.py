@@ -75,6 +75,7 @@ def test_a_run_of_the_same_seed_has_the_same_graph() -> None:
 def test_a_graph_in_pieces_has_an_infinite_resistance_no_gap_and_no_walk() -> None:
     row, _ = computed(**BARBELL, edits="-10-11")
     assert (row["resistance"], row["gap"], row["walk"], row["random_draws"]) == (math.inf, 0.0, 0.0, 0)
+    assert "in pieces" in computed(**BARBELL, edits="-10-11 +0-20")[0]["random_none"]
 
 
 def test_random_edges_stand_beside_whatever_adds_edges_and_none_beats_gtr() -> None:

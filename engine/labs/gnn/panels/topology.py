@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class Topology(Panel):
         -> "graph": one row.  `edits` in canonical form; `reads` and `knows`, the two nodes between which a message travels; `layers`, r,
         their distance before any edit; `nodes`, `edges`, `added` (by edits and rewiring); `resistance` in ohm, infinite for several
         components; `gap`; `walk`, (Sʳ)_vu with GCN's operator; `random_low`, `random_high`, `random_below`, `random_draws`: the
-        resistance of graphs with as many random edges instead, and how many of them are below; None where none was drawn.
+        resistance of graphs with as many random edges instead, and how many of them are below; `random_none`: why there is none of them.
         "nodes": `node`, `x`, `y` from 0 to 1.  "edges": `a`, `b`, balanced Forman `curvature`, `resistance`, `added` by the rewiring.
         "marked": `a`, `b` and Ollivier curvature (α = 0) of that edge, without a row where none is marked or it is no edge now.
         """
@@ -87,7 +88,8 @@ class Topology(Panel):
         for node, part in ((reads, "is read"), (knows, "holds the class")):
             if node not in place:
                 raise ValueError(f"~{node} removes the node that {part}, without which there is no task; keep it.")
-        layers = int(hops(made, reads, knows))
+        apart = hops(made, reads, knows)
+        layers = int(apart) if math.isfinite(apart) else 0
         added = len(edits.added) + int(graph.added_E.sum())
         return {
             "reads": reads,
@@ -111,12 +113,16 @@ class Topology(Panel):
         from engine.labs.gnn.datasets.greedy import TIE
         from engine.labs.gnn.datasets.resistance import random_totals
 
-        draws = DRAWS if made.nodes <= MOST_NODES and added else 0
-        totals = random_totals(apply(made, replace(edits, added=())), added, draws, generator(self.seed, "control")) if draws else []
+        none: dict[str, Any] = {"random_low": None, "random_high": None, "random_below": None, "random_draws": 0}
+        if not added:
+            return none | {"random_none": "nothing was added"}
+        if made.nodes > MOST_NODES:
+            return none | {"random_none": f"there are more than {MOST_NODES} nodes"}
+        totals = random_totals(apply(made, replace(edits, added=())), added, DRAWS, generator(self.seed, "control"))
         if not len(totals):
-            return {"random_low": None, "random_high": None, "random_below": None, "random_draws": 0}
+            return none | {"random_none": "without them the graph is in pieces, or has no room for as many"}
         below = int((totals < total * (1.0 - TIE)).sum())
-        return {"random_low": totals[0], "random_high": totals[-1], "random_below": below, "random_draws": len(totals)}
+        return {"random_low": totals[0], "random_high": totals[-1], "random_below": below, "random_draws": DRAWS, "random_none": ""}
 
     def _marked(self, graph: Graph, number_M: NDArray[np.int64]) -> dict[str, Any]:
         """ValueError, in one sentence, for what is no pair of nodes; a pair that is no edge of this graph has no row."""
