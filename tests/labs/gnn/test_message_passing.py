@@ -84,14 +84,23 @@ def test_delayed_layers_are_the_sum_of_the_paper(delay: int | None) -> None:
         total_ND = torch.zeros(6, 3, dtype=torch.float64)
         for k in range(1, t + 2):
             near = [[u for u in range(6) if hops_NN[v, u] == k] for v in range(6)]
-            sent_ND = states[t - (0 if delay is None else max(k - delay, 0))] @ layer.at_distance[k - 1].linear.weight.T
+            if not any(near):
+                continue
+            sent_ND = states[t - (0 if delay is None else max(k - delay, 0))] @ layer.at_distance[str(k)].linear.weight.T
             for v in range(6):
                 for u in (v, *near[v]):
                     total_ND[v] += sent_ND[u] / math.sqrt((len(near[u]) + 1) * (len(near[v]) + 1))
-                total_ND[v] += layer.at_distance[k - 1].linear.bias
+                total_ND[v] += layer.at_distance[str(k)].linear.bias
         states.append(states[-1] + torch.relu(total_ND))
     for mine_ND, expected_ND in zip(network.states(x_ND), states, strict=True):
         torch.testing.assert_close(mine_ND, expected_ND, rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("way", ["plain", "residual", "drew", "nu_drew"])
+def test_the_norm_of_a_state_leaves_every_state_behind_a_layer_with_length_one(way: str) -> None:
+    lab = Gnn.model_validate({"message_passing": {"is": way}, "norm": "l2", "graph": {"is": "ring", "distance": 5}})
+    for h_ND in lab.states(lab.model(), lab.batch(0)["x"][0])[1:]:
+        assert h_ND.norm(dim=-1).tolist() == pytest.approx([1.0] * 10, abs=1e-5)
 
 
 # -- plain and residual -------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ Shapes: B examples, N nodes, D width, L layers, K hops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from engine.labs.gnn.models.layers import Gcn, Layer, gcn_operator
+from engine.labs.gnn.models.norms import new_state
 
 MakeLayer = Callable[[int, int], Layer]
 MakeNorm = Callable[[int], nn.Module]
@@ -44,6 +45,7 @@ def hold(network: nn.Module, name: str, operator: Tensor | nn.Module) -> None:
 class Stack(Passing):
     """hˡ = relu(norm(layer(hˡ⁻¹))); with `residual`, hˡ = hˡ⁻¹ + relu(norm(layer(hˡ⁻¹))) behind a linear map to the width.
 
+    A norm of the state stands behind the shortcut instead (engine/labs/gnn/models/norms.py).
     `adjacencies`: of each layer, (N, N) or (B, N, N).
     """
 
@@ -64,17 +66,17 @@ class Stack(Passing):
     def states(self, x_BND: Tensor) -> list[Tensor]:
         out = [x_BND if self.encoder is None else self.encoder(x_BND)]
         for i, block in enumerate(self.blocks):
-            new_BND = torch.relu(block.norm(block.layer(out[-1], getattr(self, f"operator_{i}"))))
-            out.append(out[-1] + new_BND if self.residual else new_BND)
+            message_BND = block.layer(out[-1], getattr(self, f"operator_{i}"))
+            out.append(new_state(block.norm, message_BND, out[-1] if self.residual else None))
         return out
 
 
 class Hops(nn.Module):
-    """The convolutions of one layer of DRew, one for each distance, with weights of their own."""
+    """The convolutions of one layer of DRew, one for each distance at which anybody has a neighbour, with weights of their own."""
 
-    def __init__(self, width: int, hops: int) -> None:
+    def __init__(self, width: int, distances: Iterable[int]) -> None:
         super().__init__()
-        self.at_distance = nn.ModuleList(Gcn(width, width) for _ in range(hops))
+        self.at_distance = nn.ModuleDict({str(k): Gcn(width, width) for k in distances})
 
 
 class Delayed(Passing):
@@ -82,14 +84,15 @@ class Delayed(Passing):
 
     `hops_NN`: distances between nodes in edges, infinite where there is no path.  `delay` ν: a message from distance k waits
     max(k − ν, 0) layers; None waits never.  Ŝ_k is the GCN operator of the graph of exact k-hop neighbours, with self loops, as in
-    the authors' code (lrgb/graphgps/stage/drew_gnn.py).  Without a path to anyone at distance k only the loops are left.
+    the authors' code (lrgb/graphgps/stage/drew_gnn.py); where no two nodes are k edges apart there is no convolution for k.
     """
 
     def __init__(self, d_in: int, width: int, layers: int, hops_NN: Tensor, delay: int | None, make_norm: MakeNorm) -> None:
         super().__init__()
         self.width, self.delay = width, delay
         self.encoder = nn.Linear(d_in, width)
-        self.blocks = nn.ModuleList(Block(Hops(width, t + 1), make_norm(width)) for t in range(layers))
+        apart = [k for k in range(1, layers + 1) if bool((hops_NN == k).any())]
+        self.blocks = nn.ModuleList(Block(Hops(width, [k for k in apart if k <= t + 1]), make_norm(width)) for t in range(layers))
         exact_KNN = torch.stack([(hops_NN == k).to(torch.get_default_dtype()) for k in range(1, layers + 1)])
         self.register_buffer("operator_KNN", gcn_operator(exact_KNN), persistent=False)
 
@@ -101,9 +104,9 @@ class Delayed(Passing):
     def states(self, x_BND: Tensor) -> list[Tensor]:
         out = [self.encoder(x_BND)]
         for t, block in enumerate(self.blocks):
-            convolutions = zip(self.reads(t), block.layer.at_distance, strict=True)
-            message_BND = sum(gcn(out[s], self.operator_KNN[k - 1]) for (k, s), gcn in convolutions)
-            out.append(out[-1] + torch.relu(block.norm(message_BND)))
+            convolutions = block.layer.at_distance
+            messages = [convolutions[str(k)](out[s], self.operator_KNN[k - 1]) for k, s in self.reads(t) if str(k) in convolutions]
+            out.append(new_state(block.norm, torch.stack(messages).sum(0) if messages else torch.zeros_like(out[-1]), out[-1]))
         return out
 
 

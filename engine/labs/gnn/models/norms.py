@@ -1,4 +1,8 @@
-"""What is done to the states between two layers: nothing, a norm over the batch, or one per node."""
+"""What is done to the states between two layers: nothing, a norm over the batch, or one per node.
+
+Where: a norm over the batch stands before the nonlinearity, as in PyG's networks; the one per node acts on the new state, behind the
+shortcut if there is one, as in the code of DRew (lrgb/graphgps/stage/drew_gnn.py).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,15 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+
+def new_state(norm: nn.Module, message_BND: Tensor, before_BND: Tensor | None) -> Tensor:
+    """The state of a layer from its message, and with a shortcut from the state before."""
+    of_state = isinstance(norm, L2Norm)
+    state_BND = torch.relu(message_BND if of_state else norm(message_BND))
+    if before_BND is not None:
+        state_BND = before_BND + state_BND
+    return norm(state_BND) if of_state else state_BND
 
 
 class BatchNorm(nn.Module):
