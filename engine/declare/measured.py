@@ -126,8 +126,8 @@ def ratios(lab: Document) -> Iterator[tuple[str, str]]:
 
 def metrics(lab: Document) -> set[str]:
     """The metrics that the texts of a lab quote, without their layers."""
-    found = {parse(match[0]).metric for _, text in texts(lab) for match in PLACEHOLDER.finditer(text)}
-    return {metric.partition("@")[0] for metric in found if metric}
+    found = {parse(match[0]).name for _, text in texts(lab) for match in PLACEHOLDER.finditer(text)}
+    return {name for name in found if name}
 
 
 def verify(lab: Document, folder: Path = MEASURED, unmeasured: frozenset[str] = frozenset()) -> None:

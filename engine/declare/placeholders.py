@@ -53,6 +53,11 @@ class Placeholder:
     rest: str = ""
 
     @property
+    def name(self) -> str:
+        """The metric without its layer."""
+        return self.metric.partition("@")[0]
+
+    @property
     def key(self) -> str:
         """The name of the number in a record: METRIC|STAT."""
         return f"{self.metric}|{f'below({self.level:g})' if self.stat == 'below' else self.stat}"

@@ -183,10 +183,15 @@ class Graph(Protocol):
     """An undirected graph (engine/labs/gnn/datasets/graph.py)."""
 
     nodes: int
+    edges_E2: Any
     added_E: Any
 
     @property
     def pairs(self) -> list[tuple[int, int]]: ...
+
+    def adjacency_NN(self) -> Any:
+        """(N, N) symmetric, with the weights."""
+        ...
 
 
 class MessagePassing(Protocol):

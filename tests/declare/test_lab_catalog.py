@@ -193,7 +193,7 @@ def test_the_document_has_the_shape_of_the_design(with_broken_files: dict[str, A
             for choice in spec["choices"] if spec["kind"] == "question" else ():
                 assert {"name", "idea", "formula", "paper", "cost", "fails", "reading", "source", "differs", "why", "knobs"} == set(choice)
         for panel in lab["panels"]:
-            assert {"name", "title", "formula", "about", "paper", "reading", "knobs"} == set(panel)
+            assert {"name", "title", "formula", "about", "paper", "reading", "page", "knobs"} == set(panel)
             assert all({"name", "kind", "default", "min", "max"} <= set(spec) for spec in panel["knobs"])
     moe = next(lab for lab in with_broken_files["labs"] if lab["lab"] == "moe")
     assert [panel["name"] for panel in moe["panels"]][:2] == ["router_noise", "expert_capacity"], "in the order of the page"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from engine.declare.presets import Preset
 
-ADAM = {"optimizer": "adamw", "optimizer.beta2": 0.999, "optimizer.weight_decay": 5e-4}  # but for the decay, what the authors train with
-TRANSFER = {"task": "transfer", "norm": "batch", "lr": 1e-3, "warmup": 0, "clip": 0.0, **ADAM}
+ADAM = {"optimizer": "adamw", "optimizer.beta2": 0.999, "optimizer.weight_decay": 5e-4}
+TRANSFER = {"task": "transfer", "norm": "batch", "lr": 1e-3, "warmup": 0, "clip": 0.0, "probes": "dear", **ADAM}
 RING = {**TRANSFER, "graph": "ring", "graph.distance": 14, "steps": 1000}
-SHORT_RING = {**RING, "graph.distance": 10, "steps": 500}
-ANSWERS = {"message_passing": ["residual", "drew", "nu_drew"]}
-BARBELL = {**TRANSFER, "graph": "barbell", "steps": 300, "probes": "dear"}
-ACCURACY, JACOBIAN, ENERGY, RESISTANCE = "accuracy/train", "jacobian/target", "dirichlet_energy/ratio", "resistance/total"
+SHORT_RING = {**RING, "graph.distance": 10, "lr": 3e-3, "steps": 300}
+WAYS = {"message_passing": ["plain", "residual", "drew", "nu_drew"]}
+BARBELL = {**TRANSFER, "graph": "barbell", "rewiring": "none", "steps": 300}
+ACCURACY, RATIO, ENERGY, RESISTANCE = "accuracy/train", "jacobian/ratio", "dirichlet_energy/ratio", "resistance/total"
 
 PRESETS = {
     "ring": Preset(
@@ -25,12 +25,17 @@ PRESETS = {
     ),
     "ring_batch_norm": Preset(
         knobs=SHORT_RING,
-        grid={"message_passing": ["plain", *ANSWERS["message_passing"]]},
+        grid=WAYS,
         deciding=ACCURACY,
     ),
     "ring_l2_norm": Preset(
-        knobs={**SHORT_RING, "norm": "l2", "lr": 3e-3},
-        grid={"message_passing": ["plain", *ANSWERS["message_passing"]]},
+        knobs={**SHORT_RING, "norm": "l2"},
+        grid=WAYS,
+        deciding=ACCURACY,
+    ),
+    "ring_no_norm": Preset(
+        knobs={**SHORT_RING, "norm": "none"},
+        grid=WAYS,
         deciding=ACCURACY,
     ),
     "clique_path": Preset(
@@ -40,21 +45,21 @@ PRESETS = {
     ),
     "barbell": Preset(
         knobs=BARBELL,
-        cure={"rewiring": "gtr", "rewiring.edges": 4},
-        deciding=JACOBIAN,
+        cure={"rewiring": "gtr"},
+        deciding=RATIO,
     ),
     "rewirings": Preset(
-        knobs={**BARBELL, "rewiring": "random", "rewiring.edges": 4},
-        grid={"rewiring": ["random", "fosr", "sdrf", "borf"]},
+        knobs={**BARBELL, "rewiring": "random"},
+        grid={"rewiring": ["none", "random", "fosr", "sdrf", "borf", "gtr"]},
         deciding=RESISTANCE,
     ),
     "under_reach": Preset(
-        knobs={**TRANSFER, "graph": "ring", "graph.distance": 10, "layers": 8, "steps": 400, "probes": "dear"},
+        knobs={**TRANSFER, "graph": "ring", "graph.distance": 10, "layers": 8, "steps": 400},
         cure={"layers": 10},
-        deciding=JACOBIAN,
+        deciding=RATIO,
     ),
     "over_smoothing": Preset(
-        knobs={**TRANSFER, "graph": "ring", "graph.distance": 4, "layers": 32, "norm": "none", "steps": 300, "probes": "dear"},
+        knobs={**TRANSFER, "graph": "ring", "graph.distance": 4, "layers": 32, "norm": "none", "steps": 300},
         cure={"message_passing": "residual"},
         deciding=ENERGY,
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 SQUASHED = 1e-3  # jacobian/ratio below which a message that arrives is too faint
@@ -12,50 +11,78 @@ VANISHED = 1e-5  # gradient/reach below which the first layer learns nothing
 
 @dataclass(frozen=True)
 class Signs:
-    """The four numbers, NaN where a run did not measure one, and the accuracy with what chance gives.
+    """What is known of a run, each None where it was not measured, NaN where that is what was measured.
 
     under_reach   share of pairs whose Jacobian is exactly 0
     ratio         Jacobian of the node that knows over the read node's own
     energy        Dirichlet energy, last layer over first
     reach         gradient, first layer over last
+    accuracy      in evaluation mode; `chance` is what guessing gives
+    layers        of the network
+    distance      edges that a message must travel, infinite without a path
     """
 
-    under_reach: float = math.nan
-    ratio: float = math.nan
-    energy: float = math.nan
-    reach: float = math.nan
-    accuracy: float = math.nan
+    under_reach: float | None = None
+    ratio: float | None = None
+    energy: float | None = None
+    reach: float | None = None
+    accuracy: float | None = None
     chance: float = 0.2
+    layers: float | None = None
+    distance: float | None = None
 
 
 def verdicts(signs: Signs) -> list[tuple[str, str]]:
-    """(name, sentence) of everything that holds; one entry with the name "" where none does, and where something was not measured."""
+    """(name, sentence) of everything that holds; then, under the name "", what was not measured, and all numbers."""
     out = []
-    if signs.under_reach > 0:
-        text = f"Under-reaching: for {signs.under_reach:.0%} of the pairs the network has too few layers, and the Jacobian is exactly 0."
-        out.append(("under-reaching", text))
-    low = signs.accuracy < (1.0 + signs.chance) / 2.0
-    if 0 < signs.ratio < SQUASHED and low:
+    if _above(signs.under_reach, 0.0):
+        out.append(_silence(signs))
+    if _above(signs.ratio, 0.0) and _below(signs.ratio, SQUASHED) and _below(signs.accuracy, (1.0 + signs.chance) / 2.0):
         text = (
             f"Over-squashing: the message arrives, {signs.ratio:.2g} times as strong as the node's own features (limit {SQUASHED:g}), "
             f"and the accuracy is {signs.accuracy:.2g}."
         )
         out.append(("over-squashing", text))
-    if signs.energy < SMOOTH:
-        text = f"Over-smoothing: the last layer has {signs.energy:.2g} of the first layer's Dirichlet energy (limit {SMOOTH:g})."
+    if _below(signs.energy, SMOOTH):
+        text = f"Over-smoothing: the last layer keeps {signs.energy:.2g} of the first layer's Dirichlet energy (limit {SMOOTH:g})."
         out.append(("over-smoothing", text))
-    if signs.reach < VANISHED:
+    if _below(signs.reach, VANISHED):
         text = f"Vanishing gradients: the first layer gets {signs.reach:.2g} of the last layer's gradient (limit {VANISHED:g})."
         out.append(("vanishing gradients", text))
-    missing = [name for name, value in (("Jacobian", signs.ratio), ("Dirichlet energy", signs.energy)) if math.isnan(value)]
-    if not out and missing:
-        return [("", f"Not measured: {' and '.join(missing)} (probes=dear measures everything).")]
-    return out or [("", f"None of the four: {numbers(signs)}.")]
+    known = {"Jacobian": signs.ratio, "Dirichlet energy": signs.energy, "gradient": signs.reach, "accuracy": signs.accuracy}
+    missing = [name for name, value in known.items() if value is None]
+    if missing:
+        out.append(("", f"Not measured: {' and '.join(missing)} (probes=dear measures everything)."))
+    held = [name for name, _ in out if name]
+    out.append(("", f"{'The numbers' if held or missing else 'None of the four'}: {numbers(signs)}."))
+    return out
+
+
+def _silence(signs: Signs) -> tuple[str, str]:
+    """Why a Jacobian is exactly 0."""
+    pairs = f"for {signs.under_reach:.0%} of the pairs the Jacobian is exactly 0"
+    if _above(signs.distance, 1e18):
+        return "no path", f"No path: no edges lead from the node that knows to the one that is read, and {pairs}."
+    if signs.layers is None or signs.distance is None or signs.layers < signs.distance:
+        short = "" if signs.layers is None or signs.distance is None else f"{signs.layers:.0f} layers for {signs.distance:.0f} edges; "
+        return "under-reaching", f"Under-reaching: {short}{pairs}."
+    return "dead states", f"Dead states: the layers would reach, but {pairs}: on every way some state is 0, whatever it receives."
 
 
 def numbers(signs: Signs) -> str:
     """All four numbers in words."""
-    return (
-        f"share of pairs out of reach {signs.under_reach:.2g}, Jacobian ratio {signs.ratio:.2g}, energy ratio {signs.energy:.2g}, "
-        f"gradient reach {signs.reach:.2g}"
-    )
+    shown = {
+        "share of pairs out of reach": signs.under_reach,
+        "Jacobian ratio": signs.ratio,
+        "energy ratio": signs.energy,
+        "gradient reach": signs.reach,
+    }
+    return ", ".join(f"{name} {'not measured' if value is None else f'{value:.2g}'}" for name, value in shown.items())
+
+
+def _below(value: float | None, limit: float) -> bool:
+    return value is not None and value < limit
+
+
+def _above(value: float | None, limit: float) -> bool:
+    return value is not None and value > limit

@@ -11,8 +11,10 @@ import torch
 from engine.labs.gnn._verdict import Signs, verdicts
 from engine.labs.gnn.datasets.graph import Graph
 from engine.labs.gnn.gnn import Gnn
+from engine.labs.gnn.models.layers import gcn_operator
 from engine.labs.gnn.probes.jacobian import by_distance, sensitivity
-from engine.labs.gnn.probes.layer_states import dirichlet_energy, normalised_laplacian
+from engine.labs.gnn.probes.layer_states import dirichlet_energy
+from engine.labs.gnn.remedies.graph import GraphChoice
 
 BARBELL = {"graph": {"is": "barbell"}, "norm": "batch"}
 
@@ -48,41 +50,61 @@ def test_a_profile_is_the_mean_over_the_nodes_of_each_distance_and_leaves_out_th
 @pytest.mark.parametrize("edges", [[(0, 1), (1, 2), (2, 3)], [(0, 1), (0, 2), (0, 3)], [(0, 1)]])
 def test_dirichlet_energy_is_the_sum_over_edges(edges: list[tuple[int, int]]) -> None:
     graph, generator = Graph.of(4, edges), np.random.default_rng(0)
-    x_ND, degree_N = generator.normal(size=(4, 3)), graph.degree_N
-    over_edges = sum(np.square(x_ND[a] / math.sqrt(degree_N[a]) - x_ND[b] / math.sqrt(degree_N[b])).sum() for a, b in edges)
-    measured = dirichlet_energy(torch.from_numpy(x_ND)[None, None], normalised_laplacian(graph.adjacency_NN()).double())
+    x_ND, looped_N = generator.normal(size=(4, 3)), graph.degree_N + 1
+    over_edges = sum(np.square(x_ND[a] / math.sqrt(looped_N[a]) - x_ND[b] / math.sqrt(looped_N[b])).sum() for a, b in edges)
+    measured = dirichlet_energy(torch.from_numpy(x_ND)[None, None], operator(graph))
     assert float(measured) == pytest.approx(over_edges / np.square(x_ND).sum(), rel=1e-6)
 
 
-def test_states_that_are_alike_have_no_energy() -> None:
-    graph = Graph.of(5, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)])
-    alike_LBND = torch.ones(1, 1, 5, 3)
-    assert float(dirichlet_energy(alike_LBND, normalised_laplacian(graph.adjacency_NN()))) < 1e-6
-    assert float(dirichlet_energy(torch.zeros(1, 1, 5, 3), normalised_laplacian(graph.adjacency_NN()))) == 0.0
+def operator(graph: Graph) -> torch.Tensor:
+    return gcn_operator(torch.from_numpy(graph.adjacency_NN()))
 
 
-WELL = {"under_reach": 0.0, "ratio": 0.1, "energy": 0.5, "reach": 0.1, "accuracy": 1.0}
+FAMILIES = [name for name in GraphChoice.answers() if name not in ("spatial", "sbm")]  # those may fall into parts
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_on_every_graph_averaging_without_end_leaves_no_energy(family: str) -> None:
+    smooth_NN = operator(GraphChoice.answer(family)().build(np.random.default_rng(0)))
+    x_LBND = torch.rand(1, 1, len(smooth_NN), 3, dtype=torch.float64)
+    first, last = (dirichlet_energy(torch.linalg.matrix_power(smooth_NN, n) @ x_LBND, smooth_NN) for n in (1, 2**20))
+    assert float(last) <= max(1e-6 * float(first), 1e-12), "the second is rounding, where one step averages all"
+
+
+def test_states_that_are_all_zero_have_no_energy() -> None:
+    assert float(dirichlet_energy(torch.zeros(1, 1, 5, 3), torch.eye(5))) == 0.0
+
+
+WELL = {"under_reach": 0.0, "ratio": 0.1, "energy": 0.5, "reach": 0.1, "accuracy": 1.0, "layers": 9.0, "distance": 9.0}
 CASES = [
-    ({}, [""]),
-    ({"under_reach": 1.0, "ratio": 0.0, "accuracy": 0.2}, ["under-reaching"]),
+    ({}, []),
+    ({"under_reach": 1.0, "ratio": 0.0, "accuracy": 0.2, "layers": 8.0}, ["under-reaching"]),
+    ({"under_reach": 1.0, "ratio": 0.0, "accuracy": 0.2}, ["dead states"]),
+    ({"under_reach": 1.0, "ratio": 0.0, "accuracy": 0.2, "distance": math.inf}, ["no path"]),
     ({"ratio": 2e-4, "accuracy": 0.2}, ["over-squashing"]),
-    ({"ratio": 2e-4, "accuracy": 1.0}, [""]),
+    ({"ratio": 2e-4, "accuracy": 1.0}, []),
     ({"energy": 1e-5}, ["over-smoothing"]),
     ({"energy": 0.0}, ["over-smoothing"]),
     ({"reach": 1e-7}, ["vanishing gradients"]),
     ({"energy": 1e-5, "reach": 1e-7}, ["over-smoothing", "vanishing gradients"]),
-    ({"ratio": math.nan, "under_reach": math.nan, "energy": math.nan}, [""]),
+    ({"ratio": math.nan, "energy": math.nan}, []),
 ]
 
 
 @pytest.mark.parametrize(("signs", "names"), CASES)
-def test_each_failure_has_its_sign_and_its_sentence(signs: dict, names: list[str]) -> None:
+def test_each_failure_has_its_sign_and_its_sentence_and_the_numbers_follow(signs: dict, names: list[str]) -> None:
     found = verdicts(Signs(**{**WELL, **signs}))
-    assert [name for name, _ in found] == names
+    assert [name for name, _ in found] == [*names, ""]
     for name, sentence in found:
         assert sentence.endswith(".")
-        assert name == "" or sentence.lower().startswith(name)
+        assert sentence.lower().startswith(name)
+    assert found[-1][1].startswith("None of the four" if not names else "The numbers")
 
 
-def test_what_was_not_measured_is_no_good_news() -> None:
-    assert "Not measured: Jacobian" in verdicts(Signs(energy=0.5, reach=0.1))[0][1]
+def test_what_was_not_measured_is_no_good_news_and_a_measured_nan_is_no_gap() -> None:
+    (_, missing), (_, numbers) = verdicts(Signs(energy=math.nan, reach=0.1))
+    assert missing == "Not measured: Jacobian and accuracy (probes=dear measures everything)."
+    assert (
+        numbers
+        == "The numbers: share of pairs out of reach not measured, Jacobian ratio not measured, energy ratio nan, gradient reach 0.1."
+    )

@@ -5,6 +5,7 @@ Shapes: B examples, N nodes, D width, L layers, K hops.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -106,7 +107,7 @@ class Delayed(Passing):
         for t, block in enumerate(self.blocks):
             convolutions = block.layer.at_distance
             messages = [convolutions[str(k)](out[s], self.operator_KNN[k - 1]) for k, s in self.reads(t) if str(k) in convolutions]
-            out.append(new_state(block.norm, torch.stack(messages).sum(0) if messages else torch.zeros_like(out[-1]), out[-1]))
+            out.append(new_state(block.norm, functools.reduce(torch.add, messages) if messages else torch.zeros_like(out[-1]), out[-1]))
         return out
 
 

@@ -23,9 +23,10 @@ class GraphFacts(Probe):
 
     Total effective resistance is infinite for a graph of several components.  `resistance/random` holds it for 99 graphs that were
     given as many edges at random as the rewiring added, from the same graph; only for graphs of up to 300 nodes.  `theory/walk` is
-    (Sʳ)_vu, the weight of all walks that are as long as the distance r between the node that is read and the one that knows, with
-    GCN's operator S: up to a factor for weights and nonlinearity it bounds ∂h_v/∂x_u of a network of r layers (Di Giovanni et al. 2023,
-    arXiv 2302.02941, theorem 3.2)."""
+    (Sʳ)_vu, the weight of all walks of r steps between the node that is read and the one that knows, loops counted, in GCN's operator S
+    of the graph that the layers see; r is their distance before any rewiring, which is the usual number of layers. For a linear
+    network of r layers whose weights are 1 it is the Jacobian; up to a factor for weights and nonlinearity it bounds that of others
+    (Di Giovanni et al. 2023, arXiv 2302.02941, theorem 3.2)."""
 
     price = "cheap"
     needs = "graph"
@@ -33,6 +34,8 @@ class GraphFacts(Probe):
         Metric("graph/nodes", "nodes of the graph", whole=True, low=0.0),
         Metric("graph/edges", "edges that the layers see", whole=True, low=0.0),
         Metric("graph/edges_added", "edges that the rewiring put in", whole=True, low=0.0),
+        Metric("graph/layers", "layers of the network", whole=True, low=0.0),
+        Metric("graph/distance", "edges between the node that is read and the one that knows, after rewiring", whole=True, low=0.0),
         Metric("resistance/total", "sum of the effective resistances of all pairs", unit="ohm", low=0.0),
         Metric("resistance/before", "the same before the rewiring", unit="ohm", low=0.0),
         Metric("resistance/random", "the same for graphs with as many random edges instead", unit="ohm", kind="vector"),
@@ -44,7 +47,12 @@ class GraphFacts(Probe):
         Metric("curvature/balanced_forman", "balanced Forman curvature of each edge", kind="vector"),
         Metric("curvature/augmented_forman", "augmented Forman curvature of each edge", kind="vector"),
         Metric("curvature/ollivier", "Ollivier curvature of each edge, for at most 60 edges", kind="vector"),
-        Metric("theory/walk", "weight of all shortest walks between the two nodes in GCN's operator", low=0.0, high=1.0),
+        Metric(
+            "theory/walk",
+            "weight of all walks between the two nodes as long as their distance before rewiring",
+            low=0.0,
+            high=1.0,
+        ),
     )
 
     def due(self, step: int, steps: int) -> bool:
@@ -53,6 +61,7 @@ class GraphFacts(Probe):
     def after(self, step: Step[GraphLab]) -> Iterable[Reading]:
         before, graph = step.lab.graphs(rewired=False)[0], step.lab.graphs(rewired=True)[0]
         _, read, holds = step.lab.pairs()[0]
+        yield Reading("graph/layers", float(step.lab.depth()))
         yield from facts(graph, before, read, holds)
 
 
@@ -67,7 +76,8 @@ def facts(graph: Graph, before: Graph, read: int, holds: int) -> Iterable[Readin
     added = int(graph.added_E.sum())
     gap = spectral_gap(graph)
     lower, upper = cheeger_bounds(gap)
-    hops = float(distances_NN(graph)[read, holds])
+    yield Reading("graph/distance", float(distances_NN(graph)[read, holds]))
+    hops = float(distances_NN(before)[read, holds])
     yield Reading("graph/nodes", float(graph.nodes))
     yield Reading("graph/edges", float(len(graph.edges_E2)))
     yield Reading("graph/edges_added", float(added))

@@ -21,9 +21,11 @@ TARGETS = 8  # nodes that are read, at most
 
 class Jacobian(Probe):
     """|∂hᴸ_v/∂x_u|, the Frobenius norm, estimated from four random cotangents of ±1 at each of at most eight nodes v that are read; in
-    evaluation mode, for a batch norm in training couples all nodes.  Where no message arrives the estimate is exactly 0.
+    evaluation mode, for a batch norm in training couples all nodes.  Where no message arrives the estimate is exactly 0.  The cotangents
+    are the same in every run, so that two readings differ by the network alone.
 
-    `jacobian/ratio` is `jacobian/target` over the dependence of v on its own features."""
+    `jacobian/ratio` is `jacobian/target` over the dependence of v on its own features: under batch norm the size of both moves with
+    the running statistics, which need a hundred steps to fill, and the ratio hardly does."""
 
     price = "dear"
     every = 50

@@ -11,15 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from engine.labs.capabilities import GraphLab
+from engine.labs.gnn.models.layers import gcn_operator
 from engine.labs.probe import Metric, Probe, Reading, Step
 
 
 class LayerStates(Probe):
     """The states of the training pass, layer by layer, the input first.
 
-    Dirichlet energy tr(XᵀLX)/|X|² with the normalised Laplacian of the graph before rewiring, so that arms are held against one
-    graph: 0 where all nodes say the same up to the root of their degree, the mean over examples.  Variance: over the channels of a
-    node, mean over nodes; backward, the variance of the loss's derivative by all states of a layer."""
+    Dirichlet energy tr(Xᵀ(I − S)X)/|X|², with GCN's operator S of the graph that the layers see (Cai and Wang 2020, arXiv 2006.13318,
+    definition 2.1): 0 where every node says the same up to the root of its degree and one, which is where repeated averaging ends on
+    a connected graph; the mean over examples.  Variance: over the channels of a node, mean over nodes; backward, the variance of
+    the loss's derivative by all states of a layer; with precision=fp16 the loss is scaled, and so is this, by the square."""
 
     price = "cheap"
     every = 10
@@ -33,7 +35,7 @@ class LayerStates(Probe):
     )
 
     def __init__(self, lab: GraphLab, model: nn.Module) -> None:
-        self.laplacian_NN = normalised_laplacian(lab.graphs(rewired=False)[0].adjacency_NN())
+        self.smooth_NN = gcn_operator(torch.as_tensor(lab.graphs(rewired=True)[0].adjacency_NN(), dtype=torch.float32))
 
     def prepare(self, step: Step[GraphLab]) -> None:
         step.model.keep = True
@@ -44,10 +46,10 @@ class LayerStates(Probe):
         states, step.model.kept = step.model.kept, []
         if len(states) < 2:
             return
-        self.laplacian_NN = self.laplacian_NN.to(states[0].device)
+        self.smooth_NN = self.smooth_NN.to(states[0].device)
         hidden_LBND = torch.stack(states[1:]).float()
         parts = [states[0].float()[None], hidden_LBND]
-        energy_L = torch.cat([dirichlet_energy(part, self.laplacian_NN) for part in parts])
+        energy_L = torch.cat([dirichlet_energy(part, self.smooth_NN) for part in parts])
         yield Reading("dirichlet_energy", energy_L)
         yield Reading("dirichlet_energy/ratio", energy_L[-1] / energy_L[1])
         yield Reading("variance/forward", torch.cat([part.var(-1, unbiased=False).flatten(1).mean(1) for part in parts]))
@@ -58,16 +60,8 @@ class LayerStates(Probe):
             yield Reading("gradient/reach", (backward_L[0] / backward_L[-1]).sqrt())
 
 
-def normalised_laplacian(adjacency_NN: object) -> Tensor:
-    """I − D^-1/2 A D^-1/2; a node without edges has a row of zeros."""
-    weights_NN = torch.as_tensor(adjacency_NN, dtype=torch.float32)
-    degree_N = weights_NN.sum(-1)
-    scale_N = torch.where(degree_N > 0, degree_N.clamp_min(1e-30).rsqrt(), 0.0)
-    return torch.diag((degree_N > 0).float()) - scale_N[:, None] * weights_NN * scale_N
-
-
-def dirichlet_energy(h_LBND: Tensor, laplacian_NN: Tensor) -> Tensor:
-    """tr(XᵀLX)/|X|² of each layer, mean over examples: (L, B, N, D) -> (L,); an example whose states are all 0 counts as 0."""
-    energy_LB = (h_LBND * (laplacian_NN @ h_LBND)).sum((-2, -1))
+def dirichlet_energy(h_LBND: Tensor, smooth_NN: Tensor) -> Tensor:
+    """tr(Xᵀ(I − S)X)/|X|² of each layer, mean over examples: (L, B, N, D) -> (L,); an example whose states are all 0 counts as 0."""
+    energy_LB = (h_LBND * (h_LBND - smooth_NN @ h_LBND)).sum((-2, -1))
     size_LB = h_LBND.square().sum((-2, -1))
     return torch.where(size_LB > 0, energy_LB / size_LB.clamp_min(1e-38), 0.0).clamp_min(0.0).mean(-1)
