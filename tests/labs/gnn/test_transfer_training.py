@@ -56,6 +56,13 @@ def test_plain_messages_do_not_solve_the_long_ring_within_1000_steps(lr: float) 
 
 
 @pytest.mark.slow
+def test_it_is_the_delay_that_counts_where_states_have_length_one_and_not_under_batch_norm() -> None:
+    for norm, undelayed in (("batch", 8), ("l2", 0)):
+        assert all(solved(f"ring_{norm}_norm_nu_drew", 300, seed) for seed in SEEDS)
+        assert sum(solved(f"ring_{norm}_norm_drew", 300, seed) for seed in SEEDS) == undelayed
+
+
+@pytest.mark.slow
 def test_a_path_out_of_a_clique_has_a_cliff() -> None:
     for distance in (5, 8):
         assert all(solved("clique_path_5", 2500, seed, graph__distance=distance) for seed in SEEDS)
