@@ -110,8 +110,7 @@ class Topology(Panel):
 
         from engine.labs.gnn._edits import apply
         from engine.labs.gnn.datasets.draws import generator
-        from engine.labs.gnn.datasets.greedy import TIE
-        from engine.labs.gnn.datasets.resistance import random_totals
+        from engine.labs.gnn.datasets.resistance import below, random_totals
 
         none: dict[str, Any] = {"random_low": None, "random_high": None, "random_below": None, "random_draws": 0}
         if not added:
@@ -121,8 +120,13 @@ class Topology(Panel):
         totals = random_totals(apply(made, replace(edits, added=())), added, DRAWS, generator(self.seed, "control"))
         if not len(totals):
             return none | {"random_none": "without them the graph is in pieces, or has no room for as many"}
-        below = int((totals < total * (1.0 - TIE)).sum())
-        return {"random_low": totals[0], "random_high": totals[-1], "random_below": below, "random_draws": DRAWS, "random_none": ""}
+        return {
+            "random_low": totals[0],
+            "random_high": totals[-1],
+            "random_below": below(totals, total),
+            "random_draws": DRAWS,
+            "random_none": "",
+        }
 
     def _marked(self, graph: Graph, number_M: NDArray[np.int64]) -> dict[str, Any]:
         """ValueError, in one sentence, for what is no pair of nodes; a pair that is no edge of this graph has no row."""
