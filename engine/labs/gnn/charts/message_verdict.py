@@ -51,7 +51,7 @@ class MessageVerdict(Chart):
         names = [name for _, name, _ in ROWS]
         for run_style in runs:
             values = [_newest(frames.get(run_style.run), metric) for metric, _, _ in ROWS]
-            places = [_place(value) for value in values]
+            places = [_mark(value) for value in values]
             figure.add_trace(
                 go.Scatter(
                     x=[x for x, _ in places],
@@ -85,7 +85,7 @@ class MessageVerdict(Chart):
         return out + ([f"Not measured: {' and '.join(missing)}."] if missing else [])
 
 
-def _place(value: float | None) -> tuple[float | None, str]:
+def _mark(value: float | None) -> tuple[float | None, str]:
     """-> (where on the axis, symbol of the mark); None for what was not measured."""
     if value is None:
         return None, "circle"

@@ -70,8 +70,8 @@ class Rewiring(Chart):
                         meta=meta(run_style.run, AFTER, "", name),
                     )
                 )
-        for word, found in odd.items():
-            figure.add_trace(_edge(word, found))
+        for word, marks in odd.items():
+            figure.add_trace(_edge(word, marks))
         figure.update_layout(
             hovermode="closest",
             xaxis9={"overlaying": "x", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"},
@@ -98,18 +98,18 @@ class Rewiring(Chart):
         return pl.DataFrame(rows, schema={"graph": str, "total resistance in ohm, or count": float}, orient="row")
 
 
-def _edge(word: str, found: Sequence[tuple[str, str, str]]) -> go.Scatter:
+def _edge(word: str, marks: Sequence[tuple[str, str, str]]) -> go.Scatter:
     """One mark at the edge for everything that has this value: (row, colour, what it is) of each."""
     return go.Scatter(
-        x=[EDGES[word]] * len(found),
-        y=[row for row, _, _ in found],
-        customdata=[label for _, _, label in found],
+        x=[EDGES[word]] * len(marks),
+        y=[row for row, _, _ in marks],
+        customdata=[label for _, _, label in marks],
         name=SHOWN[word],
         mode="markers",
         xaxis="x9",
-        marker={"symbol": SYMBOLS[word], "size": 10, "color": [colour for _, colour, _ in found] or NEUTRAL},
+        marker={"symbol": SYMBOLS[word], "size": 10, "color": [colour for _, colour, _ in marks] or NEUTRAL},
         cliponaxis=False,
-        showlegend=bool(found),
+        showlegend=bool(marks),
         hovertemplate=f"{SHOWN[word]}: %{{customdata}}<extra></extra>",
         meta=meta("", "", "", "odd", value=word),
     )

@@ -80,14 +80,12 @@ class Topology(Panel):
     def _numbers(self, made: Graph, graph: Graph, number_M: NDArray[np.int64], total: float, edits: Edits) -> dict[str, Any]:
         """The row of "graph", without the edits."""
         from engine.labs.gnn.datasets.distances import hops
+        from engine.labs.gnn.datasets.ends import remaining_ends
         from engine.labs.gnn.datasets.spectrum import spectral_gap
         from engine.labs.gnn.datasets.walks import walk
 
         reads, knows = self.graph.ends(made)
-        place = {int(number): m for m, number in enumerate(number_M)}
-        for node, part in ((reads, "is read"), (knows, "holds the class")):
-            if node not in place:
-                raise ValueError(f"~{node} removes the node that {part}, without which there is no task; keep it.")
+        read, holds = remaining_ends((reads, knows), number_M)
         apart = hops(made, reads, knows)
         layers = int(apart) if math.isfinite(apart) else 0
         added = len(edits.added) + int(graph.added_E.sum())
@@ -100,7 +98,7 @@ class Topology(Panel):
             "added": added,
             "resistance": total,
             "gap": spectral_gap(graph),
-            "walk": walk(graph, place[knows], place[reads], layers),
+            "walk": walk(graph, read, holds, layers),
             **self._random(made, edits, added, total),
         }
 
