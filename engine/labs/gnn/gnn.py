@@ -9,6 +9,8 @@ import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import field_validator
+
 from engine.declare.knobs import knob, question
 from engine.declare.rules import MultipleWith, OnlyWith
 from engine.labs.gnn._gnn_presets import PRESETS
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from engine.labs.gnn.datasets.graph import Graph
 
 MOST_PAIRS = 64
+MOST_LAYERS, MOST_DELAYED = 128, 64  # the latter of DELAYED, whose weights and edges grow with the square of their layers
 
 
 class Gnn(Lab):
@@ -62,6 +65,7 @@ class Gnn(Lab):
     )
     thresholds = {"error/train": (0.0,)}
 
+    data_seed: int | None = knob(None, "seed of random graphs and of the rewiring; empty means the same as seed", ge=0, le=2**31 - 1)
     graph: GraphChoice = question(GraphChoice, "ring", "Which graph does the message travel on?", group="stressor")
     task: Task = question(Task, "transfer", "What must the network say about the graph?", group="stressor")
     rewiring: Rewiring = question(Rewiring, "none", "Which edges are added or taken away before the training?")
@@ -84,16 +88,24 @@ class Gnn(Lab):
         unit="layers",
         group="size",
         ge=0,
-        le=128,
+        le=MOST_LAYERS,
     )
     edits: str = knob(
         "",
         "changes to the graph by hand: +3-17 adds an edge, -4-5 removes one, ~12 removes a node",
-        pattern=r" *(?:(?:[+-]\d{1,6}-\d{1,6}|~\d{1,6}) *(?: |$)){0,200}",
+        pattern=r" *(?:(?:[+-][0-9]{1,6}-[0-9]{1,6}|~[0-9]{1,6}) *(?: |$)){0,200}",
         form="up to 200 words such as +3-17, -4-5 or ~12",
     )
 
     presets = PRESETS
+
+    @field_validator("edits")
+    @classmethod
+    def _canonical(cls, edits: str) -> str:
+        """The canonical form; a contradiction, or what is no edit, is refused in one sentence."""
+        from engine.labs.gnn._edits import canonical
+
+        return canonical(edits)
 
     # -- graphs ------------------------------------------------------------------------------------
 
@@ -110,15 +122,12 @@ class Gnn(Lab):
         return apply(self.made_graph, parse(self.edits))
 
     def ends(self) -> tuple[int, int]:
-        """(node that is read, node that knows) of the edited graph.  ValueError, in one sentence, where an edit took one of them away."""
+        """(node that is read, node that knows) of the edited graph.  ValueError, in one sentence, where an edit took one of them away, and
+        for a graph without edges."""
         from engine.labs.gnn._edits import kept_nodes, parse
+        from engine.labs.gnn.datasets.ends import remaining_ends
 
-        kept = kept_nodes(self.made_graph, parse(self.edits)).tolist()
-        ends = self.graph.ends(self.made_graph)
-        for node, part in zip(ends, ("is read", "holds the class"), strict=True):
-            if node not in kept:
-                raise ValueError(f"~{node} removes the node that {part}, without which there is no task; keep it.")
-        return kept.index(ends[0]), kept.index(ends[1])
+        return remaining_ends(self.graph.ends(self.made_graph), kept_nodes(self.made_graph, parse(self.edits)))
 
     @functools.cached_property
     def rewired_graph(self) -> Graph:
@@ -147,14 +156,25 @@ class Gnn(Lab):
         return list(seen.values())[:MOST_PAIRS]
 
     def depth(self) -> int:
-        """`layers`, or the longest distance between nodes that must hear of each other on the graph before any rewiring."""
+        """`layers`, or the longest distance between nodes that must hear of each other on the graph before any rewiring.
+
+        ValueError, in one sentence, for more than 128, and for more than 64 of DRew and νDRew.
+        """
         import math
 
         from engine.labs.gnn.datasets.distances import distances_NN
 
         hops_NN = distances_NN(self.given_graph)
         apart = [float(hops_NN[read, holds]) for _, read, holds in self.pairs()]
-        return self.layers or max(1, *(int(hops) for hops in apart if math.isfinite(hops)), 1)
+        depth = self.layers or max(1, *(int(hops) for hops in apart if math.isfinite(hops)), 1)
+        name = self.message_passing.name
+        most = MOST_DELAYED if name in DELAYED else MOST_LAYERS
+        if depth > most:
+            raise ValueError(
+                f"the network would have {depth:,} layers, and at most {most} are allowed with message_passing={name}; "
+                "give fewer layers or a graph of a smaller distance."
+            )
+        return depth
 
     def way(self) -> str:
         """How messages are computed: dense, pyg or csr."""

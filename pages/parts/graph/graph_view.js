@@ -95,7 +95,7 @@ class GraphView {
 
   asideOf(name, { layers, reads, knows, nodes, edges, added, ...facts }) {
     if (name === "gap") return `${nodes} nodes, ${edges} edges, ${added || "none"} of them added`;
-    if (name === "walk") return `of all ${layers}-step walks from ${knows} to ${reads}: what ${layers} layers of GCN can carry`;
+    if (name === "walk") return `weight of all ${layers}-step walks from ${knows} to ${reads} in GCN's operator`;
     if (!added) return "sum over all pairs of nodes";
     if (!facts.random_draws) return `no random edges beside these: ${facts.random_none}`;
     const { random_low: low, random_high: high, random_below: under, random_draws: draws } = facts;

@@ -33,9 +33,9 @@ def test_a_family_builds_a_simple_graph_that_the_seed_alone_decides(name: str) -
     graph, again, other = built(name, 3), built(name, 3), built(name, 4)
     assert is_simple(graph)
     assert graph.pairs == again.pairs
-    source, target = GraphChoice.answer(name)().ends(graph)
-    assert np.isfinite(distances_NN(graph)[source, target])
-    assert source != target
+    reads, knows = GraphChoice.answer(name)().ends(graph)
+    assert np.isfinite(distances_NN(graph)[reads, knows])
+    assert reads != knows
     if name in ("expander", "sbm", "ba", "ws", "spatial"):
         assert graph.pairs != other.pairs
     else:

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.declare.resolve import KnobError, resolve
+from engine.labs.describe import entry
 from engine.labs.gnn._edits import MOST, Edits, apply, canonical, parse
 from engine.labs.gnn.datasets.graph import Graph
+from engine.labs.gnn.gnn import Gnn
 from tests.support.graphs import of_networkx
 
 C8 = of_networkx(nx.cycle_graph(8))
@@ -100,6 +103,27 @@ def test_a_text_that_is_no_edit_or_does_not_fit_the_graph_is_refused_in_one_sent
     assert ";" in message, "what was received and what is allowed; what to do"
     if text in UNFIT:
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"), [("-5-4", "-4-5"), ("-4-5  -5-4", "-4-5"), ("~12 +17-3 +12-3", "+3-17 ~12"), ("", ""), (" ", "")]
+)
+def test_the_lab_keeps_edits_in_canonical_form(text: str, stored: str) -> None:
+    assert Gnn(edits=text).edits == stored
+    assert Gnn.model_validate({"edits": text}).flat()["edits"] == stored
+
+
+@pytest.mark.parametrize("text", ["+1-5 -5-1", "+٣-4", "hello"])
+def test_the_lab_refuses_edits_that_contradict_each_other_or_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"contradict each other|is no edit") as refusal:
+        Gnn(edits=text)
+    assert str(refusal.value).count("; ") == 1
+
+
+@pytest.mark.parametrize("text", ["+٣-4", "-1-٢", "~٣"])
+def test_a_declaration_takes_the_ten_digits_and_no_others(text: str) -> None:
+    with pytest.raises(KnobError, match="is not of the form that it needs"):
+        resolve(entry("gnn", Gnn), None, {"edits": text})
 
 
 def test_two_hundred_edits_are_allowed() -> None:

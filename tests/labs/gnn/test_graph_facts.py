@@ -89,6 +89,11 @@ def test_the_commute_time_is_the_sum_of_two_hitting_times() -> None:
         assert commute_times_NN(graph)[u, v] == pytest.approx(expected, rel=1e-10)
 
 
+def test_no_walk_comes_back_from_another_component_also_where_there_is_no_edge() -> None:
+    assert commute_times_NN(Graph.of(2, [])).tolist() == [[0.0, np.inf], [np.inf, 0.0]]
+    assert commute_times_NN(APART)[0, 4] == np.inf
+
+
 @pytest.mark.parametrize("name", ["barbell", "tree", "ws"])
 def test_an_updated_pseudo_inverse_and_its_square_are_those_computed_afresh(name: str) -> None:
     graph, state, generator = CONNECTED[name], Updated.of(CONNECTED[name]), np.random.default_rng(1)
@@ -133,7 +138,7 @@ def test_the_narrowest_cut_lies_between_cheegers_bounds_and_the_sweep_finds_one_
     assert spectrum.sweep_cut(APART)[0] == 0.0
 
 
-POWERS = {  # graph -> distance -> (S^r)_{target, source} without and with self loops
+POWERS = {  # graph -> distance -> (S^r)_{v, u} without and with self loops
     "ring": {4: (1.25e-1, 2.47e-2), 6: (3.13e-2, 2.74e-3), 8: (7.81e-3, 3.05e-4), 10: (1.95e-3, 3.39e-5)},
     "crossed_ring": {4: (1.11e-1, 3.33e-2), 6: (2.78e-2, 5.33e-3), 8: (6.94e-3, 8.53e-4), 10: (1.74e-3, 1.37e-4)},
     "clique_path": {4: (5.89e-2, 1.13e-2), 6: (6.25e-3, 6.51e-4), 8: (9.11e-4, 4.58e-5), 10: (1.53e-4, 3.59e-6)},
@@ -143,6 +148,11 @@ CLOSED = {  # without self loops
     "crossed_ring": lambda r: 16 / 9 * 2.0**-r,
     "clique_path": lambda r: 2.0 ** -(r - 2) / ((r - 1) * (r - 2) ** 0.5),
 }
+
+
+def test_the_closed_form_of_the_crossed_ring_begins_at_distance_3() -> None:
+    arrives = {distance: walk(built("crossed_ring", distance=distance), 0, distance, distance, loops=False) for distance in (2, 3)}
+    assert arrives == pytest.approx({2: 1 / 2, 3: CLOSED["crossed_ring"](3)}, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", POWERS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from engine.declare.knobs import describe
 from engine.labs.gnn.datasets.distances import distances_NN
 from engine.labs.gnn.datasets.examples import transfer
 from engine.labs.gnn.datasets.graph import Graph
@@ -159,3 +161,17 @@ def test_the_transfer_task_is_the_authors(name: str) -> None:
 def test_the_depth_is_the_distance_unless_it_is_given() -> None:
     assert Gnn.model_validate({"graph": {"is": "ring", "distance": 7}}).depth() == 7
     assert Gnn(layers=3).depth() == 3
+
+
+@pytest.mark.parametrize(
+    ("knobs", "most"),
+    [
+        ({"graph": {"is": "ring", "distance": 129}}, 128),
+        ({"graph": {"is": "ring", "distance": 65}, "message_passing": "nu_drew"}, 64),
+        ({"layers": 65, "message_passing": "drew"}, 64),
+    ],
+)
+def test_a_network_of_too_many_layers_is_refused_in_one_sentence(knobs: dict[str, Any], most: int) -> None:
+    with pytest.raises(ValueError, match=rf"^the network would have {most + 1} layers, and at most {most} are allowed.*;[^.]*\.$"):
+        Gnn.model_validate(knobs).depth()
+    assert Gnn(layers=128).depth() == 128 == next(knob["max"] for knob in describe(Gnn) if knob["name"] == "layers")

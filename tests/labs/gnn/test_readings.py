@@ -95,6 +95,20 @@ def test_a_graph_in_two_parts_has_an_infinite_resistance_and_no_way_to_the_targe
     assert cut["jacobian/target"] == 0.0
 
 
+def test_a_graph_without_edges_has_no_task() -> None:
+    lab = Gnn.model_validate({"graph": {"is": "spatial", "nodes": 5, "radius": 0.01}})
+    with pytest.raises(ValueError, match=r"^node 0 would be read and hold the class itself, .*; choose a graph with edges\.$"):
+        lab.model()
+
+
+def test_the_seed_of_the_data_draws_graph_and_rewiring() -> None:
+    knobs = {"graph": "ba", "rewiring": "random", "data_seed": 5}
+    one, other = (Gnn.model_validate({**knobs, "seed": seed}).rewired_graph.pairs for seed in (0, 1))
+    assert one == other != Gnn.model_validate({**knobs, "data_seed": 6}).rewired_graph.pairs
+    assert Gnn.model_fields["data_seed"].description == "seed of random graphs and of the rewiring; empty means the same as seed"
+    assert list(Gnn.model_fields)[:2] == ["seed", "data_seed"]
+
+
 def test_an_edit_may_not_take_away_what_the_task_needs() -> None:
     lab = Gnn.model_validate({"graph": {"is": "ring", "distance": 4}, "edits": "~4"})
     with pytest.raises(ValueError, match=r"~4 removes the node that holds the class, without which there is no task; keep it\."):

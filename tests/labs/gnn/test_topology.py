@@ -110,6 +110,7 @@ def test_an_edit_moves_no_node_and_a_marked_edge_has_its_ollivier_curvature() ->
         ({"edits": "+0-1"}, "+0-1 adds an edge that the graph has already"),
         ({"edits": "~0"}, "~0 removes the node that is read"),
         ({"edits": "~15"}, "~15 removes the node that holds the class"),
+        ({"graph": {"is": "spatial", "nodes": 5, "radius": 0.01}}, "node 0 would be read and hold the class itself"),
         ({"edits": "hello"}, "'hello' is no edit"),
         ({"marked": "x"}, "marked='x' is no edge"),
         ({"graph": {"is": "ba", "nodes": 5, "links": 9}}, "9 links"),

@@ -32,14 +32,15 @@ class Examples:
     holds_B: Tensor
 
 
-def transfer(graph: Graph, source: int, target: int, classes: int = CLASSES) -> Examples:
+def transfer(graph: Graph, read: int, holds: int, classes: int = CLASSES) -> Examples:
     """The graph-transfer task (Di Giovanni et al. 2023, arXiv 2302.02941, section 5; data/ring_transfer.py of the authors' code).
 
-    One example per class: every feature is 1, but `source` has 0 everywhere and `target` the class as one-hot; the class is read at
-    `source`.  The published 5,000 samples are copies of these five, and their test set is the same five again.
+    One example per class: every feature is 1, but the node `read` has 0 everywhere and the node `holds` the class as one-hot; the class
+    must be said at `read`, which the paper calls the source, and `holds` the target.  The published 5,000 samples are copies of these
+    five, and their test set is the same five again.
     """
     x_BND = torch.ones(classes, graph.nodes, classes)
-    x_BND[:, source] = 0.0
-    x_BND[:, target] = torch.eye(classes)
-    read_B, holds_B = (torch.full((classes,), node, dtype=torch.long) for node in (source, target))
+    x_BND[:, read] = 0.0
+    x_BND[:, holds] = torch.eye(classes)
+    read_B, holds_B = (torch.full((classes,), node, dtype=torch.long) for node in (read, holds))
     return Examples(graph, x_BND, torch.arange(classes), classes, read_B, holds_B)

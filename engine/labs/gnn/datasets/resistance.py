@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from engine.labs.gnn.datasets.distances import components_N, connected
 from engine.labs.gnn.datasets.graph import Graph
+from engine.labs.gnn.datasets.greedy import TIE
 
 CHUNK = 1_000_000  # numbers of one temporary array
 
@@ -99,9 +100,16 @@ def random_totals(graph: Graph, edges: int, draws: int, generator: np.random.Gen
     return np.sort(graph.nodes * (np.trace(plus_NN) - np.concatenate(lowered)))
 
 
+def below(totals_D: ArrayLike, total: float) -> int:
+    """How many random draws have less than this total resistance, by more than rounding."""
+    return int((np.asarray(totals_D) < total * (1.0 - TIE)).sum())
+
+
 def commute_times_NN(graph: Graph) -> NDArray[np.float64]:
-    """(N, N) expected steps of a random walk from u to v and back: twice the sum of all weights, times the effective resistance."""
-    return 2.0 * float(graph.weight_E.sum()) * resistances_NN(graph)
+    """(N, N) expected steps of a random walk from u to v and back: twice the sum of all weights, times the effective resistance; infinite
+    between components, also where there is no edge at all."""
+    out_NN = resistances_NN(graph)
+    return np.multiply(out_NN, 2.0 * float(graph.weight_E.sum()), out=out_NN, where=np.isfinite(out_NN))
 
 
 @dataclass

@@ -30,11 +30,14 @@ def convolution_NN(graph: Graph, loops: bool = True) -> csr_array:
     return (diags_array(half_N) @ adjacency_NN @ diags_array(half_N)).tocsr()
 
 
-def walk(graph: Graph, source: int, target: int, steps: int, loops: bool = True) -> float:
-    """(S^steps)_{target, source}: exactly 0 where `steps` is smaller than the distance."""
+def walk(graph: Graph, knows: int, reads: int, steps: int, loops: bool = True) -> float:
+    """(S^steps)_{reads, knows}, from the node that knows to the one that is read: exactly 0 where `steps` is smaller than the distance.
+
+    The paper calls the node that is read the source, and the one that knows the target.
+    """
     matrix_NN = convolution_NN(graph, loops)
     share_N = np.zeros(graph.nodes)
-    share_N[source] = 1.0
+    share_N[knows] = 1.0
     for _ in range(steps):
         share_N = matrix_NN @ share_N
-    return float(share_N[target])
+    return float(share_N[reads])

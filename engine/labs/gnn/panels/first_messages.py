@@ -30,7 +30,9 @@ class FirstMessages(Panel):
 
     graph: GraphChoice = question(GraphChoice, "barbell", "Which graph does the message travel on?", group="stressor")
     layer: Literal["gcn", "gin", "sage"] = knob("gcn", "what a layer computes from a node and its neighbours", group="size")
-    layers: int = knob(0, "layers; 0 is the distance between the two ends", unit="layers", group="size", ge=0, le=64)
+    layers: int = knob(
+        0, "layers; 0 is the distance between the node that is read and the one that knows", unit="layers", group="size", ge=0, le=64
+    )
     width: int = knob(32, "width of the states", unit="channels", group="size", ge=1, le=256)
     seed: int = knob(0, "seed of the weights, and of the graph where it is random", ge=0, le=999)
 
@@ -103,7 +105,7 @@ class FirstMessages(Panel):
         heard = nodes["jacobian"][target]
         own = nodes["jacobian"][facts["read"][0]]
         silent = facts["silent"][0]
-        away = f"With {facts['layers'][0]} layers the target, {_edges(nodes['distance'][target])} away,"
+        away = f"With {facts['layers'][0]} layers the node that knows, {_edges(nodes['distance'][target])} away,"
         first = f"{away} counts {heard / own:.2g} times as much as the read node itself." if heard else f"{away} is not heard at all."
         ranks = f"Rank correlation of −log J with distance {facts['of_distance'][0]:.2f}, with resistance {facts['of_resistance'][0]:.2f}"
         return f"{first} {ranks}, over the {len(nodes['node']) - silent} of {len(nodes['node'])} nodes that are heard."

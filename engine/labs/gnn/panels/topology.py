@@ -80,14 +80,12 @@ class Topology(Panel):
     def _numbers(self, made: Graph, graph: Graph, number_M: NDArray[np.int64], total: float, edits: Edits) -> dict[str, Any]:
         """The row of "graph", without the edits."""
         from engine.labs.gnn.datasets.distances import hops
+        from engine.labs.gnn.datasets.ends import remaining_ends
         from engine.labs.gnn.datasets.spectrum import spectral_gap
         from engine.labs.gnn.datasets.walks import walk
 
         reads, knows = self.graph.ends(made)
-        place = {int(number): m for m, number in enumerate(number_M)}
-        for node, part in ((reads, "is read"), (knows, "holds the class")):
-            if node not in place:
-                raise ValueError(f"~{node} removes the node that {part}, without which there is no task; keep it.")
+        read, holds = remaining_ends((reads, knows), number_M)
         apart = hops(made, reads, knows)
         layers = int(apart) if math.isfinite(apart) else 0
         added = len(edits.added) + int(graph.added_E.sum())
@@ -100,7 +98,7 @@ class Topology(Panel):
             "added": added,
             "resistance": total,
             "gap": spectral_gap(graph),
-            "walk": walk(graph, place[knows], place[reads], layers),
+            "walk": walk(graph, read, holds, layers),
             **self._random(made, edits, added, total),
         }
 
@@ -110,8 +108,7 @@ class Topology(Panel):
 
         from engine.labs.gnn._edits import apply
         from engine.labs.gnn.datasets.draws import generator
-        from engine.labs.gnn.datasets.greedy import TIE
-        from engine.labs.gnn.datasets.resistance import random_totals
+        from engine.labs.gnn.datasets.resistance import below, random_totals
 
         none: dict[str, Any] = {"random_low": None, "random_high": None, "random_below": None, "random_draws": 0}
         if not added:
@@ -121,8 +118,13 @@ class Topology(Panel):
         totals = random_totals(apply(made, replace(edits, added=())), added, DRAWS, generator(self.seed, "control"))
         if not len(totals):
             return none | {"random_none": "without them the graph is in pieces, or has no room for as many"}
-        below = int((totals < total * (1.0 - TIE)).sum())
-        return {"random_low": totals[0], "random_high": totals[-1], "random_below": below, "random_draws": DRAWS, "random_none": ""}
+        return {
+            "random_low": totals[0],
+            "random_high": totals[-1],
+            "random_below": below(totals, total),
+            "random_draws": DRAWS,
+            "random_none": "",
+        }
 
     def _marked(self, graph: Graph, number_M: NDArray[np.int64]) -> dict[str, Any]:
         """ValueError, in one sentence, for what is no pair of nodes; a pair that is no edge of this graph has no row."""

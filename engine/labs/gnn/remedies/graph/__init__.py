@@ -22,7 +22,9 @@ class GraphChoice(Choice):
         raise TypeError(f"{type(self).__name__} must define build(generator)")
 
     def ends(self, graph: Graph) -> tuple[int, int]:
-        """-> (source, target): the nodes between which a message must travel; here two that are farthest apart, the first such pair."""
+        """-> (node that is read, node that knows), between which a message must travel; here two that are farthest apart, the first such
+        pair, and one node twice in a graph without edges.  The paper of the transfer task calls the node that is read the source, and the
+        one that knows the target."""
         from engine.labs.gnn.datasets.distances import farthest
 
         return farthest(graph)

@@ -16,8 +16,8 @@ class CliquePath(GraphChoice):
     """Differs: an edge that the authors' code lists twice is one edge here, so that its weight is not doubled."""
 
     idea = (
-        "Half of the nodes form a clique, the other half a path that hangs on it. The target is the end of the path and the source a node "
-        "of the clique, which hears all other nodes of the clique as loudly as the one through which the message comes."
+        "Half of the nodes form a clique, the other half a path that hangs on it. The node that knows is the end of the path. The "
+        "one that is read lies in the clique and hears all other nodes of it as loudly as the one through which the message comes."
     )
     formula = r"n=2(r-1),\quad (S^r)_{vu}=\frac{2^{-(r-2)}}{(r-1)\sqrt{r-2}}\ \text{without self loops}"
     paper = f"CliquePath of {TRANSFER}"
@@ -28,7 +28,7 @@ class CliquePath(GraphChoice):
 
     distance: int = knob(
         8,
-        "hops from source to target; clique and path have one node less each",
+        "hops between the node that is read and the one that knows; clique and path have one node less each",
         unit="hops",
         source="the paper: to 15",
         group="size",

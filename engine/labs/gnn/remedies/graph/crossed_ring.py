@@ -1,4 +1,4 @@
-"""A circle with chords between its two halves, which leave source and target as far apart as before."""
+"""A circle with chords between its two halves, which leave the node that is read as far from the one that knows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class CrossedRing(GraphChoice):
     """Differs: an edge that the authors' code lists twice is one edge here, so that its weight is not doubled."""
 
     idea = (
-        "A ring whose two halves are joined by chords. Source and target are as far apart as on the plain ring, "
+        "A ring whose two halves are joined by chords. The node that is read and the one that knows are as far apart as on the plain ring, "
         "and there are many more shortest paths between them."
     )
-    formula = r"n=2r,\quad (S^r)_{vu}=\tfrac{16}{9}\,2^{-r}\ \text{without self loops}"
+    formula = r"n=2r,\quad (S^r)_{vu}=\tfrac{16}{9}\,2^{-r}\ \text{without self loops, for }r\ge 3"
     paper = f"CrossedRing of {TRANSFER}"
     cost = "Almost twice as many edges as nodes."
     fails = (
@@ -31,7 +31,7 @@ class CrossedRing(GraphChoice):
 
     distance: int = knob(
         10,
-        "hops from source to target; there are twice as many nodes",
+        "hops between the node that is read and the one that knows; there are twice as many nodes",
         unit="hops",
         source="the paper: 2 to 15",
         group="size",

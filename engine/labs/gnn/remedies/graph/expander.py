@@ -25,7 +25,7 @@ class Expander(GraphChoice):
         "with high probability its spectral gap is near the largest that its degree allows."
     )
     formula = r"d_i=d,\quad \mu_2\le 2\sqrt{d-1}+\varepsilon\ \text{for the second eigenvalue of }A"
-    paper = "A Proof of Alon's Second Eigenvalue Conjecture (Friedman 2003, arXiv cs/0405020)"
+    paper = "A Proof of Alon's Second Eigenvalue Conjecture (Friedman 2004, arXiv cs/0405020)"
     cost = "Degree times nodes over two edges."
     fails = "It is random: a small one may be far from the bound. It resembles no graph that people have measured."
     reading = "public code"

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Ring(GraphChoice):
-    idea = "The nodes form a circle. Source and target lie opposite each other, and the message has a way round on either side."
+    idea = (
+        "The nodes form a circle. The node that is read and the one that knows lie opposite each other, and the message has a way round "
+        "on either side."
+    )
     formula = r"n=2r,\quad (S^r)_{vu}=2^{-(r-1)}\ \text{without self loops}"
     paper = f"RingTransfer of {TRANSFER}, after Bodnar et al. 2021 (arXiv 2106.12575)"
     cost = "As many edges as nodes."
@@ -26,7 +29,7 @@ class Ring(GraphChoice):
 
     distance: int = knob(
         10,
-        "hops from source to target; the ring has twice as many nodes",
+        "hops between the node that is read and the one that knows; the ring has twice as many nodes",
         unit="hops",
         source="the paper: 2 to 15",
         group="size",

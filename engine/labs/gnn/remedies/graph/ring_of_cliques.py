@@ -17,7 +17,7 @@ class RingOfCliques(GraphChoice):
     idea = "Cliques stand in a circle and each is joined to the next by one edge, so there are many bottlenecks that are all alike."
     formula = r"n=k\,c\ \text{for }k\text{ cliques of }c\text{ nodes}"
     paper = "A usual example of communities; rewired in Karhadkar, Banerjee and Montúfar (ICLR 2023, arXiv 2210.11790)"
-    cost = "Edges grow with the square of a clique's size, and once with their number."
+    cost = "The number of edges grows with the square of a clique's size, and in proportion to the number of cliques."
     fails = "By its symmetry two eigenvectors share the second eigenvalue, and a method that follows one of them sees half of the picture."
     reading = "public code"
     source = "ring_of_cliques in generators/community.py of networkx/networkx"

@@ -16,7 +16,7 @@ LARGEST = 3_000  # nodes
 
 
 class Tree(GraphChoice):
-    idea = "Every inner node has the same number of children. The source is the root and the target the last leaf."
+    idea = "Every inner node has the same number of children. The node that is read is the root, the one that knows the last leaf."
     formula = r"n=\frac{a^{r+1}-1}{a-1}\ \text{nodes of arity }a"
     paper = f"Tree of {TRANSFER}; of arity two also in Alon and Yahav (ICLR 2021, arXiv 2006.05205)"
     cost = "One edge less than nodes, and their number grows as a power of the distance."

@@ -21,7 +21,7 @@ class FirstOrderSpectral(Rewiring):
     """Differs: of pairs that are equally good to rounding the first is taken, and where none is left the rewiring ends."""
 
     idea = (
-        "The second eigenvector of the normalised adjacency matrix has opposite signs on either side of the narrowest cut. "
+        "The second eigenvector of the normalised adjacency matrix tends to have opposite signs on either side of the narrowest cut. "
         "Each new edge joins the two nodes whose entries have the most negative product; then the vector takes one more step of power "
         "iteration."
     )

@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 class Task(Choice):
     """What must the network say about the graph?"""
 
-    def examples(self, graph: Graph, source: int, target: int) -> Examples:
-        """-> everything that is trained on; `source` is the node that is read, `target` the one that knows."""
-        raise TypeError(f"{type(self).__name__} must define examples(graph, source, target)")
+    def examples(self, graph: Graph, read: int, holds: int) -> Examples:
+        """-> everything that is trained on; `read` is the node that is read, `holds` the one that knows."""
+        raise TypeError(f"{type(self).__name__} must define examples(graph, read, holds)")

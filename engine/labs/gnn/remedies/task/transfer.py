@@ -20,14 +20,14 @@ class Transfer(Task):
         "away, whose own features are all `0`. There are only five different examples, one for each class, so training and validation data "
         "are the same: what is asked is whether the message arrives, and not whether anything generalises."
     )
-    formula = r"x_v=\mathbf 1,\quad x_{\mathrm{read}}=0,\quad x_{\mathrm{target}}=e_c,\qquad \hat c=W h^{(L)}_{\mathrm{read}}"
+    formula = r"x_v=\mathbf 1,\quad x_{\mathrm{read}}=0,\quad x_{\mathrm{knows}}=e_c,\qquad \hat c=W h^{(L)}_{\mathrm{read}}"
     paper = "Di Giovanni, Giusti, Barbero, Luise, Liò, Bronstein, ICML 2023, arXiv 2302.02941"
     cost = "Five examples in every step."
     fails = "It says nothing of graphs that were not trained on, for there are none."
     reading = "authors' code"
     source = "data/ring_transfer.py of lrnzgiusti/on-oversquashing"
 
-    def examples(self, graph: Graph, source: int, target: int) -> Examples:
+    def examples(self, graph: Graph, read: int, holds: int) -> Examples:
         from engine.labs.gnn.datasets.examples import transfer
 
-        return transfer(graph, source, target)
+        return transfer(graph, read, holds)
