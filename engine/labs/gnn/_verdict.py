@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 SQUASHED = 1e-3  # jacobian/ratio below which a message that arrives is too faint
@@ -33,7 +34,7 @@ class Signs:
 
 
 def verdicts(signs: Signs) -> list[tuple[str, str]]:
-    """(name, sentence) of everything that holds; then, under the name "", what was not measured, and all numbers."""
+    """(name, sentence) of everything that holds; then, under the name "", what was not measured or is NaN, and all numbers."""
     out = []
     if _above(signs.under_reach, 0.0):
         out.append(_silence(signs))
@@ -53,8 +54,10 @@ def verdicts(signs: Signs) -> list[tuple[str, str]]:
     missing = [name for name, value in known.items() if value is None]
     if missing:
         out.append(("", f"Not measured: {' and '.join(missing)} (probes=dear measures everything)."))
-    held = [name for name, _ in out if name]
-    out.append(("", f"{'The numbers' if held or missing else 'None of the four'}: {numbers(signs)}."))
+    odd = [name for name, value in known.items() if value is not None and math.isnan(value)]
+    if odd:
+        out.append(("", f"NaN was measured, which says nothing: {' and '.join(odd)}."))
+    out.append(("", f"{'The numbers' if out else 'None of the four'}: {numbers(signs)}."))
     return out
 
 

@@ -49,8 +49,9 @@ def test_a_measured_nan_is_told_from_what_was_not_measured() -> None:
     assert [x is None for x in trace["x"]] == [False, False, True]
     said = chart.sentences(RUN, frame)
     assert said[0].startswith("Over-smoothing")
-    assert said[1:] == ["NaN was measured, which says nothing: Jacobian ratio.", "Not measured: gradient reach."]
-    assert not any("NaN" in sentence for sentence in chart.sentences(RUN, stored({"dirichlet_energy/ratio": 1e-5})))
+    assert said[1].startswith("Not measured: gradient and accuracy")
+    assert said[2] == "NaN was measured, which says nothing: Jacobian."
+    assert not any("NaN was" in sentence for sentence in chart.sentences(RUN, stored({"dirichlet_energy/ratio": 1e-5})))
 
 
 def test_an_infinite_resistance_is_marked_at_the_edge() -> None:

@@ -75,14 +75,8 @@ class MessageVerdict(Chart):
         return figure
 
     def sentences(self, run: RunStyle, frame: pl.DataFrame) -> list[str]:
-        found = verdicts(Signs(**{sign.name: _last(frame, SIGNS[sign.name]) for sign in fields(Signs) if sign.name in SIGNS}))
-        newest = {name: _newest(frame, metric) for metric, name, _ in ROWS}
-        odd = [name for name, value in newest.items() if value is not None and math.isnan(value)]
-        if not odd:
-            return [text for _, text in found]
-        missing = [name for name, value in newest.items() if value is None]
-        out = [text for name, text in found if name] + [f"NaN was measured, which says nothing: {' and '.join(odd)}."]
-        return out + ([f"Not measured: {' and '.join(missing)}."] if missing else [])
+        signs = Signs(**{sign.name: _newest(frame, SIGNS[sign.name]) for sign in fields(Signs) if sign.name in SIGNS})
+        return [text for _, text in verdicts(signs)]
 
 
 def _mark(value: float | None) -> tuple[float | None, str]:
@@ -102,9 +96,3 @@ def _newest(frame: pl.DataFrame | None, metric: str) -> float | None:
     """None where nothing was measured; NaN is a measurement."""
     values = points(frame, metric)[1]
     return float(values[-1]) if values else None
-
-
-def _last(frame: pl.DataFrame | None, metric: str) -> float:
-    """The same, NaN for what was not measured."""
-    value = _newest(frame, metric)
-    return math.nan if value is None else value
