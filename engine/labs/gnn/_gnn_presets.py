@@ -10,6 +10,7 @@ RING = {**TRANSFER, "graph": "ring", "graph.distance": 14, "steps": 1000}
 SHORT_RING = {**RING, "graph.distance": 10, "lr": 3e-3, "steps": 300}
 WAYS = {"message_passing": ["plain", "residual", "drew", "nu_drew"]}
 BARBELL = {**TRANSFER, "graph": "barbell", "rewiring": "none", "steps": 300}
+GOES_ON = {"on_divergence": "continue"}  # the rule on the gradient takes a plateau's end for a divergence
 ACCURACY, RATIO, ENERGY, RESISTANCE = "accuracy/train", "jacobian/ratio", "dirichlet_energy/ratio", "resistance/total"
 
 PRESETS = {
@@ -39,7 +40,7 @@ PRESETS = {
         deciding=ACCURACY,
     ),
     "clique_path": Preset(
-        knobs={**TRANSFER, "graph": "clique_path", "graph.distance": 5, "steps": 1200},
+        knobs={**TRANSFER, **GOES_ON, "graph": "clique_path", "graph.distance": 5, "steps": 1200},
         grid={"graph.distance": [5, 8, 11]},
         deciding=ACCURACY,
     ),
@@ -59,7 +60,7 @@ PRESETS = {
         deciding=RATIO,
     ),
     "over_smoothing": Preset(
-        knobs={**TRANSFER, "graph": "ring", "graph.distance": 4, "layers": 32, "norm": "none", "steps": 300},
+        knobs={**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 4, "layers": 32, "norm": "none", "steps": 300},
         cure={"message_passing": "residual"},
         deciding=ENERGY,
     ),
