@@ -65,7 +65,7 @@ PRESETS = {
         deciding=ENERGY,
     ),
     "width": Preset(
-        knobs={**TRANSFER, "graph": "ring", "graph.distance": 6, "width": 2, "steps": 600},
+        knobs={**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 6, "width": 2, "steps": 600},
         grid={"width": [2, 4, 8, 32]},
         deciding=ACCURACY,
     ),
