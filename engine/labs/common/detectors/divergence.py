@@ -30,7 +30,7 @@ class Divergence(Detector):
     Differs: from the usual rule (level above max(1.5 × best level, first loss)), because mere noise fired it.  Hence the median
     in place of the value, the standard deviation, the 5 losses in place of one, and a bar that counts only once 50 values are averaged;
     until then, and at most, it is 10 times where the loss began.  The gradient norm falls and rises in healthy runs: its factor was
-    chosen so that they never fire it."""
+    chosen so that those of moe, unet and consistency do not fire it. One that leaves a long plateau fires it (preset clique_path)."""
 
     watches = ("loss/train", "grad_norm")
     kind = "divergence"
