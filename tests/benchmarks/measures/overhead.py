@@ -24,7 +24,7 @@ from tests.support.tiny_lab import Recorded, new_folder
 
 SMALLEST = {"layers": 1, "experts": 4, "d_model": 32, "heads": 2, "context": 32, "batch_size": 8, "expert_width": 16, "probes": "free"}
 REASON = (
-    "The readings cost what they cost in the other presets, and a step of this one is two small passes. "
+    "A reading costs Python's time per layer, and the faster a machine multiplies matrices, the larger a share of a small step that is. "
     "Next: read what asks the network only when a chart of it is open."
 )
 PRESETS = (("unet", "skips"), ("unet", "healthy"), ("consistency", "unanchored"), ("consistency", "baseline"))
