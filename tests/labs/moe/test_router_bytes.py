@@ -123,6 +123,7 @@ def test_it_looks_on_while_the_validation_is_measured_and_adds_no_pass(monkeypat
             found = {(r.metric, r.layer): r.value for probe in order for r in probe.after(step) if isinstance(r, Reading)}
         told.append(found)
     assert passes == [False] * 2 * len(list(lab.validation()))
+    assert all(probes[0].due(n, 777) for n in range(777) if probes[1].due(n, 777)), "nor in a step in which nobody else asks"
     assert told[0].keys() == told[1].keys()
     assert all(torch.equal(torch.as_tensor(told[0][key]), torch.as_tensor(told[1][key])) for key in told[0])
 
