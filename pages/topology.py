@@ -12,10 +12,12 @@ from engine.server.service import service
 from pages.parts.cards import broken_card, leave, skeletons, start_pair
 from pages.parts.graph.graph import touch_graph
 from pages.parts.knobs.field import field, question
+from pages.parts.panels import panel_card
 from pages.parts.plain import plain
 from pages.parts.prose import prose
 
 PANEL, LAB = "topology", "gnn"
+BELOW = ("attacks", "edge_work")  # other panels that speak of graphs and of no network
 answer = service().labs()
 st.title("Touch the graph")
 if answer["state"] == "computing":
@@ -104,3 +106,9 @@ if pressed:
     started, message = start_pair(LAB, {**graph, **depth}, {**rewiring, "edits": row["edits"]})
     leave(started)
     stage.error(plain(message), icon=":material/error:")
+
+# -- what else can be seen of a graph without a network -----------------------------------------------
+
+for name in BELOW:
+    if name in panels:
+        panel_card(panels[name])

@@ -36,7 +36,8 @@ class RouterBytes(Probe):
     `router/byte_information` is I(byte; expert) / H(expert): 0 when an expert's bytes are those of the whole text, 1 when the byte alone
     decides, as with hash routing; NaN when one expert gets everything, for then there is no choice.  A finite sample shows some of it by
     chance: `router/byte_information_noise` is the same number with the bytes shuffled among the tokens (cf. Xue et al. 2024, "OpenMoE",
-    which calls this context-independent specialisation).  It looks while the validation loss is measured, in the same steps, and adds no pass of its own.
+    which calls this context-independent specialisation).  It looks while the validation loss is measured and adds
+    no pass of its own.
     """
 
     price = "cheap"
