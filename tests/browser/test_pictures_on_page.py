@@ -146,3 +146,19 @@ def test_a_redrawn_chart_follows_the_run_and_keeps_its_zoom(lab: Server, visitor
     node.scroll_into_view_if_needed()
     page.mouse.dblclick(left + 0.5 * width, top + 0.5 * height)
     until(page, "node => node._fullLayout.xaxis.range[0] < 0", node)
+
+
+def test_the_axis_of_a_redrawn_chart_follows_the_switch(lab: Server, visitor: Callable[..., Page]) -> None:
+    made = MadeRun(lab.data, steps=10_000, began=time.time()).declare()
+    scalars, load = readings(0, healthy=True)
+    made.log(scalars, load=load)
+    made.vector("router/column_error", np.array([4.0, 3e-2, 2e-4, 1e-6]))
+    made.end("stopped")
+    page = visitor(f"{lab.address}/run?run={made.run}")
+    kind_of = "(node, kind) => node._fullLayout.yaxis.type === kind"
+    node = chart(page, "Balancing a batch")
+    until(page, kind_of, node, "log")
+    low, high = node.evaluate("node => node._fullLayout.yaxis.range")
+    assert -7.5 < low < -6 < 0.6 < high < 1.5, "powers of ten"
+    page.get_by_text("linear", exact=True).click()
+    until(page, kind_of, chart(page, "Balancing a batch"), "linear")

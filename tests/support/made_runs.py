@@ -85,8 +85,12 @@ class MadeRun:
 
     def count_bytes(self, counts: np.ndarray) -> None:
         """What the probe `router_bytes` tells: (experts, 256)."""
-        self.spool.describe("router/bytes", unit="assignments", layer=LAYER, shape=counts.shape)
-        assert self.spool.log(self.step, vectors={("router/bytes", LAYER): counts.ravel().tolist()}, t=self.began + self.step)
+        self.vector("router/bytes", counts, unit="assignments")
+
+    def vector(self, metric: str, values: np.ndarray, unit: str = "") -> None:
+        """An array of the layer that everything here is about."""
+        self.spool.describe(metric, unit=unit, layer=LAYER, shape=values.shape)
+        assert self.spool.log(self.step, vectors={(metric, LAYER): values.ravel().tolist()}, t=self.began + self.step)
 
     def end(self, status: str = "finished", message: str = "") -> MadeRun:
         self.spool.close()

@@ -79,7 +79,7 @@ class LiveChart {
   }
 
   content() {
-    const logarithmic = this.spec.log && !this.spec.redraw && this.spec.modes.axis === "log";
+    const logarithmic = this.spec.log && this.spec.modes.axis === "log";
     if (this.spec.redraw) return { drawn: structuredClone(this.spec.figure.data), note: "", logarithmic };
     return { ...fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing }), logarithmic };
   }
@@ -143,7 +143,11 @@ class LiveChart {
     layout.uirevision = "keep";
     layout.dragmode = "zoom";
     if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.emptyText(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
-    if (this.spec.redraw) return layout; // its axes are its own
+    if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "none" });
+    if (this.spec.redraw) {
+      if (this.spec.log) layout.yaxis.uirevision = `${logarithmic}`; // what was zoomed to on one kind of axis is no range of the other
+      return layout; // its axes are its own
+    }
     Object.assign(layout.xaxis, {
       title: { text: hub.time ? "seconds since the start" : "step", standoff: 6 },
       unifiedhovertitle: { text: hub.time ? "%{x:.1f} s" : "step %{x}" },
@@ -159,7 +163,6 @@ class LiveChart {
     if (this.spec.log) layout.shapes = [...(given.shapes ?? []), ...regions(this.spec.runs, range[1])];
     const seen = `${logarithmic} ${hub.range} ${hub.resets}`;
     layout.yaxis.uirevision = seen;
-    if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "none" });
     return layout;
   }
 

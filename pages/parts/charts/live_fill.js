@@ -170,7 +170,7 @@ function logTicks(traces, shown) {
   let [low, high] = shown ?? [Infinity, -Infinity];
   if (!shown) {
     for (const { meta, y } of traces) {
-      for (const value of meta?.kind === "line" || meta?.kind === "spike" ? y : []) {
+      for (const value of ["line", "spike", "profile"].includes(meta?.kind) ? y : []) {
         if (value > 0) [low, high] = [Math.min(low, Math.log10(value)), Math.max(high, Math.log10(value))];
       }
     }

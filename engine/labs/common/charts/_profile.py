@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from engine.core import nonfinite
 from engine.labs.chart import RunStyle
-from engine.labs.common.traces import EDGES, NEUTRAL, OVERLAY, SHOWN, SYMBOLS, meta
+from engine.labs.common.traces import EDGES, FLOOR, NEUTRAL, OVERLAY, SHOWN, SYMBOLS, meta
 
 
 def profile(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[float | None], name: str = "", **style: Any) -> go.Scatter:
@@ -28,6 +28,23 @@ def profile(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[fl
     )
     drawn.update(style)
     return drawn
+
+
+def with_zeros(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[float]) -> list[go.Scatter]:
+    """One curve of one run, and marks at the lower edge where it is exactly 0, which a logarithmic axis cannot show."""
+    at = [i for i, value in zip(x, y, strict=True) if value == 0]
+    zeros = go.Scatter(
+        x=at,
+        y=[FLOOR] * len(at),
+        mode="markers",
+        name=f"{run_style.label} · exactly 0",
+        yaxis=OVERLAY,
+        marker={"symbol": "triangle-down", "size": 10, "color": run_style.colour},
+        showlegend=bool(at),
+        hovertemplate="exactly 0<extra>" + run_style.label + "</extra>",
+        meta=meta(run_style.run, metric, "", "zero"),
+    )
+    return [profile(run_style, metric, x, [None if value == 0 else value for value in y]), zeros]
 
 
 def odd_marks(figure: go.Figure) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
-from engine.labs.common.charts._profile import odd_marks, profile
+from engine.labs.common.charts._profile import odd_marks, with_zeros
 from engine.labs.common.profiles import late_mean
 
 METRIC = "feature_norm/blocks"
@@ -30,7 +30,7 @@ class FeatureByBlock(Chart):
         figure = blank(y_title="squared norm")
         for run_style in runs:
             values = late_mean(frames.get(run_style.run), METRIC)
-            figure.add_trace(profile(run_style, METRIC, range(1, len(values) + 1), values))
+            figure.add_traces(with_zeros(run_style, METRIC, range(1, len(values) + 1), values))
         odd_marks(figure)
         figure.update_layout(xaxis={"title": {"text": "skip: 1 outermost"}, "autorange": "reversed"})
         return figure

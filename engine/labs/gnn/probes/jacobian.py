@@ -17,6 +17,7 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 
 COTANGENTS = 4
 TARGETS = 8  # nodes that are read, at most
+MOST_NODES = 300  # of a graph whose nodes are told one by one
 
 
 class Jacobian(Probe):
@@ -34,6 +35,7 @@ class Jacobian(Probe):
         Metric("jacobian/target", "dependence of the read node on the features of the node that knows, mean over pairs", low=0.0),
         Metric("jacobian/ratio", "the same over the read node's dependence on its own features", low=0.0),
         Metric("jacobian/by_distance", "mean dependence on the features of a node, by its distance before rewiring", kind="vector"),
+        Metric("jacobian/by_node", "dependence of the first read node on the features of each node, of at most 300", kind="vector"),
         Metric("under_reach", "share of pairs whose dependence is exactly 0", low=0.0, high=1.0),
     )
 
@@ -50,6 +52,8 @@ class Jacobian(Probe):
         yield Reading("jacobian/target", torch.stack(target).mean())
         yield Reading("jacobian/ratio", torch.stack(ratio).mean())
         yield Reading("jacobian/by_distance", by_distance(rows))
+        if len(rows[0][0]) <= MOST_NODES:
+            yield Reading("jacobian/by_node", rows[0][0].tolist())
         yield Reading("under_reach", (torch.stack(target) == 0).float().mean())
 
 
