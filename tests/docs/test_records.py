@@ -53,6 +53,14 @@ def test_the_stored_bands_and_pairs_are_those_of_the_runs(name: str) -> None:
         assert stored == record.pairs(found, read(f"{found['lab']}/{other}"))
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_no_interval_of_numbers_that_were_never_negative_reaches_below_0(name: str) -> None:
+    """A share, a count, an error or a size: its metric says `low=0`, or its scale is logarithmic."""
+    found = read(name)
+    below = [key for key, stored in found["summary"].items() if stored.get("low") is not None and float(stored["low"]) < 0]
+    assert [key for key in below if all((value or 0) >= 0 for value in record.column(found["runs"], found["knobs"], key))] == []
+
+
 def test_every_record_names_a_commit_of_this_history() -> None:
     if not (ROOT / ".git").exists() or _git("rev-parse", "--is-shallow-repository") == "true":
         pytest.skip("no history is here: a copy without git, or a shallow clone")

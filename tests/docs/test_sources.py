@@ -32,7 +32,8 @@ class Toy(Lab):
 def tree(tmp_path: Path) -> Path:
     files = {
         "engine/labs/moe/toy.py": LAB,
-        "engine/labs/moe/helper.py": "factor = 2.0\nabout = 'a sentence with blanks'\n",
+        "engine/labs/moe/helper.py": "factor = 2.0\nabout = 'a sentence with blanks'\n"
+        "metric = Metric('x', low=0.0)\nother = Other(low=0.0)\n",
         "engine/labs/moe/late.py": "from engine.core import paths\n\ndef late(x):\n    return x\n",
         "engine/core/paths.py": "ROOT = 1\n",
         "engine/labs/moe/stranger.py": "x = 1\n",
@@ -64,6 +65,9 @@ def test_the_closure_follows_imports_inside_functions_and_leaves_core_out(tree: 
         ("toy", 'title = "Toy"', 'title = "Tay"', False),
         ("toy", "presets = {}", "presets = {1: 2}", False),
         ("helper", "a sentence with blanks", "another one of them", False),
+        ("helper", "('x', low=0.0)", "('x', whole=True)", False),
+        ("helper", "Metric('x'", "Metric('y'", True),
+        ("helper", "Other(low=0.0)", "Other(low=1.0)", True),
         ("stranger", "x = 1", "x = 2", False),
         ("../../core/paths", "1", "2", False),
     ],

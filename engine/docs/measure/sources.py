@@ -3,7 +3,7 @@
 Taken together are the files that the lab's file, the files of the answers in its declaration, the files of the probes whose metrics
 the record keeps, and the training loop import, also inside functions, without core/, runs/, declare/ and the Protocols of
 labs/capabilities.py.  A file counts by its syntax tree: no comment, no docstring, no text with a blank in it (a sentence decides
-nothing), no list of presets.
+nothing), no list of presets, and no bounds of a metric, which decide how an interval is drawn around numbers and not the numbers.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ PROSE = frozenset(  # what classes say of themselves
         *("idea", "formula", "paper", "cost", "fails", "reading", "source", "about"),
     }
 )
+BOUNDS = frozenset({"of", "share", "whole", "low", "high"})  # of engine.labs.probe.Metric
 _SILENT = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})  # nothing that runs, or not in every Python
 
 
@@ -123,6 +124,8 @@ def _parts(node: ast.AST) -> Iterator[str]:
         if name in _SILENT or value is None or value == []:
             continue
         yield f"{name}="
+        if name == "keywords" and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Metric":
+            value = [one for one in value if one.arg not in BOUNDS]
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, ast.AST):
                 if not _decides_nothing(one):

@@ -55,7 +55,7 @@ class AdamMoments(Probe):
         Metric("adam/staleness", "root mean square of gradient over root of its second moment, of a layer", layered=True),
         Metric("adam/ceiling", "the largest staleness that one step can have at this β₂ and step number"),
         Metric("adam/largest_update", "largest bias-corrected |m| / (√v + ε) of any weight: the step in units of the learning rate"),
-        Metric("adam/tiny_share", "share of the weights whose √v is at or below ε"),
+        Metric("adam/tiny_share", "share of the weights whose √v is at or below ε", low=0.0, high=1.0),
         Metric("adam/nonfinite", "non-finite values in both moments", unit="values"),
     )
 

@@ -11,7 +11,9 @@ class Clipped(Probe):
     """Coordinates of the gradient that were spikes in this step, counted by the optimizer itself; only `optimizer=spam` counts them."""
 
     price = "free"
-    metrics = (Metric("optimizer/clipped", "gradient coordinates that the optimizer clipped as spikes", unit="values", whole=True),)
+    metrics = (
+        Metric("optimizer/clipped", "gradient coordinates that the optimizer clipped as spikes", unit="values", whole=True, low=0.0),
+    )
 
     def after(self, step: Step) -> Iterable[Reading]:
         spam = getattr(step.optimizer, "spam", None)

@@ -27,10 +27,10 @@ class NonFinite(Probe):
     price = "cheap"
     every = 10
     metrics = (
-        Metric("nonfinite", "non-finite values in all three places together", unit="values", whole=True),
-        Metric("nonfinite/gradient", "non-finite values in the gradient before clipping", unit="values", whole=True),
-        Metric("nonfinite/weight", "non-finite weights after the step", unit="values", whole=True),
-        Metric("nonfinite/activation", "non-finite values in the outputs of the blocks", unit="values", whole=True),
+        Metric("nonfinite", "non-finite values in all three places together", unit="values", whole=True, low=0.0),
+        Metric("nonfinite/gradient", "non-finite values in the gradient before clipping", unit="values", whole=True, low=0.0),
+        Metric("nonfinite/weight", "non-finite weights after the step", unit="values", whole=True, low=0.0),
+        Metric("nonfinite/activation", "non-finite values in the outputs of the blocks", unit="values", whole=True, low=0.0),
     )
 
     def __init__(self, lab: Lab, model: nn.Module) -> None:

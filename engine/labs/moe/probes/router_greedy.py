@@ -27,7 +27,7 @@ class RouterGreedy(Probe):
             kind="vector",
             layered=True,
         ),
-        Metric("router/column_error_last", "the same before the last iteration: what balancing leaves, or less", layered=True),
+        Metric("router/column_error_last", "the same before the last iteration: what balancing leaves, or less", layered=True, low=0.0),
         Metric(
             "router/greedy_share",
             "share of the step's tokens that evaluation would send to another set of experts",
