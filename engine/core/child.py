@@ -144,7 +144,7 @@ def _run(work: Callable[[Say], Any], pipe: int, tie: int, limits: Limits) -> Non
             os.dup2(nothing, fd)
         _limit(resource.RLIMIT_CPU, limits.cpu, limits.cpu + 5)
         _limit(resource.RLIMIT_CORE, 0, 0)
-        _limit(resource.RLIMIT_DATA, _data() + limits.memory)
+        limit_memory(limits.memory)
         answer = work(lambda message: _say(pipe, "message", message))
         _say(pipe, "answer", answer)
         code = 0
@@ -167,6 +167,11 @@ def _say(pipe: int, kind: str, message: Any) -> None:
     line = json.dumps([kind, message], allow_nan=False).encode() + b"\n"
     while line:
         line = line[os.write(pipe, line) :]
+
+
+def limit_memory(more: int) -> None:
+    """From here on this process gets so many bytes more than it has, and a MemoryError beyond; a lower limit stays."""
+    _limit(resource.RLIMIT_DATA, _data() + more)
 
 
 def _limit(what: int, soft: int, hard: int = resource.RLIM_INFINITY) -> None:

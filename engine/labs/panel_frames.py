@@ -13,16 +13,22 @@ import sys
 import traceback
 from typing import Any
 
+from engine.core.child import limit_memory
 from engine.core.nonfinite import WORDS, jsonable
 from engine.labs.panel import Frames, panel
 
+MEMORY = 2**30  # bytes that a panel may take: the machine belongs to the trainings
 LARGEST = 500_000  # values in all frames of one answer: more than any screen can show
 
 Answer = dict[str, Any]
 
 
-def answer(name: str, knobs: dict[str, Any], seconds: float) -> Answer:
-    """Compute the panel `name` with its (nested) knobs.  SIGALRM ends a process that takes longer than `seconds`, whatever it does."""
+def answer(name: str, knobs: dict[str, Any], seconds: float, memory: int = MEMORY) -> Answer:
+    """Compute the panel `name` with its (nested) knobs, in a process that is there for nothing else.
+
+    SIGALRM ends it where it takes longer than `seconds`, whatever it does; it gets `memory` bytes more than it has.
+    """
+    limit_memory(memory)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # not a handler: the kernel also ends what never comes back to Python
     signal.setitimer(signal.ITIMER_REAL, seconds)
     if "torch" in sys.modules:

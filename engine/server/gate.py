@@ -120,8 +120,7 @@ def _named(scope: Scope, browser: str) -> Scope:
     """
     taken = {BROWSER.encode(), *((b"origin",) if scope["type"] == "websocket" else ())}
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in taken]
-    state = {**scope.get("state", {}), "browser": browser}  # for routes; a page sees the headers of its socket
-    return {**scope, "headers": [*headers, (BROWSER.encode(), browser.encode())] if browser else headers, "state": state}
+    return {**scope, "headers": [*headers, (BROWSER.encode(), browser.encode())] if browser else headers}
 
 
 def _without_token(scope: Scope, query: str) -> str:

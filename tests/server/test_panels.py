@@ -46,6 +46,7 @@ class Odd(Panel):
         if self.how == "refuse": raise ValueError("There is no teacher yet;\\n train it first.")
         if self.how == "leave": import os; os._exit(9)
         if self.how == "die": import os; os.kill(os.getpid(), 9)
+        if self.how == "hungry": bytearray(3 * 2**29)
         if self.how == "slow": import time; time.sleep(1.5)
         if self.how == "cuda":
             import os, sys
@@ -242,6 +243,7 @@ def test_a_fork_that_hangs_is_killed_and_the_fork_server_goes_on(monkeypatch: py
     monkeypatch.setattr("engine.server.panels.SECONDS", 1.0)
     asks = PanelAnswers(warm)
     assert "was stopped: it had not finished after 1 s" in asks._in_a_child("odd", {"how": "hang"})["says"]
+    assert asks._in_a_child("odd", {"how": "hungry"})["says"] == "There is not enough memory for these settings; choose smaller ones."
     assert "ended with signal SIGKILL" in asks._in_a_child("odd", {"how": "die"})["says"]
     assert asks._in_a_child("odd", {"how": "well"})["frames"]["frame"]["x"] == [1, 2, 3, 4]
 
