@@ -25,7 +25,7 @@ class Mesh(GraphChoice):
     )
     formula = r"u-iv=1-\frac{1}{z^2},\quad z=x+iy,\ |z|\ge1"
     paper = "PIORF (Yu et al., ICLR 2025, arXiv 2504.04052), whose meshes are those of Pfaff et al. (ICLR 2021, arXiv 2010.03409)"
-    cost = "About three times as many edges as nodes."
+    cost = r"Edges in proportion to nodes: by Euler's formula fewer than `3n`."
     fails = (
         "The ideal flow has no wake, and nothing of it changes with time. "
         "The finer the mesh near the cylinder, the more edges a message needs to get past it."

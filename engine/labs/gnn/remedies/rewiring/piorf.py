@@ -18,19 +18,22 @@ if TYPE_CHECKING:
 class PhysicsInformedFlow(Rewiring):
     """Differs: velocities are compared themselves; the authors' code compares a learned linear map of them. Where a node is joined to the
     one of the largest difference already, the next one is taken, so that the number of edges is kept; the authors' code adds fewer. The
-    flow does not change here, so the edges are chosen once.
+    authors choose partners anew as the flow changes; here it stays as it is, and the edges are chosen once.
     """
 
     idea = (
         "A node whose edges have a low mean Ollivier curvature is where messages are squeezed. Each of the lowest ones is joined to the "
         "node whose velocity differs most from its own, however far away that is."
     )
-    formula = r"\gamma_i=\frac{1}{d_i}\sum_{j\in N_i}\kappa(i,j),\quad r(s)=\arg\max_i\|v_i-v_s\|_2,\quad E'=E\cup\{(s,r(s)):\gamma_s\text{ lowest}\}"
+    formula = (
+        r"\gamma_i=\frac{1}{d_i}\sum_{j\in N_i}\kappa(i,j),\quad r(s)=\arg\max_i\|v_i-v_s\|_2,\quad "
+        r"E'=E\cup\{(s,r(s)):\gamma_s\text{ lowest}\}"
+    )
     paper = PAPER
     cost = "A small transport problem for every edge of the graph, once."
     fails = (
-        "Its edges end at the few nodes that are fastest or at rest, which become hubs. "
-        "On a mesh curvature goes with degree, so choosing by degree may choose the same nodes: the preset mesh_controls compares."
+        "By its formula a partner is a node of extreme velocity, and around a cylinder those lie on it, wherever the bottleneck is. "
+        "On a mesh the nodes of low curvature are mostly those of high degree: the preset mesh_controls compares both."
     )
     reading = "authors' code"
     source = "preprocessing/rewire_piorf.py and model_cylinder.py of yuyudeep/PIORF-main"

@@ -23,8 +23,11 @@ class Task(Choice):
     """What must the network say about the graph?  Here a class of each node that is read; `_numbers.py` says numbers."""
 
     def ends(self, graph: Graph, given: tuple[int, int], kept_M: Iterable[int]) -> tuple[int, int]:
-        """-> (node that is read, node that knows) of the edited `graph`.  `given`: those of the graph as generated; `kept_M`: its nodes that
-        remain.  ValueError, in one sentence, where an edit took one of them away."""
+        """-> (node that is read, node that knows) of the edited `graph`.
+
+        `given`: those of the graph as generated; `kept_M`: its nodes that remain.  ValueError, in one sentence, where an edit took one of
+        them away.
+        """
         from engine.labs.gnn.datasets.ends import remaining_ends
 
         return remaining_ends(given, kept_M)

@@ -20,9 +20,9 @@ class Poisson(Numbers):
     """Differs: the paper predicts the next step of a flow from the last one; here the equation is linear, and its solution known."""
 
     idea = (
-        "Some nodes of the mesh are sources or sinks, and the solution of Poisson's equation must be said at every node: as when heat flows "
-        "from the sources through the mesh to the cylinder, which is kept at 0. Every source is felt everywhere, and that of nodes which "
-        "no message reaches cannot be known. Examples differ by their sources alone; some are held out."
+        "Some nodes of the mesh are sources or sinks, and the solution of Poisson's equation must be said at every node: as when heat "
+        "flows from the sources through the mesh to the cylinder, which is kept at `0`. Every source is felt everywhere, and that "
+        "of nodes which no message reaches cannot be known. Examples differ by their sources alone; some are held out."
     )
     formula = r"-\Delta u=f,\quad u=0\ \text{on the cylinder},\quad \partial_n u=0\ \text{on the frame};\qquad \hat u_v=w^{\top}h_v^{(L)}+b"
     paper = "Finite elements of first order (Strang and Fix 1973, An Analysis of the Finite Element Method); as a task for meshes our own"
