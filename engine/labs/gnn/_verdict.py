@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SQUASHED = 1e-3  # jacobian/ratio below which a message that arrives is too faint
 SMOOTH = 1e-3  # dirichlet_energy/ratio below which the nodes say the same
+CHANCE = 0.2  # of the five classes of the transfer task
 VANISHED = 1e-5  # gradient/reach below which the first layer learns nothing
 
 
@@ -18,7 +19,7 @@ class Signs:
     ratio         Jacobian of the node that knows over the read node's own
     energy        Dirichlet energy, last layer over first
     reach         gradient, first layer over last
-    accuracy      in evaluation mode, of a task of classes; `chance` is what guessing gives
+    accuracy      in evaluation mode, of a task of classes; `chance` is what guessing gives, that of the transfer task where it is not known
     rmse          on the validation examples, of a task of numbers: 1 is what saying 0 gives
     layers        of the network
     distance      edges that a message must travel, infinite without a path
@@ -29,7 +30,7 @@ class Signs:
     energy: float | None = None
     reach: float | None = None
     accuracy: float | None = None
-    chance: float = 0.2
+    chance: float | None = None
     layers: float | None = None
     distance: float | None = None
     rmse: float | None = None
@@ -77,7 +78,8 @@ def _silence(signs: Signs) -> tuple[str, str]:
 
 def _unlearned(signs: Signs) -> bool:
     """Whether the answers are nearer to guessing than to being right."""
-    return _below(signs.accuracy, (1.0 + signs.chance) / 2.0) or _above(signs.rmse, 0.5)
+    chance = CHANCE if signs.chance is None else signs.chance
+    return _below(signs.accuracy, (1.0 + chance) / 2.0) or _above(signs.rmse, 0.5)
 
 
 def _how_good(signs: Signs) -> str:

@@ -62,6 +62,8 @@ class Gnn(Lab):
             allowed=SUMS,
         ),
         OnlyWith("task", "graph", "the equation is solved on the triangles of a mesh.", values=("poisson",), allowed=("mesh",)),
+        OnlyWith("task", "graph", "keys and values stand on the leaves of a tree.", values=("neighbors_match",), allowed=("tree",)),
+        OnlyWith("task", "graph", "only its nodes belong to blocks.", values=("node_labels",), allowed=("sbm",)),
         OnlyWith(
             "rewiring",
             "graph",

@@ -25,6 +25,7 @@ SIGNS = {
     "energy": "dirichlet_energy/ratio",
     "reach": "gradient/reach",
     "accuracy": "accuracy/validation",
+    "chance": "accuracy/chance",
     "layers": "graph/layers",
     "distance": "graph/distance",
     "rmse": "rmse/validation",

@@ -10,6 +10,7 @@ from torch import Tensor
 from engine.labs.gnn.datasets.graph import Graph
 
 CLASSES = 5  # of the transfer task, as published
+UNASKED = -100  # in place of a class: this node is not asked for; what cross_entropy of torch leaves out
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Examples:
 
     graph    the graph that all of them share
     x_BND    (B, N, D) features
-    answer   what must be said: (B,) where one node is read, (B, R) where R are; classes (int64) or numbers
+    answer   what must be said: (B,) where one node is read, (B, R) where R are; classes (int64), UNASKED where a node is not, or numbers
     answers  how many numbers the network says of each node that is read: one for each class, or one
     read     () the node whose state is read, or (R,) several, in every example
     pairs    (example, node that is read, node that holds what must be known there), of examples that are trained on

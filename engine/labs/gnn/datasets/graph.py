@@ -24,6 +24,7 @@ class Graph:
     weight_E     (E,) float64: 1 unless somebody says otherwise
     position_N2  (N, 2) float64: where the nodes lie; None for a graph without places
     velocity_N2  (N, 2) float64: how fast a flow passes them; None for a graph without a flow
+    label_N      (N,) int64: the block to which each belongs, counted from 0; None for a graph without blocks
     """
 
     nodes: int
@@ -32,6 +33,7 @@ class Graph:
     weight_E: NDArray[np.float64]
     position_N2: NDArray[np.float64] | None = None
     velocity_N2: NDArray[np.float64] | None = None
+    label_N: NDArray[np.int64] | None = None
 
     @classmethod
     def of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -18,8 +20,9 @@ def training_score(step: Step[GraphLab], name: str) -> Tensor | None:
 
 
 @torch.no_grad()
-def validation_score(step: Step[GraphLab], name: str) -> Tensor | None:
-    """In evaluation mode, with the weights as they are; None where the task has no metric of this name, and at steps that are not due."""
+def validation_scores(step: Step[GraphLab], name: str) -> Mapping[str, Tensor] | None:
+    """All metrics of the task in evaluation mode, with the weights as they are; None where none has this name, and at steps that are
+    not due."""
     if (step.number % EVALUATE and not step.last) or training_score(step, name) is None:
         return None
     device = next(step.model.parameters()).device
@@ -32,4 +35,4 @@ def validation_score(step: Step[GraphLab], name: str) -> Tensor | None:
     finally:
         for module, mode in modes:
             module.training = mode
-    return step.lab.scores(torch.cat(said), torch.cat([batch["answer"] for batch in batches]))[name]
+    return step.lab.scores(torch.cat(said), torch.cat([batch["answer"] for batch in batches]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.labs.capabilities import GraphLab
-from engine.labs.gnn.probes._scores import training_score, validation_score
+from engine.labs.gnn.probes._scores import training_score, validation_scores
 from engine.labs.probe import Metric, Probe, Reading, Step
 
 
@@ -25,6 +25,7 @@ class Accuracy(Probe):
             low=0.0,
             high=1.0,
         ),
+        Metric("accuracy/chance", "what always saying the most frequent class of the validation examples would give", low=0.0, high=1.0),
     )
 
     def gradients(self, step: Step[GraphLab]) -> Iterable[Reading]:
@@ -34,6 +35,7 @@ class Accuracy(Probe):
             yield Reading("error/train", 1.0 - right)
 
     def after(self, step: Step[GraphLab]) -> Iterable[Reading]:
-        right = validation_score(step, "accuracy")
-        if right is not None:
-            yield Reading("accuracy/validation", right)
+        scores = validation_scores(step, "accuracy")
+        if scores is not None:
+            yield Reading("accuracy/validation", scores["accuracy"])
+            yield Reading("accuracy/chance", scores["chance"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.labs.capabilities import GraphLab
-from engine.labs.gnn.probes._scores import training_score, validation_score
+from engine.labs.gnn.probes._scores import training_score, validation_scores
 from engine.labs.probe import Metric, Probe, Reading, Step
 
 
@@ -27,6 +27,6 @@ class RootMeanSquareError(Probe):
             yield Reading("rmse/train", error)
 
     def after(self, step: Step[GraphLab]) -> Iterable[Reading]:
-        error = validation_score(step, "rmse")
-        if error is not None:
-            yield Reading("rmse/validation", error)
+        scores = validation_scores(step, "rmse")
+        if scores is not None:
+            yield Reading("rmse/validation", scores["rmse"])

@@ -37,11 +37,16 @@ class Task(Choice):
         raise TypeError(f"{type(self).__name__} must define examples(graph, read, holds, generator)")
 
     def loss(self, said: Tensor, answer: Tensor) -> Tensor:
-        """Mean cross-entropy in nats: said (B, C), answer (B,), or (B, R, C) and (B, R)."""
+        """Mean cross-entropy in nats over what is asked for: said (B, C), answer (B,), or (B, R, C) and (B, R)."""
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(said, answer) if said.dim() == 2 else cross_entropy(said.flatten(0, 1), answer.flatten())
 
     def scores(self, said: Tensor, answer: Tensor) -> dict[str, Tensor]:
-        """How good answers are, by the name of the metric, of the same two as `loss`: here `accuracy`, the share that is right."""
-        return {"accuracy": (said.argmax(-1) == answer).float().mean()}
+        """How good answers are, by the name of the metric, of the same two as `loss`: here `accuracy`, the share of what is asked for that
+        is right, and `chance`, what always saying its most frequent class would give."""
+        asked = answer[answer >= 0]
+        return {
+            "accuracy": (said.argmax(-1) == answer)[answer >= 0].float().mean(),
+            "chance": (asked == asked.mode().values).float().mean(),
+        }
