@@ -20,7 +20,7 @@ class Signs:
     energy        Dirichlet energy, last layer over first
     reach         gradient, first layer over last
     accuracy      in evaluation mode, of a task of classes; `chance` is what guessing gives, that of the transfer task where it is not known
-    rmse          on the validation examples, of a task of numbers: 1 is what saying 0 gives
+    rmse          on the validation examples, of a task of numbers: 1 is what saying their mean gives
     layers        of the network
     distance      edges that a message must travel, infinite without a path
     """
@@ -85,7 +85,7 @@ def _unlearned(signs: Signs) -> bool:
 def _how_good(signs: Signs) -> str:
     if signs.accuracy is not None:
         return f"the accuracy is {signs.accuracy:.2g}"
-    return f"the error of the numbers is {signs.rmse:.2g}, where always saying 0 has 1"
+    return f"the error of the numbers is {signs.rmse:.2g}, where always saying their mean has 1"
 
 
 def numbers(signs: Signs) -> str:

@@ -75,7 +75,9 @@ class Gnn(Lab):
     )
     thresholds = {"error/train": (0.0,)}
 
-    data_seed: int | None = knob(None, "seed of random graphs and of the rewiring; empty means the same as seed", ge=0, le=2**31 - 1)
+    data_seed: int | None = knob(
+        None, "seed of random graphs, of the rewiring and of random examples; empty means the same as seed", ge=0, le=2**31 - 1
+    )
     graph: GraphChoice = question(GraphChoice, "ring", "Which graph does the message travel on?", group="stressor")
     task: Task = question(Task, "transfer", "What must the network say about the graph?", group="stressor")
     rewiring: Rewiring = question(Rewiring, "none", "Which edges are added or taken away before the training?")

@@ -15,8 +15,8 @@ class RootMeanSquareError(Chart):
 
     title = "Error of the numbers"
     about = (
-        "Root mean square error over examples and nodes, in the training pass (line) and on examples held out (open circles), as a "
-        "multiple of the answers' root mean square."
+        "Root mean square error over examples and nodes, in the training pass (line) and on examples held out (open circles), in "
+        "standard deviations of the answers."
     )
     needs = ("rmse/train",)
     log = True

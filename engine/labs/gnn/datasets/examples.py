@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.labs.gnn.datasets.graph import Graph
@@ -19,9 +21,9 @@ class Examples:
 
     graph    the graph that all of them share
     x_BND    (B, N, D) features
-    answer   what must be said: (B,) where one node is read, (B, R) where R are; classes (int64), UNASKED where a node is not, or numbers
+    answer   what must be said: (B,) where one state is read, (B, R) where R are; classes (int64), UNASKED where a node is not, or numbers
     answers  how many numbers the network says of each node that is read: one for each class, or one
-    read     () the node whose state is read, or (R,) several, in every example
+    read     () the node whose state is read, or (R,) several, in every example; None: the maximum over all nodes is
     pairs    (example, node that is read, node that holds what must be known there), of examples that are trained on
     split    how many examples are trained on, the first ones; the others are for validation.  None: all are for both
     """
@@ -30,7 +32,7 @@ class Examples:
     x_BND: Tensor
     answer: Tensor
     answers: int
-    read: Tensor
+    read: Tensor | None
     pairs: tuple[tuple[int, int, int], ...]
     split: int | None = None
 
@@ -40,6 +42,13 @@ class Examples:
             return {"x": self.x_BND, "answer": self.answer}
         part = slice(self.split, None) if validation else slice(self.split)
         return {"x": self.x_BND[part], "answer": self.answer[part]}
+
+
+def standardised(answer: NDArray[np.float64], trained: int) -> Tensor:
+    """Numbers that must be said, less their mean over the first `trained` examples and over their standard deviation there; where all
+    are equal they become 0."""
+    mean, deviation = float(answer[:trained].mean()), float(answer[:trained].std())
+    return torch.from_numpy((answer - mean) / (deviation or 1.0)).to(torch.get_default_dtype())
 
 
 def transfer(graph: Graph, read: int, holds: int, classes: int = CLASSES) -> Examples:

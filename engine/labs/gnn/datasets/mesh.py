@@ -39,14 +39,15 @@ def points_N2(nodes: int, refinement: float, generator: np.random.Generator) -> 
             f"cylinder and frame alone take {len(wall_N2)} of {nodes} nodes at refinement {refinement:g}; give more nodes or change the "
             "refinement."
         )
-    scale_M = spacing * coarseness(candidate_M2, refinement)
-    apart_M = np.min([np.hypot(*(candidate_M2 - point).T) for point in wall_N2], axis=0) / scale_M
-    chosen = []
-    for _ in range(nodes - len(wall_N2)):
+    (x_M, y_M), share_M = candidate_M2.T.copy(), coarseness(candidate_M2, refinement) ** -2
+    apart_M, chosen = np.full(len(candidate_M2), np.inf), list(wall_N2)  # squared, in units of the spacing
+    for point in wall_N2:
+        np.minimum(apart_M, ((x_M - point[0]) ** 2 + (y_M - point[1]) ** 2) * share_M, out=apart_M)
+    while len(chosen) < nodes:
         point = candidate_M2[int(apart_M.argmax())]
         chosen.append(point)
-        apart_M = np.minimum(apart_M, np.hypot(*(candidate_M2 - point).T) / scale_M)
-    return np.concatenate([wall_N2, chosen])
+        np.minimum(apart_M, ((x_M - point[0]) ** 2 + (y_M - point[1]) ** 2) * share_M, out=apart_M)
+    return np.array(chosen)
 
 
 def coarseness(position_N2: NDArray[np.float64], refinement: float) -> NDArray[np.float64]:

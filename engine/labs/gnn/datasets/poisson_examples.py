@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.labs.gnn.datasets.examples import Examples
+from engine.labs.gnn.datasets.examples import Examples, standardised
 from engine.labs.gnn.datasets.graph import Graph
 from engine.labs.gnn.datasets.mesh import held_N, triangles_T3
 from engine.labs.gnn.datasets.poisson import solutions_BN
@@ -34,9 +34,8 @@ def poisson(graph: Graph, ends: tuple[int, int], trained: int, held_out: int, so
         ],
         axis=2,
     )
-    kind = torch.get_default_dtype()
-    answer_BN = torch.from_numpy(u_BN / _scale(u_BN[:trained])).to(kind)
-    return Examples(graph, torch.from_numpy(x_BND).to(kind), answer_BN, 1, torch.arange(graph.nodes), ((0, *ends),), trained)
+    answer_BN = standardised(u_BN, trained)
+    return Examples(graph, torch.from_numpy(x_BND).to(answer_BN.dtype), answer_BN, 1, torch.arange(graph.nodes), ((0, *ends),), trained)
 
 
 def loads_BN(examples: int, free_F: NDArray[np.int64], nodes: int, sources: int, generator: np.random.Generator) -> NDArray[np.float64]:

@@ -114,15 +114,15 @@ class Delayed(Passing):
 class GraphNetwork(nn.Module):
     """Message passing, and a linear map of the last states of the nodes that are read: (B, N, D) -> (B, answers), or (B, R, answers).
 
-    `read`: () the node whose state is read in every example, or (R,) several.  `answer_BC`: what the last forward pass in training said,
-    detached; (B, R, C) where several are read.  `keep`: the next forward passes leave their states in `kept`, where they hold their
-    gradients after the backward pass.
+    `read`: () the node whose state is read in every example, or (R,) several; None: the maximum over all nodes.  `answer_BC`: what the
+    last forward pass in training said, detached; (B, R, C) where several are read.  `keep`: the next forward passes leave their states
+    in `kept`, where they hold their gradients after the backward pass.
     """
 
     answer_BC: Tensor | None = None
     keep = False
 
-    def __init__(self, passing: Passing, answers: int, read: Tensor) -> None:
+    def __init__(self, passing: Passing, answers: int, read: Tensor | None) -> None:
         super().__init__()
         self.passing = passing
         self.kept: list[Tensor] = []
@@ -136,7 +136,7 @@ class GraphNetwork(nn.Module):
             for h_BND in states:
                 if h_BND.requires_grad:
                     h_BND.retain_grad()
-        said_BC = self.head(states[-1][:, self.read])
+        said_BC = self.head(states[-1].amax(1) if self.read is None else states[-1][:, self.read])
         if self.training:
             self.answer_BC = said_BC.detach()
         return said_BC

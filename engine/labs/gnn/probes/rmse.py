@@ -11,13 +11,14 @@ from engine.labs.probe import Metric, Probe, Reading, Step
 
 class RootMeanSquareError(Probe):
     """The root of the mean square error over examples and nodes, in the training pass of every step and, every 100 steps, with the weights
-    after the step in evaluation mode on the validation examples.  Answers are in units of their root mean square over the training
-    examples, so a network that always says 0 has an error of 1 on them.  Nothing is read of a task that asks for classes: see accuracy."""
+    after the step in evaluation mode on the validation examples.  Answers are less their mean and over their standard deviation of the
+    training examples, so a network that always says their mean has an error of 1 on these.  Nothing is read of a task that asks for
+    classes: see accuracy."""
 
     price = "free"
     needs = "graph"
     metrics = (
-        Metric("rmse/train", "root mean square error of the training pass, in units of the answers' root mean square", low=0.0),
+        Metric("rmse/train", "root mean square error of the training pass, in standard deviations of the answers", low=0.0),
         Metric("rmse/validation", "the same of the validation examples in evaluation mode, with the weights after the step", low=0.0),
     )
 

@@ -42,8 +42,8 @@ class Poisson(Numbers):
         return farthest(graph)
 
     def examples(self, graph: Graph, read: int, holds: int, generator: Generator) -> Examples:
-        """Features: the load of the node, whether the solution is held at 0 there, its place and its velocity, in units of each one's
-        standard deviation; the answer is in units of that of the training examples."""
+        """Features: the load of the node, whether the solution is held at 0 there, its place and its velocity, each over its
+        root mean square; the answer is less its mean and over its standard deviation of the training examples."""
         from engine.labs.gnn.datasets.poisson_examples import poisson
 
         return poisson(graph, (read, holds), self.examples_trained, self.examples_held_out, self.sources, generator)
