@@ -85,6 +85,19 @@ PRESETS = {
         grid={"width": [2, 4, 8, 32]},
         deciding=ACCURACY,
     ),
+    "commute_time": Preset(
+        knobs={
+            **MESH,
+            "graph": "molecules",
+            "task": "commute_time",
+            "task.quantile": 0.0,
+            "message_passing": "plain",
+            "layers": 6,
+            "steps": 300,
+        },
+        grid={"task.quantile": [0.0, 0.5, 1.0]},
+        deciding=ERROR,
+    ),
     "mesh": Preset(
         knobs=MESH,
         cure={"rewiring": "piorf"},

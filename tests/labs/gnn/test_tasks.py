@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ from engine.labs.gnn.probes.accuracy import Accuracy
 from engine.labs.gnn.probes.rmse import RootMeanSquareError
 from engine.labs.gnn.remedies.task import Task
 from engine.labs.probe import Probe, Step
-from tests.support.graphs import built
+from tests.support.graphs import built, to_networkx
 
 ON: dict[str, dict[str, Any]] = {  # the graph of each task
     "transfer": {"graph": {"is": "ring", "distance": 2}, "norm": "none"},
@@ -118,6 +120,33 @@ def test_each_node_is_asked_for_its_block_in_training_or_in_validation_and_never
     wrong[0, train < 0] = said[0, train < 0]
     assert lab.scores(wrong, train[None])["accuracy"] == 0.0, "what is not asked for does not count"
     assert lab.task.loss(100.0 * said, train[None]).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_pair_has_the_commute_time_of_its_rank_and_the_answer_mixes_its_two_numbers() -> None:
+    for quantile in (0.0, 0.5, 1.0):
+        lab = lab_of("commute_time", task={"is": "commute_time", "quantile": quantile})
+        made = to_networkx(lab.given_graph)
+        times = {pair: 2 * made.number_of_edges() * nx.resistance_distance(made, *pair) for pair in itertools.combinations(made, 2)}
+        ranked = sorted(times.values())
+        assert times[lab.ends()] == pytest.approx(ranked[round(quantile * (len(ranked) - 1))])
+    examples, (read, holds) = lab.all_examples, lab.ends()
+    x_BN = examples.x_BND[..., 0].double().numpy()
+    others = np.delete(x_BN, [read, holds], axis=1)
+    assert not others.any()
+    assert np.corrcoef(np.tanh(x_BN[:, read] + x_BN[:, holds]), examples.answer.numpy())[0, 1] == pytest.approx(1.0, abs=1e-6)
+    said = lab.model()(examples.x_BND[:3])
+    last_BND = lab.model().passing.states(examples.x_BND[:3])[-1]
+    assert torch.equal(said, lab.model().head(last_BND.max(dim=1).values)), "read off the maximum over all nodes"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_molecule_is_a_tree_of_few_bonds_with_rings_of_five_and_six(seed: int) -> None:
+    bare, ringed = (built("molecules", seed, atoms=24, rings=rings) for rings in (0, 3))
+    assert nx.is_tree(to_networkx(bare))
+    assert set(bare.pairs) < set(ringed.pairs)
+    assert len(ringed.pairs) == 24 - 1 + 3
+    assert ringed.degree_N.max() <= 4
+    assert all(3 < len(ring) <= 6 for ring in nx.minimum_cycle_basis(to_networkx(ringed)))
 
 
 def test_chance_is_the_share_of_the_most_frequent_class() -> None:

@@ -31,7 +31,7 @@ class CommuteTime(Numbers):
     cost = "The commute times of all pairs once, and all training examples in every step."
     fails = "The target is nearly a sum, of which a network that never mixes the two numbers can still learn a part."
     reading = "paper"
-    source = "definition of the task on ZINC in the experiments of that paper, as far as its text was at hand"
+    source = "definition of the experiment on ZINC in that paper; the formula of the target was not checked against its text"
 
     quantile: float = knob(
         0.75, "rank of the pair's commute time among all pairs: 0 the shortest, 1 the longest", group="stressor", ge=0.0, le=1.0
