@@ -201,7 +201,8 @@ class MessagePassing(Protocol):
 
 
 class GraphModel(Protocol):
-    """`answer_BC`: what the last forward pass in training said; `kept`: its states while `keep` is set, with their gradients."""
+    """`answer_BC`: what the last forward pass in training said of every node that is read; `kept`: its states while `keep` is set, with
+    their gradients."""
 
     passing: MessagePassing
     answer_BC: Tensor | None
@@ -227,6 +228,12 @@ class GraphLab(Protocol):
     def states(self, model: nn.Module, x_ND: Tensor) -> list[Tensor]:
         """h⁰ to hᴸ (N, D) of one example in evaluation mode, differentiable in its features."""
         ...
+
+    def scores(self, said: Tensor, answer: Tensor) -> Mapping[str, Tensor]:
+        """How good answers are, by the name of the task's metric: accuracy of classes, rmse of numbers."""
+        ...
+
+    def validation(self) -> Iterator[Batch]: ...
 
 
 class Capability(NamedTuple):

@@ -90,8 +90,8 @@ def apply(graph: Graph, edits: Edits) -> Graph:
     number_N[kept_M] = np.arange(len(kept_M))
     edges_E2 = number_N[edited.edges_E2]
     stay_E = (edges_E2 >= 0).all(axis=1)
-    position_M2 = None if graph.position_N2 is None else graph.position_N2[kept_M]
-    return Graph(len(kept_M), edges_E2[stay_E], edited.added_E[stay_E], edited.weight_E[stay_E], position_M2)
+    of_nodes = (None if of_N is None else of_N[kept_M] for of_N in (graph.position_N2, graph.velocity_N2, graph.label_N))
+    return Graph(len(kept_M), edges_E2[stay_E], edited.added_E[stay_E], edited.weight_E[stay_E], *of_nodes)
 
 
 def _check(graph: Graph, edits: Edits) -> None:

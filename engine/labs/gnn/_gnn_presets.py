@@ -10,8 +10,24 @@ RING = {**TRANSFER, "graph": "ring", "graph.distance": 14, "steps": 1000}
 SHORT_RING = {**RING, "graph.distance": 10, "lr": 3e-3, "steps": 300}
 WAYS = {"message_passing": ["plain", "residual", "drew", "nu_drew"]}
 BARBELL = {**TRANSFER, "graph": "barbell", "rewiring": "none", "steps": 300}
+MESH = {
+    "graph": "mesh",
+    "task": "poisson",
+    "rewiring": "none",
+    "message_passing": "residual",
+    "norm": "none",
+    "layers": 4,
+    "width": 32,
+    "lr": 3e-3,
+    "warmup": 0,
+    "clip": 0.0,
+    "steps": 600,
+    "probes": "dear",
+    **ADAM,
+}
 GOES_ON = {"on_divergence": "continue"}  # the rule on the gradient takes a plateau's end for a divergence
 ACCURACY, RATIO, ENERGY, RESISTANCE = "accuracy/train", "jacobian/ratio", "dirichlet_energy/ratio", "resistance/total"
+ERROR = "rmse/validation"
 
 PRESETS = {
     "ring": Preset(
@@ -68,5 +84,28 @@ PRESETS = {
         knobs={**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 6, "width": 2, "steps": 600},
         grid={"width": [2, 4, 8, 32]},
         deciding=ACCURACY,
+    ),
+    "commute_time": Preset(
+        knobs={
+            **MESH,
+            "graph": "molecules",
+            "task": "commute_time",
+            "task.quantile": 0.0,
+            "message_passing": "plain",
+            "layers": 6,
+            "steps": 300,
+        },
+        grid={"task.quantile": [0.0, 0.5, 1.0]},
+        deciding=ERROR,
+    ),
+    "mesh": Preset(
+        knobs=MESH,
+        cure={"rewiring": "piorf"},
+        deciding=ERROR,
+    ),
+    "mesh_controls": Preset(
+        knobs={**MESH, "rewiring": "random"},
+        grid={"rewiring": ["none", "random", "piorf", "piorf_degree", "piorf_random_partner"]},
+        deciding=ERROR,
     ),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SQUASHED = 1e-3  # jacobian/ratio below which a message that arrives is too faint
 SMOOTH = 1e-3  # dirichlet_energy/ratio below which the nodes say the same
+CHANCE = 0.2  # of the five classes of the transfer task
 VANISHED = 1e-5  # gradient/reach below which the first layer learns nothing
 
 
@@ -18,7 +19,8 @@ class Signs:
     ratio         Jacobian of the node that knows over the read node's own
     energy        Dirichlet energy, last layer over first
     reach         gradient, first layer over last
-    accuracy      in evaluation mode; `chance` is what guessing gives
+    accuracy      in evaluation mode, of a task of classes; `chance` is what guessing gives, that of the transfer task where it is not known
+    rmse          on the validation examples, of a task of numbers: 1 is what saying their mean gives
     layers        of the network
     distance      edges that a message must travel, infinite without a path
     """
@@ -28,9 +30,10 @@ class Signs:
     energy: float | None = None
     reach: float | None = None
     accuracy: float | None = None
-    chance: float = 0.2
+    chance: float | None = None
     layers: float | None = None
     distance: float | None = None
+    rmse: float | None = None
 
 
 def verdicts(signs: Signs) -> list[tuple[str, str]]:
@@ -38,10 +41,10 @@ def verdicts(signs: Signs) -> list[tuple[str, str]]:
     out = []
     if _above(signs.under_reach, 0.0):
         out.append(_silence(signs))
-    if _above(signs.ratio, 0.0) and _below(signs.ratio, SQUASHED) and _below(signs.accuracy, (1.0 + signs.chance) / 2.0):
+    if _above(signs.ratio, 0.0) and _below(signs.ratio, SQUASHED) and _unlearned(signs):
         text = (
             f"Over-squashing: the message arrives, {signs.ratio:.2g} times as strong as the node's own features (limit {SQUASHED:g}), "
-            f"and the accuracy is {signs.accuracy:.2g}."
+            f"and {_how_good(signs)}."
         )
         out.append(("over-squashing", text))
     if _below(signs.energy, SMOOTH):
@@ -50,7 +53,8 @@ def verdicts(signs: Signs) -> list[tuple[str, str]]:
     if _below(signs.reach, VANISHED):
         text = f"Vanishing gradients: the first layer gets {signs.reach:.2g} of the last layer's gradient (limit {VANISHED:g})."
         out.append(("vanishing gradients", text))
-    known = {"Jacobian": signs.ratio, "Dirichlet energy": signs.energy, "gradient": signs.reach, "accuracy": signs.accuracy}
+    known = {"Jacobian": signs.ratio, "Dirichlet energy": signs.energy, "gradient": signs.reach}
+    known |= {"accuracy": signs.accuracy} if signs.rmse is None else {"error of the numbers": signs.rmse}
     missing = [name for name, value in known.items() if value is None]
     if missing:
         out.append(("", f"Not measured: {' and '.join(missing)} (probes=dear measures everything)."))
@@ -70,6 +74,18 @@ def _silence(signs: Signs) -> tuple[str, str]:
         short = "" if signs.layers is None or signs.distance is None else f"{signs.layers:.0f} layers for {signs.distance:.0f} edges; "
         return "under-reaching", f"Under-reaching: {short}{pairs}."
     return "dead states", f"Dead states: the layers would reach, but {pairs}: on every way some state is 0, whatever it receives."
+
+
+def _unlearned(signs: Signs) -> bool:
+    """Whether the answers are nearer to guessing than to being right."""
+    chance = CHANCE if signs.chance is None else signs.chance
+    return _below(signs.accuracy, (1.0 + chance) / 2.0) or _above(signs.rmse, 0.5)
+
+
+def _how_good(signs: Signs) -> str:
+    if signs.accuracy is not None:
+        return f"the accuracy is {signs.accuracy:.2g}"
+    return f"the error of the numbers is {signs.rmse:.2g}, where always saying their mean has 1"
 
 
 def numbers(signs: Signs) -> str:

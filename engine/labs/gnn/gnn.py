@@ -38,7 +38,7 @@ class Gnn(Lab):
     icon = ":material/hub:"
     papers = ("arXiv 2302.02941", "arXiv 2111.14522", "arXiv 2305.08018", "arXiv 2302.06835", "arXiv 2210.11790")
     provides = frozenset({"graph"})
-    headline = ("accuracy/validation", "accuracy/train", "resistance/total", "jacobian/ratio")
+    headline = ("accuracy/validation", "accuracy/train", "rmse/validation", "resistance/total", "jacobian/ratio")
     rules = (
         OnlyWith(
             "message_passing",
@@ -61,11 +61,23 @@ class Gnn(Lab):
             values=("csr",),
             allowed=SUMS,
         ),
+        OnlyWith("task", "graph", "the equation is solved on the triangles of a mesh.", values=("poisson",), allowed=("mesh",)),
+        OnlyWith("task", "graph", "keys and values stand on the leaves of a tree.", values=("neighbors_match",), allowed=("tree",)),
+        OnlyWith("task", "graph", "only its nodes belong to blocks.", values=("node_labels",), allowed=("sbm",)),
+        OnlyWith(
+            "rewiring",
+            "graph",
+            "it joins nodes by the velocities that only a mesh has.",
+            values=("piorf", "piorf_degree"),
+            allowed=("mesh",),
+        ),
         MultipleWith("layer", "width", "four heads share the width.", values=("gat",), of=4),
     )
     thresholds = {"error/train": (0.0,)}
 
-    data_seed: int | None = knob(None, "seed of random graphs and of the rewiring; empty means the same as seed", ge=0, le=2**31 - 1)
+    data_seed: int | None = knob(
+        None, "seed of random graphs, of the rewiring and of random examples; empty means the same as seed", ge=0, le=2**31 - 1
+    )
     graph: GraphChoice = question(GraphChoice, "ring", "Which graph does the message travel on?", group="stressor")
     task: Task = question(Task, "transfer", "What must the network say about the graph?", group="stressor")
     rewiring: Rewiring = question(Rewiring, "none", "Which edges are added or taken away before the training?")
@@ -125,9 +137,8 @@ class Gnn(Lab):
         """(node that is read, node that knows) of the edited graph.  ValueError, in one sentence, where an edit took one of them away, and
         for a graph without edges."""
         from engine.labs.gnn._edits import kept_nodes, parse
-        from engine.labs.gnn.datasets.ends import remaining_ends
 
-        return remaining_ends(self.graph.ends(self.made_graph), kept_nodes(self.made_graph, parse(self.edits)))
+        return self.task.ends(self.given_graph, self.graph.ends(self.made_graph), kept_nodes(self.made_graph, parse(self.edits)))
 
     @functools.cached_property
     def rewired_graph(self) -> Graph:
@@ -141,17 +152,17 @@ class Gnn(Lab):
 
     def graphs(self, rewired: bool) -> list[Graph]:
         """The graph of each example; one object where examples share it."""
-        return [self.rewired_graph if rewired else self.given_graph] * len(self.all_examples.answer_B)
+        return [self.rewired_graph if rewired else self.given_graph] * len(self.all_examples.x_BND)
 
     @functools.cached_property
     def all_examples(self) -> Examples:
-        return self.task.examples(self.given_graph, *self.ends())
+        return self.task.examples(self.given_graph, *self.ends(), self._draws("task"))
 
     def pairs(self) -> list[tuple[int, int, int]]:
         """(example, node that is read, node that knows), at most 64, each pair of nodes of one graph once."""
         seen: dict[tuple[int, int, int], tuple[int, int, int]] = {}
         graphs = self.graphs(rewired=False)
-        for b, (read, holds) in enumerate(zip(self.all_examples.read_B.tolist(), self.all_examples.holds_B.tolist(), strict=True)):
+        for b, read, holds in self.all_examples.pairs:
             seen.setdefault((id(graphs[b]), read, holds), (b, read, holds))
         return list(seen.values())[:MOST_PAIRS]
 
@@ -205,22 +216,24 @@ class Gnn(Lab):
         hops_NN = torch.from_numpy(distances_NN(graph))
         layer, norm = layers(self.way())[self.layer], NORMS[self.norm]
         plan = Plan(examples.x_BND.shape[-1], self.width, [adjacency_NN] * self.depth(), hops_NN, layer, norm)
-        model = GraphNetwork(self.message_passing.build(plan), examples.classes, examples.read_B)
+        model = GraphNetwork(self.message_passing.build(plan), examples.answers, examples.read)
         return self.initialisation.initialise(model, self.seed)
 
     def batch(self, n: int) -> dict[str, Tensor]:
-        """All examples, in every step: `x` (B, N, D) and `answer` (B,)."""
-        return {"x": self.all_examples.x_BND, "answer": self.all_examples.answer_B}
+        """All examples for training, in every step: `x` (B, N, D) and `answer`, (B,) or of several nodes (B, R)."""
+        return self.all_examples.batch(validation=False)
 
     def validation(self) -> Iterator[dict[str, Tensor]]:
-        """The same examples, in evaluation mode: there are no others."""
-        yield self.batch(0)
+        """The examples that are held out, or the same as in training where the task has no others; in evaluation mode."""
+        yield self.all_examples.batch(validation=True)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        """Mean cross-entropy in nats of the class that is read."""
-        from torch.nn.functional import cross_entropy
+        """Of the task: mean cross-entropy in nats of the class that is read, or mean square error of a number."""
+        return {"train": self.task.loss(model(batch["x"]).float(), batch["answer"])}
 
-        return {"train": cross_entropy(model(batch["x"]).float(), batch["answer"])}
+    def scores(self, said: Tensor, answer: Tensor) -> dict[str, Tensor]:
+        """How good answers are, by the name of the task's metric."""
+        return self.task.scores(said, answer)
 
     def provenance(self) -> dict[str, Any]:
         """The graph in figures, a hash of its edges before and after the rewiring, and how messages are computed."""

@@ -155,7 +155,7 @@ def test_the_transfer_task_is_the_authors(name: str) -> None:
     assert len(graph.edges_E2) == len({tuple(sorted(edge)) for edge in told["directed_edges_in_order"]})
     label = told["class"][0]
     assert examples.x_BND[label].tolist() == told["features"]
-    assert examples.answer_B.tolist() == [0, 1, 2, 3, 4]
+    assert examples.answer.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_the_depth_is_the_distance_unless_it_is_given() -> None:

@@ -105,7 +105,10 @@ def test_the_seed_of_the_data_draws_graph_and_rewiring() -> None:
     knobs = {"graph": "ba", "rewiring": "random", "data_seed": 5}
     one, other = (Gnn.model_validate({**knobs, "seed": seed}).rewired_graph.pairs for seed in (0, 1))
     assert one == other != Gnn.model_validate({**knobs, "data_seed": 6}).rewired_graph.pairs
-    assert Gnn.model_fields["data_seed"].description == "seed of random graphs and of the rewiring; empty means the same as seed"
+    assert (
+        Gnn.model_fields["data_seed"].description
+        == "seed of random graphs, of the rewiring and of random examples; empty means the same as seed"
+    )
     assert list(Gnn.model_fields)[:2] == ["seed", "data_seed"]
 
 

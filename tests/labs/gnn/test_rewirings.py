@@ -20,7 +20,7 @@ from engine.labs.gnn.remedies.rewiring.gtr import greedy_edges
 from tests.support.authors import recorded
 from tests.support.graphs import built, of_networkx, two_cliques
 
-OTHER = {"virtual_node", "gdc", "fully_adjacent", "piorf", "piorf_degree", "piorf_random_partner"}  # they add no `edges` to a bare graph
+OTHER = {"virtual_node", "gdc", "fully_adjacent"}  # they add no `edges` to a bare graph
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in Rewiring.answers() if name not in OTHER}
 ARMS |= {"sdrf that removes": ("sdrf", {"removal": 0.5}), "borf that removes": ("borf", {"removed": 2, "batch": 3})}
 REMOVING = {"sdrf that removes", "borf that removes"}
@@ -34,6 +34,9 @@ GRAPHS = {
 
 
 def rewired(name: str, graph: Graph, seed: int = 0, **knobs: Any) -> Graph:
+    """Of a graph in a flow, for some rewirings ask for one."""
+    if graph.velocity_N2 is None:
+        graph = replace(graph, velocity_N2=np.random.default_rng(0).normal(size=(graph.nodes, 2)))
     return Rewiring.answer(name)(**knobs).rewire(graph, np.random.default_rng(seed))
 
 
@@ -42,12 +45,14 @@ def rewired(name: str, graph: Graph, seed: int = 0, **knobs: Any) -> Graph:
 def test_a_rewiring_keeps_nodes_places_and_weights_and_stays_simple(arm: str, graph: str) -> None:
     name, knobs = ARMS[arm]
     given = GRAPHS[graph]
-    given = replace(given, weight_E=1.0 + np.arange(len(given.weight_E)), position_N2=np.random.default_rng(0).random((given.nodes, 2)))
+    position_N2, velocity_N2 = np.random.default_rng(0).random((2, given.nodes, 2))
+    given = replace(given, weight_E=1.0 + np.arange(len(given.weight_E)), position_N2=position_N2, velocity_N2=velocity_N2)
     before = replace(given, edges_E2=given.edges_E2.copy(), weight_E=given.weight_E.copy())
     budget = {} if name == "none" else {"edges": 12}
     after = rewired(name, given, **budget, **knobs)
     assert after.nodes == given.nodes
     assert after.position_N2 is given.position_N2
+    assert after.velocity_N2 is given.velocity_N2
     assert after.pairs == sorted(set(after.pairs)), "undirected and without double edges"
     assert all(0 <= a < b < given.nodes for a, b in after.pairs), "no loop"
     weights = dict(zip(given.pairs, given.weight_E, strict=True))

@@ -25,8 +25,10 @@ SIGNS = {
     "energy": "dirichlet_energy/ratio",
     "reach": "gradient/reach",
     "accuracy": "accuracy/validation",
+    "chance": "accuracy/chance",
     "layers": "graph/layers",
     "distance": "graph/distance",
+    "rmse": "rmse/validation",
 }  # which metric each sign is read from
 LEAST, MOST = 1e-9, 1e2  # of the axis; what lies beyond stands at the edge as a triangle
 NAN_AT = 5e2  # right of the right edge

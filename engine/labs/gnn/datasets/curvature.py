@@ -106,14 +106,25 @@ def transport(adjacent_NN: NDArray[np.float32], i: int, j: int, alpha: float = 0
     """
     if not adjacent_NN[i, j]:
         raise ValueError(f"{i}-{j} is no edge, and a curvature is that of an edge; give two nodes that are joined.")
+    excess_N = excess(adjacent_NN, i, j, alpha)
+    from_P, to_Q = np.flatnonzero(excess_N > 1e-12), np.flatnonzero(excess_N < -1e-12)
+    hops_PQ = hops_between(adjacent_NN, from_P, to_Q)
+    return Transport(from_P, to_Q, cheapest_plan(excess_N[from_P], -excess_N[to_Q], hops_PQ), hops_PQ)
+
+
+def excess(adjacent_NN: NDArray[np.float32], i: int, j: int, alpha: float) -> NDArray[np.float64]:
+    """(N,) µ_i - µ_j: how much has to leave each node, or to come where it is negative."""
     around_i, around_j = adjacent_NN[i].astype(np.float64), adjacent_NN[j].astype(np.float64)
     excess_N = (1.0 - alpha) * (around_i / around_i.sum() - around_j / around_j.sum())
     excess_N[i] += alpha
     excess_N[j] -= alpha
-    from_P, to_Q = np.flatnonzero(excess_N > 1e-12), np.flatnonzero(excess_N < -1e-12)
+    return excess_N
+
+
+def hops_between(adjacent_NN: NDArray[np.float32], from_P: NDArray[np.int64], to_Q: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(P, Q) hops from nodes around one end of an edge to others around its other end, of which there are never more than three."""
     joined_PQ, second_PQ = adjacent_NN[np.ix_(from_P, to_Q)] > 0, adjacent_NN[from_P] @ adjacent_NN[:, to_Q] > 0
-    hops_PQ = np.where(joined_PQ, 1.0, np.where(second_PQ, 2.0, 3.0))  # from a neighbour of i to one of j there are never more
-    return Transport(from_P, to_Q, cheapest_plan(excess_N[from_P], -excess_N[to_Q], hops_PQ), hops_PQ)
+    return np.where(joined_PQ, 1.0, np.where(second_PQ, 2.0, 3.0))
 
 
 def cheapest_plan(give_P: NDArray[np.float64], take_Q: NDArray[np.float64], cost_PQ: NDArray[np.float64]) -> NDArray[np.float64]:

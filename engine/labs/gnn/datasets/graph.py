@@ -23,6 +23,8 @@ class Graph:
     added_E      (E,) bool: which edges a rewiring put in
     weight_E     (E,) float64: 1 unless somebody says otherwise
     position_N2  (N, 2) float64: where the nodes lie; None for a graph without places
+    velocity_N2  (N, 2) float64: how fast a flow passes them; None for a graph without a flow
+    label_N      (N,) int64: the block to which each belongs, counted from 0; None for a graph without blocks
     """
 
     nodes: int
@@ -30,15 +32,23 @@ class Graph:
     added_E: NDArray[np.bool_]
     weight_E: NDArray[np.float64]
     position_N2: NDArray[np.float64] | None = None
+    velocity_N2: NDArray[np.float64] | None = None
+    label_N: NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, nodes: int, pairs: Iterable[tuple[int, int]], position_N2: NDArray[np.float64] | None = None) -> Graph:
+    def of(
+        cls,
+        nodes: int,
+        pairs: Iterable[tuple[int, int]],
+        position_N2: NDArray[np.float64] | None = None,
+        velocity_N2: NDArray[np.float64] | None = None,
+    ) -> Graph:
         """The graph with an edge for each pair; a pair said twice, or the other way round, is one edge, a pair of equals none."""
         unique = sorted({(min(a, b), max(a, b)) for a, b in pairs if a != b})
         edges_E2 = np.array(unique, dtype=np.int64).reshape(-1, 2)
         if len(edges_E2) and (edges_E2.min() < 0 or edges_E2.max() >= nodes):
             raise ValueError(f"an edge names node {int(edges_E2.max())}, and the {nodes} nodes are 0 to {nodes - 1}.")
-        return cls(nodes, edges_E2, np.zeros(len(edges_E2), dtype=bool), np.ones(len(edges_E2)), position_N2)
+        return cls(nodes, edges_E2, np.zeros(len(edges_E2), dtype=bool), np.ones(len(edges_E2)), position_N2, velocity_N2)
 
     @functools.cached_property
     def pairs(self) -> list[tuple[int, int]]:

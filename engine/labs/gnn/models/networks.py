@@ -112,21 +112,22 @@ class Delayed(Passing):
 
 
 class GraphNetwork(nn.Module):
-    """Message passing, and a linear map of the last states of the nodes that are read: (B, N, D) -> (B, answers).
+    """Message passing, and a linear map of the last states of the nodes that are read: (B, N, D) -> (B, answers), or (B, R, answers).
 
-    `read_B`: the node of each example whose state is read.  `answer_BC`: what the last forward pass in training said, detached.
-    `keep`: the next forward passes leave their states in `kept`, where they hold their gradients after the backward pass.
+    `read`: () the node whose state is read in every example, or (R,) several; None: the maximum over all nodes.  `answer_BC`: what the
+    last forward pass in training said, detached; (B, R, C) where several are read.  `keep`: the next forward passes leave their states
+    in `kept`, where they hold their gradients after the backward pass.
     """
 
     answer_BC: Tensor | None = None
     keep = False
 
-    def __init__(self, passing: Passing, answers: int, read_B: Tensor) -> None:
+    def __init__(self, passing: Passing, answers: int, read: Tensor | None) -> None:
         super().__init__()
         self.passing = passing
         self.kept: list[Tensor] = []
         self.head = nn.Linear(passing.width, answers)
-        self.register_buffer("read_B", read_B, persistent=False)
+        self.register_buffer("read", read, persistent=False)
 
     def forward(self, x_BND: Tensor) -> Tensor:
         states = self.passing.states(x_BND)
@@ -135,8 +136,7 @@ class GraphNetwork(nn.Module):
             for h_BND in states:
                 if h_BND.requires_grad:
                     h_BND.retain_grad()
-        last_BND = states[-1]
-        said_BC = self.head(last_BND[torch.arange(len(last_BND), device=last_BND.device), self.read_B])
+        said_BC = self.head(states[-1].amax(1) if self.read is None else states[-1][:, self.read])
         if self.training:
             self.answer_BC = said_BC.detach()
         return said_BC

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from engine.declare.knobs import knob
 from engine.labs.gnn.datasets.graph import Graph
@@ -33,4 +36,5 @@ class StochasticBlockModel(GraphChoice):
         import networkx
 
         chances = [[self.inside if a == b else self.between for b in range(self.blocks)] for a in range(self.blocks)]
-        return graph_of(networkx.stochastic_block_model([self.size] * self.blocks, chances, seed=seed_of(generator)))
+        graph = graph_of(networkx.stochastic_block_model([self.size] * self.blocks, chances, seed=seed_of(generator)))
+        return replace(graph, label_N=np.repeat(np.arange(self.blocks), self.size))

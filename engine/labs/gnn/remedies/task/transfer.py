@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from engine.labs.gnn.remedies.task import Task
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from engine.labs.gnn.datasets.examples import Examples
     from engine.labs.gnn.datasets.graph import Graph
 
@@ -27,7 +29,7 @@ class Transfer(Task):
     reading = "authors' code"
     source = "data/ring_transfer.py of lrnzgiusti/on-oversquashing"
 
-    def examples(self, graph: Graph, read: int, holds: int) -> Examples:
+    def examples(self, graph: Graph, read: int, holds: int, generator: Generator) -> Examples:
         from engine.labs.gnn.datasets.examples import transfer
 
         return transfer(graph, read, holds)
