@@ -11,6 +11,8 @@ SHORT_RING = {**RING, "graph.distance": 10, "lr": 3e-3, "steps": 300}
 WAYS = {"message_passing": ["plain", "residual", "drew", "nu_drew"]}
 BARBELL = {**TRANSFER, "graph": "barbell", "rewiring": "none", "steps": 300}
 GOES_ON = {"on_divergence": "continue"}  # the rule on the gradient takes a plateau's end for a divergence
+DEEP = {**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 4, "layers": 16, "norm": "none", "steps": 300}
+VARIANCE = "variance/ratio"
 ACCURACY, RATIO, ENERGY, RESISTANCE = "accuracy/train", "jacobian/ratio", "dirichlet_energy/ratio", "resistance/total"
 
 PRESETS = {
@@ -68,5 +70,15 @@ PRESETS = {
         knobs={**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 6, "width": 2, "steps": 600},
         grid={"width": [2, 4, 8, 32]},
         deciding=ACCURACY,
+    ),
+    "deep_init": Preset(
+        knobs={**DEEP, "initialisation": "xavier"},
+        cure={"initialisation": "virgo"},
+        deciding=VARIANCE,
+    ),
+    "initialisations": Preset(
+        knobs={**DEEP, "initialisation": "kaiming"},
+        grid={"initialisation": ["xavier", "kaiming", "virgo"]},
+        deciding=VARIANCE,
     ),
 }

@@ -44,3 +44,9 @@ def transfer(graph: Graph, read: int, holds: int, classes: int = CLASSES) -> Exa
     x_BND[:, holds] = torch.eye(classes)
     read_B, holds_B = (torch.full((classes,), node, dtype=torch.long) for node in (read, holds))
     return Examples(graph, x_BND, torch.arange(classes), classes, read_B, holds_B)
+
+
+def with_new_nodes(x_BND: Tensor, nodes: int) -> Tensor:
+    """The features for `nodes` nodes: those that a rewiring brought along come last and have 0 everywhere."""
+    more = nodes - x_BND.shape[1]
+    return torch.cat([x_BND, x_BND.new_zeros(len(x_BND), more, x_BND.shape[2])], dim=1) if more else x_BND
