@@ -1,4 +1,4 @@
-"""Which variance of the weights keeps that of the states, or of the gradients, from layer to layer (Virgo, Li et al., ICML 2023).
+"""Which variance of the weights keeps that of the states, or of the gradients, from layer to layer (Li et al. 2023, arXiv 2312.02622).
 
 A layer is relu(S h W), with the convolution S of its graph; the last one gives the classes.  `layers` lists the S of each, from the
 features to the classes, None for a layer without a graph.  All lists of variances have that order.  The formulas are those of

@@ -16,7 +16,7 @@ class Virgo(Initialisation):
     """
 
     idea = (
-        "A graph convolution averages over neighbours, so that states shrink by a factor that depends on graph and features. It is "
+        "A graph convolution averages over neighbours, so that states shrink by a factor that graph and features decide. It is "
         "computed layer by layer, forwards for the states and backwards for the gradients, and the weights make up for it."
     )
     formula = (
@@ -24,7 +24,7 @@ class Virgo(Initialisation):
         r"v^{b}_L=\tfrac{n}{(C-1)\,e_1},\ v^{b}_{L+1-l}=\tfrac{2}{m_1}\tfrac{e_{l-1}}{e_l},\ e_l=\|S^l\mathbf 1\|^2;\quad "
         r"v=\tfrac{2}{1/v^f+1/v^b}"
     )
-    paper = "On the Initialization of Graph Neural Networks (Li et al., ICML 2023)"
+    paper = "On the Initialization of Graph Neural Networks (Li et al., ICML 2023, arXiv 2312.02622)"
     cost = "One product of each layer's matrix with a vector, twice, before the training."
     fails = (
         "Its backward sums count the loss at every node; where one node is read, as in the transfer task, its derivative spreads over the "

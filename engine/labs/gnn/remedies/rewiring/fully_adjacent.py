@@ -31,7 +31,7 @@ class FullyAdjacent(Rewiring):
         "nearly nothing. Facts of the graph, resistance among them, are those of the other layers."
     )
     reading = "paper"
-    source = "section 4.2, the last layer's edges between every pair of nodes"
+    source = "section 4, the last layer's edges between every pair of nodes"
 
     def rewire(self, graph: Graph, generator: Generator) -> Graph:
         return graph

@@ -39,7 +39,7 @@ class Diffusion(Rewiring):
     cost = "One inverse of an N by N matrix at the start; the layers then see as many edges as pass the threshold."
     fails = (
         "By its formula an entry falls with every hop, so that it joins what is near already, and in a graph of several components nothing "
-        "is joined across. Layers gat and gated_gcn, and DRew, do not look at weights: for them only the pattern changes. Its weights make "
+        "is joined across. Layers gat and gated_gcn, and DRew, ignore weights: for them only the pattern changes. Its weights make "
         "all resistances larger, so they are read against random edges of the same weights and not against the graph before."
     )
     reading = "paper"

@@ -22,7 +22,7 @@ class VirtualNode(Rewiring):
 
     idea = (
         "A new node without features is joined to every other one, so that any two are at most two edges apart. It adds a node, the last "
-        "one: no task reads it, and distances and pairs of the data do not count it."
+        "one: no task reads it, and distances and pairs of the data leave it out."
     )
     formula = r"V'=V\cup\{*\},\quad E'=E\cup\{v*: v\in V\},\quad x_*=0"
     paper = "Neural Message Passing for Quantum Chemistry (Gilmer et al., ICML 2017, arXiv 1704.01212)"
