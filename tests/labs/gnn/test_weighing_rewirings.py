@@ -18,6 +18,7 @@ from engine.labs.gnn.datasets.graph import Graph
 from engine.labs.gnn.datasets.resistance import resistances_NN, total_resistance
 from engine.labs.gnn.datasets.walks import convolution_NN, walk
 from engine.labs.gnn.gnn import Gnn
+from engine.labs.gnn.panels.topology import Topology
 from engine.labs.gnn.probes.graph_facts import GraphFacts
 from engine.labs.gnn.probes.jacobian import Jacobian
 from engine.labs.gnn.probes.layer_states import LayerStates
@@ -216,6 +217,21 @@ def test_all_ways_compute_the_same_network_on_such_a_graph(arm: str, propagation
     labs = [Gnn.model_validate({**SMALL, "rewiring": {"is": name, **knobs}, "propagation": way}) for way in ("dense", propagation)]
     answers = [lab.model().double()(lab.batch(0)["x"].double()) for lab in labs]
     torch.testing.assert_close(*answers, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_panel_says_of_such_a_graph_what_a_run_of_it_stores(arm: str) -> None:
+    name, knobs = ARMS[arm]
+    choice = {"graph": {"is": "barbell", "clique": 3, "path": 1}, "rewiring": {"is": name, **knobs}}
+    frames = Topology.model_validate(choice).compute()
+    stored = readings({**SMALL, **choice}, GraphFacts)
+    row = {key: values[0] for key, values in frames["graph"].items()}
+    assert row["resistance"] == pytest.approx(stored["resistance/total"])
+    assert row["gap"] == pytest.approx(stored["spectral_gap"])
+    assert row["walk"] == pytest.approx(stored["theory/walk"])
+    assert row["nodes"] == stored["graph/nodes"] == len(frames["nodes"]["node"])
+    assert row["added"] == stored["graph/edges_added"]
+    assert (row["random_draws"] > 0) == ("resistance/random" in stored)
 
 
 def test_an_edited_graph_is_rewired_as_it_is_then() -> None:

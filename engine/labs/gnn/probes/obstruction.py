@@ -15,7 +15,7 @@ from engine.labs.capabilities import GraphLab, MessagePassing
 from engine.labs.common.models.initialise import named_generator
 from engine.labs.probe import Metric, Probe, Reading, Step
 
-COTANGENTS = 4
+COTANGENTS = 2
 TARGETS = 4  # pairs, at most
 DISTANCES = 16  # at which one node each is asked, at most
 
@@ -30,7 +30,7 @@ class Obstruction(Probe):
     counts the self loop, as GCN's operator does; a size is the Frobenius norm over the root of the width. With these the terms of a
     linear GCN whose weights are identities sum up to the effective resistance, as its layers grow.
 
-    In evaluation mode, of the graph that the layers see; the norm is estimated from four random cotangents of ±1 per node, the same in
+    In evaluation mode, of the graph that the layers see; the norm is estimated from two random cotangents of ±1 per node, the same in
     every run.  `obstruction/by_distance`: between the node that is read first and the first node at each distance before rewiring, for at
     most 16 distances from 1 on."""
 
@@ -81,7 +81,7 @@ def obstruction(
     """-> (len(others),): between `read` and each of the others, in one example with features `x_ND`.
 
     `cotangents_KD`: over them the square of cᵀJ is averaged, whose expectation for independent ±1 is |J|² (Hutchinson 1990); with the
-    rows of √D times an orthogonal matrix the mean is |J|² exactly.  Four random ones where none are given.
+    rows of √D times an orthogonal matrix the mean is |J|² exactly.  Two random ones where none are given.
     """
     x_BND = x_ND.detach().clone()[None].requires_grad_()
     with torch.enable_grad():
