@@ -38,10 +38,13 @@ PLAN = [
     *_seeds("stable", "consistency", "calm", 8, steps=300),
     *_seeds("stable", "consistency", "mean_flow", 4, steps=300),
     *_seeds("stable", "consistency", "diagnosis", 4, steps=300),
+    *_seeds("stable", "gnn", "barbell_cured", 6),
+    *_seeds("stable", "gnn", "ring_l2_norm_nu_drew", 4),
     *_seeds("breaking", "moe", "lr_burst", 8, **SMALL_MOE, steps=200, burst_start=100, burst_factor=100.0),
     *_seeds("breaking", "moe", "non_finite", 4, **SMALL_MOE, steps=120),
     *_seeds("breaking", "unet", "healthy", 4, **SMALL_UNET, steps=150, optimizer="sgd", lr=3.0, warmup=60, clip=0.0),
     *_seeds("breaking", "consistency", "smooth_drift", 6, steps=300),
     *_seeds("breaking", "consistency", "unanchored", 4, steps=300),
     *_seeds("breaking", "unet", "silent", 4, steps=100),
+    *_seeds("breaking", "gnn", "over_smoothing", 6),
 ]

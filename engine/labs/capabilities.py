@@ -217,6 +217,10 @@ class GraphLab(Protocol):
         """The graph of each example, before or after the rewiring."""
         ...
 
+    def layer_graphs(self, graph: Any) -> Sequence[Graph]:
+        """What each layer sees of one rewired graph."""
+        ...
+
     def pairs(self) -> list[tuple[int, int, int]]:
         """(example, node that is read, node that knows), at most 64."""
         ...

@@ -156,7 +156,7 @@ def test_a_record_from_before_a_change_names_what_changed(committed: dict[str, A
 def test_the_plan_holds_twenty_of_each_kind_with_keys_and_seeds_that_differ() -> None:
     for kind in ("stable", "breaking"):
         assert sum(planned.kind == kind for planned in PLAN) >= 20
-        assert {planned.lab for planned in PLAN if planned.kind == kind} == {"moe", "unet", "consistency"}
+        assert {planned.lab for planned in PLAN if planned.kind == kind} == {"moe", "unet", "consistency", "gnn"}
     assert len({planned.key for planned in PLAN}) == len(PLAN)
 
 

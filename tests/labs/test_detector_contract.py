@@ -18,8 +18,14 @@ DETECTORS, _ = Catalog("detectors", Detector).load()
 METRICS = sorted({name for kind in DETECTORS.values() for name in kind.watches})
 SOON = 60  # steps after the oddity within which one rule must have fired
 STEPS = 320
-NOISE = {"loss/train": 0.05, "grad_norm": 0.3, "tangent/derivative": 0.3, "feature_norm/train": 0.1}  # of the logarithm, as in sound runs
-OUT = {"feature_norm/train": 1e6}  # a squared norm: a thousandfold in length
+NOISE = {  # of the logarithm, as in sound runs
+    "loss/train": 0.05,
+    "grad_norm": 0.3,
+    "tangent/derivative": 0.3,
+    "feature_norm/train": 0.1,
+    "dirichlet_energy/ratio": 0.2,
+}
+OUT = {"feature_norm/train": 1e6, "dirichlet_energy/ratio": 1e-5}  # a squared norm: a thousandfold in length; a ratio that falls
 SIZE = {"feature_norm/train": 1e4}
 
 Curve = tuple[list[float], int]  # the values, and the step of the oddity
@@ -43,9 +49,10 @@ def growth(step: int, doubling: float) -> Callable[[str], Curve]:
     """The oddity is where the growth has become as large as the jump."""
 
     def curve(metric: str) -> Curve:
-        out = OUT.get(metric, 1e3)
-        values = [v * min(1e3 * out, 2.0 ** (max(0, n - step) / doubling)) for n, v in enumerate(sound(metric))]
-        return values, step + math.ceil(doubling * math.log2(out))
+        octaves = math.log2(OUT.get(metric, 1e3))
+        most = abs(octaves) + math.log2(1e3)
+        values = [v * 2.0 ** math.copysign(min(most, max(0, n - step) / doubling), octaves) for n, v in enumerate(sound(metric))]
+        return values, step + math.ceil(doubling * abs(octaves))
 
     return curve
 
@@ -83,12 +90,14 @@ TABLE: Mapping[str, Mapping[str, Mapping[str, str]]] = {  # inputs -> metric -> 
         "grad_norm": {"nonfinite": "fires", "divergence": "fires"},
         "tangent/derivative": {"tangent_level": "fires"},
         "feature_norm/train": {"feature_growth": "fires"},
+        "dirichlet_energy/ratio": {"dirichlet_collapse": "fires"},
     },
     "opening": {
         "loss/train": {"nonfinite": "left to divergence", "divergence": "fires", "loss_spike": "left to divergence"},
         "grad_norm": {"nonfinite": "left to divergence", "divergence": "fires"},
         "tangent/derivative": {"tangent_level": "fires"},
         "feature_norm/train": {"feature_growth": "fires"},
+        "dirichlet_energy/ratio": {"dirichlet_collapse": "fires"},
     },
     "a spike of a negative loss": {
         "loss/train": {"nonfinite": "left to loss_spike", "divergence": "left to loss_spike", "loss_spike": "fires"},
@@ -183,7 +192,7 @@ def test_a_level_is_counted_in_steps_however_often_it_is_read(rule: str, every: 
     metric = DETECTORS[rule].watches[-1]
     detector, found, began = DETECTORS[rule](), [], 400
     for step in range(0, 1200, every):
-        value = 1.0 if step < began else 1e7
+        value = 1.0 if step < began else 1e7 if OUT.get(metric, 1.0) >= 1.0 else 1e-7
         found += [event.step for event in detector.update(step, {metric: value})]
     late = (detector.lately // 2 + 1) * every
     assert len(found) == 1
@@ -191,7 +200,7 @@ def test_a_level_is_counted_in_steps_however_often_it_is_read(rule: str, every: 
 
 
 def test_nothing_is_said_of_steps_that_were_not_read() -> None:
-    for rule in ("divergence", "tangent_level", "feature_growth"):
+    for rule in ("divergence", "tangent_level", "feature_growth", "dirichlet_collapse"):
         detector, metric = DETECTORS[rule](), DETECTORS[rule].watches[-1]
         steps = [*range(100), 100, 101, 400, 401]
         found = [event for step in steps for event in detector.update(step, {metric: 1.0 if step < 100 else math.nan})]

@@ -26,6 +26,8 @@ MESH = {
     **ADAM,
 }
 GOES_ON = {"on_divergence": "continue"}  # the rule on the gradient takes a plateau's end for a divergence
+DEEP = {**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 4, "layers": 16, "norm": "none", "steps": 300}
+VARIANCE = "variance/ratio"
 ACCURACY, RATIO, ENERGY, RESISTANCE = "accuracy/train", "jacobian/ratio", "dirichlet_energy/ratio", "resistance/total"
 ERROR = "rmse/validation"
 
@@ -107,5 +109,15 @@ PRESETS = {
         knobs={**MESH, "rewiring": "random"},
         grid={"rewiring": ["none", "random", "piorf", "piorf_degree", "piorf_random_partner"]},
         deciding=ERROR,
+    ),
+    "deep_init": Preset(
+        knobs={**DEEP, "initialisation": "xavier"},
+        cure={"initialisation": "virgo"},
+        deciding=VARIANCE,
+    ),
+    "initialisations": Preset(
+        knobs={**DEEP, "initialisation": "kaiming"},
+        grid={"initialisation": ["xavier", "kaiming", "virgo"]},
+        deciding=VARIANCE,
     ),
 }

@@ -71,6 +71,27 @@ class Gnn(Lab):
             values=("piorf", "piorf_degree"),
             allowed=("mesh",),
         ),
+        OnlyWith(
+            "rewiring",
+            "message_passing",
+            "delayed message passing makes its layers of distances, and has no last one that could see every pair.",
+            values=("fully_adjacent",),
+            allowed=("plain", "residual"),
+        ),
+        OnlyWith(
+            "initialisation",
+            "layer",
+            "its variances are derived for messages S h W, one matrix of weights a layer.",
+            values=("virgo",),
+            allowed=("gcn",),
+        ),
+        OnlyWith(
+            "initialisation",
+            "message_passing",
+            "its variances are derived for layers one after the other, without a shortcut.",
+            values=("virgo",),
+            allowed=("plain",),
+        ),
         MultipleWith("layer", "width", "four heads share the width.", values=("gat",), of=4),
     )
     thresholds = {"error/train": (0.0,)}
@@ -144,6 +165,10 @@ class Gnn(Lab):
     def rewired_graph(self) -> Graph:
         return self.rewiring.rewire(self.given_graph, self._draws("rewiring"))
 
+    def layer_graphs(self, graph: Graph) -> list[Graph]:
+        """What each layer sees of one rewired graph; one object where layers share it."""
+        return [graph] * (self.depth() - 1) + [self.rewiring.last_layer(graph)]
+
     def _draws(self, name: str) -> np.random.Generator:
         """What random graphs and rewirings draw from: (`data_seed`, name) alone."""
         from engine.labs.gnn.datasets.draws import generator
@@ -156,7 +181,8 @@ class Gnn(Lab):
 
     @functools.cached_property
     def all_examples(self) -> Examples:
-        return self.task.examples(self.given_graph, *self.ends(), self._draws("task"))
+        """Features are those of all nodes that the layers see, also of such as a rewiring brought along."""
+        return self.task.examples(self.given_graph, *self.ends(), self._draws("task")).with_nodes(self.rewired_graph.nodes)
 
     def pairs(self) -> list[tuple[int, int, int]]:
         """(example, node that is read, node that knows), at most 64, each pair of nodes of one graph once."""
@@ -209,15 +235,17 @@ class Gnn(Lab):
         from engine.labs.gnn.datasets.distances import distances_NN
         from engine.labs.gnn.models.networks import GraphNetwork
         from engine.labs.gnn.models.norms import NORMS
+        from engine.labs.gnn.remedies.initialisation import Setting
         from engine.labs.gnn.remedies.message_passing import Plan
 
         examples, graph = self.all_examples, self.rewired_graph
-        adjacency_NN = torch.from_numpy(graph.adjacency_NN()).to(torch.get_default_dtype())
+        graphs = self.layer_graphs(graph)
+        matrices = {id(one): torch.from_numpy(one.adjacency_NN()).to(torch.get_default_dtype()) for one in graphs}
         hops_NN = torch.from_numpy(distances_NN(graph))
         layer, norm = layers(self.way())[self.layer], NORMS[self.norm]
-        plan = Plan(examples.x_BND.shape[-1], self.width, [adjacency_NN] * self.depth(), hops_NN, layer, norm)
+        plan = Plan(examples.x_BND.shape[-1], self.width, [matrices[id(one)] for one in graphs], hops_NN, layer, norm)
         model = GraphNetwork(self.message_passing.build(plan), examples.answers, examples.read)
-        return self.initialisation.initialise(model, self.seed)
+        return self.initialisation.initialise(model, self.seed, Setting(self.batch(0)["x"], graphs, examples.answers))
 
     def batch(self, n: int) -> dict[str, Tensor]:
         """All examples for training, in every step: `x` (B, N, D) and `answer`, (B,) or of several nodes (B, R)."""
@@ -237,10 +265,6 @@ class Gnn(Lab):
 
     def provenance(self) -> dict[str, Any]:
         """The graph in figures, a hash of its edges before and after the rewiring, and how messages are computed."""
-        import hashlib
-
         given, rewired = self.given_graph, self.rewired_graph
-        keys = {
-            name: hashlib.sha256(repr((g.nodes, g.pairs)).encode()).hexdigest()[:16] for name, g in (("given", given), ("rewired", rewired))
-        }
+        keys = {"given": given.digest(), "rewired": rewired.digest()}
         return {"graph": {"nodes": given.nodes, "edges": len(given.edges_E2), **keys}, "propagation": self.way()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -42,6 +42,12 @@ class Examples:
             return {"x": self.x_BND, "answer": self.answer}
         part = slice(self.split, None) if validation else slice(self.split)
         return {"x": self.x_BND[part], "answer": self.answer[part]}
+
+    def with_nodes(self, nodes: int) -> Examples:
+        """The same for `nodes` nodes: those that a rewiring brought along come last and have 0 everywhere."""
+        more = nodes - self.x_BND.shape[1]
+        x_BND = torch.nn.functional.pad(self.x_BND, (0, 0, 0, more)) if more else self.x_BND
+        return replace(self, x_BND=x_BND)
 
 
 def standardised(answer: NDArray[np.float64], trained: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -58,6 +59,11 @@ class Graph:
     @property
     def degree_N(self) -> NDArray[np.int64]:
         return np.bincount(self.edges_E2.ravel(), minlength=self.nodes)
+
+    def digest(self) -> str:
+        """16 hexadecimal digits of nodes, edges and, where one is not 1, weights."""
+        weights = [] if (self.weight_E == 1.0).all() else [self.weight_E.tolist()]
+        return hashlib.sha256(repr((self.nodes, self.pairs, *weights)).encode()).hexdigest()[:16]
 
     def adjacency_NN(self) -> NDArray[np.float64]:
         """(N, N) symmetric, with the weights."""

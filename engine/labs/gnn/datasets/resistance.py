@@ -65,37 +65,53 @@ def resistances_NN(graph: Graph, plus_NN: NDArray[np.float64] | None = None) -> 
     return out_NN
 
 
-def edge_resistances(graph: Graph) -> tuple[float, NDArray[np.float64]]:
-    """-> (total resistance, infinite for a graph of several components; (E,) the effective resistance of each edge), by one inverse."""
+def edge_resistances(graph: Graph, among: int | None = None) -> tuple[float, NDArray[np.float64]]:
+    """-> (total resistance as of `total_resistance`; (E,) the effective resistance of each edge), by one inverse."""
     plus_NN, (a_E, b_E) = pseudo_inverse_NN(graph), graph.edges_E2.T
     own_N = np.diag(plus_NN)
-    total = graph.nodes * float(own_N.sum()) if connected(graph) else float("inf")
+    total = float("inf") if in_pieces(graph, among) else _total(plus_NN, among)
     return total, own_N[a_E] + own_N[b_E] - 2.0 * plus_NN[a_E, b_E]
 
 
-def total_resistance(graph: Graph) -> float:
-    """The sum of the effective resistances over all pairs, n tr L⁺ (the Kirchhoff index); infinite for a graph of several components."""
-    if not connected(graph):
-        return float("inf")
-    return graph.nodes * float(np.trace(_inverse(laplacian_NN(graph))))
+def total_resistance(graph: Graph, among: int | None = None) -> float:
+    """The sum of the effective resistances over all pairs, n tr L⁺ (the Kirchhoff index); infinite where two of the nodes
+    have no path between them.
+
+    `among`: over the pairs of the first so many nodes alone; the others carry current and are no end of a pair.
+    """
+    return float("inf") if in_pieces(graph, among) else _total(pseudo_inverse_NN(graph), among)
 
 
-def random_totals(graph: Graph, edges: int, draws: int, generator: np.random.Generator) -> NDArray[np.float64]:
+def in_pieces(graph: Graph, among: int | None) -> bool:
+    """Whether two of the first `among` nodes, or of all, have no path between them."""
+    return bool(components_N(graph)[:among].any())
+
+
+def _total(plus_NN: NDArray[np.float64], among: int | None) -> float:
+    """Σ_{u<v} (P_uu + P_vv - 2 P_uv) over n nodes is n Σ P_uu - Σ_uv P_uv, of which the latter is 0 over all nodes."""
+    own_nn = plus_NN[:among, :among]
+    return len(own_nn) * float(np.trace(own_nn)) - (float(own_nn.sum()) if len(own_nn) < len(plus_NN) else 0.0)
+
+
+def random_totals(
+    graph: Graph, edges: int, draws: int, generator: np.random.Generator, weight_K: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """(draws,) the total resistance of a connected graph that is given `edges` random edges more, sorted; none of a graph of several
     components, or where fewer pairs than that are open.
 
-    With the new edges as columns b of B, P becomes P - PB (1 + BᵀPB)⁻¹ BᵀP (Woodbury), so that a draw costs no inverse of its own.
+    With the new edges as columns b of B, P becomes P - PB (1/W + BᵀPB)⁻¹ BᵀP (Woodbury), so that a draw costs no inverse of its own.
+    `weight_K`: what the new edges weigh, one each; all weigh 1 without it.
     """
     open_Q = np.flatnonzero(graph.open_NN())
     if not 0 < edges <= len(open_Q) or not connected(graph):
         return np.empty(0)
-    plus_NN = pseudo_inverse_NN(graph)
+    plus_NN, ohm_K = pseudo_inverse_NN(graph), np.ones(edges) if weight_K is None else 1.0 / weight_K
     a_DK, b_DK = np.divmod(open_Q[[generator.choice(len(open_Q), edges, replace=False) for _ in range(draws)]], graph.nodes)
     lowered = []
     for a_dK, b_dK in zip(*(np.array_split(ends_DK, -(-ends_DK.size * graph.nodes // CHUNK)) for ends_DK in (a_DK, b_DK)), strict=True):
         moved_dKN, each_d = plus_NN[a_dK] - plus_NN[b_dK], np.arange(len(a_dK))[:, None, None]
         of_dKK = np.arange(edges)[:, None]
-        inner_dKK = np.eye(edges) + moved_dKN[each_d, of_dKK, a_dK[:, None]] - moved_dKN[each_d, of_dKK, b_dK[:, None]]
+        inner_dKK = np.diag(ohm_K) + moved_dKN[each_d, of_dKK, a_dK[:, None]] - moved_dKN[each_d, of_dKK, b_dK[:, None]]
         lowered.append(np.trace(np.linalg.solve(inner_dKK, moved_dKN @ moved_dKN.transpose(0, 2, 1)), axis1=1, axis2=2))
     return np.sort(graph.nodes * (np.trace(plus_NN) - np.concatenate(lowered)))
 

@@ -30,14 +30,17 @@ def convolution_NN(graph: Graph, loops: bool = True) -> csr_array:
     return (diags_array(half_N) @ adjacency_NN @ diags_array(half_N)).tocsr()
 
 
-def walk(graph: Graph, knows: int, reads: int, steps: int, loops: bool = True) -> float:
+def walk(graph: Graph, knows: int, reads: int, steps: int, loops: bool = True, last: Graph | None = None) -> float:
     """(S^steps)_{reads, knows}, from the node that knows to the one that is read: exactly 0 where `steps` is smaller than the distance.
 
-    The paper calls the node that is read the source, and the one that knows the target.
+    The paper calls the node that is read the source, and the one that knows the target.  `last`: the graph of the last step, where it
+    is another one.
     """
     matrix_NN = convolution_NN(graph, loops)
     share_N = np.zeros(graph.nodes)
     share_N[knows] = 1.0
-    for _ in range(steps):
+    for step in range(steps):
+        if last is not None and step == steps - 1:
+            matrix_NN = convolution_NN(last, loops)
         share_N = matrix_NN @ share_N
     return float(share_N[reads])

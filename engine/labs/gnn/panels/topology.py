@@ -67,7 +67,7 @@ class Topology(Panel):
         given, number_M = apply(made, edits), kept_nodes(made, edits)
         graph = self.rewiring.rewire(given, generator(self.seed, "rewiring"))
         number_M = np.append(number_M, np.arange(made.nodes, made.nodes + graph.nodes - given.nodes))  # a rewiring may bring nodes along
-        total, resistance_E = edge_resistances(graph)
+        total, resistance_E = edge_resistances(graph, given.nodes)
         a_E, b_E = number_M[graph.edges_E2].T
         place_M2 = _places(places_N2(made), number_M)
         return {
@@ -98,24 +98,25 @@ class Topology(Panel):
             "added": added,
             "resistance": total,
             "gap": spectral_gap(graph),
-            "walk": walk(graph, read, holds, layers),
-            **self._random(made, edits, added, total),
+            "walk": walk(graph, holds, read, layers, last=self.rewiring.last_layer(graph)),
+            **self._random(made, edits, graph, added, total),
         }
 
-    def _random(self, made: Graph, edits: Edits, added: int, total: float) -> dict[str, Any]:
+    def _random(self, made: Graph, edits: Edits, graph: Graph, added: int, total: float) -> dict[str, Any]:
         """The control of every rewiring, and of every edit that adds: as many edges at random, in the graph as edits cut it down."""
         from dataclasses import replace
 
         from engine.labs.gnn._edits import apply
+        from engine.labs.gnn.datasets.control import control_totals
         from engine.labs.gnn.datasets.draws import generator
-        from engine.labs.gnn.datasets.resistance import below, random_totals
+        from engine.labs.gnn.datasets.resistance import below
 
         none: dict[str, Any] = {"random_low": None, "random_high": None, "random_below": None, "random_draws": 0}
         if not added:
             return none | {"random_none": "nothing was added"}
         if made.nodes > MOST_NODES:
             return none | {"random_none": f"there are more than {MOST_NODES} nodes"}
-        totals = random_totals(apply(made, replace(edits, added=())), added, DRAWS, generator(self.seed, "control"))
+        totals = control_totals(apply(made, replace(edits, added=())), graph, DRAWS, generator(self.seed, "control"))
         if not len(totals):
             return none | {"random_none": "without them the graph is in pieces, or has no room for as many"}
         return {

@@ -48,7 +48,8 @@ class Jacobian(Probe):
             row_N = sensitivity(step.lab, step.model, step.batch["x"][example], read)
             target.append(row_N[holds])
             ratio.append(row_N[holds] / row_N[read])
-            rows.append((row_N.cpu().numpy(), distances_NN(graphs[example])[read]))
+            apart_N = distances_NN(graphs[example])[read]
+            rows.append((row_N[: len(apart_N)].cpu().numpy(), apart_N))  # a node that a rewiring brought along has no distance before it
         yield Reading("jacobian/target", torch.stack(target).mean())
         yield Reading("jacobian/ratio", torch.stack(ratio).mean())
         yield Reading("jacobian/by_distance", by_distance(rows))

@@ -30,6 +30,7 @@ class LayerStates(Probe):
         Metric("dirichlet_energy", "normalised Dirichlet energy of the states, by layer", kind="vector"),
         Metric("dirichlet_energy/ratio", "energy of the last layer over that of the first layer", low=0.0),
         Metric("variance/forward", "variance over the channels of a node's state, by layer", kind="vector"),
+        Metric("variance/ratio", "variance of the states of the last layer over that of the first layer", low=0.0),
         Metric("variance/backward", "variance of the derivative of the loss by the states, by layer", kind="vector"),
         Metric("gradient/reach", "root of that variance, first layer over last", low=0.0),
     )
@@ -52,7 +53,9 @@ class LayerStates(Probe):
         energy_L = torch.cat([dirichlet_energy(part, self.smooth_NN) for part in parts])
         yield Reading("dirichlet_energy", energy_L)
         yield Reading("dirichlet_energy/ratio", energy_L[-1] / energy_L[1])
-        yield Reading("variance/forward", torch.cat([part.var(-1, unbiased=False).flatten(1).mean(1) for part in parts]))
+        variance_L = torch.cat([part.var(-1, unbiased=False).flatten(1).mean(1) for part in parts])
+        yield Reading("variance/forward", variance_L)
+        yield Reading("variance/ratio", variance_L[-1] / variance_L[1])
         gradients = [h_BND.grad for h_BND in states[1:]]
         if all(gradient is not None for gradient in gradients):
             backward_L = torch.stack(gradients).float().flatten(1).var(1, unbiased=False)  # type: ignore[arg-type]

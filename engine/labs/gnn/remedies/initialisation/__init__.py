@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import Choice
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from engine.labs.gnn.datasets.graph import Graph
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the network will be trained on, as far as its first weights may depend on it.
+
+    x_BND     features of all nodes
+    graphs    what each layer sees
+    classes   how many answers there are
+    """
+
+    x_BND: Tensor
+    graphs: Sequence[Graph]
+    classes: int
 
 
 class Initialisation(Choice):
@@ -17,7 +35,11 @@ class Initialisation(Choice):
         """-> matrices (fan_out, fan_in) are drawn evenly between −limit and limit."""
         raise TypeError(f"{type(self).__name__} must define limit(fan_in, fan_out)")
 
-    def initialise(self, model: nn.Module, seed: int) -> nn.Module:
+    def limits(self, shapes: Mapping[str, tuple[int, int]], setting: Setting) -> dict[str, float]:
+        """The limit of each matrix by name; `shapes`: name -> (fan_in, fan_out), in the order in which the network uses them."""
+        return {name: self.limit(*shape) for name, shape in shapes.items()}
+
+    def initialise(self, model: nn.Module, seed: int, setting: Setting) -> nn.Module:
         """Overwrite the parameters of `model` in place, each drawn from (`seed`, its name) alone; returns it.
 
         Scales of norms begin at 1, all other vectors at 0.
@@ -27,12 +49,12 @@ class Initialisation(Choice):
         from engine.labs.common.models.initialise import named_generator
 
         modules = dict(model.named_modules())
+        limits = self.limits({name: (p.shape[1], p.shape[0]) for name, p in model.named_parameters() if p.ndim >= 2}, setting)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 owner, _, leaf = name.rpartition(".")
                 if parameter.ndim < 2:
                     parameter.fill_(1.0 if leaf == "weight" and isinstance(modules[owner], torch.nn.BatchNorm1d) else 0.0)
                     continue
-                limit = self.limit(parameter.shape[1], parameter.shape[0])
-                parameter.copy_((2.0 * torch.rand(parameter.shape, generator=named_generator(seed, name)) - 1.0) * limit)
+                parameter.copy_((2.0 * torch.rand(parameter.shape, generator=named_generator(seed, name)) - 1.0) * limits[name])
         return model
