@@ -27,8 +27,8 @@ class FullyAdjacent(Rewiring):
     cost = "One layer over all pairs: N·N products of states, and no weight more."
     fails = (
         "The last layer no longer knows the graph. With GCN and plain message passing it is one mean, so that after it all nodes say "
-        "the same: a task that reads more than one node of a graph cannot be solved, and the Dirichlet energy of the last layer falls to "
-        "nearly nothing. Facts of the graph, resistance among them, are those of the other layers."
+        "the same: what is asked differently of two nodes of one graph cannot be answered, and by its formula the last layer's Dirichlet "
+        "energy is 0 on a regular graph. Facts of the graph, resistance among them, are those of the other layers."
     )
     reading = "paper"
     source = "section 4, the last layer's edges between every pair of nodes"
