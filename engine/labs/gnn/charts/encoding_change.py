@@ -22,9 +22,8 @@ class EncodingChange(Chart):
 
     title = "Change of the encoding against the eigengap"
     about = (
-        "How far the encoding moves, in parts of its size, when noise of size 0.001 moves the Laplacian, against the smallest gap between "
-        "the eigenvalues it takes; the star is the run's own graph, the dots are the same graph with ever more unequal edges. A gap below "
-        "1e-12 is rounding and stands at 1e-12; ▼ means exactly 0."
+        "How far the encoding moves, in parts of its size, when noise of 0.001 moves the Laplacian, against the smallest gap between the "
+        "eigenvalues it takes; ★ is the run's own graph."
     )
     needs = (CHANGE, GAP, CHANGES, GAPS)
     log = True

@@ -30,13 +30,12 @@ class Eigengap(Panel):
     title = "Encodings that jump where eigenvalues meet"
     labs = ("gnn",)
     formula = (
-        r"s(\varepsilon)=\frac{\|\mathrm{PE}(L+\varepsilon N)-\mathrm{PE}(L)\|_F}{\varepsilon},\quad \|N\|_F=1;\qquad "
-        r"\mathrm{PE}=|V|,\ \ V_\lambda V_\lambda^{\top},\ \ V\,\mathrm{diag}(e^{-(\lambda-c_m)^2/2\sigma^2})V^{\top}"
+        r"s(\varepsilon)=\|\mathrm{PE}(L+\varepsilon N)-\mathrm{PE}(L)\|_F/\varepsilon,\ \|N\|_F=1;\quad "
+        r"\mathrm{PE}=|V|,\ V_\lambda V_\lambda^{\top},\ V\,\mathrm{diag}(e^{-(\lambda-c_m)^2/2\sigma^2})V^{\top}"
     )
     about = (
-        "The Laplacian of a graph is moved by a little noise. Left: how far three encodings of the nodes move, against the size of the "
-        "noise; stars are single edges added or taken away. Right: the same noise on graphs whose edges weigh more and more unequally, so "
-        "that the smallest gap between neighbouring eigenvalues opens."
+        "A little noise moves the Laplacian. Left: how far three encodings move, against the size of the noise; stars are single edges. "
+        "Right: the same noise, against the smallest gap of eigenvalues."
     )
     paper = "SPE: Huang et al. (ICLR 2024, arXiv 2310.02579); signs and bases: Lim et al. (ICLR 2023, arXiv 2202.13013)"
     reading = "definitions as in the papers, with Gaussians for the functions that SPE learns"

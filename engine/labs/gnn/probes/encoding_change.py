@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOISE = 1e-3  # Frobenius norm
 OPENINGS = np.geomspace(1e-6, 1.0, 7)
-MOST_NODES = 200
+MOST_NODES = 100
 
 
 class Case(NamedTuple):
@@ -34,14 +34,14 @@ class Case(NamedTuple):
 class EncodingChange(Probe):
     """|PE(L + εN) − PE(L)| / |PE(L)| in Frobenius norms, with N symmetric, normal, of norm 1, none between components, and ε = 0.001;
     N is the same in every run.  Each eigenvector of L + εN takes the sign that brings it nearer to the one of L, for it has none of its
-    own.  Only where there is an encoding, on graphs of up to 200 nodes, and in evaluation mode.
+    own.  Only where there is an encoding, on graphs of up to 100 nodes, and in evaluation mode.
 
     The vectors hold the same for graphs whose edges weigh 1 + s·u instead of 1, with u drawn from (0, 1) for each edge and s from
     1e-6 to 1, so that eigenvalues which symmetry keeps together come apart: `positional_encoding/gaps` is the smallest gap between
     neighbouring eigenvalues that the encoding takes, and the one behind them, `positional_encoding/changes` the change.  Layers of the
     encoding keep the edges of the run's own graph.  (Huang et al. 2024, arXiv 2310.02579, section 3, bounds such changes.)"""
 
-    price = "cheap"
+    price = "dear"
     every = 50
     needs = "graph"
     metrics = (
