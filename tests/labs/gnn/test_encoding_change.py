@@ -125,6 +125,8 @@ def test_on_a_ring_the_probe_tells_spe_from_the_others_at_every_gap() -> None:
     assert found["spe"]["positional_encoding/change"] < 10 * NOISE
     assert max(found["spe"]["positional_encoding/changes"]) < 1.2 * min(found["spe"]["positional_encoding/changes"])
     assert found["laplacian"]["positional_encoding/answer_change"] > 10 * found["spe"]["positional_encoding/answer_change"]
+    assert found["spe"]["positional_encoding/spread"] < 1e-5, "of a ring it says the same everywhere"
+    assert readings(positional_encoding="spe", graph={"is": "grid"})[0]["positional_encoding/spread"] > 1e-2
     gaps = found["spe"]["positional_encoding/gaps"]
     assert gaps == sorted(gaps)
     assert found["spe"]["positional_encoding/gap"] < 1e-14

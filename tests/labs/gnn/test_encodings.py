@@ -150,6 +150,16 @@ def test_who_cares_for_signs_and_who_for_a_basis(name: str, signs: bool, bases: 
             assert bool((other - before).abs().max() < 1e-9) is same
 
 
+def test_what_knows_of_no_basis_says_the_same_of_nodes_that_a_symmetry_exchanges() -> None:
+    ring_NP, grid_NP = (double("spe", graph)().detach() for graph in (RING, built("grid", rows=3, columns=3)))
+    torch.testing.assert_close(ring_NP, ring_NP[:1].expand_as(ring_NP), rtol=0.0, atol=1e-9)
+    for nodes in ((0, 2, 6, 8), (1, 3, 5, 7)):
+        torch.testing.assert_close(grid_NP[list(nodes)], grid_NP[nodes[:1], :].expand(4, -1), rtol=0.0, atol=1e-9)
+    assert (grid_NP[0] - grid_NP[1]).abs().max() > 1e-3 < (grid_NP[1] - grid_NP[4]).abs().max()
+    apart_NP = double("signnet", RING)().detach()
+    assert (apart_NP - apart_NP.mean(0)).abs().max() > 1e-3, "a basis was chosen, and it shows"
+
+
 def changes(name: str) -> list[float]:
     """On C24, of each size: how much the encoding moves, signs brought together first, for each unit of noise."""
     answer, encoding = PositionalEncoding.answer(name)(), double(name, RING)

@@ -34,7 +34,8 @@ class Case(NamedTuple):
 class EncodingChange(Probe):
     """|PE(L + εN) − PE(L)| / |PE(L)| in Frobenius norms, with N symmetric, normal, of norm 1, none between components, and ε = 0.001;
     N is the same in every run.  Each eigenvector of L + εN takes the sign that brings it nearer to the one of L, for it has none of its
-    own.  Only where there is an encoding, on graphs of up to 100 nodes, and in evaluation mode.
+    own.  Only where there is an encoding, on graphs of up to 100 nodes, and in evaluation mode.  `positional_encoding/spread` is
+    |PE − mean over nodes| / |PE|: 0 for an encoding that says the same of every node, which is easily stable.
 
     The vectors hold the same for graphs whose edges weigh 1 + s·u instead of 1, with u drawn from (0, 1) for each edge and s from
     1e-6 to 1, so that eigenvalues which symmetry keeps together come apart: `positional_encoding/gaps` is the smallest gap between
@@ -47,6 +48,7 @@ class EncodingChange(Probe):
     metrics = (
         Metric("positional_encoding/change", "change of the encoding over its size, for noise of 0.001 in the Laplacian", low=0.0),
         Metric("positional_encoding/answer_change", "change of the network's answers over their size, for the same noise", low=0.0),
+        Metric("positional_encoding/spread", "how much of the encoding's size is difference between nodes", low=0.0, high=1.0),
         Metric("positional_encoding/gap", "smallest gap between neighbouring eigenvalues that the encoding takes", low=0.0),
         Metric("positional_encoding/changes", "change of the encoding, the further the gap opens", kind="vector"),
         Metric("positional_encoding/gaps", "smallest gap, on graphs with ever more unequal edges", kind="vector"),
@@ -64,6 +66,7 @@ class EncodingChange(Probe):
         modes = [(module, module.training) for module in step.model.modules()]
         step.model.eval()
         try:
+            place_NP = encoding()
             moved = [relative(encoding.encode(*case.before), encoding.encode(*case.behind)) for case in self.cases]
             kept = encoding.values_K, encoding.vectors_NK
             with step.number_format():
@@ -78,6 +81,7 @@ class EncodingChange(Probe):
                 module.training = mode
         yield Reading("positional_encoding/change", moved[0])
         yield Reading("positional_encoding/answer_change", relative(*answers))
+        yield Reading("positional_encoding/spread", (place_NP - place_NP.mean(0)).norm() / place_NP.norm())
         yield Reading("positional_encoding/gap", self.cases[0].gap)
         yield Reading("positional_encoding/changes", torch.stack(moved[1:]))
         yield Reading("positional_encoding/gaps", [case.gap for case in self.cases[1:]])

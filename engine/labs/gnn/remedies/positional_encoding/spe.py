@@ -30,8 +30,8 @@ class Spe(PositionalEncoding):
     paper = "Huang, Lu, Robinson, Yang, Zhang, Jegelka and Li, ICLR 2024, arXiv 2310.02579"
     cost = "A number for each pair of nodes and each function, and a pass of a small network over the graph for each node, in every step."
     fails = (
-        "By its formula a smooth function tells near eigenvalues little apart; and with fewer eigenvectors than nodes the gap behind the "
-        "last one counts as it did before."
+        "By its formula it says the same of nodes that a symmetry of the graph exchanges, on a ring of all of them. By its formula, too, a "
+        "smooth function tells near eigenvalues little apart, and with fewer eigenvectors than nodes the gap behind the last one counts."
     )
     reading = "authors' code"
     source = "StableExpressivePE and GINPhi in src/stable_expressive_pe.py of Graph-COM/SPE, where ρ is called phi and φ psi"
