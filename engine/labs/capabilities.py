@@ -200,10 +200,20 @@ class MessagePassing(Protocol):
     def states(self, x_BND: Tensor) -> list[Tensor]: ...
 
 
-class GraphModel(Protocol):
-    """`answer_BC`: what the last forward pass in training said of every node that is read; `kept`: its states while `keep` is set, with
-    their gradients."""
+class EncodingChoice(Protocol):
+    def choose(self, given: Any) -> Any:
+        """Of all eigenpairs of a Laplacian, those that the positional encoding takes."""
+        ...
 
+
+class GraphModel(Protocol):
+    """`encoding`: what is set beside the features of each node (engine/labs/gnn/models/encodings.py), None for nothing.
+
+    `answer_BC`: what the last forward pass in training said of every node that is read; `kept`: its states while `keep` is set, with
+    their gradients.
+    """
+
+    encoding: Any
     passing: MessagePassing
     answer_BC: Tensor | None
     keep: bool
@@ -212,6 +222,8 @@ class GraphModel(Protocol):
 
 class GraphLab(Protocol):
     """A lab whose examples live on graphs."""
+
+    positional_encoding: EncodingChoice
 
     def graphs(self, rewired: bool) -> Sequence[Graph]:
         """The graph of each example, before or after the rewiring."""

@@ -9,6 +9,8 @@ TRANSFER = {"task": "transfer", "norm": "batch", "lr": 1e-3, "warmup": 0, "clip"
 RING = {**TRANSFER, "graph": "ring", "graph.distance": 14, "steps": 1000}
 SHORT_RING = {**RING, "graph.distance": 10, "lr": 3e-3, "steps": 300}
 WAYS = {"message_passing": ["plain", "residual", "drew", "nu_drew"]}
+GRID = {"graph": "grid", "graph.rows": 5, "graph.columns": 5}
+ENCODED = {**TRANSFER, **GRID, "positional_encoding": "laplacian", "steps": 300}
 BARBELL = {**TRANSFER, "graph": "barbell", "rewiring": "none", "steps": 300}
 MESH = {
     "graph": "mesh",
@@ -81,6 +83,20 @@ PRESETS = {
         knobs={**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 4, "layers": 32, "norm": "none", "steps": 300},
         cure={"message_passing": "residual"},
         deciding=ENERGY,
+    ),
+    "eigengap": Preset(
+        knobs=ENCODED,
+        cure={"positional_encoding": "spe"},
+        deciding="positional_encoding/change",
+    ),
+    "encodings": Preset(
+        knobs=ENCODED,
+        grid={"positional_encoding": ["none", "laplacian", "signnet", "spe"]},
+        deciding=ACCURACY,
+    ),
+    "fixed_signs": Preset(
+        knobs={**ENCODED, "positional_encoding.flip_signs": False},
+        deciding=ACCURACY,
     ),
     "width": Preset(
         knobs={**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 6, "width": 2, "steps": 600},

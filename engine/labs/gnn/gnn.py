@@ -18,6 +18,7 @@ from engine.labs.gnn._propagation import DELAYED, SUMS, layers, way
 from engine.labs.gnn.remedies.graph import GraphChoice
 from engine.labs.gnn.remedies.initialisation import Initialisation
 from engine.labs.gnn.remedies.message_passing import MessagePassing
+from engine.labs.gnn.remedies.positional_encoding import PositionalEncoding
 from engine.labs.gnn.remedies.rewiring import Rewiring
 from engine.labs.gnn.remedies.task import Task
 from engine.labs.lab import Lab
@@ -92,6 +93,13 @@ class Gnn(Lab):
             values=("virgo",),
             allowed=("plain",),
         ),
+        OnlyWith(
+            "initialisation",
+            "positional_encoding",
+            "its variances are those of the features alone.",
+            values=("virgo",),
+            allowed=("none",),
+        ),
         MultipleWith("layer", "width", "four heads share the width.", values=("gat",), of=4),
     )
     thresholds = {"error/train": (0.0,)}
@@ -103,6 +111,7 @@ class Gnn(Lab):
     task: Task = question(Task, "transfer", "What must the network say about the graph?", group="stressor")
     rewiring: Rewiring = question(Rewiring, "none", "Which edges are added or taken away before the training?")
     message_passing: MessagePassing = question(MessagePassing, "plain", "How do the layers hand a message on?")
+    positional_encoding: PositionalEncoding = question(PositionalEncoding, "none", "How does a node know where in the graph it is?")
     initialisation: Initialisation = question(Initialisation, "xavier", "How large are the first weights?", group="training")
     layer: Literal["gcn", "gin", "sage", "gat", "gated_gcn"] = knob(
         "gcn", "what a layer computes from a node and its neighbours", group="size"
@@ -218,11 +227,11 @@ class Gnn(Lab):
         return way(self.propagation, self.layer, self.message_passing.name, self.rewired_graph.nodes)
 
     def states(self, model: nn.Module, x_ND: Tensor) -> list[Tensor]:
-        """h⁰ to hᴸ (N, D) in evaluation mode, differentiable in `x_ND`."""
+        """h⁰ to hᴸ (N, D) in evaluation mode, differentiable in `x_ND`; h⁰ are the features with their positional encoding."""
         modes = [(module, module.training) for module in model.modules()]
         model.eval()
         try:
-            return [h_BND[0] for h_BND in model.passing.states(x_ND[None])]
+            return [h_BND[0] for h_BND in model.passing.states(model.encoded(x_ND[None]))]
         finally:
             for module, mode in modes:
                 module.training = mode
@@ -242,9 +251,12 @@ class Gnn(Lab):
         graphs = self.layer_graphs(graph)
         matrices = {id(one): torch.from_numpy(one.adjacency_NN()).to(torch.get_default_dtype()) for one in graphs}
         hops_NN = torch.from_numpy(distances_NN(graph))
-        layer, norm = layers(self.way())[self.layer], NORMS[self.norm]
-        plan = Plan(examples.x_BND.shape[-1], self.width, [matrices[id(one)] for one in graphs], hops_NN, layer, norm)
-        model = GraphNetwork(self.message_passing.build(plan), examples.answers, examples.read)
+        of_way = layers(self.way())
+        layer, norm = of_way[self.layer], NORMS[self.norm]
+        encoding = self.positional_encoding.build(graph, of_way["gin"])
+        d_in = examples.x_BND.shape[-1] + (encoding.channels if encoding else 0)
+        plan = Plan(d_in, self.width, [matrices[id(one)] for one in graphs], hops_NN, layer, norm)
+        model = GraphNetwork(self.message_passing.build(plan), examples.answers, examples.read, encoding)
         return self.initialisation.initialise(model, self.seed, Setting(self.batch(0)["x"], graphs, examples.answers))
 
     def batch(self, n: int) -> dict[str, Tensor]:
@@ -257,7 +269,8 @@ class Gnn(Lab):
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         """Of the task: mean cross-entropy in nats of the class that is read, or mean square error of a number."""
-        return {"train": self.task.loss(model(batch["x"]).float(), batch["answer"])}
+        sign_K = self.positional_encoding.signs(self.seed, step) if model.training else None
+        return {"train": self.task.loss(model(batch["x"], sign_K).float(), batch["answer"])}
 
     def scores(self, said: Tensor, answer: Tensor) -> dict[str, Tensor]:
         """How good answers are, by the name of the task's metric."""

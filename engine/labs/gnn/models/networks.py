@@ -114,6 +114,7 @@ class Delayed(Passing):
 class GraphNetwork(nn.Module):
     """Message passing, and a linear map of the last states of the nodes that are read: (B, N, D) -> (B, answers), or (B, R, answers).
 
+    `encoding`: called with a sign for each eigenvector, or None, it gives what is set beside the features of each node, (N, P).
     `read`: () the node whose state is read in every example, or (R,) several; None: the maximum over all nodes.  `answer_BC`: what the
     last forward pass in training said, detached; (B, R, C) where several are read.  `keep`: the next forward passes leave their states
     in `kept`, where they hold their gradients after the backward pass.
@@ -122,15 +123,22 @@ class GraphNetwork(nn.Module):
     answer_BC: Tensor | None = None
     keep = False
 
-    def __init__(self, passing: Passing, answers: int, read: Tensor | None) -> None:
+    def __init__(self, passing: Passing, answers: int, read: Tensor | None, encoding: nn.Module | None = None) -> None:
         super().__init__()
-        self.passing = passing
+        self.encoding, self.passing = encoding, passing
         self.kept: list[Tensor] = []
         self.head = nn.Linear(passing.width, answers)
         self.register_buffer("read", read, persistent=False)
 
-    def forward(self, x_BND: Tensor) -> Tensor:
-        states = self.passing.states(x_BND)
+    def encoded(self, x_BND: Tensor, sign_K: Tensor | None = None) -> Tensor:
+        """The features, and beside them the positional encoding if there is one."""
+        if self.encoding is None:
+            return x_BND
+        place_NP = self.encoding(None if sign_K is None else sign_K.to(x_BND, non_blocking=True))
+        return torch.cat([x_BND, place_NP.expand(*x_BND.shape[:-1], -1)], -1)
+
+    def forward(self, x_BND: Tensor, sign_K: Tensor | None = None) -> Tensor:
+        states = self.passing.states(self.encoded(x_BND, sign_K))
         if self.keep:
             self.kept = states
             for h_BND in states:
