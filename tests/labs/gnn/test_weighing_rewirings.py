@@ -41,7 +41,8 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_rewiring_leaves_a_simple_undirected_graph_with_the_nodes_of_the_data_first(arm: str, graph: str) -> None:
     name, knobs = ARMS[arm]
-    given = replace(GRAPHS[graph], position_N2=np.random.default_rng(0).random((GRAPHS[graph].nodes, 2)))
+    position_N2, velocity_N2 = np.random.default_rng(0).random((2, GRAPHS[graph].nodes, 2))
+    given = replace(GRAPHS[graph], position_N2=position_N2, velocity_N2=velocity_N2, label_N=np.arange(GRAPHS[graph].nodes))
     after = rewired(name, given, **knobs)
     assert after.pairs == sorted(set(after.pairs)), "undirected and without double edges"
     assert all(0 <= a < b < after.nodes for a, b in after.pairs), "no loop"
@@ -52,7 +53,7 @@ def test_a_rewiring_leaves_a_simple_undirected_graph_with_the_nodes_of_the_data_
     assert after.nodes == given.nodes + more, "only virtual_node changes how many there are, and says so"
     assert after.position_N2 is not None
     assert np.array_equal(after.position_N2[: given.nodes], given.position_N2)
-    assert len(after.position_N2) == after.nodes
+    assert {len(of) for of in (after.position_N2, after.velocity_N2, after.label_N) if of is not None} == {after.nodes}
     if name != "gdc":
         assert set(given.pairs) <= set(after.pairs), "only gdc takes edges away, and says so"
         assert (after.weight_E == 1.0).all(), "only gdc weighs, and says so"
@@ -146,7 +147,7 @@ def test_a_virtual_node_is_joined_to_all_and_knows_nothing() -> None:
     assert distances_NN(after).max() == 2.0
     assert connected(rewired("virtual_node", GRAPHS["apart"]))
     x_BND = lab.batch(0)["x"]
-    assert torch.equal(x_BND[:, : given.nodes], lab.all_examples.x_BND)
+    assert torch.equal(x_BND[:, : given.nodes], Gnn.model_validate({"graph": {"is": "barbell"}, "device": "cpu"}).batch(0)["x"])
     assert x_BND.shape[1] == after.nodes
     assert not x_BND[:, -1].any()
 

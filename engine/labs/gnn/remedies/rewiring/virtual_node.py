@@ -11,6 +11,7 @@ from engine.labs.gnn.remedies.rewiring import Rewiring
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+    from numpy.typing import NDArray
 
     from engine.labs.gnn.datasets.graph import Graph
 
@@ -36,7 +37,9 @@ class VirtualNode(Rewiring):
 
     def rewire(self, graph: Graph, generator: Generator) -> Graph:
         joined = replace(graph, nodes=graph.nodes + 1).plus((node, graph.nodes) for node in range(graph.nodes))
-        if graph.position_N2 is None:
-            return joined
-        middle_12 = graph.position_N2.mean(axis=0, keepdims=True)
-        return replace(joined, position_N2=np.concatenate([graph.position_N2, middle_12]))
+
+        def with_mean(of_N2: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+            return None if of_N2 is None else np.concatenate([of_N2, of_N2.mean(axis=0, keepdims=True)])
+
+        label_N = None if graph.label_N is None else np.append(graph.label_N, -1)  # of no block
+        return replace(joined, position_N2=with_mean(graph.position_N2), velocity_N2=with_mean(graph.velocity_N2), label_N=label_N)
