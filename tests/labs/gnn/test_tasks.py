@@ -94,13 +94,20 @@ def test_the_question_at_the_root_is_answered_by_the_leaf_with_its_key() -> None
         assert not x_ND[1:3].any(), "inner nodes know nothing"
     assert sorted(holds for _, _, holds in lab.pairs()) == leaves
     assert lab.depth() == 2
+    pruned = lab_of("neighbors_match", edits="~6").all_examples
+    assert (len(pruned.x_BND), pruned.x_BND.shape[1], pruned.answers) == (18, 6, 3), "an edit may take a leaf, and its key goes along"
+    with pytest.raises(ValueError, match=r"^~0 removes the root, which is read and without which there is no task; keep it\.$"):
+        lab_of("neighbors_match", edits="~0").ends()
 
 
 def test_more_orders_than_asked_for_are_drawn_and_all_are_different() -> None:
     drawn = permutations_PK(5, 50, np.random.default_rng(0))
     assert len({tuple(order) for order in drawn.tolist()}) == 50
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in drawn.tolist())
-    for graph, message in ((Graph.of(3, [(0, 1), (1, 2)]), "has 1 leaves"), (built("tree", distance=8), "numbers, and at most")):
+    for graph, message in (
+        (Graph.of(3, [(0, 1), (1, 2)]), "the tree has 1; take back"),
+        (built("tree", distance=8), "numbers, and at most"),
+    ):
         with pytest.raises(ValueError, match=message) as caught:
             neighbors_match(graph, 0, 1000, np.random.default_rng(0))
         assert str(caught.value).endswith(".")

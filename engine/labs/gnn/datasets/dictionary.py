@@ -22,13 +22,11 @@ def neighbors_match(graph: Graph, root: int, permutations: int, generator: np.ra
     """For each of at most `permutations` orders of the values every key once, in the order of orders (Alon and Yahav 2021, arXiv
     2006.05205, section 4.1).
 
-    A leaf is a node of degree 1 that is not the root; features are the key and then the value as one-hot vectors, 0 at inner nodes, and
-    the root has no value.  ValueError, in one sentence, for fewer than two leaves and for more than MOST_NUMBERS numbers.
+    Features are the key and then the value as one-hot vectors, 0 at inner nodes, and
+    the root has no value.  ValueError, in one sentence, as `leaves_K`, and for more than MOST_NUMBERS numbers.
     """
-    leaves_K = np.flatnonzero((graph.degree_N == 1) & (np.arange(graph.nodes) != root))
-    keys = len(leaves_K)
-    if keys < 2:
-        raise ValueError(f"the tree has {keys} leaves and a question needs two at least; give it more children or take back an edit.")
+    leaves = leaves_K(graph, root).tolist()
+    keys = len(leaves)
     order_PK = permutations_PK(keys, permutations, generator)
     numbers = len(order_PK) * keys * graph.nodes * 2 * keys
     if numbers > MOST_NUMBERS:
@@ -37,13 +35,21 @@ def neighbors_match(graph: Graph, root: int, permutations: int, generator: np.ra
             "permutations or a smaller tree."
         )
     x_PKND = torch.zeros(len(order_PK), keys, graph.nodes, 2 * keys)
-    for k, leaf in enumerate(leaves_K.tolist()):
+    for k, leaf in enumerate(leaves):
         x_PKND[:, :, leaf, k] = 1.0
         x_PKND[torch.arange(len(order_PK)), :, leaf, keys + torch.from_numpy(order_PK[:, k])] = 1.0
         x_PKND[:, k, root, k] = 1.0
     answer_B = torch.from_numpy(order_PK).flatten()
-    pairs = tuple((k, root, int(leaf)) for k, leaf in enumerate(leaves_K))
+    pairs = tuple((k, root, leaf) for k, leaf in enumerate(leaves))
     return Examples(graph, x_PKND.flatten(0, 1), answer_B, keys, torch.tensor(root), pairs)
+
+
+def leaves_K(graph: Graph, root: int) -> NDArray[np.int64]:
+    """(K,) the nodes of degree 1 but the root, in order.  ValueError, in one sentence, for fewer than two."""
+    found_K = np.flatnonzero((graph.degree_N == 1) & (np.arange(graph.nodes) != root))
+    if len(found_K) < 2:
+        raise ValueError(f"leaves are needed to ask for, two at least, and the tree has {len(found_K)}; take back an edit.")
+    return found_K
 
 
 def permutations_PK(keys: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:

@@ -8,6 +8,8 @@ from engine.declare.knobs import knob
 from engine.labs.gnn.remedies.task import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.random import Generator
 
     from engine.labs.gnn.datasets.examples import Examples
@@ -41,8 +43,17 @@ class NeighborsMatch(Task):
         le=1000,
     )
 
+    def ends(self, graph: Graph, given: tuple[int, int], kept_M: Iterable[int]) -> tuple[int, int]:
+        """The root and the last leaf that remains; ValueError where an edit took the root away."""
+        from engine.labs.gnn.datasets.dictionary import leaves_K
+
+        root = {int(node): m for m, node in enumerate(kept_M)}.get(given[0])
+        if root is None:
+            raise ValueError(f"~{given[0]} removes the root, which is read and without which there is no task; keep it.")
+        return root, int(leaves_K(graph, root)[-1])
+
     def examples(self, graph: Graph, read: int, holds: int, generator: Generator) -> Examples:
-        """ValueError, in one sentence, where the graph has fewer than two leaves."""
+        """ValueError, in one sentence, where the graph has fewer than two leaves or the examples are too many."""
         from engine.labs.gnn.datasets.dictionary import neighbors_match
 
         return neighbors_match(graph, read, self.permutations, generator)
