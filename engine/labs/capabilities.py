@@ -219,6 +219,10 @@ class GraphModel(Protocol):
     keep: bool
     kept: list[Tensor]
 
+    def encoded(self, x_BND: Tensor) -> Tensor:
+        """The features, and beside them the positional encoding if there is one."""
+        ...
+
 
 class GraphLab(Protocol):
     """A lab whose examples live on graphs."""

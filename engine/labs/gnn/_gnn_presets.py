@@ -39,6 +39,11 @@ PRESETS = {
         cure={"message_passing": "nu_drew"},
         deciding=ACCURACY,
     ),
+    "untrained": Preset(
+        knobs={**TRANSFER, "norm": "none", "graph": "barbell", "width": 32, "lr": 1e-6, "steps": 1},
+        grid={"graph": ["barbell", "tree", "ba", "sbm"]},
+        deciding="jacobian/rank_resistance",
+    ),
     "ring_rates": Preset(
         knobs={**RING, "lr": 3e-3},
         grid={"lr": [3e-3, 1e-2]},

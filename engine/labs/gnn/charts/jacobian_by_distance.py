@@ -20,8 +20,8 @@ class JacobianByDistance(Chart):
 
     title = "How far the read node sees"
     about = (
-        "Dependence of the read node on the features of others, by distance before any rewiring, at the newest reading; ▼: exactly 0, no "
-        "message arrives. Dotted: what walks alone would carry, scaled to meet at distance 0."
+        "Dependence of the read node on the features of others, by distance before any rewiring; ▼: exactly 0, no message arrives. "
+        "Dotted: what walks alone would carry, scaled to meet at 0."
     )
     needs = (JACOBIAN,)
     also = (WALKS,)

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import plotly.graph_objects as go
 import polars as pl
-from plotly.subplots import make_subplots
 
-from engine.labs.chart import Chart, Events, Frames, RunStyle
+from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.profiles import latest, newest
 from engine.labs.common.traces import NEUTRAL, meta
 
@@ -18,7 +17,7 @@ READ, KNOWS = 1.0, 2.0
 SYMBOLS = {READ: "square", KNOWS: "diamond"}
 WHO = {READ: "is read", KNOWS: "knows the answer"}
 DECADES = 8  # of the colours, below the largest value
-HEIGHT, FLAT = 300, 90  # pixels of a square graph, and of the flattest
+HEIGHT, FLAT, TITLE = 300, 90, 26  # pixels of a square graph, of the flattest, and of a title
 
 
 class JacobianMap(Chart):
@@ -26,8 +25,8 @@ class JacobianMap(Chart):
 
     title = "Who is heard"
     about = (
-        "Every node is coloured by how much the read node (square) depends on it, in powers of ten of the largest; the diamond knows the "
-        "answer. Hollow: exactly 0, nothing arrives. ✕: not a number. Dashed: edges that a rewiring put in."
+        "Colour: how much the read node (square) depends on a node, over the largest; the diamond knows the answer. Hollow: exactly 0. "
+        "✕: not a number. Dashed: an edge of a rewiring."
     )
     needs = (JACOBIAN, PLACE, ROLES)
     also = (ENDS, ADDED)
@@ -37,23 +36,29 @@ class JacobianMap(Chart):
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         drawn = [run for run in runs if run.has(JACOBIAN)] or list(runs)
-        titles = [run.label for run in drawn] if len(drawn) > 1 else None
-        tall = [_pixels(frames.get(run.run)) for run in drawn]
-        figure = make_subplots(
-            rows=len(drawn), cols=1, subplot_titles=titles, row_heights=tall, vertical_spacing=min(0.3 / len(drawn), 30 / sum(tall))
-        )
+        tall = [_pixels(frames.get(run.run)) + TITLE * (len(drawn) > 1) for run in drawn]
+        figure, top, height = blank(height=int(sum(tall)) + 24), 1.0, sum(tall)
         for row, run_style in enumerate(drawn, start=1):
-            frame = frames.get(run_style.run)
+            frame, x, y = frames.get(run_style.run), f"x{row if row > 1 else ''}", f"y{row if row > 1 else ''}"
             for trace in (*_edges(run_style, frame), *_nodes(run_style, frame)):
-                figure.add_trace(trace, row, 1)
-            figure.update_xaxes(visible=False, range=[-0.05, 1.05], row=row, col=1)
-            figure.update_yaxes(visible=False, scaleanchor=f"x{row if row > 1 else ''}", row=row, col=1)
+                figure.add_trace(trace.update(xaxis=x, yaxis=y))
+            bottom, free = max(0.0, top - tall[row - 1] / height), TITLE * (len(drawn) > 1) / height
+            hidden = {"visible": False, "title": None}
+            figure.update_layout(
+                {
+                    x.replace("x", "xaxis"): hidden | {"range": [-0.05, 1.05], "anchor": y},
+                    y.replace("y", "yaxis"): hidden | {"domain": [bottom, top - free], "scaleanchor": x},
+                }
+            )
+            if free:
+                at = {"x": 0, "y": top, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
+                figure.add_annotation(text=run_style.label, font={"color": run_style.colour}, **at)
+            top = bottom
         figure.update_layout(
             coloraxis={"colorscale": "Viridis", "cmin": -DECADES, "cmax": 0, "colorbar": _colour_bar()},
-            height=int(sum(tall)) + 40 * len(drawn),
             hovermode="closest",
             showlegend=False,
-            margin={"l": 8, "r": 8, "t": 24 if titles else 8, "b": 8},
+            margin={"l": 8, "r": 8, "t": 12, "b": 12},
         )
         return figure
 

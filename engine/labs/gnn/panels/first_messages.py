@@ -44,6 +44,7 @@ class FirstMessages(Panel):
         import torch
 
         from engine.labs.gnn.datasets.distances import distances_NN
+        from engine.labs.gnn.datasets.ranks import rank_correlation
         from engine.labs.gnn.datasets.resistance import resistances_NN
         from engine.labs.gnn.gnn import Gnn
         from engine.labs.gnn.probes.jacobian import sensitivity
@@ -109,19 +110,6 @@ class FirstMessages(Panel):
         first = f"{away} counts {heard / own:.2g} times as much as the read node itself." if heard else f"{away} is not heard at all."
         ranks = f"Rank correlation of −log J with distance {facts['of_distance'][0]:.2f}, with resistance {facts['of_resistance'][0]:.2f}"
         return f"{first} {ranks}, over the {len(nodes['node']) - silent} of {len(nodes['node'])} nodes that are heard."
-
-
-def rank_correlation(jacobian_N: object, fact_N: object) -> float:
-    """Spearman's correlation of −log J with a fact about the nodes, over those with J > 0; NaN for fewer than three of them."""
-    import numpy as np
-    from scipy.stats import spearmanr
-
-    jacobian, fact = np.asarray(jacobian_N), np.asarray(fact_N)
-    heard = jacobian > 0
-    pair = [np.round(values, 9) for values in (-np.log(jacobian[heard]), fact[heard])]  # what differs by rounding alone is equal
-    if heard.sum() < 3 or any(len(np.unique(values)) < 2 for values in pair):
-        return math.nan
-    return float(spearmanr(*pair).statistic)
 
 
 def _edges(distance: float) -> str:

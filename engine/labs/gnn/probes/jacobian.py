@@ -26,7 +26,9 @@ class Jacobian(Probe):
     are the same in every run, so that two readings differ by the network alone.
 
     `jacobian/ratio` is `jacobian/target` over the dependence of v on its own features: under batch norm the size of both moves with
-    the running statistics, which need a hundred steps to fill, and the ratio hardly does."""
+    the running statistics, which need a hundred steps to fill, and the ratio hardly does.
+
+    The rank correlations are Spearman's, over the nodes that are heard at all: 1 where every node farther away is heard less."""
 
     price = "dear"
     every = 50
@@ -36,11 +38,15 @@ class Jacobian(Probe):
         Metric("jacobian/ratio", "the same over the read node's dependence on its own features", low=0.0),
         Metric("jacobian/by_distance", "mean dependence on the features of a node, by its distance before rewiring", kind="vector"),
         Metric("jacobian/by_node", "dependence of the first read node on the features of each node, of at most 300", kind="vector"),
+        Metric("jacobian/rank_distance", "rank correlation of −log J of that node with distance before rewiring", low=-1.0, high=1.0),
+        Metric("jacobian/rank_resistance", "the same with effective resistance before rewiring", low=-1.0, high=1.0),
         Metric("under_reach", "share of pairs whose dependence is exactly 0", low=0.0, high=1.0),
     )
 
     def after(self, step: Step[GraphLab]) -> Iterable[Reading]:
         from engine.labs.gnn.datasets.distances import distances_NN
+        from engine.labs.gnn.datasets.ranks import rank_correlation
+        from engine.labs.gnn.datasets.resistance import resistances_NN
 
         graphs = step.lab.graphs(rewired=False)
         target, ratio, rows = [], [], []
@@ -54,7 +60,11 @@ class Jacobian(Probe):
         yield Reading("jacobian/ratio", torch.stack(ratio).mean())
         yield Reading("jacobian/by_distance", by_distance(rows))
         if len(rows[0][0]) <= MOST_NODES:
-            yield Reading("jacobian/by_node", rows[0][0].tolist())
+            example, read, _ = step.lab.pairs()[0]
+            (row_N, apart_N), resistance_N = rows[0], resistances_NN(graphs[example])[read]
+            yield Reading("jacobian/by_node", row_N.tolist())
+            yield Reading("jacobian/rank_distance", rank_correlation(row_N, apart_N))
+            yield Reading("jacobian/rank_resistance", rank_correlation(row_N, resistance_N))
         yield Reading("under_reach", (torch.stack(target) == 0).float().mean())
 
 

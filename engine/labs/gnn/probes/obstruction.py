@@ -53,7 +53,7 @@ class Obstruction(Probe):
             for example, read, holds in step.lab.pairs()[:TARGETS]:
                 others = [holds] if targets else [holds, *one_at_each_distance(distances_NN(given[example])[read])]
                 degree_N = loop_degrees_N(rewired[example].adjacency_NN())
-                found = obstruction(step.model.passing, step.batch["x"][example], degree_N, read, others)
+                found = obstruction(step.model.passing, step.model.encoded(step.batch["x"][example]), degree_N, read, others)
                 targets.append(found[0])
                 by_distance = by_distance if len(targets) > 1 else found[1:]
         finally:
@@ -78,7 +78,8 @@ def loop_degrees_N(adjacency_NN: np.ndarray) -> Tensor:
 def obstruction(
     passing: MessagePassing, x_ND: Tensor, degree_N: Tensor, read: int, others: Sequence[int], cotangents_KD: Tensor | None = None
 ) -> Tensor:
-    """-> (len(others),): between `read` and each of the others, in one example with features `x_ND`.
+    """-> (len(others),): between `read` and each of the others, in one example with features `x_ND`, their encoding
+    included.
 
     `cotangents_KD`: over them the square of cᵀJ is averaged, whose expectation for independent ±1 is |J|² (Hutchinson 1990); with the
     rows of √D times an orthogonal matrix the mean is |J|² exactly.  Two random ones where none are given.
