@@ -34,7 +34,7 @@ class Eigengap(Panel):
         r"\mathrm{PE}=|V|,\ V_\lambda V_\lambda^{\top},\ V\,\mathrm{diag}(e^{-(\lambda-c_m)^2/2\sigma^2})V^{\top}"
     )
     about = (
-        "A little noise moves the Laplacian. Left: how far three encodings move, against the size of the noise; stars: one edge more or less. "
+        "A little noise moves the Laplacian. Left: how far three encodings move, by the size of the noise; stars: one edge more or less. "
         "Right: the same noise, against the smallest gap of eigenvalues."
     )
     paper = "SPE: Huang et al. (ICLR 2024, arXiv 2310.02579); signs and bases: Lim et al. (ICLR 2023, arXiv 2202.13013)"
