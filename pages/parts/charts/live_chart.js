@@ -145,6 +145,7 @@ class LiveChart {
     if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.emptyText(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
     if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "none" });
     if (this.spec.redraw) {
+      layout.yaxis.automargin = true;
       if (this.spec.log) layout.yaxis.uirevision = `${logarithmic}`; // what was zoomed to on one kind of axis is no range of the other
       return layout; // its axes are its own
     }

@@ -91,7 +91,7 @@ def test_the_map_colours_in_powers_of_ten_and_hides_neither_silence_nor_nan() ->
     assert list(traces["heard"].marker.color) == pytest.approx([0.0, -1.0, -8.0]), "the last at the end of the colours"
     assert list(traces["heard"].marker.symbol) == ["square", "circle", "diamond"]
     assert list(traces["silent"].marker.symbol) == ["circle-open"]
-    assert said[0].startswith("After 4 steps the node that knows the answer counts 1e-30 times as much as the read node itself.")
+    assert said[0].startswith("After 4 steps the node that must be heard counts 1e-30 times as much as the read node itself.")
     assert said[0].endswith("1 of 4 nodes are not heard at all.")
     traces, said = map_of([2.0, math.nan, math.inf, 0.0])
     assert len(traces["odd"].x) == 2

@@ -15,7 +15,7 @@ from engine.labs.common.traces import NEUTRAL, meta
 JACOBIAN, PLACE, ENDS, ADDED, ROLES = "jacobian/by_node", "graph/place", "graph/ends", "graph/added", "graph/roles"
 READ, KNOWS = 1.0, 2.0
 SYMBOLS = {READ: "square", KNOWS: "diamond"}
-WHO = {READ: "is read", KNOWS: "knows the answer"}
+WHO = {READ: "is read", KNOWS: "must be heard"}
 DECADES = 8  # of the colours, below the largest value
 HEIGHT, FLAT, TITLE = 300, 90, 26  # pixels of a square graph, of the flattest, and of a title
 
@@ -25,7 +25,7 @@ class JacobianMap(Chart):
 
     title = "Who is heard"
     about = (
-        "Colour: how much the read node (square) depends on a node, over the largest; the diamond knows the answer. Hollow: exactly 0. "
+        "Colour: how much the read node (square) depends on a node, over the largest; it must hear of the diamond. Hollow: exactly 0. "
         "✕: not a number. Dashed: an edge of a rewiring."
     )
     needs = (JACOBIAN, PLACE, ROLES)
@@ -77,11 +77,11 @@ class JacobianMap(Chart):
         silent = sum(value == 0 for value in heard)
         count = f"{silent} of {len(heard)} nodes are not heard at all." if silent else f"All {len(heard)} nodes are heard."
         if theirs == 0:
-            said = "the node that knows the answer is not heard."
+            said = "the node that must be heard is not heard."
         elif own > 0 and math.isfinite(own) and math.isfinite(theirs):
-            said = f"the node that knows the answer counts {theirs / own:.2g} times as much as the read node itself."
+            said = f"the node that must be heard counts {theirs / own:.2g} times as much as the read node itself."
         else:
-            said = "not every number is finite, so nothing is said of the node that knows the answer."
+            said = "not every number is finite, so nothing is said of the node that must be heard."
         return [f"After {step + 1:,} steps {said} {count}"]
 
 

@@ -33,7 +33,7 @@ class GraphDrawing(Probe):
         Metric("graph/place", "where each node is drawn: x and y from 0 to 1; shape (nodes, 2)", kind="vector"),
         Metric("graph/ends", "the two nodes of each edge that the layers see; shape (edges, 2)", kind="vector"),
         Metric("graph/added", "1 for an edge that the rewiring put in", kind="vector"),
-        Metric("graph/roles", "1 for the node that is read, 2 for the one that knows, 0 for others", kind="vector"),
+        Metric("graph/roles", "1 for the node that is read, 2 for the one that it must hear of, 0 for others", kind="vector"),
         Metric("graph/distance_before", "edges between the two before any rewiring", unit="edges", low=0.0),
         Metric("theory/by_distance", "mean weight of all walks as long as the network is deep, by distance before rewiring", kind="vector"),
     )
