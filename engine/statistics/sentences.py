@@ -107,7 +107,8 @@ def _difference(d: Difference, floor: Floor, many: int) -> Iterator[tuple[Topic,
     yield "difference", _size(d, names)
     if d.bootstrap is not None and d.bootstrap[0] < d.bootstrap[1]:
         ends = " to ".join(figure(end) for end in d.bootstrap)
-        yield "bootstrap", f"The BCa bootstrap ({bootstrap.RESAMPLES:,} resamples) gives {ends} for the same mean, at 90 %."
+        held = "it held the mean in {} to {} % of simulated cases, not in 90 %".format(*bootstrap.HELD)
+        yield "bootstrap", f"The BCa bootstrap ({bootstrap.RESAMPLES:,} resamples) gives {ends} for the same mean; {held}."
     if d.n < FEWEST:
         few = "One pair is" if d.n == 1 else f"{d.n} pairs are"
         yield "seeds", f"{few} too few for {'a test' if any(d.diverged) else 'an interval'}; {MORE} more seeds would do."
