@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from scipy.special import stdtrit
 
-from engine.core.nonfinite import jsonable
 from engine.statistics import interval
 from engine.statistics.interval import COVERAGE, Kind
 from engine.statistics.share import Share, share
@@ -44,7 +43,9 @@ class Arm:
     form: Form
 
     def json(self) -> dict[str, Any]:
-        return {name: jsonable(value) for name, value in asdict(self).items()}
+        """`n`: runs with a value, diverged ones included; `band` is null where there are too few runs for a prediction interval."""
+        band = [self.low, self.high] if self.form == "band" else None
+        return {"arm": self.name, "n": self.diverged.n, "median": self.median, "band": band, "diverged": self.diverged.json()}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from engine.statistics.arm import PLAIN, Arm, arm
 from engine.statistics.difference import Better, Difference, difference
@@ -24,6 +25,12 @@ class Comparison:
     differences: tuple[Difference, ...]
     looks: tuple[Looks, ...]
     floor: Floor
+
+    def json(self) -> dict[str, Any]:
+        """Numbers and verdicts as the command line prints them; `noise_floor` of a pair is that of a mean of as many pairs."""
+        more = [{"e": looks.e, "noise_floor": self.floor.of_mean(d.n)} for d, looks in zip(self.differences, self.looks, strict=True)]
+        pairs = [d.json() | extra for d, extra in zip(self.differences, more, strict=True)]
+        return {"metric": self.metric, "arms": [arm.json() for arm in self.arms], "pairs": pairs}
 
 
 def compare(metric: str, arms: Mapping[str, Values], baseline: str, better: Better = "lower", kind: Kind = PLAIN) -> Comparison:

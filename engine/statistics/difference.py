@@ -12,12 +12,11 @@ A diverged run is worse than any finite one, and two diverged runs are equal; wi
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from engine.core.nonfinite import jsonable
 from engine.statistics.bootstrap import bootstrap_mean
 from engine.statistics.matching import Values, matched
 from engine.statistics.sign_flip_interval import FEWEST, sign_flip_interval
@@ -81,11 +80,10 @@ class Difference:
         return "higher" if side > 0 else "lower"
 
     def json(self) -> dict[str, Any]:
-        return {name: jsonable(value) for name, value in asdict(self).items() if name != "differences"} | {
-            "n": self.n,
-            "differences": [jsonable(d) for d in self.differences],
-            "verdict": self.verdict,
-        }
+        """First and second arm as a and b; `difference` is the mean; null where there are too few pairs or, as a run diverged, no mean."""
+        interval = None if self.low is None else [self.low, self.high]
+        ends = {"n": self.n, "difference": self.mean, "interval": interval, "p": self.corrected, "verdict": self.verdict}
+        return {"a": self.first, "b": self.second} | ends
 
 
 def difference(first: tuple[str, Values], second: tuple[str, Values], better: Better = "lower") -> Difference:

@@ -141,7 +141,7 @@ def _size(d: Difference, names: str) -> str:
         worst = "higher" if d.better == "lower" else "lower"
         return f"{counts}; a diverged run counts as {worst} than any number, so there is no mean."
     if d.mean is None or d.low is None or d.high is None:
-        raise ValueError(f"{d.n} finite pairs came without mean or interval; make the difference with engine.statistics.")
+        raise ValueError(f"{d.n} finite pairs came without mean or interval; make the record with the function difference.")
     if d.low == d.high:
         return f"{names}: {figure(d.mean)} in all {d.n} pairs."
     how = "" if d.exact else f" ({sign_flip_interval.DRAWS:,} random patterns)"
@@ -151,7 +151,7 @@ def _size(d: Difference, names: str) -> str:
 
 def _direction(d: Difference, many: int) -> str:
     if d.corrected is None:
-        raise ValueError(f"{d.n} pairs came without a p; make the difference with engine.statistics.")
+        raise ValueError(f"{d.n} pairs came without a p; make the record with the function difference.")
     by = f"p {chance(d.corrected)} by the {TEST[d.test]} over {d.n} pairs"
     by += f", corrected for {many} comparisons" if many > 1 else ""
     if d.verdict in ("lower", "higher"):
@@ -165,7 +165,6 @@ def _sequence(d: Difference, looks: Looks, many: int) -> Iterator[str]:
     if not looks.n:
         return
     e, needed = f"{looks.e:.3g}", f"{looks.needed:.0f}"
-    between = f"the median {d.first} minus {d.second} lies between {figure(looks.low)} and {figure(looks.high)} (95 %, at every look)"
     if looks.state in ("lower", "higher"):
         series = "such series" if many == 1 else f"such sets of {many} series"
         side = f"{d.first} is more often {looks.state} than {_other(looks.state)} compared with {d.second}"
@@ -181,7 +180,9 @@ def _sequence(d: Difference, looks: Looks, many: int) -> Iterator[str]:
         so_far = f"{_count(looks.n, 'pair')} of at most {sequence.LONGEST}"
         yield f"Seed by seed, not decided after {so_far} (evidence {e}, {needed} needed{rest})."
     if looks.low is not None and looks.high is not None and looks.low < looks.high:
-        yield f"{between[0].upper()}{between[1:]}."
+        each = " for each arm" if many > 1 else ""
+        ends = f"between {figure(looks.low)} and {figure(looks.high)} (95 %{each}, at every look)"
+        yield f"The median {d.first} minus {d.second} lies {ends}."
 
 
 def figure(value: float | None) -> str:

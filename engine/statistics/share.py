@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from scipy.special import ndtri
@@ -21,7 +21,8 @@ class Share:
     high: float | None
 
     def json(self) -> dict[str, Any]:
-        return asdict(self)
+        """k, n and the interval, null for n = 0."""
+        return {"k": self.k, "n": self.n, "wilson": None if self.low is None else [self.low, self.high]}
 
 
 def share(k: int, n: int, level: float = LEVEL) -> Share:
