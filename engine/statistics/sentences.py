@@ -28,6 +28,19 @@ Topic = Literal["values", "diverged", "left out", "difference", "bootstrap", "di
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How to call a run whose value is not finite: it `did` so, the others are runs `without` it, `run` is one of them."""
+
+    did: str
+    without: str
+    run: str
+
+
+DIVERGED = Ending("diverged", "that did not diverge", "a diverged run")
+MISSED = Ending("missed the threshold", "that reached it", "a run that missed it")  # of the steps it takes to reach a threshold
+
+
+@dataclass(frozen=True)
 class Sentence:
     """`arm`: the arm that it is about, compared with the baseline or by itself; "" for one about the whole comparison."""
 
@@ -36,25 +49,25 @@ class Sentence:
     text: str
 
 
-def sentences(comparison: Comparison) -> list[Sentence]:
-    """All that may be said: of each arm, of the noise floor, and of each arm against the baseline."""
-    said = [Sentence(arm.name, topic, text) for arm in comparison.arms for topic, text in _arm(arm, comparison.metric)]
+def sentences(comparison: Comparison, ending: Ending = DIVERGED) -> list[Sentence]:
+    """All that may be said: of each arm, of the noise floor, and of each arm against the baseline.  `ending`: what a value that is not
+    finite means for this metric."""
+    said = [Sentence(arm.name, topic, text) for arm in comparison.arms for topic, text in _arm(arm, comparison.metric, ending)]
     if comparison.differences:
-        said += [Sentence("", "noise floor", _floor(comparison.floor, comparison.baseline))]
+        said += [Sentence("", "noise floor", _floor(comparison.floor, comparison.baseline, ending))]
     many = len(comparison.differences)
     for difference, looks in zip(comparison.differences, comparison.looks, strict=True):
-        said += [Sentence(difference.first, topic, text) for topic, text in _difference(difference, comparison.floor, many)]
+        said += [Sentence(difference.first, topic, text) for topic, text in _difference(difference, comparison.floor, many, ending)]
         said += [Sentence(difference.first, "sequence", text) for text in _sequence(difference, looks, many)]
-    if any(d.n >= DIRECTION for d in comparison.differences):
-        said += [
-            Sentence("", "sequence", "A p holds where the number of seeds was fixed beforehand; after adding seeds, go by the sequence.")
-        ]
+    if any(d.p is not None for d in comparison.differences):
+        fixed = "Intervals of a mean and p hold where the number of seeds was fixed beforehand"
+        said += [Sentence("", "sequence", f"{fixed}; where seeds were added after a look, go by the sequence.")]
     return said
 
 
-def _arm(arm: Arm, metric: str) -> Iterator[tuple[Topic, str]]:
+def _arm(arm: Arm, metric: str, ending: Ending) -> Iterator[tuple[Topic, str]]:
     share = arm.diverged
-    rest = " that did not diverge" if share.k else ""
+    rest = f" {ending.without}" if share.k else ""
     if not share.n:
         yield "values", f"No run of {arm.name} has a value of {metric}."
     elif arm.median is None:
@@ -69,19 +82,19 @@ def _arm(arm: Arm, metric: str) -> Iterator[tuple[Topic, str]]:
         yield "values", f"{arm.name}: median {metric} {figure(arm.median)}, {about} {arm.finite} runs{rest}: {ends}."
     if share.k and share.low is not None and share.high is not None:
         ends = f"{share.low:.0%} to {share.high:.0%}".replace("%", " %")
-        yield "diverged", f"{share.k} of {_count(share.n, 'run')} of {arm.name} diverged; 95 % interval of the probability: {ends}."
+        yield "diverged", f"{share.k} of {_count(share.n, 'run')} of {arm.name} {ending.did}; 95 % interval of the probability: {ends}."
     elif share.n and share.high is not None:
         most = f"{share.high:.0%}".replace("%", " %")
         yield (
             "diverged",
-            f"0 of {_count(share.n, 'run')} of {arm.name} diverged; a probability of up to {most} would agree with that (95 %).",
+            f"0 of {_count(share.n, 'run')} of {arm.name} {ending.did}; a probability of up to {most} would agree with that (95 %).",
         )
     if arm.without:
         verb = "has" if arm.without == 1 else "have"
         yield "left out", f"{_count(arm.without, 'run')} of {arm.name} {verb} no value of {metric} and {_are(arm.without)} left out."
 
 
-def _floor(floor: Floor, baseline: str) -> str:
+def _floor(floor: Floor, baseline: str, ending: Ending) -> str:
     if floor.single is not None:
         if not floor.single:
             return f"The noise floor is 0: all {floor.n} runs of {baseline} have the same value."
@@ -92,10 +105,10 @@ def _floor(floor: Floor, baseline: str) -> str:
         return (
             f"The noise floor is not measured: that takes {FLOOR_RUNS} runs of {baseline}, and there {_are(floor.n)} {floor.n or 'none'}."
         )
-    return f"The noise floor is not measured: {floor.diverged} of {floor.n} runs of {baseline} diverged."
+    return f"The noise floor is not measured: {floor.diverged} of {floor.n} runs of {baseline} {ending.did}."
 
 
-def _difference(d: Difference, floor: Floor, many: int) -> Iterator[tuple[Topic, str]]:
+def _difference(d: Difference, floor: Floor, many: int, ending: Ending) -> Iterator[tuple[Topic, str]]:
     names = f"{d.first} minus {d.second}"
     for name, other, count in ((d.first, d.second, d.alone[0]), (d.second, d.first, d.alone[1])):
         if count:
@@ -104,7 +117,7 @@ def _difference(d: Difference, floor: Floor, many: int) -> Iterator[tuple[Topic,
     if not d.n:
         yield "seeds", f"{d.first} and {d.second} share no seed and data order, so nothing can be compared pair by pair."
         return
-    yield "difference", _size(d, names)
+    yield "difference", _size(d, names, ending)
     if d.bootstrap is not None and d.bootstrap[0] < d.bootstrap[1]:
         ends = " to ".join(figure(end) for end in d.bootstrap)
         held = "it held the mean in {} to {} % of simulated cases, not in 90 %".format(*bootstrap.HELD)
@@ -125,13 +138,13 @@ def _difference(d: Difference, floor: Floor, many: int) -> Iterator[tuple[Topic,
         yield "noise floor", f"The mean {names} lies {side} the noise floor of a mean of {d.n} pairs, ±{figure(size)}."
 
 
-def _size(d: Difference, names: str) -> str:
+def _size(d: Difference, names: str, ending: Ending) -> str:
     """The differences themselves, or their mean with its interval, or how often which sign came."""
     first, second, both = d.diverged
     if d.n < FEWEST:
         finite = ", ".join(figure(v) for v in d.differences if math.isfinite(v))
         parts = [f"{names}, pair by pair: {finite}"] if finite else []
-        ends = ((first, f"only {d.first} diverged"), (second, f"only {d.second} diverged"), (both, "both diverged"))
+        ends = ((first, f"only {d.first} {ending.did}"), (second, f"only {d.second} {ending.did}"), (both, f"both {ending.did}"))
         parts += [f"in {_count(count, 'pair')} {what}" for count, what in ends if count]
         text = "; ".join(parts)
         return f"{text[0].upper()}{text[1:]}." if not finite else f"{text}."
@@ -139,7 +152,7 @@ def _size(d: Difference, names: str) -> str:
         lower, equal, higher = d.signs
         counts = f"{d.first} was lower than {d.second} in {lower} of {d.n} pairs, higher in {higher}, equal in {equal}"
         worst = "higher" if d.better == "lower" else "lower"
-        return f"{counts}; a diverged run counts as {worst} than any number, so there is no mean."
+        return f"{counts}; {ending.run} counts as {worst} than any number, so there is no mean."
     if d.mean is None or d.low is None or d.high is None:
         raise ValueError(f"{d.n} finite pairs came without mean or interval; make the record with the function difference.")
     if d.low == d.high:

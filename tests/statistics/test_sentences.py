@@ -11,7 +11,7 @@ import pytest
 
 from engine.statistics.comparison import Comparison, compare
 from engine.statistics.matching import Values
-from engine.statistics.sentences import Sentence, chance, figure, sentences
+from engine.statistics.sentences import MISSED, Sentence, chance, figure, sentences
 
 DIVERGED = ("none", "first", "second", "both", "all")
 PAIRED = ("all", "some", "none")
@@ -156,7 +156,8 @@ def test_what_is_said_of_arms_and_of_the_sequence_word_by_word() -> None:
         "Seed by seed, decided after 7 pairs: spam is more often lower than higher compared with base (evidence 26.8, 20 needed).",
         "If nothing differed, at most 5 % of such series would ever decide.",
         "The median spam minus base lies between -2.6 and -2 (95 %, at every look).",
-        "A p holds where the number of seeds was fixed beforehand; after adding seeds, go by the sequence.",
+        "Intervals of a mean and p hold where the number of seeds was fixed beforehand; where seeds were added after a look, go by "
+        "the sequence.",
     ]
     ends = sentences(compare("loss", {"base": numbers(*[1, 2] * 16), "spam": numbers(*[2, 1] * 16)}, "base"))
     assert "Seed by seed, undecided at ±1 after 32 pairs, where the series ends (evidence 0.14, 20 needed)." in [s.text for s in ends]
@@ -175,6 +176,17 @@ def test_where_more_is_better_a_diverged_run_counts_as_lower() -> None:
     comparison = compare("accuracy", {"base": numbers(*[0.5] * 7), "spam": numbers(*[math.nan] * 7)}, "base", better="higher")
     assert comparison.differences[0].verdict == "lower"
     assert "a diverged run counts as lower than any number" in texts(comparison, "difference")
+
+
+def test_a_run_that_misses_a_threshold_is_not_called_diverged() -> None:
+    steps = {"base": numbers(30, 40, math.nan, 50, 60, math.nan), "spam": numbers(20, math.nan, math.nan, 40, 50, 90)}
+    said = " ".join(s.text for s in sentences(compare("steps to loss 2", steps, "base"), MISSED))
+    assert "diverge" not in said
+    assert "2 of 6 runs of base missed the threshold;" in said
+    assert (
+        "spam was lower than base in 4 of 6 pairs, higher in 1, equal in 1; a run that missed it counts as higher than any number" in said
+    )
+    assert "median steps to loss 2 45, range of 4 runs that reached it: 30 to 60." in said
 
 
 def test_numbers_are_short_and_never_change_sides() -> None:
