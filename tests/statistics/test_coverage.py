@@ -55,7 +55,7 @@ def test_the_sign_flip_interval_of_lognormal_differences_falls_short_as_document
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "n", "held"), [(a, n, 0.9) for a in ("normal", "lognormal") for n in (8, 16)] + [("t3", 8, 0.888), ("t3", 16, 0.904)]
+    ("name", "n", "held"), [(a, n, 0.9) for a in ("normal", "lognormal") for n in (8, 16)] + [("t3", 8, 0.887), ("t3", 16, 0.899)]
 )
 def test_the_band_of_an_arm_holds_one_more_run(name: str, n: int, held: float) -> None:
     rows = DRAW[name](np.random.default_rng(n), (10_000, n + 1))
@@ -65,8 +65,8 @@ def test_the_band_of_an_arm_holds_one_more_run(name: str, n: int, held: float) -
 
 FLOORS = {  # of one difference, of a mean of n pairs; n = 5, 8, 16
     "normal": ((0.90, 0.90, 0.90), (0.90, 0.90, 0.90)),
-    "lognormal": ((0.82, 0.84, 0.87), (0.77, 0.76, 0.79)),
-    "t3": ((0.86, 0.88, 0.88), (0.84, 0.84, 0.85)),
+    "lognormal": ((0.83, 0.85, 0.87), (0.76, 0.77, 0.79)),
+    "t3": ((0.87, 0.87, 0.89), (0.84, 0.84, 0.85)),
 }
 
 

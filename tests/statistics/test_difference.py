@@ -75,6 +75,13 @@ def test_a_direction_is_named_only_after_the_correction_for_all_arms() -> None:
         compare("loss", {"b": base, "a": below}, "x")
 
 
+def test_the_direction_is_that_of_the_mean_which_the_test_is_about() -> None:
+    result = difference(("a", by_seed(*[-10.0] * 6, *[0.1] * 7)), ("b", by_seed(*[0.0] * 13)))
+    assert (result.signs, result.verdict) == ((6, 0, 7), "lower")
+    assert result.p is not None
+    assert result.p < 0.05
+
+
 def test_the_noise_floor_is_that_of_two_fresh_runs_of_the_baseline() -> None:
     five = [1.0, 2.0, 3.0, 4.0, 5.0]
     floor = noise_floor([*five, None])
