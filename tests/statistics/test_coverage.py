@@ -20,8 +20,8 @@ DRAW: dict[str, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]] = 
 EXACT = {5: 1 - 2 / 2**5, 8: 1 - 24 / 2**8, 16: 1 - 2 * 3276 / 2**16}  # of symmetric differences
 
 
-def near(held: float, nominal: float, times: int, errors: float = 2.0) -> bool:
-    return abs(held - nominal) <= errors * (nominal * (1 - nominal) / times) ** 0.5
+def near(held: float, nominal: float, times: int) -> bool:
+    return abs(held - nominal) <= 2 * (nominal * (1 - nominal) / times) ** 0.5
 
 
 def flip_coverage(name: str, n: int, times: int) -> float:
@@ -60,7 +60,7 @@ def test_the_sign_flip_interval_of_lognormal_differences_falls_short_as_document
 def test_the_band_of_an_arm_holds_one_more_run(name: str, n: int, held: float) -> None:
     rows = DRAW[name](np.random.default_rng(n), (10_000, n + 1))
     arms = [arm("a", row[:n].tolist()) for row in rows]
-    assert near(float(np.mean([a.low <= row[n] <= a.high for a, row in zip(arms, rows, strict=True)])), held, 10_000, 2.5)
+    assert near(float(np.mean([a.low <= row[n] <= a.high for a, row in zip(arms, rows, strict=True)])), held, 10_000)
 
 
 FLOORS = {  # of one difference, of a mean of n pairs; n = 5, 8, 16
