@@ -19,7 +19,8 @@ from engine.labs.detector import Detector
 from engine.labs.lab import Lab
 from engine.statistics.interval import Band
 
-MOST_UNMEASURED = 20  # lower it with every record that is added: the list may only shrink
+MOST_UNMEASURED = 1  # lower it with every record that is added: the list may only shrink
+CHECK = "check"  # stands in the list as long as the intervals were not held against new seeds
 ENTRIES = {name: entry(name, lab) for name, lab in Catalog("", Lab).load()[0].items()}
 WANTED = [f"{lab}/{preset}" for lab, one in ENTRIES.items() for preset in plan.measurable(one["presets"])]
 UNMEASURED = (MEASURED / "UNMEASURED").read_text().split() if (MEASURED / "UNMEASURED").exists() else []
@@ -31,7 +32,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def test_every_preset_has_a_record_or_stands_in_the_list_of_those_that_have_none() -> None:
-    assert sorted(FILES + UNMEASURED) == sorted(WANTED)
+    assert sorted([*FILES, *(name for name in UNMEASURED if name != CHECK)]) == sorted(WANTED)
     assert len(UNMEASURED) <= MOST_UNMEASURED
 
 
@@ -83,8 +84,8 @@ def test_a_preset_that_breaks_does_so_on_seven_of_eight_seeds(name: str) -> None
 
 
 def test_the_intervals_hold_new_seeds_as_often_as_they_say() -> None:
-    if not (MEASURED / "check.json").exists():
-        assert UNMEASURED, "everything is measured, so the check must be too: python -m engine.docs.measure --check 9-12"
+    assert (MEASURED / "check.json").exists() is (CHECK not in UNMEASURED), "python -m engine.docs.measure --check 9-12"
+    if CHECK in UNMEASURED:
         return
     told = json.loads((MEASURED / "check.json").read_text("utf-8"))
     assert told["device"]

@@ -105,11 +105,14 @@ def write(docs: Path, record: Document) -> None:
     path = docs / record["lab"] / f"{record['preset']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, record)
-    unmeasured = docs / "UNMEASURED"
-    if unmeasured.exists():
-        mine = f"{record['lab']}/{record['preset']}"
-        lines = [line for line in unmeasured.read_text().splitlines() if line != mine]
-        unmeasured.write_text("".join(f"{line}\n" for line in lines))
+    measured(docs, f"{record['lab']}/{record['preset']}")
+
+
+def measured(docs: Path, name: str) -> None:
+    """Take a name out of UNMEASURED, where there is such a list."""
+    path = docs / "UNMEASURED"
+    if path.exists():
+        path.write_text("".join(f"{line}\n" for line in path.read_text().splitlines() if line != name))
 
 
 def pair_up(docs: Path, wanted: Iterable[tuple[str, str, str]]) -> None:
