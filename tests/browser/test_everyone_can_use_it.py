@@ -41,7 +41,7 @@ def opened(page: Page, lab: Server, path: str, runs: str) -> None:
         expect(page.get_by_role("cell", name="chromium", exact=True)).to_be_visible()
     if path.startswith("topology"):
         page.wait_for_function("() => document.querySelector('.fl-numbers b') && !document.querySelector('.fl-old')")
-        page.locator("summary").click()
+        page.locator("summary", has_text="Edges as a list").click()
     if path.startswith("run?"):
         page.get_by_role("heading", name="Loss").first.scroll_into_view_if_needed()
         chart(page, "Loss")

@@ -88,7 +88,7 @@ def test_mouse_touch_and_keyboard_edit_the_graph_without_a_run_of_the_page(lab: 
     page.keyboard.press("Tab")
     expect(page.locator(".fl-status")).to_contain_text("Node 0")
     page.keyboard.press("Escape")
-    page.locator("summary").click()
+    page.locator("summary", has_text="Edges as a list").click()
     expect(page.locator(".fl-graph li").first).to_have_text(re.compile(r"^0-21: curvature −1\.\d+, resistance 0\.\d+ ohm, added by hand$"))
     assert [one for one in sent if not one.rerun_script.is_auto_rerun] == []
 

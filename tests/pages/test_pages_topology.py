@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.declare.knobs import unnest
-from engine.labs.gnn.panels.topology import Topology
+from engine.labs.panel import panel
 from engine.labs.panel_frames import encoded
 from engine.runs.folder import all_runs
 from engine.server.service import Service
@@ -20,11 +20,11 @@ from tests.support.lab_pages import button, fields
 
 @pytest.fixture
 def quick(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The panel is computed in this process."""
+    """Panels are computed in this process."""
 
-    def compute(_name: str, knobs: dict[str, Any]) -> dict[str, Any]:
+    def compute(name: str, knobs: dict[str, Any]) -> dict[str, Any]:
         try:
-            return {"frames": encoded(Topology.model_validate(knobs).compute())}
+            return {"frames": encoded(panel(name).model_validate(knobs).compute())}
         except ValueError as error:
             return {"says": str(error)}
 

@@ -17,9 +17,9 @@ ENTRIES = {name: entry(name, lab) for name, lab in Catalog("", Lab).load()[0].it
 
 
 def fields(test: AppTest) -> dict[str, Any]:
-    """Knob name -> its field, by the head of its label."""
+    """Knob name -> its field, by the head of its label; of several of one name the first, for panels stand below the page's own."""
     widgets = [*test.text_input, *test.selectbox, *test.toggle, *test.segmented_control]
-    return {w.label.partition(": ")[0]: w for w in widgets if ": " in w.label}
+    return {w.label.partition(": ")[0]: w for w in reversed(widgets) if ": " in w.label}
 
 
 def button(test: AppTest, label: str) -> Any:
