@@ -11,6 +11,8 @@ from engine.core.disk import why
 from engine.core.paths import data_folder
 from engine.server.service import Service
 
+LOOK = 1.0  # seconds: a signal that comes just before Python begins to wait is handled only when it has waited
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """No arguments of its own."""
@@ -30,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
         here.start()
         tell(args.json, {"data": str(here.data), "role": here.owner.role}, [f"Serving {here.data}: this process {doing}. Ctrl-C ends it."])
         try:
-            asked.wait()
+            while not asked.wait(LOOK):
+                pass
         finally:
             here.close()
     return ANSWERED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -113,6 +114,23 @@ def test_serve_runs_the_queue_until_it_is_told_to_end(toy_data: Path) -> None:
         assert server.wait(PATIENCE) == 0
         assert server.stderr.read() == ""
     assert told == {"data": str(toy_data), "role": "owner"}
+
+
+def test_serve_ends_by_a_signal_that_came_just_before_it_waited(
+    engine: Callable[..., Answer], toy_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python runs the handler of such a signal only after the wait, which must therefore have an end."""
+
+    class Late(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None, "for ever"
+            known = self.is_set()
+            self.set()  # what the handler does, once somebody lets it
+            return known
+
+    monkeypatch.setattr("engine.commands.serve.asked_to_leave", lambda: contextlib.nullcontext(Late()))
+    code, told, _ = engine("serve", "--json")
+    assert (code, told["data"]) == (0, str(toy_data))
 
 
 def test_no_verb_imports_torch_into_the_command_line(tmp_path: Path) -> None:
