@@ -77,14 +77,15 @@ def test_a_torn_tail_is_told_and_everything_before_it_is_there(lab_service: Serv
     assert "ends in a torn frame of 5 bytes" in sentences(made.run)
 
 
-def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(lab_service: Service) -> None:
-    made = finished_run(lab_service.data, steps=100)
+def test_damage_in_the_middle_is_counted_and_everything_around_it_is_there(lab_service: Service, tmp_path: Path) -> None:
+    made = finished_run(tmp_path / "aside", steps=100)  # where no owner reads it before it is damaged
     path = made.folder.path / "spool.1.bin"
     reader = SpoolReader(path)
     start = next(reader.offset for frame in reader.read() if frame.step == 50)  # where the call after the first one of step 50 begins
     whole = bytearray(path.read_bytes())
     whole[start : start + 512] = bytes(512)
     path.write_bytes(whole)
+    made.folder.path.rename(lab_service.data / "runs" / made.run)
     lab_service.owner.catch_up()
     steps = lab_service.owner.store.frame(made.run, ["loss/train"])["step"].to_list()
     assert len(steps) == len(set(steps))
