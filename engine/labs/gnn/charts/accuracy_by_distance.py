@@ -37,12 +37,10 @@ class AccuracyByDistance(Chart):
         figure = blank(y_title="accuracy")
         walks: list[tuple[float, float, str]] = []
         for run_style in runs:
-            frame = frames.get(run_style.run)
-            for name, distance, value in _numbers(frame):
-                if name == "walks":
-                    walks.append((distance, value, run_style.label))
+            numbers = list(_numbers(frames.get(run_style.run)))
+            walks += [(distance, value, run_style.label) for one, distance, value in numbers if one == "walks"]
             for name, symbol in (("largest", "circle"), ("mean of the last 100 steps", "circle-open")):
-                mine = [(distance, value) for one, distance, value in _numbers(frame) if one == name]
+                mine = [(distance, value) for one, distance, value in numbers if one == name]
                 figure.add_trace(
                     go.Scatter(
                         x=[distance for distance, _ in mine],
@@ -75,7 +73,7 @@ class AccuracyByDistance(Chart):
         return figure
 
     def table(self, run: RunStyle, frame: pl.DataFrame, layer: str = "") -> pl.DataFrame | None:
-        rows = [(name, distance, value) for name, distance, value in _numbers(frame)]
+        rows = list(_numbers(frame))
         return pl.DataFrame(rows, schema={"number": str, "distance in edges": float, "value": float}, orient="row") if rows else None
 
 
