@@ -19,9 +19,10 @@ lint: .venv/test.stamp
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 
-# What is stale of the numbers that cards and docs show, from full presets over their seeds, and the slow tests.  Goes on after a kill.
+# What is stale of the numbers that cards and docs show, from full presets over their seeds, held against new seeds, and the slow tests.  Goes on after a kill.
 science: .venv/test.stamp
 	$(BIN)/python -m engine.docs.measure --stale
+	$(BIN)/python -m engine.docs.measure --check 9-12
 	$(BIN)/python -m engine.docs.reference docs
 	$(BIN)/python -m pytest -q -m slow
 

@@ -239,15 +239,41 @@ def test_a_new_seed_counts_as_inside_or_outside_and_intervals_of_no_width_do_not
     assert check.inside(found, [run(9, 1.3, steps=4)]) == {"inside": 0, "of": 0}
 
 
+def checked_of(found: dict[str, Any], inside: int, **others: Any) -> dict[str, Any]:
+    return {**check.of_preset(found, [run(9, 1.0), run(10, 1.0)]), "inside": inside, "of": 10, **others}
+
+
 def test_the_check_complains_of_too_few_and_of_records_that_came_later() -> None:
     found = record.document("moe", "collapse", KNOBS, {}, [run(s, 1.0 + 0.1 * s) for s in range(8)], METRICS)
-    told = check.document([9, 10], {"moe/collapse": found}, {"moe/collapse": {"inside": 9, "of": 10}}, PROVENANCE)
-    assert check.complaints(told, {"moe/collapse": found}) == []
-    assert check.complaints(told, {"moe/collapse": {**found, "date": "2000-01-01"}}) == [
-        "moe/collapse was measured after the check; run it again."
-    ]
-    bad = check.document([9], {"moe/collapse": found}, {"moe/collapse": {"inside": 4, "of": 10}}, PROVENANCE)
-    assert len(check.complaints(bad, {"moe/collapse": found})) == 2
+    records = {"moe/collapse": found}
+    assert checked_of(found, 9)["seeds"] == [9, 10]
+    assert check.complaints({"moe/collapse": checked_of(found, 9)}, records) == []
+    (later,) = check.complaints({"moe/collapse": checked_of(found, 9)}, {"moe/collapse": {**found, "date": "2000-01-01"}})
+    assert later.startswith("moe/collapse was measured after its check")
+    assert check.complaints({}, records) == [later], "what was never checked is due as well"
+    too_few, half = check.complaints({"moe/collapse": checked_of(found, 4)}, records)
+    assert too_few.startswith("Only 40%")
+    assert half.startswith("moe/collapse: 4 of 10")
+
+
+def test_a_record_that_was_only_confirmed_keeps_its_check() -> None:
+    found = record.document("moe", "collapse", KNOBS, {}, [run(s, 1.0) for s in range(8)], METRICS)
+    checked = {"moe/collapse": checked_of(found, 9, hash="of other sources")}
+    assert check.due(checked, "moe/collapse", found)
+    assert not check.due(checked, "moe/collapse", {**found, "confirmed": [{"commit": "abc"}]})
+
+
+def test_checks_are_added_preset_by_preset_and_the_line_goes_with_the_last(tmp_path: Path) -> None:
+    (tmp_path / "UNMEASURED").write_text("check\n")
+    found = record.document("moe", "collapse", KNOBS, {}, [run(s, 1.0) for s in range(8)], METRICS)
+    records = {"moe/collapse": found, "moe/healthy": {**found, "preset": "healthy"}}
+    one = {"moe/collapse": checked_of(found, 9), "moe/gone": checked_of(found, 9)}
+    check.write(tmp_path, one, records)
+    assert list(check.read(tmp_path)) == ["moe/collapse"], "a preset without a record leaves the table"
+    assert (tmp_path / "UNMEASURED").read_text() == "check\n"
+    check.write(tmp_path, {**check.read(tmp_path), "moe/healthy": checked_of(found, 8)}, records)
+    assert json.loads((tmp_path / "check.json").read_text())["pooled"] == {"inside": 17, "of": 20}
+    assert (tmp_path / "UNMEASURED").read_text() == ""
 
 
 def test_changed_files_are_those_that_decide(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
     python -m engine.docs.measure --all            every preset of every lab
     python -m engine.docs.measure --stale          those whose record is missing or of other sources
     python -m engine.docs.measure --confirm        renew the hash of records whose numbers did not move
-    python -m engine.docs.measure --check 9-12     hold the intervals against new seeds
+    python -m engine.docs.measure --check 9-12     hold intervals against new seeds where that was not done since they were measured
 
 Writes docs/measured/<lab>/<preset>.json and says beforehand how many runs and hours that takes.  What is finished is kept in
 data/science/, so that a measurement that was killed, or stopped by --budget, goes on where it was.
@@ -108,20 +108,20 @@ def confirm_all(chosen: Iterable[tuple[str, str]], runner: Runner, labs: Labs, d
         say(moved or f"{one.lab}/{one.preset}: every number of seed 0 is the same; the record is confirmed.")
 
 
-def check_all(todo: Sequence[Work], runner: Runner, docs: Path) -> None:
-    say(f"{len(plan.left(todo, runner.scratch))} runs to make.")
-    records, counts, last = {}, {}, {}
-    for one, runs in runner(todo):
-        found = record.read(docs, one.lab, one.preset)
-        if found is not None:
-            name = f"{one.lab}/{one.preset}"
-            records[name], counts[name], last = found, check.inside(found, runs), runs[-1]["provenance"]
-            say(f"{name}: {counts[name]['inside']} of {counts[name]['of']} inside")
-    if counts:
-        told = check.document([job.seed for job in todo[0].jobs], records, counts, last)
-        check.write(docs, told)
-        for complaint in check.complaints(told, records):
-            say(complaint)
+def check_all(chosen: Iterable[tuple[str, str]], wanted: Sequence[int], runner: Runner, labs: Labs, docs: Path, again: bool) -> None:
+    """Check what has no check of its last measurement; with `again`, all that is chosen."""
+    records, checked = record.of_all(docs), check.read(docs)
+    todo = [pair for pair in chosen if (found := records.get("/".join(pair))) and (again or check.due(checked, "/".join(pair), found))]
+    work = plan.work(labs, todo, wanted)
+    jobs = plan.left(work, runner.scratch)
+    say(f"{len(work)} presets, {len(jobs)} runs to make, about {plan.hours(jobs, docs, runner.at_a_time):.1f} hours.")
+    for one, runs in runner(work):
+        name = f"{one.lab}/{one.preset}"
+        checked[name] = check.of_preset(records[name], runs)
+        check.write(docs, checked, records)
+        say(f"{name}: {checked[name]['inside']} of {checked[name]['of']} inside")
+    for complaint in check.complaints(checked, records):
+        say(complaint)
 
 
 def say(sentence: str) -> None:
@@ -137,7 +137,7 @@ def main(given: Sequence[str]) -> int:
     parser.add_argument("--all", action="store_true", help="every preset of every lab")
     parser.add_argument("--stale", action="store_true", help="only presets whose record is missing or of other sources")
     parser.add_argument("--confirm", action="store_true", help="run one seed at the record's commit and here, and renew the record's hash")
-    parser.add_argument("--check", type=seeds, metavar="SEEDS", help="how many of the intervals hold these new seeds, like 9-12")
+    parser.add_argument("--check", type=seeds, metavar="SEEDS", help="how many intervals hold these new seeds, like 9-12")
     parser.add_argument("--seeds", type=seeds, default=list(range(record.SEEDS)), help="like 0-7, which is the default, or 0,3")
     parser.add_argument("--at-a-time", type=int, default=AT_A_TIME, help="how many runs train side by side")
     parser.add_argument("--budget", type=float, metavar="MINUTES", help="begin no run after so many minutes")
@@ -162,7 +162,7 @@ def main(given: Sequence[str]) -> int:
         if arguments.confirm:
             confirm_all(chosen, runner, labs, docs)
         elif arguments.check:
-            check_all(plan.work(labs, chosen, arguments.check), runner, docs)
+            check_all(chosen, arguments.check, runner, labs, docs, again=bool(arguments.lab or arguments.all))
         else:
             if arguments.stale:
                 chosen = list(plan.stale(labs, chosen, docs))

@@ -1,6 +1,7 @@
 """The check of all intervals against seeds that no record has seen: docs/measured/check.json.
 
-Of a 90 % prediction interval nine of ten new runs lie inside.  Intervals of no width are not counted.
+Of a 90 % prediction interval nine of ten new runs lie inside.  Intervals of no width are not counted.  A preset is checked once for
+each measurement of it; one that is measured again is checked again, and the others stay.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.core.files import write_json
+from engine.core.files import read_json, write_json
 from engine.core.nonfinite import number
 from engine.docs.measure import record
 from engine.statistics.interval import Band
 
 POOLED, EACH = 0.8, 0.5  # of the intervals of all presets, of one preset
+NAME = "check"  # of the file, and of the line in UNMEASURED that stands while a record has no check
 
-Counts = dict[str, int]
+Checked = Mapping[str, Mapping[str, Any]]  # LAB/PRESET -> what its check found
+Records = Mapping[str, Mapping[str, Any]]  # LAB/PRESET -> its record
 
 
-def inside(document: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> Counts:
+def inside(document: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """How many of the new runs' numbers lie in the intervals of a record, of how many."""
     held = of = 0
     for run in runs:
@@ -33,39 +36,52 @@ def inside(document: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> Co
     return {"inside": held, "of": of}
 
 
-def document(
-    seeds: Sequence[int], records: Mapping[str, Mapping[str, Any]], counts: Mapping[str, Counts], provenance: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The content of check.json.  `records`: LAB/PRESET -> record; each is named with the hash that was checked."""
-    held, of = sum(one["inside"] for one in counts.values()), sum(one["of"] for one in counts.values())
+def of_preset(found: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What check.json keeps of one preset: the counts, the new seeds, where they ran, and which measurement they were held against."""
+    where = runs[-1]["provenance"]
     return {
-        "format": record.FORMAT,
-        "seeds": list(seeds),
-        "device": provenance["device"],
-        "commit": provenance["commit"],
-        "date": time.strftime("%Y-%m-%d"),
-        "pooled": {"inside": held, "of": of},
-        "presets": {name: {**counts[name], "hash": records[name]["sources"]["hash"], "date": records[name]["date"]} for name in counts},
+        **inside(found, runs),
+        "seeds": [run["seed"] for run in runs],
+        "device": where["device"],
+        "commit": where["commit"],
+        "checked": time.strftime("%Y-%m-%d"),
+        "hash": found["sources"]["hash"],
+        "date": found["date"],
     }
 
 
-def write(docs: Path, checked: Mapping[str, Any]) -> None:
-    """Write check.json; what the line `check` in UNMEASURED said is over."""
-    write_json(docs / "check.json", checked)
-    record.measured(docs, "check")
+def read(docs: Path) -> dict[str, dict[str, Any]]:
+    """LAB/PRESET -> what was found, of all that were checked; {} where nothing was."""
+    return dict((read_json(docs / f"{NAME}.json") or {"presets": {}})["presets"])
 
 
-def complaints(checked: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def write(docs: Path, checked: Checked, records: Records) -> None:
+    """Write check.json of the presets that have a record; once each has its check, the line `check` leaves UNMEASURED."""
+    kept = {name: checked[name] for name in sorted(records) if name in checked}
+    write_json(docs / f"{NAME}.json", {"format": record.FORMAT, "pooled": pooled(kept), "presets": kept})
+    if not any(due(checked, name, found) for name, found in records.items()):
+        record.measured(docs, NAME)
+
+
+def pooled(checked: Checked) -> dict[str, int]:
+    return {part: sum(one[part] for one in checked.values()) for part in ("inside", "of")}
+
+
+def due(checked: Checked, name: str, found: Mapping[str, Any]) -> bool:
+    """Whether a record has no check, or was measured (not only confirmed) since."""
+    then = checked.get(name)
+    return then is None or then["date"] != found["date"] or (then["hash"] != found["sources"]["hash"] and not found["confirmed"])
+
+
+def complaints(checked: Checked, records: Records) -> list[str]:
     """What does not hold, each in one sentence: too few inside, or a record that was measured again since."""
-    out = []
-    share = checked["pooled"]["inside"] / max(1, checked["pooled"]["of"])
-    if share < POOLED:
+    out, all_of_them = [], pooled(checked)
+    share = all_of_them["inside"] / max(1, all_of_them["of"])
+    if checked and share < POOLED:
         out.append(f"Only {share:.0%} of all intervals hold the new seeds; at least {POOLED:.0%} must.")
-    for name, one in checked["presets"].items():
+    for name, one in checked.items():
         if one["of"] and one["inside"] / one["of"] < EACH:
             out.append(f"{name}: {one['inside']} of {one['of']} intervals hold the new seeds; at least half must.")
-    for name, found in records.items():
-        then = checked["presets"].get(name)
-        if then is None or then["date"] != found["date"] or (then["hash"] != found["sources"]["hash"] and not found["confirmed"]):
-            out.append(f"{name} was measured after the check; run it again.")
+    again = "python -m engine.docs.measure --check 9-12"
+    out += (f"{name} was measured after its check; {again}." for name, found in records.items() if due(checked, name, found))
     return out

@@ -100,6 +100,12 @@ def read(docs: Path, lab: str, preset: str) -> Document | None:
     return records.record(docs / lab / f"{preset}.json")
 
 
+def of_all(docs: Path) -> dict[str, Document]:
+    """LAB/PRESET -> its record, of every record of today's format."""
+    found = {path.relative_to(docs).with_suffix("").as_posix(): records.record(path) for path in sorted(docs.glob("*/*.json"))}
+    return {name: document for name, document in found.items() if document is not None}
+
+
 def write(docs: Path, record: Document) -> None:
     """Write one record; what the preset's line in UNMEASURED said is over."""
     path = docs / record["lab"] / f"{record['preset']}.json"
