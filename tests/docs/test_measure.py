@@ -239,8 +239,8 @@ def test_a_new_seed_counts_as_inside_or_outside_and_intervals_of_no_width_do_not
     assert check.inside(found, [run(9, 1.3, steps=4)]) == {"inside": 0, "of": 0}
 
 
-def checked_of(found: dict[str, Any], inside: int, **others: Any) -> dict[str, Any]:
-    return {**check.of_preset(found, [run(9, 1.0), run(10, 1.0)]), "inside": inside, "of": 10, **others}
+def checked_of(document: dict[str, Any], inside: int, **others: Any) -> dict[str, Any]:
+    return {**check.of_preset(document, [run(9, 1.0), run(10, 1.0)]), "inside": inside, "of": 10, **others}
 
 
 def test_the_check_complains_of_too_few_and_of_records_that_came_later() -> None:

@@ -36,17 +36,17 @@ def inside(document: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> di
     return {"inside": held, "of": of}
 
 
-def of_preset(found: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def of_preset(measured: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What check.json keeps of one preset: the counts, the new seeds, where they ran, and which measurement they were held against."""
     where = runs[-1]["provenance"]
     return {
-        **inside(found, runs),
+        **inside(measured, runs),
         "seeds": [run["seed"] for run in runs],
         "device": where["device"],
         "commit": where["commit"],
         "checked": time.strftime("%Y-%m-%d"),
-        "hash": found["sources"]["hash"],
-        "date": found["date"],
+        "hash": measured["sources"]["hash"],
+        "date": measured["date"],
     }
 
 
@@ -59,7 +59,7 @@ def write(docs: Path, checked: Checked, records: Records) -> None:
     """Write check.json of the presets that have a record; once each has its check, the line `check` leaves UNMEASURED."""
     kept = {name: checked[name] for name in sorted(records) if name in checked}
     write_json(docs / f"{NAME}.json", {"format": record.FORMAT, "pooled": pooled(kept), "presets": kept})
-    if not any(due(checked, name, found) for name, found in records.items()):
+    if not any(due(checked, name, document) for name, document in records.items()):
         record.measured(docs, NAME)
 
 
@@ -67,10 +67,10 @@ def pooled(checked: Checked) -> dict[str, int]:
     return {part: sum(one[part] for one in checked.values()) for part in ("inside", "of")}
 
 
-def due(checked: Checked, name: str, found: Mapping[str, Any]) -> bool:
+def due(checked: Checked, name: str, measured: Mapping[str, Any]) -> bool:
     """Whether a record has no check, or was measured (not only confirmed) since."""
     then = checked.get(name)
-    return then is None or then["date"] != found["date"] or (then["hash"] != found["sources"]["hash"] and not found["confirmed"])
+    return then is None or then["date"] != measured["date"] or (then["hash"] != measured["sources"]["hash"] and not measured["confirmed"])
 
 
 def complaints(checked: Checked, records: Records) -> list[str]:
@@ -83,5 +83,5 @@ def complaints(checked: Checked, records: Records) -> list[str]:
         if one["of"] and one["inside"] / one["of"] < EACH:
             out.append(f"{name}: {one['inside']} of {one['of']} intervals hold the new seeds; at least half must.")
     again = "python -m engine.docs.measure --check 9-12"
-    out += (f"{name} was measured after its check; {again}." for name, found in records.items() if due(checked, name, found))
+    out += (f"{name} was measured after its check; {again}." for name, document in records.items() if due(checked, name, document))
     return out

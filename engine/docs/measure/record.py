@@ -102,8 +102,9 @@ def read(docs: Path, lab: str, preset: str) -> Document | None:
 
 def of_all(docs: Path) -> dict[str, Document]:
     """LAB/PRESET -> its record, of every record of today's format."""
-    found = {path.relative_to(docs).with_suffix("").as_posix(): records.record(path) for path in sorted(docs.glob("*/*.json"))}
-    return {name: document for name, document in found.items() if document is not None}
+    paths = sorted(docs.glob("*/*.json"))
+    of_today = ((path.relative_to(docs).with_suffix("").as_posix(), records.record(path)) for path in paths)
+    return {name: document for name, document in of_today if document is not None}
 
 
 def write(docs: Path, record: Document) -> None:
