@@ -18,6 +18,7 @@ from engine.scheduler.local import Local
 from engine.server import service as service_module
 from engine.server.service import Service
 from tests.support.indexed_runs import Owners, begin, log, spool_of, told_step
+from tests.support.stored_sets import write_text_set
 from tests.support.toy import DOCUMENT, WORKER, Answer
 
 
@@ -42,6 +43,21 @@ def networks(kept_networks: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """That folder, for one test."""
     monkeypatch.setenv("FAULTLINE_DATA", str(kept_networks))
     return kept_networks
+
+
+@pytest.fixture(scope="session")
+def folder_of_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the set that `graph=stored` takes by default: a few graphs of ours in the form of a TUDataset."""
+    data = tmp_path_factory.mktemp("sets")
+    write_text_set(data / "sets" / "MUTAG")
+    return data
+
+
+@pytest.fixture
+def stored_set(folder_of_sets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That folder, for one test."""
+    monkeypatch.setenv("FAULTLINE_DATA", str(folder_of_sets))
+    return folder_of_sets
 
 
 @pytest.fixture

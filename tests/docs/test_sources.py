@@ -20,6 +20,7 @@ from engine.labs.moe import helper
 class Toy(Lab):
     title = "Toy"
     presets = {}
+    rules = ()
 
     def loss(self):
         """What is minimised."""
@@ -64,6 +65,7 @@ def test_the_closure_follows_imports_inside_functions_and_leaves_core_out(tree: 
         ("toy", "What is minimised.", "Another sentence.", False),
         ("toy", 'title = "Toy"', 'title = "Tay"', False),
         ("toy", "presets = {}", "presets = {1: 2}", False),
+        ("toy", "rules = ()", "rules = (1,)", False),
         ("helper", "a sentence with blanks", "another one of them", False),
         ("helper", "('x', low=0.0)", "('x', whole=True)", False),
         ("helper", "Metric('x'", "Metric('y'", True),

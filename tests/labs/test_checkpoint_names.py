@@ -8,6 +8,9 @@ A lab whose network is meant to change raises its `edition`, and then its entry 
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
+from tests.support.stored_sets import write_text_set
 
 RECORDED = ROOT / "tests" / "support" / "checkpoint_names.json"
 LABS = Catalog("", Lab).load()[0]
@@ -53,6 +57,7 @@ def recorded() -> dict[str, dict[str, Any]]:
     return json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
 
 
+@pytest.mark.usefixtures("stored_set")
 @pytest.mark.parametrize("name", LABS)
 def test_the_names_in_a_checkpoint_are_those_that_were_recorded(name: str) -> None:
     then, now = recorded().get(name, {}), names(name)
@@ -67,6 +72,9 @@ def test_no_recorded_lab_has_gone() -> None:
 
 if __name__ == "__main__":
     together = recorded()
-    for lab in LABS:
-        together[lab] = {**names(lab), **together.get(lab, {})}
+    with tempfile.TemporaryDirectory() as data:
+        os.environ["FAULTLINE_DATA"] = data
+        write_text_set(Path(data) / "sets" / "MUTAG")
+        for lab in LABS:
+            together[lab] = {**names(lab), **together.get(lab, {})}
     RECORDED.write_text(json.dumps(together, indent=1) + "\n")

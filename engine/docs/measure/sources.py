@@ -22,9 +22,9 @@ from engine.labs.probe import Probe, attached
 LOOP = "engine/worker/loop.py"
 OURS = ("engine", "kernels")
 LEFT_OUT = ("engine/core/", "engine/runs/", "engine/declare/", "engine/labs/capabilities.py")
-PROSE = frozenset(  # what classes say of themselves
+PROSE = frozenset(  # what classes say of themselves, and which declarations a lab refuses
     {
-        *("presets", "headline", "thresholds", "edition", "editions", "title", "icon", "papers", "order", "labs"),
+        *("rules", "presets", "headline", "thresholds", "edition", "editions", "title", "icon", "papers", "order", "labs"),
         *("idea", "formula", "paper", "cost", "fails", "reading", "source", "about"),
     }
 )

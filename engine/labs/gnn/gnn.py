@@ -65,6 +65,7 @@ class Gnn(Lab):
         OnlyWith("task", "graph", "the equation is solved on the triangles of a mesh.", values=("poisson",), allowed=("mesh",)),
         OnlyWith("task", "graph", "keys and values stand on the leaves of a tree.", values=("neighbors_match",), allowed=("tree",)),
         OnlyWith("task", "graph", "only its nodes belong to blocks.", values=("node_labels",), allowed=("sbm",)),
+        OnlyWith("task", "graph", "only a stored set has labels of its own.", values=("stored_labels",), allowed=("stored",)),
         OnlyWith(
             "rewiring",
             "graph",

@@ -63,6 +63,7 @@ def operator(graph: Graph) -> torch.Tensor:
 FAMILIES = [name for name in GraphChoice.answers() if name not in ("spatial", "sbm")]  # those may fall into parts
 
 
+@pytest.mark.usefixtures("stored_set")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_on_every_graph_averaging_without_end_leaves_no_energy(family: str) -> None:
     smooth_NN = operator(GraphChoice.answer(family)().build(np.random.default_rng(0)))

@@ -27,8 +27,10 @@ ON: dict[str, dict[str, Any]] = {  # the graph of each task
     "neighbors_match": {"graph": {"is": "tree", "distance": 2}, "norm": "none"},
     "node_labels": {"graph": {"is": "sbm", "size": 8}, "norm": "none"},
     "commute_time": {"graph": {"is": "molecules"}, "norm": "none"},
+    "stored_labels": {"graph": {"is": "stored", "graphs": 4}, "norm": "none"},
     "poisson": {"graph": {"is": "mesh", "nodes": 60}, "task": {"is": "poisson", "examples_trained": 6}, "layers": 3},
 }
+pytestmark = pytest.mark.usefixtures("stored_set")
 GRAPH_PROBES = {name: kind for name, kind in Catalog("probes", Probe).load()[0].items() if kind.needs == "graph"}
 
 

@@ -124,6 +124,7 @@ def test_what_cannot_be_is_said_in_one_sentence(knobs: dict[str, Any], part: str
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.usefixtures("stored_set")
 @pytest.mark.parametrize("name", GraphChoice.answers())
 def test_no_two_nodes_of_any_family_are_drawn_on_one_place(name: str) -> None:
     graph = GraphChoice.answer(name)().build(np.random.default_rng(0))

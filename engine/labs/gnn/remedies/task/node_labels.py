@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
-from engine.labs.gnn.remedies.task import Task
+from engine.labs.gnn.remedies.task._every_node import EveryNode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.random import Generator
 
     from engine.labs.gnn.datasets.examples import Examples
     from engine.labs.gnn.datasets.graph import Graph
 
 
-class NodeLabels(Task):
+class NodeLabels(EveryNode):
     """Differs: each block has an axis of its own for its hint; the paper has two blocks whose hints point in opposite directions."""
 
     idea = (
@@ -32,15 +30,6 @@ class NodeLabels(Task):
 
     signal: float = knob(1.0, "length of the hint, in standard deviations of the noise", group="stressor", ge=0.0, le=100.0)
     trained: float = knob(0.2, "share of the nodes that are trained on", group="size", ge=0.01, le=0.99)
-
-    def ends(self, graph: Graph, given: tuple[int, int], kept_M: Iterable[int]) -> tuple[int, int]:
-        """Two nodes of the edited graph that are farthest apart, for every one is read; ValueError for a graph without edges."""
-        from engine.labs.gnn.datasets.distances import farthest
-
-        read, holds = farthest(graph)
-        if read == holds:
-            raise ValueError("no two nodes of the graph are joined, so there is no message to follow; choose a graph with edges.")
-        return read, holds
 
     def examples(self, graph: Graph, read: int, holds: int, generator: Generator) -> Examples:
         from engine.labs.gnn.datasets.hints import node_labels
