@@ -15,11 +15,12 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
-from engine.docs.measure import check, confirm, plan, record, runs, training
+from engine.docs.measure import check, confirm, plan, record, runs, teachers, training
 from engine.docs.measure.__main__ import Runner, measure, seeds
 from engine.docs.measure.film import curve, vectors
 from engine.docs.measure.runs import Job
 from engine.docs.measure.values import events, values
+from engine.labs.describe import entry
 from engine.labs.lab import Lab
 from engine.labs.probe import Metric
 from engine.statistics.interval import Kind
@@ -289,3 +290,23 @@ def test_changed_files_are_those_that_decide(tmp_path: Path) -> None:
     (tmp_path / "engine" / "a.py").write_text("2")
     assert plan.changed_files(tmp_path) == ["engine/a.py"]
     shutil.rmtree(tmp_path / ".git")
+
+
+def test_a_run_that_follows_a_teacher_has_it_trained_first_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever seeds are measured: the teacher has a seed of its own."""
+    trained: list[tuple[str, int, dict[str, Any]]] = []
+
+    def train(lab: str, preset: str, seed: int, data: Path, *, knobs: dict[str, Any], root: Path) -> dict[str, Any]:
+        trained.append((preset, seed, knobs))
+        (data / "cache" / "abc").mkdir(parents=True)
+        (data / "cache" / "abc" / "teacher.pt").write_text("weights")
+        return {"provenance": PROVENANCE}
+
+    monkeypatch.setattr(teachers, "train", train)
+    entries = {"consistency": entry("consistency", LABS["consistency"])}
+    for one in plan.work(entries, [("consistency", "calm"), ("consistency", "digits"), ("consistency", "digits_slower_0.001")], [9]):
+        teachers.teach("consistency", LABS["consistency"], one.jobs[0].knobs, tmp_path)
+    ((preset, seed, knobs),) = trained
+    assert (preset, seed) == ("teacher", 0)
+    assert (knobs["data"], knobs["velocity"]) == ("digits", "data")
+    assert (tmp_path / "cache" / "abc" / "teacher.pt").exists()

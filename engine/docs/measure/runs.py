@@ -20,6 +20,7 @@ from engine.core.files import read_json, write_json
 from engine.core.nonfinite import jsonable
 from engine.core.paths import ROOT
 from engine.docs.measure import film, sources
+from engine.docs.measure.teachers import keep_artefacts, teach
 from engine.docs.measure.training import NoMeasurement, train
 from engine.docs.measure.values import events, values
 from engine.index.open_run import open_run
@@ -64,12 +65,12 @@ def finished(job: Job, scratch: Path) -> Run | None:
 def make(job: Job, kind: type[Lab], scratch: Path, root: Path = ROOT) -> Run:
     """Train, read, keep.  NoMeasurement, in one sentence."""
     (scratch / "cache").mkdir(parents=True, exist_ok=True)
+    teach(job.lab, kind, job.knobs, scratch, root)
     data = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{job.preset}-{job.seed}-"))
     try:
         shutil.copytree(scratch / "cache", data / "cache")
         told = train(job.lab, job.preset, job.seed, data, root=root)
-        for artefact in (data / "cache").glob("*/*.pt"):  # teachers and feature networks, for the runs that come after this one
-            shutil.copytree(artefact.parent, scratch / "cache" / artefact.parent.name, dirs_exist_ok=True)
+        keep_artefacts(data, scratch)
         run = _kept(job, kind, told, data)
     finally:
         shutil.rmtree(data, ignore_errors=True)
