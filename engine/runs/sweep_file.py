@@ -4,6 +4,7 @@
     base, axes, seeds                how it was asked for: knobs with one value, knobs with several (in order), seeds
     members                          the identity of each declaration (engine/declare/identity.py), in the order in which they start
     knobs, changes                   the nested knobs of the first member; for each member, which of them are otherwise
+    code                             for each member, a hash of the sources that decided its training then; may be empty
     reused                           identity -> a run that was there before and counts as this member's
     complete                         false while members without a run are still to be made
     created, who, search, map        when and by whom; {"random": N} or null; null
@@ -56,6 +57,7 @@ class Member:
 
     identity: str
     knobs: Nested
+    code: str = ""  # hash of the sources that decided its training when the sweep was made
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def read_sweep(data: Path, id: str) -> Sweep:
     if problem := next(_odd(found), ""):
         raise SweepUnreadable(f"The sweep {id} cannot be read: its file {problem}.")
     common, edition = found["knobs"], int(found["edition"])
-    pairs = zip(found["members"], found["changes"], strict=True)
+    members = zip(found["members"], found["changes"], found["code"], strict=True)
     return Sweep(
         id=id,
         lab=found["lab"],
@@ -98,7 +100,7 @@ def read_sweep(data: Path, id: str) -> Sweep:
         base=found["base"],
         axes=tuple(Axis(axis["knob"], tuple(axis["values"])) for axis in found["axes"]),
         seeds=tuple(found["seeds"]),
-        members=tuple(Member(identity, {**common, **changed}) for identity, changed in pairs),
+        members=tuple(Member(identity, {**common, **changed}, code) for identity, changed, code in members),
         created=float(found["created"]),
         who=found["who"],
         search=found["search"],
@@ -123,6 +125,7 @@ def write_sweep(data: Path, sweep: Sweep) -> None:
             "members": [member.identity for member in sweep.members],
             "knobs": dict(first),
             "changes": [{name: v for name, v in m.knobs.items() if first.get(name) != v or name not in first} for m in sweep.members],
+            "code": [member.code for member in sweep.members],
             "reused": dict(sweep.reused),
             **{name: getattr(sweep, name) for name in ("complete", "created", "who", "search", "map")},
         },
@@ -192,6 +195,9 @@ def _odd(found: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(changes, list) or len(changes) != len(members) or not all(isinstance(one, dict) for one in changes):
         yield "does not say for each member which knobs are otherwise"
         return
+    code = found.get("code")
+    if not isinstance(code, list) or len(code) != len(members) or not all(isinstance(one, str) and len(one) <= 64 for one in code):
+        yield "does not say for each member which code it had"
     if not isinstance(found.get("knobs"), dict):
         yield "holds no knobs"
         return
