@@ -101,7 +101,8 @@ def code_of(ends: Sequence[str], *, missing: bool = False) -> int:
 def wait(data: Path, sweep: Sweep, owner: IndexOwner, starts: Executor) -> None:
     """Until every run of the sweep has ended; as their supervisor, or beside the one that is on duty."""
     supervisor, progress, ready = Supervisor(data, starts), SweepProgress(sweep), False
-    left, now = folders(data, sweep), statuses(data, sweep)
+    now = statuses(data, sweep)
+    left = [folder for folder in folders(data, sweep) if now[folder.run] not in ENDED]
     try:
         with asked_to_leave() as asked:
             told = False
