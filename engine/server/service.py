@@ -27,6 +27,7 @@ from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.submit import GUEST, cure_of, find_lab, submit, submit_twins
 from engine.scheduler.supervisor import Supervisor
 from engine.server.panels import PanelAnswers
+from engine.server.sweeps import Sweeps
 
 CODE_CHECKED_EVERY = 3.0  # seconds between two looks whether a file of the labs has changed
 MOST_WAITING = 50  # runs of one person that may wait; the command line is not counted out
@@ -44,6 +45,7 @@ class Service:
         self.started = 0.0
         self._catalog = _Catalog(self.data, self.executor)
         self._panels = PanelAnswers(self.executor)
+        self.sweeps = Sweeps(self.data, self.supervisor, self.executor, lambda: self.wait_for_labs(), self._has_room)
 
     @property
     def store(self) -> Store:
@@ -53,7 +55,7 @@ class Service:
         if not self.started:
             self.started = time.time()
             private_folder(self.data)
-            control.sweep_deleted(self.data / "runs")
+            control.remove_leftovers(self.data / "runs")
             self.owner.start()
             self.executor.start()
             self.supervisor.start()

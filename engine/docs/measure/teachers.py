@@ -13,8 +13,8 @@ from typing import Any
 from engine.core.files import write_json
 from engine.core.nonfinite import jsonable
 from engine.core.paths import ROOT
+from engine.core.sources import digest
 from engine.declare.knobs import nest
-from engine.docs.measure import sources
 from engine.docs.measure.training import train
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
@@ -32,7 +32,7 @@ def teach(name: str, kind: type[Lab], knobs: Mapping[str, Any], scratch: Path, r
     questions = {one["name"] for one in entry(name, kind)["knobs"] if one["kind"] == "question"}
     teacher = kind.model_validate(nest(dict(knobs), questions)).teacher()  # type: ignore[attr-defined]
     flat = {key: value for key, value in teacher.flat().items() if value is not None and key != "seed"}
-    called = sources.digest({key: json.dumps(jsonable(value)) for key, value in flat.items()})
+    called = digest({key: json.dumps(jsonable(value)) for key, value in flat.items()})
     mark = scratch / f"teacher-{called}.json"
     with _ONE_AT_A_TIME:
         if mark.exists():
