@@ -20,7 +20,7 @@ from engine.index.owner import IndexOwner
 from engine.index.store import Store
 from engine.labs.panel import Frames
 from engine.runs.ending import ENDED
-from engine.runs.folder import run_folder
+from engine.runs.folder import RunFolder, run_folder
 from engine.scheduler import control
 from engine.scheduler.executor import Executor
 from engine.scheduler.forking import ForkingExecutor
@@ -104,6 +104,22 @@ class Service:
         """Queue a declaration and the same with `change` -> (plain, changed), twins that differ in nothing else.  Errors as `launch`."""
         entry = find_lab(self.wait_for_labs(), lab)
         return self._launch_two([declaration(entry, preset, knobs) for knobs in (given, {**given, **change})], who)
+
+    def launch_many(self, declarations: Sequence[Declaration], who: str | None = None) -> list[str]:
+        """Queue these declarations, all or none -> their ids.  Errors as `launch`, and OSError."""
+        self._has_room(who, len(declarations))
+        ready = [one.on_this_machine() for one in declarations]
+        made: list[RunFolder] = []
+        try:
+            for one in ready:
+                made.append(submit(self.data, one, who=who))
+        except OSError:
+            for folder in made:
+                with contextlib.suppress(OSError, control.Refused):  # begun meanwhile, it goes on alone
+                    control.delete(folder)
+            raise
+        self.supervisor.wake()
+        return [folder.run for folder in made]
 
     def _launch_two(self, pair: Sequence[Declaration], who: str | None) -> tuple[str, str]:
         self._has_room(who, 2)
