@@ -59,7 +59,13 @@ if not keys:
 
 # -- what is compared ------------------------------------------------------------------------------------
 
-st.markdown(f"{len(runs)} runs of {plain(lab['title'] if lab else arms.lab)} in {len(arms.arms)} arms.")
+of_lab = plain(lab["title"] if lab else arms.lab)
+counted = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+st.markdown(
+    f"{counted} of {of_lab} in {len(arms.arms)} arm{'s' * (len(arms.arms) > 1)}. [What may be said](#said) stands below the pictures."
+)
+with st.expander("How runs are compared", icon=":material/help:"):
+    prose("compare")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     metric = choice("Metric", "metric", keys, default_metric(lab, [spec.get("preset") for spec in specs.values()], keys))
     names = [arm.name for arm in arms.arms]
@@ -109,8 +115,8 @@ def board() -> None:
     st.header("What may be said", anchor="said")
     said(first.overview.sentences())
     if shown.times is not None:
-        st.subheader(plain(shown.times.metric.capitalize()), anchor="time")
-        said(shown.times.sentences())
+        with st.expander(f"The same of the {plain(shown.times.metric)}", icon=":material/timer:"):
+            said(shown.times.sentences())
 
 
 def unit_of(key: str) -> str:
@@ -133,6 +139,5 @@ def threshold(some: list[float]) -> float | None:
 
 
 st.fragment(board, run_every=EVERY if waiting else None)()
-prose("compare")
 for error in unreadable:
     st.error(f"The picture in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import plotly.graph_objects as go
 
@@ -128,7 +128,7 @@ def value_axis(figure: go.Figure, axis: str, values: Iterable[float | None], log
     kept = [v for v in values if v is not None and abs(v) < float("inf")]
     if not log or not kept or min(kept) <= 0:
         return None
-    figure.layout[axis].update(type="log", dtick="D2" if max(kept) < 100 * min(kept) else None)
+    figure.layout[axis].update(type="log", tickformat=".3~g")
     return min(kept)
 
 
@@ -160,7 +160,7 @@ def floor_band(figure: go.Figure, floor: Floor, middle: float | None, lowest: fl
     """A grey band of ± the floor around `middle`, or the word that it is not measured.  `lowest`: smallest value of a logarithmic axis,
     below which the band ends where it would reach 0."""
     if floor.single is None or middle is None:
-        figure.add_annotation(note(UNMEASURED))
+        note(figure, UNMEASURED)
         return
     low, high = middle - floor.single, middle + floor.single
     low = low if lowest is None or low > 0 else lowest / 1000
@@ -168,13 +168,14 @@ def floor_band(figure: go.Figure, floor: Floor, middle: float | None, lowest: fl
         figure.add_hrect(y0=low, y1=high, fillcolor=GREY, line_width=0, layer="below")
     else:
         figure.add_vrect(x0=low, x1=high, fillcolor=GREY, line_width=0, layer="below")
-    figure.add_annotation(note(f"grey: {FLOOR} of {floor.n} runs"))
+    note(figure, f"grey: {FLOOR} of {floor.n} runs")
 
 
-def note(text: str) -> dict[str, Any]:
-    """A few words in the upper right corner."""
+def note(figure: go.Figure, text: str) -> None:
+    """A few words above the upper right corner."""
     at = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom"}
-    return {**at, "text": text, "showarrow": False, "font": {"size": 11, "color": NEUTRAL}}
+    figure.add_annotation(**at, text=text, showarrow=False, font={"size": 11, "color": NEUTRAL})
+    figure.layout.margin.t = max(figure.layout.margin.t or 0, 24)
 
 
 def seed_text(key: Sequence[int]) -> str:

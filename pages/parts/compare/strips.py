@@ -15,13 +15,13 @@ WIDTH = 0.28  # half of an arm's strip
 MOST_NAMED = 8  # arms whose names fit below the axis
 
 
-def strips(shown: Shown, overview: Overview, title: str, *, unnumbered: str) -> go.Figure:
+def strips(shown: Shown, overview: Overview, title: str, *, log: bool, unnumbered: str) -> go.Figure:
     """`unnumbered`: what a value that is no number means ("diverged")."""
     figure = blank(y_title=title, height=340)
     figure.layout.update(hovermode="closest", showlegend=False)
     styles, arms = shown.styles, overview.arms.arms
     position = {arm.name: n for n, arm in enumerate(arms)}
-    lowest = value_axis(figure, "yaxis", [v for values in overview.values.values() for v in values.values()], shown.log)
+    lowest = value_axis(figure, "yaxis", [v for values in overview.values.values() for v in values.values()], log)
     numbers = {one["arm"]: one for part in (overview.compared, *overview.others) for one in part.json()["arms"]}
     base = numbers[overview.baseline]["median"]
     floor_band(figure, overview.compared.floor, base, lowest)

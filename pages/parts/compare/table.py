@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -16,12 +16,12 @@ from pages.parts.plain import plain_cells
 from pages.parts.runs.header import DASHES
 
 GLYPHS = {**DASHES, "dashdot": "╍┅", "longdash": "╌╌"}
-MOST_KNOBS = 8  # columns; of more the rest stands in one
-LONGEST = 40  # characters of a cell
+MOST_KNOBS = 6  # columns; of more the rest stands in one
+LONGEST = 56  # characters of a cell
 
 
 def knob_table(overview: Overview, styles: list[ArmStyle], standing: Mapping[str, str]) -> None:
-    """One row an arm.  Only knobs that differ are columns."""
+    """One row an arm.  Only knobs that differ are columns; the knobs of an answer stand with it."""
     arms = overview.arms
     ended = still_out(arms, standing)
     numbers = {one.name: one for part in (overview.compared, *overview.others) for one in part.arms}
@@ -30,9 +30,10 @@ def knob_table(overview: Overview, styles: list[ArmStyle], standing: Mapping[str
     for n, (arm, style) in enumerate(zip(arms.arms, styles, strict=True)):
         is_base = arm.name == overview.baseline
         row = {"#": f"{n + 1}", "line": GLYPHS[style.dash], **({"arm": arm.name} if numbered or not arms.differing else {})}
-        row |= {name: _cell(arm.knobs, name) for name in arms.differing[:MOST_KNOBS]}
-        if len(arms.differing) > MOST_KNOBS:
-            row["other knobs"] = _clipped(" ".join(f"{k}={written(arm.knobs[k])}" for k in arms.differing[MOST_KNOBS:] if k in arm.knobs))
+        heads = arms.heads
+        row |= {name: _cell(arm.knobs, name, arms.differing) for name in heads[:MOST_KNOBS]}
+        if len(heads) > MOST_KNOBS:
+            row["other knobs"] = _clipped(" ".join(f"{k}={written(arm.knobs[k])}" for k in heads[MOST_KNOBS:] if k in arm.knobs))
         one = numbers[arm.name]
         done, of = ended[arm.name]
         row |= {"seeds in": f"{done} of {of}", "median": figure(one.median), _spread(overview): _ends(one)}
@@ -53,8 +54,13 @@ def _ends(one: Any) -> str:
     return ends if one.form == "band" else f"({ends})" if one.form == "range" else "–"
 
 
-def _cell(knobs: Mapping[str, Any], name: str) -> str:
-    return _clipped(written(knobs[name]) or "–") if name in knobs else "·"
+def _cell(knobs: Mapping[str, Any], name: str, differing: Sequence[str]) -> str:
+    """The value and, of an answer, its own knobs as far as they are not the same in all arms."""
+    if name not in knobs:
+        return "·"
+    inner = [k for k in knobs if k.startswith(f"{name}.") and k in differing]
+    own = ", ".join(f"{k.partition('.')[2]} {written(knobs[k])}" for k in inner)
+    return _clipped(f"{written(knobs[name]) or '–'}{f' ({own})' if own else ''}")
 
 
 def _clipped(text: str) -> str:

@@ -154,12 +154,12 @@ def _area(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, c
 def _floor(figure: go.Figure, shown: Shown, bottom: float) -> None:
     curves = shown.curves
     if not np.isfinite(curves.floor_B).any():
-        figure.add_annotation(note(UNMEASURED))
+        note(figure, UNMEASURED)
         return
     base = curves.baseline
     low, high = base.median_low_B - curves.floor_B, base.median_high_B + curves.floor_B
     _area(figure, base.middle_B, np.maximum(low, bottom), high, GREY, FLOOR)
-    figure.add_annotation(note(f"grey: {FLOOR} of {tag_free(base.arm)}"))
+    note(figure, f"grey: {FLOOR} of {tag_free(base.arm)}")
 
 
 def _marks(line: RunLine, style: ArmStyle) -> Iterator[tuple[float, str, str, str]]:

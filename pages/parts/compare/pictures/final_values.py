@@ -19,4 +19,4 @@ class FinalValues(ComparisonPicture):
         return any(v is not None for values in shown.overview.values.values() for v in values.values())
 
     def figure(self, shown: Shown) -> go.Figure:
-        return strips(shown, shown.overview, shown.axis, unnumbered="diverged")
+        return strips(shown, shown.overview, shown.axis, log=shown.log, unnumbered="diverged")

@@ -20,4 +20,4 @@ class TimeToThreshold(ComparisonPicture):
 
     def figure(self, shown: Shown) -> go.Figure:
         assert shown.times is not None
-        return strips(shown, shown.times, tag_free(shown.times.metric), unnumbered="never reached")
+        return strips(shown, shown.times, tag_free(shown.times.metric), log=False, unnumbered="never reached")
