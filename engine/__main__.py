@@ -19,7 +19,7 @@ from engine.core.disk import refused
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 
-LATER = ("sweep", "fork", "claims", "sql")  # designed, not built yet
+LATER = ("fork", "claims", "sql")  # designed, not built yet
 
 
 class Parser(argparse.ArgumentParser):

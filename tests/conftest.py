@@ -50,6 +50,7 @@ def toy_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
     monkeypatch.setattr(labs_command, "labs_document", lambda *_, **__: DOCUMENT)
     monkeypatch.setattr("engine.scheduler.supervisor.Local", lambda: Local(WORKER))
+    monkeypatch.setattr("engine.commands.sweep.executor", lambda: Local(WORKER))
     yield tmp_path
     for folder in (RunFolder(p) for p in (tmp_path / "runs").glob("*")):
         process = folder.process()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from engine.index.owner import IndexOwner
+from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
+from engine.runs.sweep_file import Sweep
 
 EVERY = 0.2  # seconds between two drawings
 
@@ -27,6 +30,33 @@ class IndexProgress:
 
     def close(self) -> None:
         if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+class SweepProgress:
+    """How many runs of a sweep have ended, run and wait, when a person is looking."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep, self.active = sweep.id, sys.stderr.isatty()
+        self._message, self._next = "", 0.0
+
+    def say(self, message: str) -> None:
+        self._message, self._next = message, 0.0
+
+    def show(self, statuses: Mapping[str, str]) -> None:
+        if self.active and time.monotonic() >= self._next:
+            self._next = time.monotonic() + EVERY
+            counts = {word: sum(one == word for one in statuses.values()) for word in dict.fromkeys(statuses.values())}
+            ended = sum(one in ENDED for one in statuses.values())
+            parts = [f"{self.sweep}: {self._message}".rstrip(), f"{ended} of {len(statuses)} ended"]
+            parts += [f"{count} {word}" for word, count in counts.items() if word not in ("finished", "queued")]
+            parts += [f"{counts['queued']} waiting"] if "queued" in counts else []
+            sys.stderr.write(f"\r\x1b[K{'  '.join(parts)}")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        if self.active:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 

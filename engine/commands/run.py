@@ -92,7 +92,7 @@ def not_started(folder: RunFolder, reason: str) -> None:
     """End a run that this command could not start: nobody else would, as soon as it has left."""
     mine = locks.take(folder.path / "claim")
     if mine is not None:
-        if folder.status() == "queued":
+        if folder.status() == "queued" and folder.declared():
             folder.write_exit("failed", message=f"It could not be started, for {reason}; resume it once it can.")
         mine.release()
 

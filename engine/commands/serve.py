@@ -9,13 +9,21 @@ from engine.commands._answer import ANSWERED, FAILED, Refusal, tell
 from engine.commands.run import asked_to_leave
 from engine.core.disk import why
 from engine.core.paths import data_folder
+from engine.runs.ending import ENDED
+from engine.runs.folder import all_runs
 from engine.server.service import Service
 
 LOOK = 1.0  # seconds: a signal that comes just before Python begins to wait is handled only when it has waited
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    parser.add_argument("--until-idle", action="store_true", help="end when no run waits or trains any more")
+
+
+def idle(here: Service) -> bool:
+    """Whether no run waits for its turn or trains; those that somebody paused or holds do not count."""
+    paused = here.supervisor.order.paused()
+    return all(f.status() in (*ENDED, "held") or (f.status() == "queued" and f.run in paused) for f in all_runs(here.data))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         here.start()
         tell(args.json, {"data": str(here.data), "role": here.owner.role}, [f"Serving {here.data}: this process {doing}. Ctrl-C ends it."])
         try:
-            while not asked.wait(LOOK):
+            while not asked.wait(LOOK) and not (args.until_idle and idle(here)):
                 pass
         finally:
             here.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+COMMANDS = "engine"  # VERB …: the command line
 WORKER = "engine.worker"  # RUN_FOLDER: trains one run
 DATA_TODAY = "engine.worker.data_today"  # RUN_FOLDER: what it would be trained on here; answer on stdout
 FORK_SERVER = "engine.worker.fork_server"  # FD: forks workers and panels

@@ -66,6 +66,14 @@ def difference(spec: Mapping[str, Any], labs: Path = LABS) -> str:
     return f"made with edition {then} of the lab {spec['lab']}; today's is {now.number}" + (f" ({changed})" if changed else "")
 
 
+def deciding(lab: str, edition: int, knobs: Mapping[str, Any], labs: Path = LABS) -> int:
+    """The last edition up to `edition` that says how these nested knobs train; later ones changed answers that they do not give."""
+    now = today(lab, labs)
+    if now is None or edition > now.number:
+        return edition
+    return max((n for n in range(2, edition + 1) if _uses(knobs, now.concerns.get(n, {}))), default=1)
+
+
 def sentence(spec: Mapping[str, Any]) -> str:
     """The same as a whole sentence for whoever looks at the run."""
     message = difference(spec)

@@ -7,6 +7,7 @@ line check a declaration without importing torch.  Every complaint is one senten
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import re
 import threading
@@ -32,6 +33,10 @@ class KnobError(ValueError):
     """A knob, preset or lab that does not exist or is out of bounds; the message is one sentence for the person."""
 
 
+class RuleBroken(KnobError):
+    """Knobs that are in bounds one by one, and that a rule of the lab does not let go together."""
+
+
 @dataclass(frozen=True)
 class Declaration:
     """A complete, checked declaration.  Nobody can change it, so one object serves all pages and threads."""
@@ -44,6 +49,7 @@ class Declaration:
     changed: Mapping[str, Any]  # the part of `shown` that the preset alone has not, or has otherwise
     questions: frozenset[str]  # names of the knobs that are nested in spec.json
     size: tuple[str, ...]  # names of the knobs of the group "size"
+    code: str = ""  # hash of the sources that decide its training; empty where that is not known
 
     @property
     def nested(self) -> dict[str, Any]:
@@ -82,7 +88,7 @@ def resolve(lab: LabJson, preset: str | None, given: Mapping[str, Any]) -> Decla
     if flat.get("data_seed", 0) is None:
         flat["data_seed"] = flat["seed"]
     if against := broken(lab.get("rules", ()), flat):
-        raise KnobError(" ".join(against))
+        raise RuleBroken(" ".join(against))
     return Declaration(
         lab=lab["lab"],
         edition=lab.get("edition", 1),
@@ -92,7 +98,17 @@ def resolve(lab: LabJson, preset: str | None, given: Mapping[str, Any]) -> Decla
         changed=MappingProxyType(leaving(plain, shown)),
         questions=frozenset(spec["name"] for spec in lab["knobs"] if spec["kind"] == "question"),
         size=tuple(spec["name"] for spec in lab["knobs"] if spec.get("group") == "size"),
+        code=code_of(lab, flat),
     )
+
+
+def code_of(lab: LabJson, flat: Mapping[str, Any]) -> str:
+    """One hash of the sources of a lab and of the answers that `flat` gives; empty where the labs document does not name them."""
+    codes = [lab.get("code", "")]
+    for spec in lab["knobs"]:
+        if spec["kind"] == "question" and spec["name"] in flat:
+            codes += [choice.get("code", "") for choice in spec["choices"] if choice["name"] == flat[spec["name"]]]
+    return hashlib.sha256(" ".join(codes).encode()).hexdigest()[:20] if all(codes) else ""
 
 
 def leaving(plain: Mapping[str, Any], shown: Mapping[str, Any]) -> Flat:
@@ -106,7 +122,7 @@ def leaving(plain: Mapping[str, Any], shown: Mapping[str, Any]) -> Flat:
 
 Request = tuple[int, str | None, tuple[tuple[str, str], ...]]  # identity of the lab's entry, preset, what was given as text
 
-_known: OrderedDict[Request, tuple[LabJson, Declaration | str]] = OrderedDict()  # the newest last; a str is the refusal
+_known: OrderedDict[Request, tuple[LabJson, Declaration | KnobError]] = OrderedDict()  # the newest last
 _lock = threading.Lock()
 
 
@@ -123,13 +139,13 @@ def declaration(lab: LabJson, preset: str | None, given: Mapping[str, Any]) -> D
             try:
                 entry = lab, resolve(lab, preset, given)
             except KnobError as error:
-                entry = lab, str(error)
+                entry = lab, error
             _known[request] = entry  # it holds `lab`, so that no other one gets its id
             if len(_known) > KEPT:
                 _known.popitem(last=False)
         _known.move_to_end(request)
-    if isinstance(entry[1], str):
-        raise KnobError(entry[1])
+    if isinstance(entry[1], KnobError):
+        raise type(entry[1])(str(entry[1]))
     return entry[1]
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.core.paths import ROOT
+from engine.core.sources import digest, hashes
 from engine.docs.alarm_plan import PLAN
-from engine.docs.measure.sources import digest, hashes
 
 FORMAT = 2
 DECIDING = ("engine/labs/detector.py", "engine/labs/*/detectors/*.py", "engine/docs/damage.py", "engine/docs/alarm_plan.py")

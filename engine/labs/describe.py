@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from engine.core import sources
 from engine.core.catalog import Broken, Catalog
 from engine.core.paths import ROOT
 from engine.declare.knobs import Flat, Problems, describe
@@ -108,10 +109,22 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "rules": [rule.json() for rule in lab.rules],
         "panels": panels,
     }
+    _name_code(out)
     known = _check_texts(texts, lab, out)
     _check_answers(lab, out["knobs"], known, problems)
     _check_panels(panels, known, problems)
     return out
+
+
+def _name_code(lab: Document) -> None:
+    """Put into `code` of a lab and of each answer a hash of the sources that decide its trainings (engine/core/sources.py)."""
+    try:
+        lab["code"] = sources.digest(sources.hashes(sources.of_declaration(lab["lab"], [])))
+    except (KeyError, OSError, SyntaxError):  # a lab of a test, or a file that disappears: which code it was is not known
+        lab["code"] = ""
+    for spec in lab["knobs"]:
+        for choice in spec["choices"] if spec["kind"] == "question" else ():
+            choice["code"] = sources.digest(sources.hashes(sources.answer_files(spec["name"], choice["name"])))
 
 
 def texts_of(name: str, lab: type[Lab]) -> Texts:

@@ -8,5 +8,6 @@ series   one metric of one layer, written NAME or NAME@LAYER; a point is one val
 event    something at a step, told by a rule (a detector, or a picture's name)
 picture  a PNG of a step, announced by an event of kind "image"
 status   queued, running, held, or one of the ends; an end is written once, in exit.json
+sweep    runs that were asked for together; data/sweeps/<id>.json names them by their identities, the members
 lost     the end of a worker that went without a word
 """

@@ -38,6 +38,7 @@ SMALL = 256 * 2**10  # bytes of a JSON file of a run
 PROVENANCE = 2**20  # bytes of its provenance.json
 LOG = 256 * 2**10  # bytes of out.log that are read, from its end
 ROOM, LONGEST = 4096, 320  # bytes kept for exit.json; characters of its sentence, which may take twelve bytes each
+PREPARED = ".new-"  # begins the name of a run's folder until it holds its declaration
 RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9_]+-[0-9a-f]{4}$")
 
 
@@ -206,7 +207,7 @@ def reserve(data: Path, lab: str) -> RunFolder:
     try:
         private_folder(runs)
         while True:
-            run = f"{time.strftime('%Y%m%d-%H%M%S')}-{lab}-{secrets.token_hex(2)}"
+            run = _new_id(lab)
             with contextlib.suppress(FileExistsError):
                 (runs / run).mkdir()
                 return RunFolder(runs / run)
@@ -219,15 +220,40 @@ def _not_written(data: Path, error: OSError) -> OSError:
 
 
 def new_run(data: Path, lab: str, spec: dict[str, Any], folder: RunFolder | None = None) -> RunFolder:
-    """Write the declaration of a new run (in a reserved folder): complete or not there at all.  OSError, in one sentence."""
-    folder = folder or reserve(data, lab)
+    """Write the declaration of a new run: complete or not there at all, whatever kills the writer.  OSError, in one sentence.
+
+    `folder`: reserved for it before; a kill may leave such a folder empty.
+    """
+    made = folder or _prepare(data, lab)
     try:
-        folder.keep_room()
-        write_json(folder.path / "spec.json", {"run": folder.run, "lab": lab, "format": formats.FORMAT, **spec, "created": time.time()})
+        made.keep_room()
+        run = made.run.removeprefix(PREPARED)
+        write_json(made.path / "spec.json", {"run": run, "lab": lab, "format": formats.FORMAT, **spec, "created": time.time()})
+        if folder is None:
+            os.rename(made.path, made.path.with_name(run))
     except OSError as error:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        shutil.rmtree(made.path, ignore_errors=True)
         raise _not_written(data, error) from error
-    return folder
+    return RunFolder(made.path.with_name(run))
+
+
+def _prepare(data: Path, lab: str) -> RunFolder:
+    """A folder that nobody takes for a run, to be renamed to one once it holds a declaration.  OSError, in one sentence."""
+    runs = data / "runs"
+    try:
+        private_folder(runs)
+        while True:
+            run = _new_id(lab)
+            with contextlib.suppress(FileExistsError):
+                if not os.path.lexists(runs / run):
+                    (runs / f"{PREPARED}{run}").mkdir()
+                    return RunFolder(runs / f"{PREPARED}{run}")
+    except OSError as error:
+        raise _not_written(data, error) from error
+
+
+def _new_id(lab: str) -> str:
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{lab}-{secrets.token_hex(2)}"
 
 
 def run_folder(data: Path, run: str) -> RunFolder:

@@ -32,7 +32,7 @@ def _odd(spec: dict[str, Any]) -> Iterator[str]:
     lab, knobs = spec.get("lab"), spec.get("knobs")
     if not isinstance(lab, str) or not re.fullmatch(r"[a-z0-9_]{1,80}", lab):
         yield f"names the lab {str(lab)[:80]!r}; a name is a word of a to z, digits and _"
-    for name in ("preset", "who", "parent", "twin", "sweep"):
+    for name in ("preset", "who", "parent", "twin", "sweep", "identity", "code"):
         if not isinstance(spec.get(name), str | None) or len(spec.get(name) or "") > LONGEST:
             yield f"gives as {name} what is no text of at most {LONGEST} characters"
     for name in ("created", "edition"):

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from engine.core import locks
 from engine.runs.ending import ENDED
-from engine.runs.folder import RunFolder
+from engine.runs.folder import PREPARED, RunFolder
 from engine.runs.spool import spools
 from engine.scheduler.executor import Executor
 from engine.scheduler.goes_on import against
 from engine.scheduler.local import Local
 
 LEAVING = 5.0  # seconds that a worker may take to leave after it has told its end
+ABANDONED = 60.0  # seconds after which nobody is making a run's folder any more
 
 
 class Refused(ValueError):
@@ -130,11 +131,15 @@ def _lock_of_an_ended(folder: RunFolder) -> locks.RunLock:
     return mine
 
 
-def sweep_deleted(runs: Path) -> None:
-    """Finish deletions that a kill cut short."""
+def remove_leftovers(runs: Path) -> None:
+    """Finish deletions that a kill cut short, and remove folders of new runs whose maker was killed before they became one."""
     for left in runs.glob(".deleted-*"):
         with contextlib.suppress(OSError):
             _remove(left)
+    for left in runs.glob(f"{PREPARED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > ABANDONED:
+                _remove(left)
 
 
 def _remove(path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from engine.core import device
 from engine.declare.knobs import Flat, unnest
 from engine.declare.resolve import Declaration
 from engine.runs.folder import RunFolder, all_runs
@@ -33,6 +35,43 @@ def seconds(data: Path, declaration: Declaration) -> tuple[float, int] | None:
         if len(found) == ENOUGH:
             break
     return (statistics.median(found) * int(declaration.flat["steps"]), len(found)) if found else None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of several runs: `seconds` until the last one ends, where all of them are measured; of how many the step time is; slots here."""
+
+    seconds: float | None
+    runs: int
+    measured_runs: int
+    at_a_time: int
+
+    def json(self) -> dict[str, Any]:
+        return {"seconds": self.seconds, "measured_runs": self.measured_runs, "at_a_time": self.at_a_time}
+
+
+def of_many(data: Path, declarations: Sequence[Declaration], *, cores: int | None = None, gpus: int | None = None) -> Estimate:
+    """How long the queue works on these, when nobody else's runs are in it.  KnobError for a device that is not here.
+
+    As many run at a time as have room; each of those sizes is asked for once.
+    """
+    here = [one.on_this_machine() for one in declarations]
+    cores, gpus = device.cores() if cores is None else cores, len(device.gpus()) if gpus is None else gpus
+    on_gpu = any(str(one.device).startswith("cuda") for one in here)
+    threads = max((int(one.flat.get("threads", 1)) for one in here), default=1)
+    at_a_time = max(1, gpus if on_gpu else cores // threads)
+    known: dict[str, float | None] = {}
+    found: list[float | None] = []
+    for one in here:
+        size = repr(_size(one, one.flat))
+        if size not in known:
+            step = seconds(data, one)
+            known[size] = step[0] / int(one.flat["steps"]) if step else None
+        per_step = known[size]
+        found.append(None if per_step is None else per_step * int(one.flat["steps"]))
+    measured = [value for value in found if value is not None]
+    total = max(sum(measured) / at_a_time, *measured) if measured else 0.0
+    return Estimate(total if len(measured) == len(found) else None, len(found), len(measured), at_a_time)
 
 
 @lru_cache(maxsize=4096)

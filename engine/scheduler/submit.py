@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.suggest import nearest
+from engine.declare.identity import of_declaration
 from engine.declare.resolve import Declaration, KnobError, LabJson
 from engine.runs.folder import RunFolder, new_run, reserve
 from engine.scheduler.control import Refused, delete
@@ -59,6 +60,8 @@ def submit(
         "parent": parent,
         "twin": twin,
         "sweep": None,
+        "identity": of_declaration(declaration),
+        "code": declaration.code or None,
     }
     return new_run(data, declaration.lab, spec, folder)
 

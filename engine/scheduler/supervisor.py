@@ -22,6 +22,7 @@ from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.runs.watch import RunsWatch
 from engine.scheduler import control
+from engine.scheduler.completion import Completion
 from engine.scheduler.executor import Executor
 from engine.scheduler.launch import environment_of, lock_of
 from engine.scheduler.local import Local
@@ -65,6 +66,7 @@ class Supervisor:
         self._odd: dict[str, str] = {}  # run that was passed over -> the error that was logged
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
         self._watch = RunsWatch(self.data / "runs")
+        self._sweeps = Completion(self.data)
         self._post: locks.RunLock | None = None
         self._pass = threading.RLock()
         self._awake = threading.Event()
@@ -126,6 +128,7 @@ class Supervisor:
         with self._pass:
             if not self.acquire_duty():
                 return False
+            self._complete_sweeps()
             self._scan()
             living: list[RunFolder] = []
             queued: list[RunFolder] = []
@@ -137,6 +140,12 @@ class Supervisor:
             if refusal is not None:
                 raise refusal
             return True
+
+    def _complete_sweeps(self) -> None:
+        try:
+            self._sweeps.step()
+        except OSError as error:  # a full disk: tried again, and told after the pass
+            self._refusal = self._refusal or error
 
     def _sort(self, folder: RunFolder, living: list[RunFolder], queued: list[RunFolder]) -> None:
         """One run of a pass: into `living` or `queued`, or nobody's business any more."""

@@ -53,7 +53,7 @@ class Service:
         if not self.started:
             self.started = time.time()
             private_folder(self.data)
-            control.sweep_deleted(self.data / "runs")
+            control.remove_leftovers(self.data / "runs")
             self.owner.start()
             self.executor.start()
             self.supervisor.start()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.core import nonfinite
+from engine.core.duration import duration
 
 LONG = {
     **{"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SGD", "vit": "ViT", "unet": "UNet"},
@@ -61,19 +62,6 @@ def knob_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def duration(seconds: float) -> str:
-    """ "about 20 s", "about 3 min", "about 2 h"."""
-    if not math.isfinite(seconds) or seconds < 0:
-        return ""
-    if seconds < 1.5:
-        return "a moment"
-    if seconds < 90:
-        return f"about {seconds:.0f} s"
-    if seconds < 5400:
-        return f"about {seconds / 60:.0f} min"
-    return f"about {seconds / 3600:.1f} h"
 
 
 def title(name: str) -> str:

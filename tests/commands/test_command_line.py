@@ -44,7 +44,7 @@ def test_the_exit_code_tells_how_the_run_ended(engine: Callable[..., Answer], kn
 @pytest.mark.parametrize(("arguments", "code", "part"), [
     (["frob"], 2, 'No verb "frob"'),
     (["logz"], 2, 'did you mean "logs"?'),
-    (["sweep", "toy"], 2, "`sweep` is not built yet"),
+    (["fork", "toy"], 2, "`fork` is not built yet"),
     (["run"], 2, "The following arguments are required: LAB"),
     (["run", "toi"], 2, 'did you mean "toy"?'),
     (["run", "bad"], 2, "bad could not be read: SyntaxError"),

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from engine.core import sources
 from engine.core.catalog import Catalog
-from engine.docs.measure import plan, record, sources
+from engine.docs.measure import plan, record
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
 

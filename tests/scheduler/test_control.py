@@ -15,7 +15,7 @@ from engine.core import locks
 from engine.index.owner import IndexOwner
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
-from engine.scheduler.control import Refused, delete, hold, resume, sweep_deleted
+from engine.scheduler.control import Refused, delete, hold, remove_leftovers, resume
 from engine.worker.fit import train
 from tests.support.tiny_lab import Tiny, new_folder
 from tests.support.toy import Answer, refused, until
@@ -135,7 +135,7 @@ def test_a_deletion_that_was_cut_short_is_finished_later(tmp_path: Path) -> None
     half = tmp_path / "runs" / ".deleted-20260101-000000-tiny-abcd-1"
     half.mkdir(parents=True)
     (half / "spool.1.bin").touch()
-    sweep_deleted(tmp_path / "runs")
+    remove_leftovers(tmp_path / "runs")
     assert not half.exists()
 
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine.core import sources
 from engine.core.paths import ROOT
-from engine.docs.measure import record, sources
+from engine.docs.measure import record
 from engine.docs.measure.runs import Job, Run, make
 from engine.docs.measure.training import NoMeasurement
 from engine.labs.lab import Lab

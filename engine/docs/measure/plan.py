@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.core import sources
 from engine.core.device import resolve as resolve_device
 from engine.core.nonfinite import jsonable
 from engine.core.paths import ROOT
 from engine.core.suggest import nearest
 from engine.declare.measured import metrics, ratios
 from engine.declare.resolve import declaration
-from engine.docs.measure import record, sources
+from engine.docs.measure import record
 from engine.docs.measure.runs import Job, finished
+from engine.docs.measure.sources import starts
 from engine.runs.series import split_key
 
 GUESS = 30.0  # CPU-seconds of a run that nobody has measured yet
@@ -79,7 +81,7 @@ def state(labs: Labs, lab: str, preset: str, kept: Iterable[str]) -> tuple[dict[
     """-> the declaration of a preset without its seeds, file -> hash of what decides its numbers, and its deciding metric."""
     one = declaration(labs[lab], preset, {}).on_this_machine()
     knobs = {name: jsonable(value) for name, value in one.flat.items() if name not in ("seed", "data_seed")}
-    decides = sources.hashes(sources.starts(labs[lab], one.flat, one.questions, kept))
+    decides = sources.hashes(starts(labs[lab], one.flat, one.questions, kept))
     return knobs, decides, labs[lab]["presets"][preset].get("deciding") or ""
 
 

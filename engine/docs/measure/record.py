@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.core import sources
 from engine.core.catalog import Catalog
 from engine.core.files import write_json
 from engine.core.nonfinite import jsonable, number
 from engine.declare import records
 from engine.declare.records import FORMAT
-from engine.docs.measure import sources
 from engine.labs.probe import Metric, Probe
 from engine.runs.series import split_key
 from engine.statistics.interval import Kind, band

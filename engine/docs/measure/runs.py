@@ -15,11 +15,12 @@ from typing import Any
 
 import polars as pl
 
+from engine.core import sources
 from engine.core.catalog import Catalog
 from engine.core.files import read_json, write_json
 from engine.core.nonfinite import jsonable
 from engine.core.paths import ROOT
-from engine.docs.measure import film, sources
+from engine.docs.measure import film
 from engine.docs.measure.training import NoMeasurement, train
 from engine.docs.measure.values import events, values
 from engine.index.open_run import open_run
