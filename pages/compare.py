@@ -1,4 +1,4 @@
-"""Compare: runs that differ in their seeds and in a knob or more, as one object.  `?run=a,b,…` names them."""
+"""Compare: runs that differ in their seeds and in a knob or more, as one object.  `?run=a,b,…` or `?sweep=ID` names them."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from engine.server.service import service
 from engine.statistics.sentences import figure
 from pages.parts.charts.still_chart import still_chart
 from pages.parts.charts.toolbar import AXES
-from pages.parts.compare.address import choice, default_metric, knob_choices, runs_of_address
+from pages.parts.compare.address import choice, default_metric, knob_choices, runs_of_address, sweep_of_address
 from pages.parts.compare.more_seeds import more_seeds
 from pages.parts.compare.picture import ComparisonPicture, Shown, pictures
 from pages.parts.compare.reading import Question, answer, levels_between
@@ -27,7 +27,8 @@ store = service().store
 
 # -- which runs, and which arms they make --------------------------------------------------------------
 
-runs = runs_of_address()
+sweep = sweep_of_address()
+runs = runs_of_address(sweep)
 if not runs:
     prose("compare")
     st.page_link("runs.py", label="Tick runs in the table, then press Compare", icon=":material/table_rows:")
@@ -98,7 +99,7 @@ def board() -> None:
     knob_table(first.overview, shown.styles, standing)
     for sentence in notes(arms, standing):
         st.caption(plain(sentence))
-    more_seeds(arms, specs, standing, lab)
+    more_seeds(arms, specs, standing, lab, sweep)
     wide = [(name, one) for name, one in catalog.items() if one.wide and one.fits(shown)]
     for name, one in wide[:1]:
         picture(name, one, shown)

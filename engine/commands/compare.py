@@ -10,10 +10,11 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.commands._answer import ANSWERED, BAD_USAGE, NOT_FOUND, Refusal, tell
-from engine.commands._index import check_run, index
+from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, NOT_FOUND, Refusal, tell
+from engine.commands._index import index
 from engine.commands.labs import catalog
 from engine.core.paths import data_folder
+from engine.runs.sweep_file import SweepUnreadable
 
 if TYPE_CHECKING:
     from engine.compare.overview import Overview
@@ -29,12 +30,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from engine.compare.arms import ChoiceError, baseline_of, by_of
     from engine.compare.notes import COUNTS, notes
-    from engine.compare.overview import chosen, declared, metrics_of, overview, standing_of
+    from engine.compare.overview import chosen, declared, metrics_of, overview, runs_of, standing_of
 
-    for run in args.runs:
-        check_run(run)
+    try:
+        specs = declared(data_folder(), runs_of(data_folder(), args.runs))
+    except KeyError as error:
+        raise Refusal(NOT_FOUND, error.args[0]) from None
+    except SweepUnreadable as error:
+        raise Refusal(FAILED, str(error)) from None
     labs = catalog()
-    specs = declared(data_folder(), args.runs)
     lab = next((lab for lab in labs["labs"] if specs and lab["lab"] == specs[0]["lab"]), None)
     with index() as owner:
         try:

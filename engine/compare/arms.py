@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.declare import editions
@@ -40,11 +40,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class Arms:
-    """Arms in the order in which they are shown.  `differing`: names of the knobs that are not the same in all of them."""
+    """Arms in the order in which they are shown.  `differing`: names of the knobs that are not the same in all of them.
+    `mixed`: names of arms whose runs were trained by different versions of the code."""
 
     lab: str
     arms: tuple[Arm, ...]
     differing: tuple[str, ...]
+    mixed: tuple[str, ...] = ()
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
@@ -93,10 +95,12 @@ def arms_of(specs: Sequence[Spec], lab: LabJson | None, standing: Mapping[str, s
     differing = tuple(dict.fromkeys(name for kept in knobs for name in kept if any(not _same(kept, other, name) for other in knobs)))
     names = _names(knobs, differing, list(presets.values()), labs[0])
     arms = [_arm(name, kept, runs, standing) for name, (kept, runs) in zip(names, groups.values(), strict=True)]
-    found = Arms(labs[0], tuple(arms), differing)
+    code = {spec["run"]: spec.get("code") for spec in made}
+    mixed = tuple(arm.name for arm in arms if len({code[run] for run in arm.runs.values()}) > 1)
+    found = Arms(labs[0], tuple(arms), differing, mixed)
     heads = found.heads
     if len(heads) == 1 and found.numeric(heads[0]):
-        found = Arms(labs[0], tuple(sorted(arms, key=lambda arm: arm.knobs[heads[0]])), differing)
+        found = replace(found, arms=tuple(sorted(arms, key=lambda arm: arm.knobs[heads[0]])))
     return found
 
 

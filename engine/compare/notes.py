@@ -26,6 +26,8 @@ def notes(arms: Arms, standing: Mapping[str, str]) -> list[str]:
             many = len(arm.repeats)
             what = "1 run repeats a seed and data order" if many == 1 else f"{many} runs repeat a seed and data order"
             out.append(f"{arm.name}: {what}; of such runs only the first that finished or diverged counts.")
+    for name in arms.mixed:
+        out.append(f"{name}: not all of its runs were trained by the same version of the code, or it is not known.")
     if "edition" in arms.differing:
         out.append("Some runs are of an older edition of the lab, in which the same knobs meant another curve; they are arms of their own.")
     return out

@@ -14,6 +14,7 @@ from engine.declare.resolve import LabJson
 from engine.runs.ending import ENDED
 from engine.runs.folder import run_folder
 from engine.runs.series import series_key
+from engine.runs.sweep_file import SWEEP_ID, member_runs, read_sweep
 from engine.statistics.comparison import Comparison, compare
 from engine.statistics.difference import Better
 from engine.statistics.interval import Kind
@@ -56,6 +57,17 @@ class Overview:
         of = {arm["arm"]: arm for found in (self.compared, *self.others) for arm in found.json()["arms"]}
         arms = [{"knobs": dict(arm.knobs), "runs": list(arm.runs.values()), **of[arm.name]} for arm in self.arms.arms]
         return {"metric": self.metric, "arms": arms, "pairs": one["pairs"]}
+
+
+def runs_of(data: Path, words: Sequence[str]) -> list[str]:
+    """Runs, and the runs that there are of sweeps, each once.  KeyError or SweepUnreadable, in one sentence, for a word that is neither."""
+    out: list[str] = []
+    for word in words:
+        if SWEEP_ID.match(word):
+            out += [run for run in member_runs(data, read_sweep(data, word)).values() if run is not None]
+        else:
+            out.append(run_folder(data, word).run)
+    return list(dict.fromkeys(out))
 
 
 def declared(data: Path, runs: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -9,15 +9,30 @@ import streamlit as st
 
 from engine.compare.arms import MOST_RUNS, Arms
 from engine.runs.folder import run_folder
+from engine.runs.sweep_file import Sweep, SweepUnreadable, member_runs, read_sweep
 from engine.server.service import service
 from pages.parts.plain import code, plain
 
 MISSING_NAMED = 5
 
 
-def runs_of_address() -> list[str]:
-    """The runs that the address names and that exist; what is wrong with it is said on the page."""
-    wanted = [run for run in dict.fromkeys(st.query_params.get("run", "").split(",")) if run]
+def sweep_of_address() -> Sweep | None:
+    """The sweep that the address names, if it can be read; what is wrong with it is said on the page."""
+    wanted = st.query_params.get("sweep", "")
+    if not wanted:
+        return None
+    try:
+        return read_sweep(service().data, wanted)
+    except (KeyError, SweepUnreadable) as error:
+        message = f"There is no sweep {code(wanted)} in this lab's data folder." if isinstance(error, KeyError) else plain(error)
+        st.error(message, icon=":material/search_off:")
+        return None
+
+
+def runs_of_address(sweep: Sweep | None) -> list[str]:
+    """The runs that the address names and that exist, those of the sweep first; what is wrong with it is said on the page."""
+    members = member_runs(service().data, sweep).values() if sweep else ()
+    wanted = [run for run in dict.fromkeys([*members, *st.query_params.get("run", "").split(",")]) if run]
     there, missing = [], []
     for run in wanted[:MOST_RUNS]:
         try:
@@ -26,9 +41,8 @@ def runs_of_address() -> list[str]:
         except KeyError:
             missing.append(run)
     if missing:
-        named = ", ".join(map(code, missing[:MISSING_NAMED])) + (
-            f" and {len(missing) - MISSING_NAMED} more" * (len(missing) > MISSING_NAMED)
-        )
+        rest = len(missing) - MISSING_NAMED
+        named = ", ".join(map(code, missing[:MISSING_NAMED])) + (f" and {rest} more" if rest > 0 else "")
         st.error(f"There is no run {named} in this lab's data folder; it may have been deleted.", icon=":material/search_off:")
     if len(wanted) > MOST_RUNS:
         st.warning(f"The page compares the first {MOST_RUNS} of the {len(wanted)} runs in its address.", icon=":material/info:")

@@ -11,6 +11,7 @@ from engine.compare.arms import MOST_RUNS, Arms
 from engine.compare.more import missing
 from engine.declare.resolve import Declaration, KnobError, LabJson, declaration
 from engine.declare.revise import changes, request_of
+from engine.runs.sweep_file import Sweep, SweepUnreadable
 from engine.scheduler.control import Refused
 from engine.server.service import service
 from engine.statistics.sentences import MORE
@@ -21,7 +22,7 @@ from pages.parts.who import who
 Spec = Mapping[str, Any]
 
 
-def more_seeds(arms: Arms, specs: Mapping[str, Spec], standing: Mapping[str, str], lab: LabJson | None) -> None:
+def more_seeds(arms: Arms, specs: Mapping[str, Spec], standing: Mapping[str, str], lab: LabJson | None, sweep: Sweep | None = None) -> None:
     """The button, with how many runs it starts; the page then shows them too."""
     wanted = missing(arms, standing)
     at = len({key for _, key in wanted} | {key for arm in arms.arms for key in arm.runs})
@@ -37,7 +38,7 @@ def more_seeds(arms: Arms, specs: Mapping[str, Spec], standing: Mapping[str, str
         pressed = st.button(f"{MORE} more seeds", icon=":material/add:", disabled=bool(why), help=why or None, key="more_seeds")
         st.caption(why or f"Starts {len(wanted)} runs, so that every arm has the same {at} seeds.")
     if pressed and lab is not None:
-        _launch(arms, specs, wanted, lab)
+        _launch(arms, specs, wanted, lab, sweep)
 
 
 def _declared(arms: Arms, specs: Mapping[str, Spec], name: str, key: Sequence[int], lab: LabJson) -> Declaration:
@@ -53,10 +54,15 @@ def _declared(arms: Arms, specs: Mapping[str, Spec], name: str, key: Sequence[in
     return declaration(lab, preset, changes(declaration(lab, preset, {}), knobs))
 
 
-def _launch(arms: Arms, specs: Mapping[str, Spec], wanted: Sequence[tuple[str, Any]], lab: LabJson) -> None:
+def _launch(arms: Arms, specs: Mapping[str, Spec], wanted: Sequence[tuple[str, Any]], lab: LabJson, sweep: Sweep | None) -> None:
+    """New runs join the sweep of the page, or the address of one that names runs."""
     try:
-        new = service().launch_many([_declared(arms, specs, name, key, lab) for name, key in wanted], who=who())
-    except (KnobError, Refused, OSError) as error:
+        declarations = [_declared(arms, specs, name, key, lab) for name, key in wanted]
+        if sweep is not None and "run" not in st.query_params:
+            service().extend_sweep(sweep, declarations, who=who())
+            st.rerun()
+        new = service().launch_many(declarations, who=who())
+    except (KnobError, Refused, SweepUnreadable, OSError) as error:
         st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
     else:
         runs = [run for arm in arms.arms for run in (*arm.runs.values(), *arm.repeats)]
