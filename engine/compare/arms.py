@@ -183,7 +183,11 @@ def baseline_of(arms: Arms, wanted: str | None) -> Arm:
         if wanted in (arm.name, *arm.runs.values(), *arm.repeats):
             return arm
     words = [word.partition("=") for word in wanted.replace(",", " ").split()]
-    fitting = [arm for arm in arms.arms if words and all(written(arm.knobs.get(name)) == value for name, _, value in words)]
+    fitting = [
+        arm
+        for arm in arms.arms
+        if words and all(sign and name in arm.knobs and written(arm.knobs[name]) == value for name, sign, value in words)
+    ]
     if len(fitting) == 1:
         return fitting[0]
     what = "fits no arm" if not fitting else f"fits {len(fitting)} arms"
