@@ -12,9 +12,7 @@ from streamlit.testing.v1 import AppTest
 from engine.compare.arms import baseline_of
 from engine.compare.notes import notes
 from engine.compare.overview import chosen, declared, overview, standing_of, time_to
-from engine.declare.sweep import plan
 from engine.runs.folder import run_folder
-from engine.scheduler.sweeps import create
 from engine.server.service import Service
 from pages.parts.compare.picture import ComparisonPicture, pictures
 from pages.parts.plain import plain
@@ -22,7 +20,6 @@ from tests.pages.test_pages import LAB, opened, said, taken_in
 from tests.pages.test_plain_text import active, shown
 from tests.support.compared_runs import METRIC, arm, made
 from tests.support.hostile_text import MANY
-from tests.support.lab_pages import ENTRIES, button
 from tests.support.made_runs import MadeRun
 
 
@@ -202,79 +199,6 @@ def test_names_of_runs_and_knobs_stay_text(lab_service: Service) -> None:
     test = page(lab_service, runs)
     assert active(test) == []
     assert shown(test)
-
-
-# -- more seeds ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def real_labs(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The service knows the real lab, and starts nothing."""
-    answer = {"state": "ready", "labs": [ENTRIES["moe"]], "probes": [], "errors": [], "seconds": 0.0, "says": ""}
-    monkeypatch.setattr(Service, "labs", lambda self: answer)
-    monkeypatch.setattr(Service, "wait_for_labs", lambda self, seconds=0.0: answer)
-    lab_service.supervisor.close()
-    return lab_service
-
-
-def real(lab_service: Service, given: dict[str, str]) -> Any:
-    return create(lab_service.data, ENTRIES["moe"], plan(ENTRIES["moe"], "collapse", {"device": "cpu", "steps": "20", **given}))[0]
-
-
-def finish(lab_service: Service, value: float = 2.0) -> list[str]:
-    """Every queued run ends at once, with one value."""
-    from engine.runs.spool import Spool
-
-    done = []
-    for folder in [run_folder(lab_service.data, path.name) for path in sorted((lab_service.data / "runs").iterdir())]:
-        if folder.status() == "queued":
-            Spool(folder.path / "spool.1.bin", folder.run).log(0, {(METRIC, ""): value})
-            folder.write_exit("finished", code=0)
-            done.append(folder.run)
-    lab_service.owner.catch_up()
-    return done
-
-
-def test_four_more_seeds_are_submitted_for_every_arm_and_stand_in_the_address(real_labs: Service) -> None:
-    real(real_labs, {"lr": "0.001,0.01", "seed": "0..1"})
-    runs = finish(real_labs)
-    lone = runs[:3]  # the last run of an arm is missing
-    test = opened("compare.py", run=",".join(lone))
-    assert "Starts 9 runs, so that every arm has the same 6 seeds." in said(test)
-    button(test, "4 more seeds").click()
-    test.run()
-    assert not test.exception
-    named = test.query_params["run"]
-    now = (named[0] if isinstance(named, list) else named).split(",")
-    assert now[:3] == lone
-    assert len(now) == 12
-    specs = declared(real_labs.data, now)
-    assert sorted((spec["knobs"]["lr"], spec["knobs"]["seed"], spec["knobs"]["data_seed"]) for spec in specs) == sorted(
-        (lr, seed, seed) for lr in (0.001, 0.01) for seed in range(6)
-    )
-    same = {repr({k: v for k, v in spec["knobs"].items() if k not in ("seed", "data_seed", "lr")}) for spec in specs}
-    assert len(same) == 1
-
-
-def test_a_sweep_gets_its_seeds_and_keeps_its_address(real_labs: Service) -> None:
-    sweep = real(real_labs, {"lr": "0.001,0.01", "seed": "0..1"})
-    finish(real_labs)
-    test = opened("compare.py", sweep=sweep.id)
-    assert list(test.table[0].value["lr"]) == ["0.001", "0.01"]
-    button(test, "4 more seeds").click()
-    test.run()
-    assert not test.exception
-    assert list(test.table[0].value["seeds in"]) == ["2 of 6", "2 of 6"]
-    assert "Not all runs have ended" in said(test)
-
-
-def test_without_the_lab_nothing_can_be_added(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        Service, "labs", lambda self: {"state": "ready", "labs": [], "probes": [], "errors": [], "seconds": 0.0, "says": ""}
-    )
-    test = page(lab_service, arm(lab_service.data, [1, 2]))
-    assert button(test, "4 more seeds").disabled
-    assert "cannot be read now" in said(test)
 
 
 def test_notes_name_what_repeats_a_seed(lab_service: Service) -> None:

@@ -23,10 +23,11 @@ def sweep_of_address() -> Sweep | None:
         return None
     try:
         return read_sweep(service().data, wanted)
-    except (KeyError, SweepUnreadable) as error:
-        message = f"There is no sweep {code(wanted)} in this lab's data folder." if isinstance(error, KeyError) else plain(error)
-        st.error(message, icon=":material/search_off:")
-        return None
+    except KeyError:
+        st.error(f"There is no sweep {code(wanted)} in this lab's data folder; it may have been deleted.", icon=":material/search_off:")
+    except SweepUnreadable as error:
+        st.error(plain(error), icon=":material/error:")
+    return None
 
 
 def runs_of_address(sweep: Sweep | None) -> list[str]:

@@ -65,8 +65,7 @@ def _launch(arms: Arms, specs: Mapping[str, Spec], wanted: Sequence[tuple[str, A
     except (KnobError, Refused, SweepUnreadable, OSError) as error:
         st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
     else:
-        runs = [run for arm in arms.arms for run in (*arm.runs.values(), *arm.repeats)]
-        st.switch_page("compare.py", query_params={**_kept(), "run": ",".join([*runs, *new])})
+        st.switch_page("compare.py", query_params={**_kept(), "run": ",".join([*specs, *new])})
 
 
 def _kept() -> dict[str, str]:

@@ -47,6 +47,7 @@ def strips(shown: Shown, overview: Overview, title: str, *, log: bool, unnumbere
     edge_marks(figure, marks)
     labels = [style.label if len(arms) <= MOST_NAMED else str(n + 1) for n, style in enumerate(styles)]
     figure.layout.xaxis.update(title=None, tickvals=list(range(len(arms))), ticktext=labels, range=[-0.6, len(arms) - 0.4], showgrid=False)
+    figure.layout.xaxis.automargin = True
     return figure
 
 

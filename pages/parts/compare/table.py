@@ -26,10 +26,12 @@ def knob_table(overview: Overview, styles: list[ArmStyle], standing: Mapping[str
     ended = still_out(arms, standing)
     numbers = {one.name: one for part in (overview.compared, *overview.others) for one in part.arms}
     numbered = any(arm.name.startswith("arm ") for arm in arms.arms)
+    dashed = len({style.dash for style in styles}) > 1
     rows: list[dict[str, Any]] = []
     for n, (arm, style) in enumerate(zip(arms.arms, styles, strict=True)):
         is_base = arm.name == overview.baseline
-        row = {"#": f"{n + 1}", "line": GLYPHS[style.dash], **({"arm": arm.name} if numbered or not arms.differing else {})}
+        row = {"#": f"{n + 1}", **({"line": GLYPHS[style.dash]} if dashed else {})}
+        row |= {"arm": arm.name} if numbered or not arms.differing else {}
         heads = arms.heads
         row |= {name: _cell(arm.knobs, name, arms.differing) for name in heads[:MOST_KNOBS]}
         if len(heads) > MOST_KNOBS:

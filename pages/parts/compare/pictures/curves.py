@@ -19,7 +19,6 @@ from pages.parts.compare.picture import (
     ComparisonPicture,
     Shown,
     edge_marks,
-    note,
     seed_text,
     shade,
     short,
@@ -129,11 +128,11 @@ def _shade(figure: go.Figure, curve: ArmCurve, style: ArmStyle, bottom: float) -
         _area(figure, curve.middle_B, np.maximum(curve.low_B, bottom), curve.high_B, shade(style.colour), style.name)
 
 
-def _area(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str) -> None:
-    """Filled between two lines, with a hole wherever an end is missing."""
+def _area(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str, *, name: str = "") -> None:
+    """Filled between two lines, with a hole wherever an end is missing; `name` puts it into the legend."""
     whole = np.isfinite(low) & np.isfinite(high)
     cuts = np.flatnonzero(np.diff(whole.astype(int), prepend=0, append=0))
-    for start, end in zip(cuts[::2], cuts[1::2], strict=True):
+    for n, (start, end) in enumerate(zip(cuts[::2], cuts[1::2], strict=True)):
         part = slice(start, end)
         outline = [*short(x[part]), *short(x[part][::-1])], [*short(low[part]), *short(high[part][::-1])]
         figure.add_trace(
@@ -144,8 +143,9 @@ def _area(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, c
                 fillcolor=colour,
                 mode="lines",
                 line={"width": 0},
+                name=name,
                 legendgroup=group,
-                showlegend=False,
+                showlegend=bool(name) and n == 0,
                 hoverinfo="skip",
             )
         )
@@ -154,12 +154,11 @@ def _area(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, c
 def _floor(figure: go.Figure, shown: Shown, bottom: float) -> None:
     curves = shown.curves
     if not np.isfinite(curves.floor_B).any():
-        note(figure, UNMEASURED)
+        figure.add_trace(go.Scatter(x=[None], y=[None], name=UNMEASURED, mode="lines", line={"width": 8, "color": GREY}, hoverinfo="skip"))
         return
     base = curves.baseline
     low, high = base.median_low_B - curves.floor_B, base.median_high_B + curves.floor_B
-    _area(figure, base.middle_B, np.maximum(low, bottom), high, GREY, FLOOR)
-    note(figure, f"grey: {FLOOR} of {tag_free(base.arm)}")
+    _area(figure, base.middle_B, np.maximum(low, bottom), high, GREY, FLOOR, name=f"{FLOOR} of {tag_free(base.arm)}")
 
 
 def _marks(line: RunLine, style: ArmStyle) -> Iterator[tuple[float, str, str, str]]:
