@@ -18,17 +18,7 @@ from tests.support.compared_runs import METRIC, arm
 from tests.support.lab_pages import ENTRIES, button
 
 
-@pytest.fixture
-def real_labs(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The service knows the real lab, and starts nothing."""
-    answer = {"state": "ready", "labs": [ENTRIES["moe"]], "probes": [], "errors": [], "seconds": 0.0, "says": ""}
-    monkeypatch.setattr(Service, "labs", lambda self: answer)
-    monkeypatch.setattr(Service, "wait_for_labs", lambda self, seconds=0.0: answer)
-    lab_service.supervisor.close()
-    return lab_service
-
-
-def real(lab_service: Service, given: dict[str, str]) -> Any:
+def swept(lab_service: Service, given: dict[str, str]) -> Any:
     return create(lab_service.data, ENTRIES["moe"], plan(ENTRIES["moe"], "collapse", {"device": "cpu", "steps": "20", **given}))[0]
 
 
@@ -44,9 +34,9 @@ def finish(lab_service: Service, value: float = 2.0) -> list[str]:
     return done
 
 
-def test_four_more_seeds_are_submitted_for_every_arm_and_stand_in_the_address(real_labs: Service) -> None:
-    real(real_labs, {"lr": "0.001,0.01", "seed": "0..1"})
-    runs = finish(real_labs)
+def test_four_more_seeds_are_submitted_for_every_arm_and_stand_in_the_address(lab_service: Service) -> None:
+    swept(lab_service, {"lr": "0.001,0.01", "seed": "0..1"})
+    runs = finish(lab_service)
     lone = runs[:3]  # the last run of an arm is missing
     test = opened("compare.py", run=",".join(lone))
     assert "Starts 9 runs, so that every arm has the same 6 seeds." in said(test)
@@ -57,7 +47,7 @@ def test_four_more_seeds_are_submitted_for_every_arm_and_stand_in_the_address(re
     now = (named[0] if isinstance(named, list) else named).split(",")
     assert now[:3] == lone
     assert len(now) == 12
-    specs = declared(real_labs.data, now)
+    specs = declared(lab_service.data, now)
     assert sorted((spec["knobs"]["lr"], spec["knobs"]["seed"], spec["knobs"]["data_seed"]) for spec in specs) == sorted(
         (lr, seed, seed) for lr in (0.001, 0.01) for seed in range(6)
     )
@@ -65,9 +55,9 @@ def test_four_more_seeds_are_submitted_for_every_arm_and_stand_in_the_address(re
     assert len(same) == 1
 
 
-def test_a_sweep_gets_its_seeds_and_keeps_its_address(real_labs: Service) -> None:
-    sweep = real(real_labs, {"lr": "0.001,0.01", "seed": "0..1"})
-    finish(real_labs)
+def test_a_sweep_gets_its_seeds_and_keeps_its_address(lab_service: Service) -> None:
+    sweep = swept(lab_service, {"lr": "0.001,0.01", "seed": "0..1"})
+    finish(lab_service)
     test = opened("compare.py", sweep=sweep.id)
     assert list(test.table[0].value["lr"]) == ["0.001", "0.01"]
     button(test, "4 more seeds").click()

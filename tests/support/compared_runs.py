@@ -32,7 +32,11 @@ def made(
     run = MadeRun(data, preset=preset, steps=100, knobs=whole, began=1e9 + next(_ORDER)).declare()
     for value in values:
         run.log({METRIC: value})
-    return run if status == "running" else run.end(status)
+    if status == "running":
+        return run
+    run.end(status)
+    (run.folder.path / "proc.json").unlink()  # it names this process, which a fixture may look for and kill
+    return run
 
 
 def arm(data: Path, lasts: Sequence[float], **knobs: Any) -> list[MadeRun]:
