@@ -139,6 +139,8 @@ waiting = living or unread or known["state"] == "computing"
 st.fragment(heads, run_every=1 if waiting else None)()
 if twins(specs):
     st.markdown(details.difference(specs))
+if len(specs) > 1 and len({spec["lab"] for spec in specs}) == 1:
+    st.page_link("compare.py", label="Compare these runs", icon=":material/compare:", query_params={"run": ",".join(found)})
 
 
 def gone() -> None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from engine.compare.arms import MOST_RUNS
 from engine.runs.ending import ENDED, STATUSES
 from engine.server.service import service
 from pages.parts.runs.orders import ask_to_delete, asking, order
@@ -9,7 +10,7 @@ from pages.parts.runs.run_table import matching, table
 from pages.parts.words import STATUS
 
 MOST_ROWS = 200  # the newest; a filter brings up the others
-MOST_OVERLAID = 8
+MOST_OVERLAID = 8  # on the run page, with all its charts
 
 st.title("Runs")
 if not service().store.runs():
@@ -85,8 +86,11 @@ def listed() -> None:
 
 def _buttons(chosen: list[str], status: dict[str, str]) -> None:
     living = [run for run in chosen if status[run] not in ENDED]
-    name = "Compare" if len(chosen) > 1 else "Open"
-    if st.button(name, icon=":material/show_chart:", type="primary", disabled=not 0 < len(chosen) <= MOST_OVERLAID, key="open_runs"):
+    many = len(chosen) > 1
+    name, icon = ("Compare", "compare") if many else ("Open", "show_chart")
+    if st.button(name, icon=f":material/{icon}:", type="primary", disabled=not 0 < len(chosen) <= MOST_RUNS, key="open_runs"):
+        st.switch_page("compare.py" if many else "run.py", query_params={"run": ",".join(chosen)})
+    if st.button("Lay over", icon=":material/show_chart:", disabled=not 1 < len(chosen) <= MOST_OVERLAID, key="overlay_runs"):
         st.switch_page("run.py", query_params={"run": ",".join(chosen)})
     if st.button("Duplicate", icon=":material/content_copy:", disabled=len(chosen) != 1, key="duplicate_run"):
         st.switch_page("build.py", query_params={"from": chosen[0]})
@@ -95,8 +99,8 @@ def _buttons(chosen: list[str], status: dict[str, str]) -> None:
             order(service().stop_run, run)
     if st.button("Delete", icon=":material/delete:", disabled=not chosen, key="delete_runs"):
         ask_to_delete(chosen)
-    if len(chosen) > MOST_OVERLAID:
-        st.caption(f"{len(chosen)} ticked; at most {MOST_OVERLAID} can be laid over each other.")
+    if len(chosen) > MOST_RUNS:
+        st.caption(f"{len(chosen)} ticked; at most {MOST_RUNS} can be compared.")
     else:
         st.caption(f"{len(chosen)} ticked" if chosen else "Tick rows to open, compare, stop or delete them.")
 

@@ -20,6 +20,7 @@ page = st.navigation(
         st.Page("build.py", title="Build", icon=":material/tune:", url_path="build"),
         st.Page("topology.py", title="Topology", icon=":material/polyline:", url_path="topology"),
         st.Page("runs.py", title="Runs", icon=":material/table_rows:", url_path="runs"),
+        st.Page("compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
         st.Page("machine.py", title="Machine", icon=":material/memory:", url_path="machine"),
         st.Page("cuda.py", title="CUDA kernels", icon=":material/developer_board:", url_path="cuda"),
         st.Page("lab.py", title="Lab", icon=":material/science:", url_path="lab"),

@@ -22,7 +22,9 @@ from engine.index.batch import LAST
 from engine.index.downsample import POINTS, ROWS
 from engine.index.follower import Row, count, first_row, state_of
 from engine.index.ids import Directory
+from engine.index.overlay import Overlay, overlay
 from engine.index.repair import repaired
+from engine.index.summary import summaries
 from engine.index.transaction import rows_of
 from engine.runs.folder import RunFolder, all_runs
 from engine.runs.series import Series, series_key
@@ -70,7 +72,7 @@ class Store:
         provenance = folder.provenance()
         with self._cursor() as cursor:
             row = rows_of(cursor, run_id)
-            metrics = self._scalars(cursor, run_id) | self._vectors(cursor, run_id)
+            metrics = summaries(cursor, self._directory, run_id)
         odd = unreadable or (row["problem"] if row["status"] == "unreadable" else "")
         return {
             "run": run,
@@ -152,6 +154,21 @@ class Store:
         with self._cursor() as cursor:
             return draw.series(cursor, ids, lo, hi, max(2, points))
 
+    def overlay(self, runs: Sequence[str], name: str, layer: str = "", *, points: Sequence[int], buckets: int) -> Overlay:
+        """One scalar metric of many runs in one query: a line of about `points` each, and all of them in common buckets of steps."""
+        ids, metrics = [self._id(run) for run in runs], self._directory.ids.get((name, layer), ()) or (-1,)
+        with self._cursor() as cursor:
+            return overlay(cursor, ids, metrics, points, buckets)
+
+    def last_values(self, runs: Sequence[str], name: str, layer: str = "") -> dict[str, float]:
+        """Run -> the value of its last stored step, finite or not; a run without the metric is left out."""
+        return self._of_each(runs, name, layer, "arg_max(value, {'s': step, 't': t})")
+
+    def first_steps(self, runs: Sequence[str], name: str, layer: str, level: float, *, above: bool = False) -> dict[str, float]:
+        """Run -> the first step at which the metric is at or below a level (or at or above it); a run that never is, is left out."""
+        reached = f"isfinite(value) AND value {'>=' if above else '<='} {float(level)!r}::DOUBLE"
+        return self._of_each(runs, name, layer, f"min(step) FILTER ({reached})")
+
     def vectors(
         self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, rows: int = ROWS
     ) -> dict[str, Any]:
@@ -220,6 +237,16 @@ class Store:
             raise KeyError(f"Run {run} has no declaration that can be read (spec.json).")
         return number
 
+    def _of_each(self, runs: Sequence[str], name: str, layer: str, what: str) -> dict[str, float]:
+        """An aggregate of one metric, by run; runs for which it is nothing are left out."""
+        ids, metrics = {self._id(run): run for run in runs}, self._directory.ids.get((name, layer), ())
+        if not ids or not metrics:
+            return {}
+        of = f"run_id IN ({', '.join(map(str, ids))}) AND metric_id IN ({', '.join(map(str, metrics))})"
+        with self._cursor() as cursor:
+            rows = cursor.execute(f"SELECT run_id, {what} FROM store.metric_point WHERE {of} GROUP BY run_id").fetchall()
+        return {ids[number]: float(value) for number, value in rows if value is not None}
+
     def split(self, key: str) -> Series:
         """The series of a key; of one that no run has measured as its text says."""
         return self._directory.split(key)
@@ -263,33 +290,6 @@ class Store:
                 for file, name, value in found:
                     rows[Path(file).parent.name][LAST[name]] = value
         return sorted(rows.values(), key=lambda row: (row["created"] or 0.0, row["run"]))
-
-    def _scalars(self, cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, dict[str, Any]]:
-        found = cursor.execute(
-            "SELECT metric_id, count(*), arg_max(value, step), min(value) FILTER (isfinite(value)), "
-            f"max(value) FILTER (isfinite(value)), count(*) FILTER (NOT isfinite(value)) FROM store.metric_point WHERE run_id = {run_id} "
-            "GROUP BY metric_id ORDER BY metric_id"
-        ).fetchall()
-        return {self._key(number): self._summary(number, *rest) for number, *rest in found}
-
-    def _vectors(self, cursor: duckdb.DuckDBPyConnection, run_id: int) -> dict[str, dict[str, Any]]:
-        finite = "list_filter(v, lambda x: isfinite(x))"
-        found = cursor.execute(
-            f"SELECT metric_id, count(*), arg_max(v, {{'s': step, 't': t}}), min(list_min({finite})), max(list_max({finite})), "
-            f"sum(len(v) - len({finite}))::BIGINT, max(len(v)) FROM store.vector_point WHERE run_id = {run_id} GROUP BY metric_id "
-            "ORDER BY metric_id"
-        ).fetchall()
-        shape = {number: list(self._directory.info[number].shape) for number, *_ in found}
-        return {self._key(n): {**self._summary(n, *rest), "size": size, "shape": shape[n]} for n, *rest, size in found}
-
-    def _key(self, number: int) -> str:
-        return series_key(self._directory.info[number].name, self._directory.info[number].layer)
-
-    def _summary(self, number: int, points: int, last: Any, low: float, high: float, nonfinite: int) -> dict[str, Any]:
-        info = self._directory.info[number]
-        shown = [jsonable(v) for v in last] if isinstance(last, list) else jsonable(last)
-        told = {"unit": info.unit, "kind": info.kind, "points": points, "last": shown}
-        return {**told, "min": low, "max": high, "nonfinite": nonfinite}
 
 
 def _listed(row: Row) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,7 +20,7 @@ from engine.declare.texts import PresetText, TextError, Texts, read
 from engine.labs.detector import Detector
 from engine.labs.lab import Lab
 from engine.labs.panel import TEXTS, Panel
-from engine.labs.probe import Probe
+from engine.labs.probe import Metric, Probe
 
 Document = dict[str, Any]
 Part = dict[str, list[Any]]
@@ -61,8 +62,15 @@ def describe_probes() -> Part:
 
 
 def _probe(name: str, kind: Any) -> Document:
-    metrics = [{"name": m.name, "about": m.about, "unit": m.unit, "kind": m.kind, "layered": m.layered} for m in kind.metrics]
+    metrics = [_metric(m) for m in kind.metrics]
     return {"name": name, "price": kind.price, "about": _about(kind), "every": kind.every, "needs": kind.needs, "metrics": metrics}
+
+
+def _metric(m: Metric) -> Document:
+    """Its scale and bounds too; an end that does not bound it is null."""
+    bounds = {end: value if math.isfinite(value) else None for end, value in (("low", m.low), ("high", m.high))}
+    text = {"name": m.name, "about": m.about, "unit": m.unit, "kind": m.kind, "layered": m.layered}
+    return {**text, "of": m.of, "share": m.share, "whole": m.whole, **bounds}
 
 
 def _about(kind: type) -> str:
@@ -94,6 +102,7 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "story": texts.story,
         "provides": sorted(lab.provides),
         "headline": list(lab.headline),
+        "thresholds": {metric: list(levels) for metric, levels in lab.thresholds.items()},
         "chart_notes": texts.charts,
         "presets": expand_presets(lab, texts.presets),
         "knobs": describe(lab, problems),

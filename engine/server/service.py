@@ -16,12 +16,14 @@ from engine.core.paths import data_folder, private_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, raw_document
 from engine.declare.measured import Filled
 from engine.declare.resolve import Declaration, declaration
+from engine.declare.sweep import Plan
 from engine.index.owner import IndexOwner
 from engine.index.store import Store
 from engine.labs.panel import Frames
 from engine.runs.ending import ENDED
-from engine.runs.folder import run_folder
-from engine.scheduler import control
+from engine.runs.folder import RunFolder, run_folder
+from engine.runs.sweep_file import Sweep
+from engine.scheduler import control, sweeps
 from engine.scheduler.executor import Executor
 from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.submit import GUEST, cure_of, find_lab, submit, submit_twins
@@ -106,6 +108,30 @@ class Service:
         """Queue a declaration and the same with `change` -> (plain, changed), twins that differ in nothing else.  Errors as `launch`."""
         entry = find_lab(self.wait_for_labs(), lab)
         return self._launch_two([declaration(entry, preset, knobs) for knobs in (given, {**given, **change})], who)
+
+    def launch_many(self, declarations: Sequence[Declaration], who: str | None = None) -> list[str]:
+        """Queue these declarations, all or none -> their ids.  Errors as `launch`, and OSError."""
+        self._has_room(who, len(declarations))
+        ready = [one.on_this_machine() for one in declarations]
+        made: list[RunFolder] = []
+        try:
+            for one in ready:
+                made.append(submit(self.data, one, who=who))
+        except OSError:
+            for folder in made:
+                with contextlib.suppress(OSError, control.Refused):  # begun meanwhile, it goes on alone
+                    control.delete(folder)
+            raise
+        self.supervisor.wake()
+        return [folder.run for folder in made]
+
+    def extend_sweep(self, sweep: Sweep, declarations: Sequence[Declaration], who: str | None = None) -> None:
+        """Put more declarations into a sweep; those that exist already are not made again.  Errors as `launch`, and SweepUnreadable."""
+        self._has_room(who, len(declarations))
+        seeds = tuple(dict.fromkeys(int(one.flat["seed"]) for one in declarations))
+        more = Plan(sweep.lab, sweep.preset, sweep.base, {}, seeds, tuple(declarations))
+        sweeps.extend(self.data, find_lab(self.wait_for_labs(), sweep.lab), sweep, more)
+        self.supervisor.wake()
 
     def _launch_two(self, pair: Sequence[Declaration], who: str | None) -> tuple[str, str]:
         self._has_room(who, 2)

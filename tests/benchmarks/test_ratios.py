@@ -6,6 +6,7 @@ import json
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from engine.index.overlay import Overlay
 from tests.benchmarks import table
 from tests.benchmarks.benchmark import best
 from tests.benchmarks.measures.first_indexing import folder_of, start
@@ -39,6 +40,22 @@ def test_one_curve_hardly_costs_more_out_of_ten_times_as_many_points(tmp_path: P
         while not taken or (len(taken) < TRIES and min(b / a for a, b in taken) > 4):
             taken.append((one_curve(small), one_curve(large)))
     assert min(b / a for a, b in taken) <= 4, f"CPU milliseconds at 0.1 and at 1 million points: {taken}"
+
+
+def test_a_hundred_curves_cost_at_most_a_few_times_their_rows_alone(tmp_path: Path) -> None:
+    """What a comparison draws against what merely fetching the same rows costs; ten times the steps make the answer no larger."""
+    with closing(Index(tmp_path / "index", 1_000_000, long=1000)) as index:
+        store, runs = index.owner.store, [folder.run for folder in index.runs[:100]]
+        wanted, points = [(run, "metric/50", "") for run in runs], [400] * 16 + [60] * 84
+
+        def curves() -> Overlay:
+            return store.overlay(runs, "metric/50", points=points, buckets=200)
+
+        assert sum(len(line.steps) for line in curves().lines) <= 16 * 404 + 84 * 64
+        taken: list[tuple[float, float]] = []
+        while not taken or (len(taken) < TRIES and min(b / a for a, b in taken) > 3):
+            taken.append((best(lambda: store.many(wanted))["cpu_ms"], best(curves)["cpu_ms"]))
+    assert min(b / a for a, b in taken) <= 3, f"CPU milliseconds of a hundred series alone and laid side by side: {taken}"
 
 
 def test_five_times_as_many_runs_are_indexed_in_at_most_six_times_the_time(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ not finite, one with a spike and one that grows; in both themes, 1400 and 390 pi
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ from engine.runs.ending import ENDED
 from engine.scheduler.submit import cure_of, find_lab, submit_twins
 from tests.browser.conftest import PATIENCE, Server
 from tests.browser.in_chromium import chromium, running
+from tests.support.compared_runs import made
 from tests.support.entering import let_in
 from tests.support.made_runs import MadeRun, non_finite_run, readings, spiky_run
 
@@ -35,6 +37,7 @@ EMPTY = {
     "cuda": "cuda",
     "topology": "topology?graph=barbell&edits=%2B0-21",
     "missing": "run?run=none",
+    "compare": "compare",
 }
 SETTLED = """drawn => {
   const busy = '[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]';
@@ -42,6 +45,11 @@ SETTLED = """drawn => {
   const charts = [...document.querySelectorAll('.fl-chart')];
   return still && document.querySelector('h1') && (!drawn || charts.every(box => box.querySelector('.main-svg')));
 }"""
+
+
+def values(lr: float, seed: int) -> list[float]:
+    """The loss of a run of an arm: one falls faster, and each seed lies a little elsewhere."""
+    return [2.4 + 0.03 * ((seed * 7) % 5) + 3 * math.exp(-step * (1 + 50 * lr) / 35) for step in range(120)]
 
 
 def full(data: Path) -> dict[str, str]:
@@ -61,7 +69,9 @@ def full(data: Path) -> dict[str, str]:
             raise TimeoutError("The twins did not end.")
         time.sleep(0.5)
     run = {"twins": f"{broken.run},{cured.run}", "non_finite": odd.run, "spike": spiky.run, "growing": growing.run}
-    pages = {name: path for name, path in EMPTY.items() if name not in ("run", "missing")}
+    pages = {name: path for name, path in EMPTY.items() if name not in ("run", "missing", "compare")}
+    arms = [made(data, seed, values(lr, seed), lr=lr) for lr in (1e-3, 1e-2) for seed in range(8)]
+    pages["compare"] = f"compare?run={','.join(one.run for one in arms)}"
     return pages | {f"run_{name}": f"run?run={runs}" for name, runs in run.items()} | {"duplicate": f"build?from={broken.run}"}
 
 

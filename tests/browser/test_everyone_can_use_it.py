@@ -23,6 +23,7 @@ PAGES = {
     "cuda": "",
     "topology?graph=barbell&edits=%2B0-21": "Train both",
     "run?run={runs}": "Run again",
+    "compare?run={runs}": "4 more seeds",
 }
 
 
@@ -42,6 +43,9 @@ def opened(page: Page, lab: Server, path: str, runs: str) -> None:
     if path.startswith("topology"):
         page.wait_for_function("() => document.querySelector('.fl-numbers b') && !document.querySelector('.fl-old')")
         page.locator("summary", has_text="Edges as a list").click()
+    if path.startswith("compare?"):
+        page.get_by_role("heading", name="What may be said").wait_for()
+        chart(page, "Final values")
     if path.startswith("run?"):
         page.get_by_role("heading", name="Loss").first.scroll_into_view_if_needed()
         chart(page, "Loss")

@@ -88,13 +88,17 @@ def test_only_columns_that_differ_shows_the_knobs_that_differ(lab_service: Servi
     assert set(frame["lr"]) == {"0.1", "0.2"}
 
 
-def test_ticked_rows_are_compared_on_the_run_page(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("press", "lands"), [("Compare", "Compare"), ("Lay over", "Mixture of Experts: Collapse")])
+def test_ticked_rows_are_compared_or_laid_over_each_other(
+    lab_service: Service, monkeypatch: pytest.MonkeyPatch, press: str, lands: str
+) -> None:
     broken, cured = finished_twins(lab_service.data, steps=20)
     taken_in(lab_service, broken, cured)
     test = ticked(lab_service, monkeypatch, broken.run, cured.run)
-    button(test, "Compare").click()
+    button(test, press).click()
     test.run()
     assert not test.exception
+    assert test.title[0].value == lands
     assert sorted(
         ",".join(test.query_params["run"]).split(",") if isinstance(test.query_params["run"], list) else test.query_params["run"].split(",")
     ) == sorted([broken.run, cured.run])

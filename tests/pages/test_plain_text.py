@@ -101,6 +101,7 @@ def test_a_run_that_carries_it_is_shown_as_it_is_on_every_page(lab_service: Serv
     for page, query in (
         ("run.py", {"run": made.run}),
         ("runs.py", {"differing": "true"}),
+        ("compare.py", {"run": made.run}),
         ("machine.py", {}),
         ("", {}),
         ("build.py", {"from": made.run}),

@@ -1,5 +1,7 @@
 // The still chart: a whole figure without a run.  It stays mounted, so that a new figure moves the old one and nothing flickers.
 
+const webgl = () => Boolean(document.createElement("canvas").getContext("webgl"));
+
 class StillChart {
   constructor(root) {
     this.box = document.createElement("div");
@@ -19,6 +21,7 @@ class StillChart {
     below(data);
     this.spec = data;
     this.node.setAttribute("aria-label", data.says);
+    if (data.webgl && !webgl()) return void (this.note.textContent = "This picture needs WebGL, which this browser does not offer.");
     this.draw();
   }
 

@@ -28,11 +28,11 @@ _mount = st.components.v2.component(
 )
 
 
-def still_chart(key: str, figure: go.Figure, message: str) -> None:
-    """Mount the chart `key`; `message` is what a person hears who cannot see it."""
+def still_chart(key: str, figure: go.Figure, message: str, *, needs_webgl: bool = False) -> None:
+    """Mount the chart `key`; `message` is what a person hears who cannot see it.  A browser without WebGL says so where it is needed."""
     for mark in odd_marks(figure):
         figure.add_annotation(mark)
-    _mount(key=key, data={"figure": figure_data(figure), "says": message, "prefix": prefix()})
+    _mount(key=key, data={"figure": figure_data(figure), "says": message, "prefix": prefix(), "webgl": needs_webgl})
 
 
 def odd_marks(figure: go.Figure) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from tests.support.walls.tree import arrows, room, topic, topic_folders
 _FILES = {"core"}
 _RUNS = _FILES | {"runs", "declare"}
 _MIDDLE = _RUNS | {"kernels", "index", "scheduler", "labs", "statistics"}
-_UPPER = _MIDDLE | {"server", "docs"}
+_UPPER = _MIDDLE | {"server", "docs", "compare"}
 BELOW: Mapping[str, set[str]] = {  # room -> the rooms it may import
     "kernels": set(),
     "core": set(),
@@ -20,6 +20,7 @@ BELOW: Mapping[str, set[str]] = {  # room -> the rooms it may import
     "index": _RUNS,
     "scheduler": _RUNS,
     "labs": _RUNS | {"kernels"},
+    "compare": _RUNS | {"index", "statistics"},
     "worker": _RUNS | {"kernels", "labs"},  # neither index nor scheduler: a run on disk is all that they share
     "docs": _MIDDLE,
     "server": _MIDDLE - {"kernels"},

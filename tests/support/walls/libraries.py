@@ -33,6 +33,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {  # group of files -> what importing th
     "worker": _SCIENCE | {"lightning", "PIL", "scipy"},  # the last two come with lightning
     "statistics": _FILES | {"numpy", "scipy"},
     "index": _INDEX,
+    "compare": _INDEX | {"scipy"},
     "scheduler": _DECLARED,
     "server": _INDEX | {"starlette"},
     "commands": _INDEX,

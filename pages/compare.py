@@ -1,0 +1,144 @@
+"""Compare: runs that differ in their seeds and in a knob or more, as one object.  `?run=a,b,…` or `?sweep=ID` names them."""
+
+import streamlit as st
+
+from engine.compare.arms import ChoiceError
+from engine.compare.kinds import better, levels
+from engine.compare.notes import notes
+from engine.compare.overview import chosen, declared, metrics_of
+from engine.runs.ending import ENDED
+from engine.server.service import service
+from engine.statistics.sentences import figure
+from pages.parts.charts.still_chart import still_chart
+from pages.parts.charts.toolbar import AXES
+from pages.parts.compare.address import choice, default_metric, knob_choices, runs_of_address, sweep_of_address
+from pages.parts.compare.more_seeds import more_seeds
+from pages.parts.compare.picture import ComparisonPicture, Shown, pictures
+from pages.parts.compare.reading import Question, answer, levels_between
+from pages.parts.compare.said import said
+from pages.parts.compare.table import knob_table
+from pages.parts.plain import code, plain
+from pages.parts.prose import prose
+
+EVERY = 2  # seconds between two looks while runs go on
+
+st.title("Compare")
+store = service().store
+
+# -- which runs, and which arms they make --------------------------------------------------------------
+
+sweep = sweep_of_address()
+runs = runs_of_address(sweep)
+if not runs:
+    prose("compare")
+    st.page_link("runs.py", label="Tick runs in the table, then press Compare", icon=":material/table_rows:")
+    st.stop()
+known = service().labs()
+specs = {spec["run"]: spec for spec in declared(service().data, runs)}
+lab = next((lab for lab in known["labs"] if any(lab["lab"] == spec["lab"] for spec in specs.values())), None)
+
+
+def stamp_now() -> dict[str, tuple[str, int]]:
+    """Run -> status and steps, as far as the index has read them."""
+    rows = {row["run"]: (row["status"], row["steps"]) for row in store.runs() if row["run"] in specs}
+    return {run: rows.get(run, ("queued", 0)) for run in specs}
+
+
+stamp = stamp_now()
+try:
+    arms = chosen(store, list(specs.values()), lab)
+except ChoiceError as error:
+    st.error(plain(error), icon=":material/error:")
+    st.page_link("runs.py", label="Choose other runs", icon=":material/table_rows:")
+    st.stop()
+keys = tuple(metrics_of(store, arms))
+waiting = any(status not in ENDED for status, _ in stamp.values())
+if not keys:
+    st.info("None of these runs has measured anything yet; this page fills itself when one has.", icon=":material/hourglass_empty:")
+    st.fragment(lambda: st.rerun() if metrics_of(store, arms) else None, run_every=EVERY if waiting else None)()
+    st.stop()
+
+# -- what is compared ------------------------------------------------------------------------------------
+
+of_lab = plain(lab["title"] if lab else arms.lab)
+counted = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+st.markdown(
+    f"{counted} of {of_lab} in {len(arms.arms)} arm{'s' * (len(arms.arms) > 1)}. [What may be said](#said) stands below the pictures."
+)
+with st.expander("How runs are compared", icon=":material/help:"):
+    prose("compare")
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    metric = choice("Metric", "metric", keys, default_metric(lab, [spec.get("preset") for spec in specs.values()], keys))
+    names = [arm.name for arm in arms.arms]
+    baseline = (
+        choice("Baseline", "baseline", names, names[0], help="The arm that every other one is compared with.") if names[1:] else names[0]
+    )
+    ways = knob_choices(arms)
+    by = choice("Compare by", "by", ways, "", names=lambda name: name or "any difference", width=180) if ways[1:] else ""
+    axis = st.segmented_control("Values", list(AXES), default="log", required=True, format_func=AXES.get, key="axis", bind="query-params")
+catalog, unreadable = pictures()
+above = better(metric.partition("@")[0]) == "higher"
+shape = (tuple(stamp), keys)
+
+
+def picture(name: str, one: ComparisonPicture, shown: Shown) -> None:
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        st.markdown(f"##### {one.title}")
+        st.caption(one.about)
+        still_chart(f"compare_{name}", one.figure(shown), f"{one.title}. {one.about}", needs_webgl=one.needs_webgl)
+
+
+def board() -> None:
+    """Everything that moves while runs go on; read again only when one of them has moved."""
+    now = stamp_now()
+    if (tuple(now), tuple(metrics_of(store, arms))) != shape or (waiting and all(status in ENDED for status, _ in now.values())):
+        st.rerun()
+    standing = {run: status for run, (status, _) in now.items()}
+    first = answer(store, arms, known, now, Question(metric, baseline, by), keys)
+    shown = Shown(first.overview, first.curves, None, None, unit_of(metric), axis != "linear", st.context.theme.type or "light")
+    knob_table(first.overview, shown.styles, standing)
+    for sentence in notes(arms, standing):
+        st.caption(plain(sentence))
+    more_seeds(arms, specs, standing, lab, sweep)
+    wide = [(name, one) for name, one in catalog.items() if one.wide and one.fits(shown)]
+    for name, one in wide[:1]:
+        picture(name, one, shown)
+    level = threshold(levels(known, arms.lab, metric.partition("@")[0]) or levels_between(first.curves))
+    if level is not None:
+        times = answer(store, arms, known, now, Question(metric, baseline, by, level, above), keys).times
+        shown = Shown(first.overview, first.curves, times, level, shown.unit, shown.log, shown.theme)
+    with st.grid(columns=2, min_column_width=420, gap="small"):
+        for name, one in catalog.items():
+            if not one.wide and one.fits(shown):
+                picture(name, one, shown)
+    for name, one in wide[1:]:
+        picture(name, one, shown)
+    st.header("What may be said", anchor="said")
+    said(first.overview.sentences())
+    if shown.times is not None:
+        with st.expander(f"The same of the {plain(shown.times.metric)}", icon=":material/timer:"):
+            said(shown.times.sentences())
+
+
+def unit_of(key: str) -> str:
+    """The unit under which the first run that has the metric described it."""
+    return next((one["unit"] for arm in arms.arms for one in store.names(next(iter(arm.runs.values()))) if one["key"] == key), "")
+
+
+def threshold(some: list[float]) -> float | None:
+    """The level of which the steps are told, chosen on a slider; None where there is nothing to choose."""
+    if not some:
+        return None
+    ordered = sorted(some)
+    if st.session_state.get("threshold") not in (*ordered, None):
+        st.session_state.pop("threshold", None)
+    words = f"Threshold: the first step at which {metric} is {'at least' if above else 'at most'} this"
+    if len(ordered) == 1:
+        return ordered[0]
+    middle = ordered[len(ordered) // 2]
+    return float(st.select_slider(plain(words), ordered, value=middle, format_func=figure, key="threshold", width=420))
+
+
+st.fragment(board, run_every=EVERY if waiting else None)()
+for error in unreadable:
+    st.error(f"The picture in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")
