@@ -124,13 +124,13 @@ def _resolved(
     return out, refused
 
 
-def _applies(lab: LabJson, name: str, asked: Mapping[str, Any]) -> bool:
+def _applies(lab: LabJson, name: str, point: Mapping[str, Any]) -> bool:
     """Whether a knob goes with the answers of its point; one that belongs to no answer of its question does, and is then refused."""
     question, _, inner = name.partition(".")
-    if not inner or question not in asked:
+    if not inner or question not in point:
         return True
     choices = next((spec["choices"] for spec in lab["knobs"] if spec["name"] == question), [])
-    return any(choice["name"] == asked[question] and any(one["name"] == inner for one in choice.get("knobs", ())) for choice in choices)
+    return any(choice["name"] == point[question] and any(one["name"] == inner for one in choice.get("knobs", ())) for choice in choices)
 
 
 def _all(several: Mapping[str, Values | Range]) -> list[Point]:

@@ -95,6 +95,6 @@ class Sweeps:
         """Forget it, and with `runs` the runs that it alone made."""
         sweep_control.delete(self.data, sweep, runs=runs)
 
-    def _seen(self, planned: Plan, found: list[Arm]) -> Preview:
-        estimated = estimate.of_many(self.data, [arm.declared for arm in found if arm.run is None])
-        return Preview(planned, found, estimated, sentences(found, estimated, planned.left_out))
+    def _seen(self, planned: Plan, members: list[Arm]) -> Preview:
+        estimated = estimate.of_many(self.data, [arm.declared for arm in members if arm.run is None])
+        return Preview(planned, members, estimated, sentences(members, estimated, planned.left_out))

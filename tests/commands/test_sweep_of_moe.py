@@ -29,9 +29,9 @@ def engine(data: Path, *arguments: str) -> dict[str, Any]:
     return json.loads(said.stdout)
 
 
-@pytest.mark.parametrize("look", [["--dry-run"], pytest.param([], marks=pytest.mark.slow)], ids=["looked", "trained"])
-def test_nine_are_declared_trained_once_and_a_fourth_seed_adds_three(tmp_path: Path, look: list[str]) -> None:
-    """`look`: what follows the training of the nine is only declared; trained as well it takes another import of torch."""
+@pytest.mark.parametrize("dry", [["--dry-run"], pytest.param([], marks=pytest.mark.slow)], ids=["declared", "trained"])
+def test_nine_are_declared_trained_once_and_a_fourth_seed_adds_three(tmp_path: Path, dry: list[str]) -> None:
+    """`dry`: what follows the training of the nine is only declared; trained as well it takes another import of torch."""
     private_folder(tmp_path / "cache")
     write_json(tmp_path / "cache" / f"labs-{key()}.json", {"labs": list(ENTRIES.values()), "probes": [], "detectors": [], "errors": []})
     planned = engine(tmp_path, *GRID, "steps=60", "seed=0..2", "--dry-run")
@@ -45,14 +45,14 @@ def test_nine_are_declared_trained_once_and_a_fourth_seed_adds_three(tmp_path: P
     assert set(first["statuses"].values()) <= {"finished", "diverged"}
     assert len({(RunFolder(tmp_path / "runs" / run).spec() or {})["identity"] for run in first["statuses"]}) == 9
 
-    again = engine(tmp_path, *GRID, *SMALL, "seed=0..2", *look)
+    again = engine(tmp_path, *GRID, *SMALL, "seed=0..2", *dry)
     assert not any(one["new"] for one in again["declarations"])
     assert [one["run"] for one in again["declarations"]] == [one["run"] for one in first["declarations"]]
 
-    more = engine(tmp_path, *GRID, *SMALL, "seed=0..3", *look)
+    more = engine(tmp_path, *GRID, *SMALL, "seed=0..3", *dry)
     assert [one["knobs"]["seed"] for one in more["declarations"] if one["new"]] == [3, 3, 3]
     assert {one["code"] for one in more["declarations"]} == {None}, "of the same sources"
-    if not look:
+    if not dry:
         assert again["sweep"] == first["sweep"]
         assert set(more["statuses"].values()) <= {"finished", "diverged"}
-    assert len(all_runs(tmp_path)) == (9 if look else 12)
+    assert len(all_runs(tmp_path)) == (9 if dry else 12)
