@@ -20,7 +20,7 @@ from pages.parts.compare.table import knob_table
 from pages.parts.plain import code, plain
 from pages.parts.prose import prose
 
-EVERY = 2  # seconds between two looks while runs go on
+EVERY, EVERY_OF_MANY, MANY = 2, 5, 16  # seconds between two looks while runs go on; runs that are many
 
 st.title("Compare")
 store = service().store
@@ -81,11 +81,15 @@ above = better(metric.partition("@")[0]) == "higher"
 shape = (tuple(stamp), keys)
 
 
-def picture(name: str, one: ComparisonPicture, shown: Shown) -> None:
+def picture(name: str, one: ComparisonPicture, shown: Shown, of: object) -> None:
+    """One picture; made again only when `of`, what it is made of, has changed."""
+    memory = st.session_state.setdefault("compared", {})
+    if memory.get(name, (None,))[0] != of:
+        memory[name] = (of, one.figure(shown))
     with st.container(border=True, gap="xsmall", height="stretch"):
         st.markdown(f"##### {one.title}")
         st.caption(one.about)
-        still_chart(f"compare_{name}", one.figure(shown), f"{one.title}. {one.about}", needs_webgl=one.needs_webgl)
+        still_chart(f"compare_{name}", memory[name][1], f"{one.title}. {one.about}", needs_webgl=one.needs_webgl)
 
 
 def board() -> None:
@@ -101,8 +105,9 @@ def board() -> None:
         st.caption(plain(sentence))
     more_seeds(arms, specs, standing, lab, sweep)
     wide = [(name, one) for name, one in catalog.items() if one.wide and one.fits(shown)]
+    of = (now, metric, baseline, by, shown.log, shown.theme)
     for name, one in wide[:1]:
-        picture(name, one, shown)
+        picture(name, one, shown, of)
     level = threshold(levels(known, arms.lab, metric.partition("@")[0]) or levels_between(first.curves))
     if level is not None:
         times = answer(store, arms, known, now, Question(metric, baseline, by, level, above), keys).times
@@ -110,9 +115,9 @@ def board() -> None:
     with st.grid(columns=2, min_column_width=420, gap="small"):
         for name, one in catalog.items():
             if not one.wide and one.fits(shown):
-                picture(name, one, shown)
+                picture(name, one, shown, (of, level))
     for name, one in wide[1:]:
-        picture(name, one, shown)
+        picture(name, one, shown, of)
     st.header("What may be said", anchor="said")
     said(first.overview.sentences())
     if shown.times is not None:
@@ -139,6 +144,6 @@ def threshold(some: list[float]) -> float | None:
     return float(st.select_slider(plain(words), ordered, value=middle, format_func=figure, key="threshold", width=420))
 
 
-st.fragment(board, run_every=EVERY if waiting else None)()
+st.fragment(board, run_every=(EVERY if len(runs) <= MANY else EVERY_OF_MANY) if waiting else None)()
 for error in unreadable:
     st.error(f"The picture in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")
