@@ -1,5 +1,8 @@
 """Compare: runs that differ in their seeds and in a knob or more, as one object.  `?run=a,b,…` or `?sweep=ID` names them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import streamlit as st
 
 from engine.compare.arms import ChoiceError
@@ -11,7 +14,7 @@ from engine.server.service import service
 from engine.statistics.sentences import figure
 from pages.parts.charts.still_chart import still_chart
 from pages.parts.charts.toolbar import AXES
-from pages.parts.compare.address import choice, default_metric, knob_choices, runs_of_address, sweep_of_address
+from pages.parts.compare.address import choice, default_metric, knob_choices, runs_of_address, sweep_of_address, zoom_of_address
 from pages.parts.compare.more_seeds import more_seeds
 from pages.parts.compare.picture import ComparisonPicture, Shown, pictures
 from pages.parts.compare.reading import Question, answer, levels_between
@@ -81,6 +84,14 @@ above = better(metric.partition("@")[0]) == "higher"
 shape = (tuple(stamp), keys)
 
 
+def zoomed(range: Sequence[float] | None) -> None:
+    """The steps that the curves show go into the address."""
+    if range:
+        st.query_params["zoom"] = ",".join(repr(float(end)) for end in range)
+    else:
+        st.query_params.pop("zoom", None)
+
+
 def picture(name: str, one: ComparisonPicture, shown: Shown, of: object) -> None:
     """One picture; made again only when `of`, what it is made of, has changed."""
     memory = st.session_state.setdefault("compared", {})
@@ -89,7 +100,8 @@ def picture(name: str, one: ComparisonPicture, shown: Shown, of: object) -> None
     with st.container(border=True, gap="xsmall", height="stretch"):
         st.markdown(f"##### {one.title}")
         st.caption(one.about)
-        still_chart(f"compare_{name}", memory[name][1], f"{one.title}. {one.about}", needs_webgl=one.needs_webgl)
+        hears = zoomed if one.zooms else None
+        still_chart(f"compare_{name}", memory[name][1], f"{one.title}. {one.about}", needs_webgl=one.needs_webgl, on_zoom=hears)
 
 
 def board() -> None:
@@ -107,11 +119,13 @@ def board() -> None:
     wide = [(name, one) for name, one in catalog.items() if one.wide and one.fits(shown)]
     of = (now, metric, baseline, by, shown.log, shown.theme)
     for name, one in wide[:1]:
-        picture(name, one, shown, of)
+        within = zoom_of_address() if one.zooms else None
+        closer = answer(store, arms, known, now, Question(metric, baseline, by, within=within), keys).curves if within else first.curves
+        picture(name, one, replace(shown, curves=closer, within=within), (of, within))
     level = threshold(levels(known, arms.lab, metric.partition("@")[0]) or levels_between(first.curves))
     if level is not None:
         times = answer(store, arms, known, now, Question(metric, baseline, by, level, above), keys).times
-        shown = Shown(first.overview, first.curves, times, level, shown.unit, shown.log, shown.theme)
+        shown = replace(shown, times=times, level=level)
     with st.grid(columns=2, min_column_width=420, gap="small"):
         for name, one in catalog.items():
             if not one.wide and one.fits(shown):

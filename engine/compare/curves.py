@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,7 +31,7 @@ GOING = ("running", "held")
 class ReadsCurves(Protocol):
     """What is asked of the index."""
 
-    def overlay(self, runs: Sequence[str], name: str, layer: str = "", *, points: Sequence[int], buckets: int) -> Overlay: ...
+    def overlay(self, runs: Sequence[str], name: str, layer: str = "", **how: Any) -> Overlay: ...
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,20 @@ class Curves:
     width: int
 
 
-def curves(store: ReadsCurves, arms: Arms, metric: tuple[str, str], baseline: str, kind: Kind, standing: Mapping[str, str]) -> Curves:
-    """The curves of every run that counts; `metric`: name and layer."""
+def curves(
+    store: ReadsCurves,
+    arms: Arms,
+    metric: tuple[str, str],
+    baseline: str,
+    kind: Kind,
+    standing: Mapping[str, str],
+    within: tuple[int, int] | None = None,
+) -> Curves:
+    """The curves of every run that counts; `metric`: name and layer; `within`: first and last step, of which few show every point."""
     runs = [(arm.name, key, run) for arm in arms.arms for key, run in arm.runs.items()]
     full = _in_full(arms)
     points = [FULL_POINTS if run in full else REST_POINTS for _, _, run in runs]
-    of = store.overlay([run for _, _, run in runs], *metric, points=points, buckets=BUCKETS)
+    of = store.overlay([run for _, _, run in runs], *metric, points=points, buckets=BUCKETS, within=within)
     lines = tuple(RunLine(run, arm, key, line, run in full) for (arm, key, run), line in zip(runs, of.lines, strict=True))
     rows = {arm.name: _counting([n for n, (name, _, _) in enumerate(runs) if name == arm.name], runs, standing) for arm in arms.arms}
     over = np.array([standing.get(run) == "diverged" for _, _, run in runs])
