@@ -20,10 +20,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until-idle", action="store_true", help="end when no run waits or trains any more")
 
 
-def idle(here: Service) -> bool:
+def idle(lab: Service) -> bool:
     """Whether no run waits for its turn or trains; those that somebody paused or holds do not count."""
-    paused = here.supervisor.order.paused()
-    return all(f.status() in (*ENDED, "held") or (f.status() == "queued" and f.run in paused) for f in all_runs(here.data))
+    paused = lab.supervisor.order.paused()
+    return all(f.status() in (*ENDED, "held") or (f.status() == "queued" and f.run in paused) for f in all_runs(lab.data))
 
 
 def run(args: argparse.Namespace) -> int:

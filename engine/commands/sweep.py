@@ -101,7 +101,8 @@ def code_of(ends: Sequence[str], *, missing: bool = False) -> int:
 def wait(data: Path, sweep: Sweep, owner: IndexOwner, starts: Executor) -> None:
     """Until every run of the sweep has ended; as their supervisor, or beside the one that is on duty."""
     supervisor, progress, ready = Supervisor(data, starts), SweepProgress(sweep), False
-    left, now = folders(data, sweep), statuses(data, sweep)
+    now = statuses(data, sweep)
+    left = [folder for folder in folders(data, sweep) if now[folder.run] not in ENDED]
     try:
         with asked_to_leave() as asked:
             told = False
@@ -142,7 +143,7 @@ def _end_what_has_not_begun(data: Path, sweep: Sweep, supervisor: Supervisor) ->
         time.sleep(EVERY)
 
 
-def _document(sweep: Sweep | None, found: Sequence[Arm], runs: Mapping[str, str | None], estimated: estimate.Estimate) -> dict[str, Any]:
+def _document(sweep: Sweep | None, members: Sequence[Arm], runs: Mapping[str, str | None], estimated: estimate.Estimate) -> dict[str, Any]:
     declared = [
         {
             "run": runs.get(arm.identity) or arm.run,
@@ -150,21 +151,21 @@ def _document(sweep: Sweep | None, found: Sequence[Arm], runs: Mapping[str, str 
             "new": arm.run is None,
             "code": arm.code,
         }
-        for arm in found
+        for arm in members
     ]
     return {"sweep": sweep.id if sweep else None, "declarations": declared, "estimate": estimated.json()}
 
 
-def _preview(planned: Plan, found: Sequence[Arm], estimated: estimate.Estimate) -> Iterator[str]:
+def _preview(planned: Plan, members: Sequence[Arm], estimated: estimate.Estimate) -> Iterator[str]:
     preset = f" --preset {planned.preset}" if planned.preset else ""
     fixed = "".join(f" {name}={written(value)}" for name, value in planned.base.items())
     several = "".join(f" {name}={','.join(map(written, values))}" for name, values in planned.axes.items())
     yield f"{planned.lab}{preset}{fixed}:{several} seed={','.join(map(str, planned.seeds))}"
-    for sentence in sentences(found, estimated, planned.left_out):
+    for sentence in sentences(members, estimated, planned.left_out):
         yield f"  {sentence}"
     yield ""
     names = [*planned.axes, "seed"]
-    rows = [[*(written(arm.declared.flat.get(name)) for name in names), arm.run or "new", arm.code or ""] for arm in found]
+    rows = [[*(written(arm.declared.flat.get(name)) for name in names), arm.run or "new", arm.code or ""] for arm in members]
     yield from table([*names, "run", "code"], rows)
     yield ""
     sys.stdout.flush()

@@ -18,9 +18,9 @@ from pathlib import Path
 from engine.core.catalog import LABS, Catalog
 from engine.core.paths import ROOT
 
-LOOP = "engine/worker/loop.py"
 OURS = ("engine", "kernels")
-LEFT_OUT = ("engine/core/", "engine/runs/", "engine/declare/", "engine/labs/capabilities.py")
+LOOP = f"{OURS[0]}/worker/loop.py"
+LEFT_OUT = tuple(f"{OURS[0]}/{path}" for path in ("core/", "runs/", "declare/", "labs/capabilities.py"))
 PROSE = frozenset(  # what classes say of themselves
     {
         *("presets", "headline", "thresholds", "edition", "editions", "title", "icon", "papers", "order", "labs"),

@@ -7,4 +7,7 @@ preset         named knob values that show one thing; its cure makes a twin, its
 declaration    every knob of a lab with a value; a run is made from nothing else
 rule           what one knob asks of another, as JSON
 labs document  what `labs --json` prints: everything that can be asked for, without torch
+axis         a knob with several values in a sweep, written a,b,c or a..b or a..b/n
+plan         what a sweep was asked for: its axes and seeds, and the declarations they come to
+identity     a hash of everything in a declaration that decides its curve; equal identities are the same training
 """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from engine.core.suggest import nearest
 from engine.declare.axes import Range, Values, parse
 from engine.declare.knobs import Flat
 from engine.declare.resolve import Declaration, KnobError, LabJson, RuleBroken, resolve
-from engine.declare.revise import written
+from engine.declare.revise import request_of, written
 
 MOST = 1000  # declarations of one sweep
 SEED = "seed"
@@ -81,6 +82,20 @@ def plan(lab: LabJson, preset: str | None, given: Mapping[str, str], *, drawn: i
     )
 
 
+def more_seeds(lab: LabJson, preset: str | None, members: Iterable[Mapping[str, Any]], seeds: Iterable[int]) -> Plan:
+    """Every arm of a sweep with other seeds; `members`: its nested knobs.  Data that followed the seed does so again.  KnobError."""
+    points: dict[str, Flat] = {}
+    for nested in members:
+        _, flat, lost = request_of(lab, {"preset": None, "knobs": nested})
+        if lost:
+            raise KnobError(f"The lab has changed since the sweep was made, and has no {lost[0]} any more; make a new sweep.")
+        arm = {name: value for name, value in flat.items() if name != SEED}
+        points.setdefault(repr(arm), arm)
+    new = tuple(seeds)
+    declared = [dataclasses.replace(resolve(lab, None, {**arm, SEED: seed}), preset=preset) for arm in points.values() for seed in new]
+    return Plan(lab["lab"], preset, {}, {}, new, tuple(declared))
+
+
 def _resolved(
     lab: LabJson, preset: str | None, base: Flat, points: list[Point], applied: Callable[[Point], Point], seeds: tuple[Any, ...] | None
 ) -> tuple[list[Declaration], list[str]]:
@@ -109,13 +124,13 @@ def _resolved(
     return out, refused
 
 
-def _applies(lab: LabJson, name: str, asked: Mapping[str, Any]) -> bool:
+def _applies(lab: LabJson, name: str, point: Mapping[str, Any]) -> bool:
     """Whether a knob goes with the answers of its point; one that belongs to no answer of its question does, and is then refused."""
     question, _, inner = name.partition(".")
-    if not inner or question not in asked:
+    if not inner or question not in point:
         return True
     choices = next((spec["choices"] for spec in lab["knobs"] if spec["name"] == question), [])
-    return any(choice["name"] == asked[question] and any(one["name"] == inner for one in choice.get("knobs", ())) for choice in choices)
+    return any(choice["name"] == point[question] and any(one["name"] == inner for one in choice.get("knobs", ())) for choice in choices)
 
 
 def _all(several: Mapping[str, Values | Range]) -> list[Point]:

@@ -3,7 +3,7 @@
 A folder with a declaration is a queued run, which engine/scheduler/supervisor.py starts.
 
     spec.json    format, the declaration (nested), edition of the lab, who,  written before anything starts
-                 parent, preset, created
+                 parent, preset, sweep, identity, code, created
     proc.json    pid, creation time and boot of the worker, its GPU          written by whoever starts it
     state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
     exit.json    status, code, signal, says, ended, step, dropped            written by the worker, or for it when it died

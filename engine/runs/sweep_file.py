@@ -177,16 +177,16 @@ def _file(data: Path, id: str) -> Path:
     return data / "sweeps" / f"{id}.json"
 
 
-def _odd(found: Mapping[str, Any]) -> Iterator[str]:
+def _odd(document: Mapping[str, Any]) -> Iterator[str]:
     """What the file of a sweep may not hold, whoever wrote it, as the end of a sentence."""
-    format_ = found.get("format")
+    format_ = document.get("format")
     if type(format_) is not int or format_ < 1:
         yield f"gives the format {str(format_)[:40]!r}; this Faultline reads {FORMAT}"
         return
     if format_ > FORMAT:
         yield f"was made by a newer Faultline (format {format_}; this one reads up to {FORMAT})"
         return
-    members, changes, reused = found.get("members"), found.get("changes"), found.get("reused")
+    members, changes, reused = document.get("members"), document.get("changes"), document.get("reused")
     if not isinstance(members, list) or not 0 < len(members) <= MOST or not all(_identity(one) for one in members):
         yield f"names no members (1 to {MOST} identities of 64 hexadecimal digits)"
         return
@@ -195,28 +195,32 @@ def _odd(found: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(changes, list) or len(changes) != len(members) or not all(isinstance(one, dict) for one in changes):
         yield "does not say for each member which knobs are otherwise"
         return
-    code = found.get("code")
+    code = document.get("code")
     if not isinstance(code, list) or len(code) != len(members) or not all(isinstance(one, str) and len(one) <= 64 for one in code):
         yield "does not say for each member which code it had"
-    if not isinstance(found.get("knobs"), dict):
+    if not isinstance(document.get("knobs"), dict):
         yield "holds no knobs"
         return
     if not isinstance(reused, dict) or not all(one in members and isinstance(r, str) and RUN_ID.match(r) for one, r in reused.items()):
         yield "reuses what is no run of a member"
-    if not isinstance(found.get("base"), dict) or not _scalars(list(found["base"].values())):
+    if not isinstance(document.get("base"), dict) or not _scalars(list(document["base"].values())):
         yield "gives knobs with one value that have none"
     for name in ("search", "map"):
-        if not isinstance(found.get(name, ""), dict | None):
+        if not isinstance(document.get(name, ""), dict | None):
             yield f"gives as {name} neither an object nor null"
-    if type(found.get("complete")) is not bool or type(found.get("created")) not in (int, float) or not isinstance(found.get("who"), str):
+    if (
+        type(document.get("complete")) is not bool
+        or type(document.get("created")) not in (int, float)
+        or not isinstance(document.get("who"), str)
+    ):
         yield "does not say whether it is complete, when it was made and by whom"
-    axes, seeds = found.get("axes"), found.get("seeds")
+    axes, seeds = document.get("axes"), document.get("seeds")
     if not isinstance(axes, list) or not all(_axis(one) for one in axes) or not _scalars(seeds) or not all(type(n) is int for n in seeds):
         yield "holds axes or seeds that are none"
     for changed in changes:  # each member is a declaration, and odd in the same words
-        spec = {name: found.get(name) for name in ("lab", "preset", "who", "edition", "created")}
-        if type(found.get("edition")) is not int or (problem := formats.problem({**spec, "knobs": {**found["knobs"], **changed}})):
-            yield "holds a member that is no declaration" + (f" ({problem})" if type(found.get("edition")) is int else "")
+        spec = {name: document.get(name) for name in ("lab", "preset", "who", "edition", "created")}
+        if type(document.get("edition")) is not int or (problem := formats.problem({**spec, "knobs": {**document["knobs"], **changed}})):
+            yield "holds a member that is no declaration" + (f" ({problem})" if type(document.get("edition")) is int else "")
             return
 
 

@@ -7,4 +7,8 @@ executor    starts workers somewhere, with four verbs: submit, status, stop, log
 order       stop, hold, resume or delete, given as a file in the run's folder
 urgency     how a worker is stopped: asked, terminated, killed
 estimate    seconds a run will take, from earlier runs of its size; never a guess
+arm         one declaration of a sweep as it is found: with a run that exists, or new
+own run     of a sweep: one that it made; the others were there before, and its orders leave them alone
+completion  making the runs of a sweep whose maker was killed
+preview     what a sweep comes to, in sentences, before anything is written
 """

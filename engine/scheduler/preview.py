@@ -8,6 +8,11 @@ from engine.core.duration import duration
 from engine.scheduler.estimate import Estimate
 from engine.scheduler.sweeps import Arm
 
+CODE = (  # of an arm -> what is said of one, and of several
+    ("older", "was made by other sources than today's", "were made by other sources than today's"),
+    ("unknown", "does not say which sources made it", "do not say which sources made them"),
+)
+
 
 def sentences(arms: Sequence[Arm], estimate: Estimate, left_out: Sequence[str] = ()) -> list[str]:
     """ "18 runs, about 6 min, 2 at a time.", "5 of them exist already.", "7 of 18 not measured yet: …".  `estimate`: of the new ones."""
@@ -22,9 +27,9 @@ def sentences(arms: Sequence[Arm], estimate: Estimate, left_out: Sequence[str] =
         out.append(f"{_exist(old)} already; {new} {'is' if new == 1 else 'are'} new.")
     if new and (unknown := new - estimate.measured_runs):
         out.append(f"{unknown} of {new} not measured yet: no run of that size tells how long a step takes here.")
-    for word, what in (("older", "were made by other sources than today's"), ("unknown", "do not say which sources made them")):
+    for word, one, many in CODE:
         if count := sum(arm.code == word for arm in arms):
-            out.append(f"Of those that exist, {count} {what}.")
+            out.append(f"Of those that exist, {count} {one if count == 1 else many}.")
     if left_out:
         out.append(f"Left out, because a rule of the lab refuses them: {'; '.join(left_out)}")
     return out

@@ -204,10 +204,10 @@ def complete(data: Path, sweep: Sweep) -> Sweep:
     return sweep
 
 
-def _same(data: Path, lab: LabJson, found: Sequence[Arm]) -> Sweep | None:
+def _same(data: Path, lab: LabJson, seen: Sequence[Arm]) -> Sweep | None:
     """The newest sweep with exactly these members, where each of them has its run."""
-    wanted = {arm.identity for arm in found}
-    if any(arm.run is None for arm in found):
+    wanted = {arm.identity for arm in seen}
+    if any(arm.run is None for arm in seen):
         return None
     for name in reversed(sweep_ids(data)):
         if name.split("-")[2] == lab["lab"]:

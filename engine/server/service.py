@@ -29,6 +29,7 @@ from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.submit import GUEST, cure_of, find_lab, submit, submit_twins
 from engine.scheduler.supervisor import Supervisor
 from engine.server.panels import PanelAnswers
+from engine.server.sweeps import Sweeps
 
 CODE_CHECKED_EVERY = 3.0  # seconds between two looks whether a file of the labs has changed
 MOST_WAITING = 50  # runs of one person that may wait; the command line is not counted out
@@ -46,6 +47,7 @@ class Service:
         self.started = 0.0
         self._catalog = _Catalog(self.data, self.executor)
         self._panels = PanelAnswers(self.executor)
+        self.sweeps = Sweeps(self.data, self.supervisor, self.executor, lambda: self.wait_for_labs(), self._has_room)
 
     @property
     def store(self) -> Store:

@@ -1,0 +1,100 @@
+"""What pages ask of sweeps: a preview before anything starts, the launch, and orders to all runs of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.declare.lab_catalog import Document
+from engine.declare.sweep import MOST, Plan, more_seeds, plan
+from engine.runs.sweep_file import read_sweep
+from engine.scheduler import estimate, sweep_control
+from engine.scheduler.control import Refused
+from engine.scheduler.executor import Executor
+from engine.scheduler.preview import sentences
+from engine.scheduler.submit import find_lab
+from engine.scheduler.supervisor import Supervisor
+from engine.scheduler.sweeps import Arm, arms, create, extend
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a sweep comes to: its plan, its arms with the runs that exist, and in plain words how many and how long."""
+
+    plan: Plan
+    arms: list[Arm]
+    estimate: estimate.Estimate
+    sentences: list[str]
+
+    @property
+    def new(self) -> int:
+        return sum(arm.run is None for arm in self.arms)
+
+
+class Sweeps:
+    """`labs` waits for the labs document; `has_room` refuses more runs than a person may have waiting."""
+
+    def __init__(
+        self,
+        data: Path,
+        supervisor: Supervisor,
+        executor: Executor,
+        labs: Callable[[], Document],
+        has_room: Callable[[str | None, int], None],
+    ) -> None:
+        self.data, self._supervisor, self._executor, self._labs, self._has_room = data, supervisor, executor, labs, has_room
+
+    def preview(
+        self, lab: str, preset: str | None, given: Mapping[str, str], *, drawn: int | None = None, leave_out: bool = False
+    ) -> Preview:
+        """KnobError, in one sentence, for what cannot be swept (RuleBroken where a rule of the lab refuses a combination)."""
+        entry = find_lab(self._labs(), lab)
+        planned = plan(entry, preset, given, drawn=drawn, leave_out=leave_out)
+        return self._seen(planned, arms(self.data, entry, planned.declarations))
+
+    def launch(self, preview: Preview, who: str | None = None, drawn: int | None = None) -> str:
+        """Queue what is new of it -> the sweep's id.  Errors as `preview`; Refused for more runs than `who` may have waiting; OSError."""
+        self._has_room(who, preview.new)
+        search = None if drawn is None else {"random": drawn}
+        sweep, _ = create(self.data, find_lab(self._labs(), preview.plan.lab), preview.plan, who=who, search=search)
+        self._supervisor.wake()
+        return sweep.id
+
+    def add_seeds(self, sweep: str, count: int, who: str | None = None) -> int:
+        """Every arm of it with so many seeds more -> how many runs are new.  Errors as `launch`; KeyError; SweepUnreadable."""
+        found = read_sweep(self.data, sweep)
+        entry = find_lab(self._labs(), found.lab)
+        if entry.get("edition", 1) != found.edition:
+            raise Refused(f"{sweep} was made with edition {found.edition} of {found.lab}; today's is {entry['edition']}: make a new sweep.")
+        last = max(found.seeds, default=-1)
+        planned = more_seeds(entry, found.preset, [member.knobs for member in found.members], range(last + 1, last + 1 + count))
+        if len(found.members) + len(planned.declarations) > MOST:
+            raise Refused(f"{sweep} would have {len(found.members) + len(planned.declarations):,} runs; at most {MOST} are allowed.")
+        self._has_room(who, sum(arm.run is None for arm in arms(self.data, entry, planned.declarations)))
+        _, added = extend(self.data, entry, found, planned)
+        self._supervisor.wake()
+        return sum(arm.run is None for arm in added)
+
+    def stop(self, sweep: str) -> None:
+        """Ask every run that it made to stop.  KeyError, SweepUnreadable or Refused, in one sentence, as all orders here."""
+        sweep_control.stop(self.data, read_sweep(self.data, sweep), self._executor)
+        self._supervisor.wake()
+
+    def hold(self, sweep: str) -> None:
+        """Hold what trains, pause what waits."""
+        sweep_control.hold(self.data, read_sweep(self.data, sweep))
+
+    def resume(self, sweep: str) -> list[str]:
+        """Let all go on, and try again what failed or is missing -> why some runs cannot go on."""
+        _, against = sweep_control.resume(self.data, read_sweep(self.data, sweep), self._executor)
+        self._supervisor.wake()
+        return against
+
+    def delete(self, sweep: str, *, runs: bool) -> None:
+        """Forget it, and with `runs` the runs that it alone made."""
+        sweep_control.delete(self.data, sweep, runs=runs)
+
+    def _seen(self, planned: Plan, members: list[Arm]) -> Preview:
+        estimated = estimate.of_many(self.data, [arm.declared for arm in members if arm.run is None])
+        return Preview(planned, members, estimated, sentences(members, estimated, planned.left_out))
