@@ -1,5 +1,8 @@
 """Compare: runs that differ in their seeds and in a knob or more, as one object.  `?run=a,b,…` or `?sweep=ID` names them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import streamlit as st
 
 from engine.compare.arms import ChoiceError
@@ -11,7 +14,7 @@ from engine.server.service import service
 from engine.statistics.sentences import figure
 from pages.parts.charts.still_chart import still_chart
 from pages.parts.charts.toolbar import AXES
-from pages.parts.compare.address import choice, default_metric, knob_choices, runs_of_address, sweep_of_address
+from pages.parts.compare.address import choice, default_metric, knob_choices, runs_of_address, sweep_of_address, zoom_of_address
 from pages.parts.compare.more_seeds import more_seeds
 from pages.parts.compare.picture import ComparisonPicture, Shown, pictures
 from pages.parts.compare.reading import Question, answer, levels_between
@@ -20,7 +23,7 @@ from pages.parts.compare.table import knob_table
 from pages.parts.plain import code, plain
 from pages.parts.prose import prose
 
-EVERY = 2  # seconds between two looks while runs go on
+EVERY, EVERY_OF_MANY, MANY = 2, 5, 16  # seconds between two looks while runs go on; runs that are many
 
 st.title("Compare")
 store = service().store
@@ -81,11 +84,24 @@ above = better(metric.partition("@")[0]) == "higher"
 shape = (tuple(stamp), keys)
 
 
-def picture(name: str, one: ComparisonPicture, shown: Shown) -> None:
+def zoomed(range: Sequence[float] | None) -> None:
+    """The steps that the curves show go into the address."""
+    if range:
+        st.query_params["zoom"] = ",".join(repr(float(end)) for end in range)
+    else:
+        st.query_params.pop("zoom", None)
+
+
+def picture(name: str, one: ComparisonPicture, shown: Shown, of: object) -> None:
+    """One picture; made again only when `of`, what it is made of, has changed."""
+    memory = st.session_state.setdefault("compared", {})
+    if memory.get(name, (None,))[0] != of:
+        memory[name] = (of, one.figure(shown))
     with st.container(border=True, gap="xsmall", height="stretch"):
         st.markdown(f"##### {one.title}")
         st.caption(one.about)
-        still_chart(f"compare_{name}", one.figure(shown), f"{one.title}. {one.about}", needs_webgl=one.needs_webgl)
+        hears = zoomed if one.zooms else None
+        still_chart(f"compare_{name}", memory[name][1], f"{one.title}. {one.about}", needs_webgl=one.needs_webgl, on_zoom=hears)
 
 
 def board() -> None:
@@ -101,18 +117,21 @@ def board() -> None:
         st.caption(plain(sentence))
     more_seeds(arms, specs, standing, lab, sweep)
     wide = [(name, one) for name, one in catalog.items() if one.wide and one.fits(shown)]
+    of = (now, metric, baseline, by, shown.log, shown.theme)
     for name, one in wide[:1]:
-        picture(name, one, shown)
+        within = zoom_of_address() if one.zooms else None
+        closer = answer(store, arms, known, now, Question(metric, baseline, by, within=within), keys).curves if within else first.curves
+        picture(name, one, replace(shown, curves=closer, within=within), (of, within))
     level = threshold(levels(known, arms.lab, metric.partition("@")[0]) or levels_between(first.curves))
     if level is not None:
         times = answer(store, arms, known, now, Question(metric, baseline, by, level, above), keys).times
-        shown = Shown(first.overview, first.curves, times, level, shown.unit, shown.log, shown.theme)
+        shown = replace(shown, times=times, level=level)
     with st.grid(columns=2, min_column_width=420, gap="small"):
         for name, one in catalog.items():
             if not one.wide and one.fits(shown):
-                picture(name, one, shown)
+                picture(name, one, shown, (of, level))
     for name, one in wide[1:]:
-        picture(name, one, shown)
+        picture(name, one, shown, of)
     st.header("What may be said", anchor="said")
     said(first.overview.sentences())
     if shown.times is not None:
@@ -139,6 +158,6 @@ def threshold(some: list[float]) -> float | None:
     return float(st.select_slider(plain(words), ordered, value=middle, format_func=figure, key="threshold", width=420))
 
 
-st.fragment(board, run_every=EVERY if waiting else None)()
+st.fragment(board, run_every=(EVERY if len(runs) <= MANY else EVERY_OF_MANY) if waiting else None)()
 for error in unreadable:
     st.error(f"The picture in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")

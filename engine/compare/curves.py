@@ -1,5 +1,8 @@
 """Curves of the arms in one metric: a line for every run, and for every arm its median, its band or range, and the share that diverged.
 
+Median and band are of the runs that have finished or diverged, as the final values are; before the first of them, of those that go on, as
+far as all of these have come: so that none jumps where a run is not yet there.
+
 A band is drawn in stretches of steps (engine/index/overlay.py).  Its lower end is that of the runs' smallest values in the stretch and its
 upper end that of their largest, so that it holds everything that one more run does there with the same 90 %, and no spike is lost.
 """
@@ -8,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,12 +25,13 @@ from engine.statistics.noise_floor import noise_floor
 
 FULL, FULL_POINTS, REST_POINTS = 16, 400, 60  # lines in full, points of each, and of each of the rest
 BUCKETS = 200
+GOING = ("running", "held")
 
 
 class ReadsCurves(Protocol):
     """What is asked of the index."""
 
-    def overlay(self, runs: Sequence[str], name: str, layer: str = "", *, points: Sequence[int], buckets: int) -> Overlay: ...
+    def overlay(self, runs: Sequence[str], name: str, layer: str = "", **how: Any) -> Overlay: ...
 
 
 @dataclass(frozen=True)
@@ -71,18 +75,47 @@ class Curves:
     width: int
 
 
-def curves(store: ReadsCurves, arms: Arms, metric: tuple[str, str], baseline: str, kind: Kind, standing: Mapping[str, str]) -> Curves:
-    """The curves of every run that counts; `metric`: name and layer."""
+def curves(
+    store: ReadsCurves,
+    arms: Arms,
+    metric: tuple[str, str],
+    baseline: str,
+    kind: Kind,
+    standing: Mapping[str, str],
+    within: tuple[int, int] | None = None,
+) -> Curves:
+    """The curves of every run that counts; `metric`: name and layer; `within`: first and last step, of which few show every point."""
     runs = [(arm.name, key, run) for arm in arms.arms for key, run in arm.runs.items()]
     full = _in_full(arms)
     points = [FULL_POINTS if run in full else REST_POINTS for _, _, run in runs]
-    of = store.overlay([run for _, _, run in runs], *metric, points=points, buckets=BUCKETS)
+    of = store.overlay([run for _, _, run in runs], *metric, points=points, buckets=BUCKETS, within=within)
     lines = tuple(RunLine(run, arm, key, line, run in full) for (arm, key, run), line in zip(runs, of.lines, strict=True))
-    rows = {arm.name: [n for n, (name, _, _) in enumerate(runs) if name == arm.name] for arm in arms.arms}
+    rows = {arm.name: _counting([n for n, (name, _, _) in enumerate(runs) if name == arm.name], runs, standing) for arm in arms.arms}
     over = np.array([standing.get(run) == "diverged" for _, _, run in runs])
+    of = _as_far_as_all(of, list(rows.values()), runs, standing)
     drawn = tuple(_arm(name, of, of_arm, over, kind) for name, of_arm in rows.items())
     first = next(one for one in drawn if one.arm == baseline)
     return Curves(lines, drawn, first, _floor(first, of, rows[baseline], over), of.width)
+
+
+def _counting(rows: list[int], runs: Sequence[tuple[str, Key, str]], standing: Mapping[str, str]) -> list[int]:
+    """Of the runs of an arm those that have finished or diverged; if none has, those that go on."""
+    ended = [n for n in rows if standing.get(runs[n][2]) in ("finished", "diverged")]
+    return ended or [n for n in rows if standing.get(runs[n][2]) in GOING]
+
+
+def _as_far_as_all(of: Overlay, arms: Sequence[list[int]], runs: Sequence[tuple[str, Key, str]], standing: Mapping[str, str]) -> Overlay:
+    """What goes on counts as far as all runs of its arm have come that have begun."""
+    low, high, odd = of.low_NB.copy(), of.high_NB.copy(), of.odd_NB.copy()
+    for rows in arms:
+        if not rows or any(standing.get(runs[n][2]) not in GOING for n in rows):
+            continue
+        seen = np.isfinite(low[rows]) | odd[rows]
+        begun = seen.any(axis=1)
+        if begun.any():
+            last = min(int(np.flatnonzero(one)[-1]) for one in seen[begun])
+            low[rows, last + 1 :], high[rows, last + 1 :], odd[rows, last + 1 :] = np.nan, np.nan, False
+    return replace(of, low_NB=low, high_NB=high, odd_NB=odd)
 
 
 def _in_full(arms: Arms) -> set[str]:

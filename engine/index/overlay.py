@@ -46,9 +46,18 @@ class Overlay:
     odd_NB: np.ndarray
 
 
-def overlay(cursor: duckdb.DuckDBPyConnection, runs: Sequence[int], metrics: Sequence[int], points: Sequence[int], buckets: int) -> Overlay:
-    """The metric (all its ids) of the runs, in their order; `points`: of each line, about; `buckets` of their common range, at most."""
+def overlay(
+    cursor: duckdb.DuckDBPyConnection,
+    runs: Sequence[int],
+    metrics: Sequence[int],
+    points: Sequence[int],
+    buckets: int,
+    within: tuple[int, int] | None = None,
+) -> Overlay:
+    """The metric (all its ids) of the runs, in their order; `points`: of each line, about; `buckets` of their common range, at most.
+    `within`: first and last step that are asked for."""
     where = f"run_id IN ({', '.join(map(str, runs))}) AND metric_id IN ({', '.join(map(str, metrics))})"
+    where += f" AND step BETWEEN {int(within[0])} AND {int(within[1])}" if within else ""
     columns = cursor.execute(f"SELECT run_id, step, value FROM store.metric_point WHERE {where}").fetchnumpy()
     position = np.full(max(runs) + 1, -1, np.int64)
     position[list(runs)] = np.arange(len(runs))

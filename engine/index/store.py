@@ -154,11 +154,11 @@ class Store:
         with self._cursor() as cursor:
             return draw.series(cursor, ids, lo, hi, max(2, points))
 
-    def overlay(self, runs: Sequence[str], name: str, layer: str = "", *, points: Sequence[int], buckets: int) -> Overlay:
-        """One scalar metric of many runs in one query: a line of about `points` each, and all of them in common buckets of steps."""
+    def overlay(self, runs: Sequence[str], name: str, layer: str = "", **how: Any) -> Overlay:
+        """One scalar metric of many runs in one query: a line each, and all of them in common buckets of steps; `how` as `overlay`."""
         ids, metrics = [self._id(run) for run in runs], self._directory.ids.get((name, layer), ()) or (-1,)
         with self._cursor() as cursor:
-            return overlay(cursor, ids, metrics, points, buckets)
+            return overlay(cursor, ids, metrics, **how)
 
     def last_values(self, runs: Sequence[str], name: str, layer: str = "") -> dict[str, float]:
         """Run -> the value of its last stored step, finite or not; a run without the metric is left out."""

@@ -40,10 +40,21 @@ def test_a_run_that_diverged_counts_from_there_on_and_one_that_goes_on_does_not(
     runs += [made(owner.data, 5, [3.0, math.nan], status="diverged"), made(owner.data, 6, [3.0, 2.0], status="running")]
     _, found = drawn(owner, read_in(owner, runs))
     one = found.arms[0]
-    assert one.runs_B.tolist() == [7, 7, 6, 6]
+    assert one.runs_B.tolist() == [6, 6, 6, 6]
     assert one.diverged_B.tolist() == [0, 1, 1, 1]
     assert np.isnan(found.floor_B).tolist() == [False, True, True, True]
     assert found.lines[5].line.marks == ((1, "NaN"),)
+
+
+def test_of_runs_that_all_go_on_there_is_a_median_as_far_as_all_have_come(owners: Owners) -> None:
+    owner = owners()
+    longer = [made(owner.data, s, [9.0, 5.0 + s, 4.0, 3.0], status="running") for s in range(3)]
+    behind = [made(owner.data, 3, [9.0, 8.0], status="running"), made(owner.data, 4, [], status="running")]
+    _, found = drawn(owner, read_in(owner, [*longer, *behind]))
+    one = found.arms[0]
+    assert one.middle_B.tolist() == [0, 1]
+    assert one.median_high_B.tolist() == [9.0, 6.5]
+    assert [len(line.line.steps) for line in found.lines] == [4, 4, 4, 2, 0], "lines go on"
 
 
 def test_a_spike_of_one_step_lies_in_the_band_of_its_stretch(owners: Owners) -> None:

@@ -1,5 +1,6 @@
 // The still chart: a whole figure without a run.  It stays mounted, so that a new figure moves the old one and nothing flickers.
 
+const WHOLE = { "xaxis.autorange": true, "yaxis.autorange": true };
 const webgl = () => Boolean(document.createElement("canvas").getContext("webgl"));
 
 class StillChart {
@@ -17,9 +18,10 @@ class StillChart {
     this.sizes.observe(this.box);
   }
 
-  update({ data }) {
+  update({ data, setStateValue }) {
     below(data);
     this.spec = data;
+    this.report = setStateValue;
     this.node.setAttribute("aria-label", data.says);
     if (data.webgl && !webgl()) return void (this.note.textContent = "This picture needs WebGL, which this browser does not offer.");
     this.draw();
@@ -32,9 +34,23 @@ class StillChart {
     if (!this.spec || !this.box.clientWidth || !this.box.isConnected) return;
     this.width = this.box.clientWidth;
     const { data, layout } = structuredClone(this.spec.figure);
-    const modeBarButtons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];
+    const { zooms } = this.spec;
+    const all = { name: "everything", title: "Show everything", icon: Plotly.Icons.home, click: () => Plotly.relayout(this.node, WHOLE) };
+    const modeBarButtons = [["zoom2d", "pan2d", zooms ? all : "resetScale2d", "toImage"]];
     const config = { displaylogo: false, displayModeBar: "hover", responsive: false, modeBarButtons };
-    await Plotly.react(this.node, data, { dragmode: false, ...themed(this.box, layout, this.width) }, config);
+    if (zooms) config.doubleClick = "autosize";
+    const held = zooms ? { dragmode: "zoom", uirevision: "stays" } : { dragmode: false };
+    await Plotly.react(this.node, data, { ...held, ...themed(this.box, layout, this.width) }, config);
+    if (zooms && !this.listens) this.node.on("plotly_relayout", (change) => this.zoomed(change));
+    this.listens = zooms;
+  }
+
+  // a range of x was chosen, or everything
+  zoomed(change) {
+    const low = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
+    const high = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
+    if (low !== undefined) this.report("range", [low, high]);
+    else if (change["xaxis.autorange"]) this.report("range", null);
   }
 
   end() {

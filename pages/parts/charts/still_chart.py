@@ -6,7 +6,7 @@ It looks like the live charts and draws with the same plotly.js; `st.plotly_char
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,27 @@ _mount = st.components.v2.component(
 )
 
 
-def still_chart(key: str, figure: go.Figure, message: str, *, needs_webgl: bool = False) -> None:
-    """Mount the chart `key`; `message` is what a person hears who cannot see it.  A browser without WebGL says so where it is needed."""
+def still_chart(
+    key: str,
+    figure: go.Figure,
+    message: str,
+    *,
+    needs_webgl: bool = False,
+    on_zoom: Callable[[Sequence[float] | None], None] | None = None,
+) -> None:
+    """Mount the chart `key`; `message` is what a person hears who cannot see it.  A browser without WebGL says so where it is needed.
+
+    `on_zoom` hears the range of x that a person chose, or None for everything; the chosen range stays when the figure changes.
+    """
+
+    def heard() -> None:
+        if on_zoom is not None:
+            on_zoom((st.session_state.get(key) or {}).get("range"))
+
     for mark in odd_marks(figure):
         figure.add_annotation(mark)
-    _mount(key=key, data={"figure": figure_data(figure), "says": message, "prefix": prefix(), "webgl": needs_webgl})
+    data = {"figure": figure_data(figure), "says": message, "prefix": prefix(), "webgl": needs_webgl, "zooms": on_zoom is not None}
+    _mount(key=key, data=data, on_range_change=heard)
 
 
 def odd_marks(figure: go.Figure) -> Iterator[dict[str, Any]]:

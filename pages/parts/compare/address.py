@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +16,8 @@ from engine.server.service import service
 from pages.parts.plain import code, plain
 
 MISSING_NAMED = 5
+NUMBER = re.compile(r"-?\d{1,19}(\.\d+)?(e[+-]?\d\d?)?")
+LARGEST = 2.0**62  # steps
 
 
 def sweep_of_address() -> Sweep | None:
@@ -48,6 +52,12 @@ def runs_of_address(sweep: Sweep | None) -> list[str]:
     if len(wanted) > MOST_RUNS:
         st.warning(f"The page compares the first {MOST_RUNS} of the {len(wanted)} runs in its address.", icon=":material/info:")
     return there
+
+
+def zoom_of_address() -> tuple[int, int] | None:
+    """First and last step that the curves show; None for all, and for what is no range."""
+    ends = [float(end) for end in st.query_params.get("zoom", "").split(",") if NUMBER.fullmatch(end)]
+    return (math.floor(ends[0]), math.ceil(ends[1])) if len(ends) == 2 and -LARGEST < ends[0] < ends[1] < LARGEST else None
 
 
 def choice(

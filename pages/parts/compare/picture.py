@@ -42,7 +42,8 @@ class ArmStyle:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the pictures of one page draw.  `times`: steps to the `level`; None where no level was chosen."""
+    """What the pictures of one page draw.  `times`: steps to the `level`; None where no level was chosen.  `within`: the steps that
+    a person has zoomed to."""
 
     overview: Overview
     curves: Curves
@@ -51,6 +52,7 @@ class Shown:
     unit: str
     log: bool
     theme: str
+    within: tuple[int, int] | None = None
 
     @property
     def arms(self) -> Arms:
@@ -71,13 +73,14 @@ class Shown:
 
 class ComparisonPicture:
     """Base of every picture.  `about`: one sentence, "what am I seeing?".  `wide`: it takes the whole width of the page.
-    `needs_webgl`: it cannot be drawn without, and a browser that has none says so instead."""
+    `needs_webgl`: it cannot be drawn without, and a browser that has none says so instead.  `zooms`: what is zoomed to is read anew."""
 
     title: ClassVar[str]
     about: ClassVar[str]
     order: ClassVar[int] = 50  # order on the page, small first
     wide: ClassVar[bool] = False
     needs_webgl: ClassVar[bool] = False
+    zooms: ClassVar[bool] = False
 
     def fits(self, shown: Shown) -> bool:
         """Whether there is anything to draw."""

@@ -19,13 +19,14 @@ KEPT = 24
 
 @dataclass(frozen=True)
 class Question:
-    """What a person chose; `level` of the metric, reached from above or from below."""
+    """What a person chose; `level` of the metric, reached from above or from below; `within`: the steps that the curves show."""
 
     metric: str
     baseline: str
     by: str
     level: float | None = None
     above: bool = False
+    within: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def answer(store: Store, arms: Arms, labs: Labs, stamp: Mapping[str, tuple[str, 
     def read_curves() -> Curves:
         shared = {knob: value for knob, value in arms.arms[0].knobs.items() if knob not in arms.differing}
         name, layer = split_key(question.metric)
-        return curves(store, arms, (name, layer), baseline.name, kind_of(labs, name, shared), standing)
+        return curves(store, arms, (name, layer), baseline.name, kind_of(labs, name, shared), standing, question.within)
 
     def read_times() -> Overview | None:
         if question.level is None:
@@ -61,7 +62,7 @@ def answer(store: Store, arms: Arms, labs: Labs, stamp: Mapping[str, tuple[str, 
 
     return Answer(
         overview=_once((*of, "overview", question.baseline, question.by), read_overview),
-        curves=_once((*of, "curves", question.baseline), read_curves),
+        curves=_once((*of, "curves", question.baseline, question.within), read_curves),
         times=_once((*of, "times", question), read_times),
     )
 

@@ -39,7 +39,7 @@ class AgainstKnob(ComparisonPicture):
         at = {arm.name: float(overview.arms.arm(arm.name).knobs[knob]) for arm in together}
         lowest = value_axis(figure, "yaxis", [v for arm in together for v in overview.values[arm.name].values()], shown.log)
         logarithmic = min(at.values()) > 0 and max(at.values()) >= SPREAD * min(at.values())
-        figure.layout.xaxis.update(title=tag_free(knob), type="log" if logarithmic else "linear")
+        figure.layout.xaxis.update(title=tag_free(knob), type="log" if logarithmic else "linear", tickformat=".3~g")
         base = next(arm.median for arm in together if arm.name == overview.baseline)
         floor_band(figure, overview.compared.floor, base, lowest)
         medians = sorted((at[arm.name], arm.median) for arm in together if arm.median is not None)

@@ -39,10 +39,13 @@ class CurvesOverlaid(ComparisonPicture):
     )
     order = 10
     wide = True
+    zooms = True
 
     def figure(self, shown: Shown) -> go.Figure:
         figure = blank(y_title=shown.axis, height=460)
         figure.layout.update(hovermode="closest")
+        if shown.within:
+            figure.layout.xaxis.range = shown.within
         styles, drawn = {style.name: style for style in shown.styles}, shown.curves
         values = [v for line in drawn.lines for v in line.line.values.tolist()]
         lowest = value_axis(figure, "yaxis", values, shown.log)
