@@ -1,9 +1,10 @@
 """What decides a record's numbers besides the declaration: a hash of the sources, that prose, presets and formatting do not move.
 
 Taken together are the files that the lab's file, the files of the answers in its declaration, the files of the probes whose metrics
-the record keeps, and the training loop import, also inside functions, without core/, runs/, declare/ and the Protocols of
-labs/capabilities.py.  A file counts by its syntax tree: no comment, no docstring, no text with a blank in it (a sentence decides
-nothing), no list of presets, and no bounds of a metric, which decide how an interval is drawn around numbers and not the numbers.
+the record keeps, and the training loop (for a lab that plays, engine/worker/play.py) import, also inside functions, without core/,
+runs/, declare/ and the Protocols of labs/capabilities.py.  A file counts by its syntax tree: no comment, no docstring, no text with a
+blank in it (a sentence decides nothing), no list of presets, and no bounds of a metric, which decide how an interval is drawn around
+numbers and not the numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from engine.core.catalog import LABS, Catalog
 from engine.core.paths import ROOT
 from engine.labs.probe import Probe, attached
 
-LOOP = "engine/worker/loop.py"
+LOOP, PLAY = "engine/worker/loop.py", "engine/worker/play.py"  # what takes the steps of a training, and of a lab that plays
 OURS = ("engine", "kernels")
 LEFT_OUT = ("engine/core/", "engine/runs/", "engine/declare/", "engine/labs/capabilities.py")
 PROSE = frozenset(  # what classes say of themselves
@@ -60,7 +61,7 @@ def starts(lab: Mapping[str, Any], knobs: Mapping[str, Any], questions: Iterable
     `lab`: its entry in the labs document; `metrics`: names of what the record keeps, of the probes that this run takes.
     """
     kept, labs, probes = set(metrics), Catalog("", object), Catalog("probes", Probe)
-    out = [labs.file(lab["lab"]), LOOP]
+    out = [labs.file(lab["lab"]), PLAY if "play" in lab["provides"] else LOOP]
     for question in questions:
         if question in knobs:
             out += _answers(question, str(knobs[question]))
