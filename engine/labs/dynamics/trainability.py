@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from engine.declare.knobs import knob, question
 from engine.labs.dynamics._trainability_presets import PRESETS
-from engine.labs.dynamics.models.view import HIGHEST, LOWEST
 from engine.labs.dynamics.remedies.optimizer import Descent
 from engine.labs.lab import Lab
 from engine.labs.play import PlayContext, Played
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from engine.labs.dynamics.models.descent import Network, Rates
 
 PAPER = "arXiv 2402.06184"
-WHERE = {"ge": LOWEST, "le": HIGHEST, "group": "stressor"}
+WHERE = {"ge": 1e-12, "le": 1e12, "group": "stressor"}
 
 
 class Trainability(Lab):
