@@ -19,6 +19,7 @@ page = st.navigation(
         st.Page("home.py", title="Gallery", icon=":material/grid_view:", default=True),
         st.Page("build.py", title="Build", icon=":material/tune:", url_path="build"),
         st.Page("topology.py", title="Topology", icon=":material/polyline:", url_path="topology"),
+        st.Page("map.py", title="Map", icon=":material/blur_on:", url_path="map"),
         st.Page("runs.py", title="Runs", icon=":material/table_rows:", url_path="runs"),
         st.Page("compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
         st.Page("machine.py", title="Machine", icon=":material/memory:", url_path="machine"),

@@ -1,10 +1,10 @@
 """What decides a training's numbers besides its declaration: a hash of the sources, that prose, presets and formatting do not move.
 
-Taken together are the files that the lab's file, the files of the answers in its declaration and the training loop import (of a
-record also those of the probes whose metrics it keeps, engine/docs/measure/sources.py), also inside functions, without core/, runs/,
-declare/ and the Protocols of labs/capabilities.py.  A file counts by its syntax tree: no comment, no docstring, no text with a blank in
-it (a sentence decides nothing), no list of presets, no rules of a lab, which refuse declarations and change none, and no bounds of a
-metric, which decide how an interval is drawn around numbers and not the numbers.
+Taken together are the files that the lab's file, the files of the answers in its declaration and the training loop (of a lab that
+plays, engine/worker/play.py) import, also inside functions, without core/, runs/, declare/ and the Protocols of labs/capabilities.py;
+of a record also those of the probes whose metrics it keeps (engine/docs/measure/sources.py).  A file counts by its syntax tree: no
+comment, no docstring, no text with a blank in it (a sentence decides nothing), no list of presets, no rules of a lab, which refuse
+declarations and change none, and no bounds of a metric, which decide how an interval is drawn around numbers and not the numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from engine.core.catalog import LABS, Catalog
 from engine.core.paths import ROOT
 
 OURS = ("engine", "kernels")
-LOOP = f"{OURS[0]}/worker/loop.py"
+LOOP, PLAY = (f"{OURS[0]}/worker/{name}.py" for name in ("loop", "play"))  # takes the steps of a training, and of a lab that plays
 LEFT_OUT = tuple(f"{OURS[0]}/{path}" for path in ("core/", "runs/", "declare/", "labs/capabilities.py"))
 PROSE = frozenset(  # what classes say of themselves, and which declarations a lab refuses
     {
@@ -53,13 +53,13 @@ def closure(files: Iterable[str], root: Path = ROOT) -> list[str]:
     return sorted(file for file in seen if not file.endswith("_presets.py"))
 
 
-def of_declaration(lab: str, answers: Iterable[tuple[str, str]]) -> list[str]:
+def of_declaration(lab: str, provides: Iterable[str], answers: Iterable[tuple[str, str]]) -> list[str]:
     """The files from which the closure of a training starts: its lab, the loop, and the answers (question, answer) it gives.
 
-    KeyError for a lab that does not exist.
+    `provides`: the capabilities of the lab, for one that plays has no loop of the trainer.  KeyError for a lab that does not exist.
     """
     given = [file for question, answer in answers for file in answer_files(question, answer)]
-    return sorted({Catalog("", object).file(lab), LOOP, *given})
+    return sorted({Catalog("", object).file(lab), PLAY if "play" in provides else LOOP, *given})
 
 
 def answer_files(question: str, answer: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from engine.labs.play import PlayContext, Played
 from engine.labs.probe import Step
 
 Batch = dict[str, Tensor]
@@ -256,6 +257,21 @@ class GraphLab(Protocol):
     def validation(self) -> Iterator[Batch]: ...
 
 
+# -- play, trainability ---------------------------------------------------------------------------
+
+
+class Plays(Protocol):
+    """A lab that is no training of a module: engine/worker/play.py runs it (engine/labs/play.py)."""
+
+    def play(self, ctx: PlayContext) -> Iterator[Played]: ...
+
+
+class Trainability(Protocol):
+    """A lab that plays, whose steps have `value` in their batch: the mean so far of the loss in units of the first, capped."""
+
+    def rates(self) -> Mapping[str, Any]: ...
+
+
 class Capability(NamedTuple):
     """Who has the members: the lab, its model, at least one layer of the model; None promises nothing."""
 
@@ -273,4 +289,6 @@ WORDS: Mapping[str, Capability] = {
     "drawn_pictures": Capability(lab=DrawnPictures),
     "graph": Capability(lab=GraphLab, model=GraphModel),
     "consistency": Capability(lab=Consistency, model=ConsistencyModel),
+    "play": Capability(lab=Plays),
+    "trainability": Capability(lab=Trainability),
 }

@@ -119,7 +119,7 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
 def _name_code(lab: Document) -> None:
     """Put into `code` of a lab and of each answer a hash of the sources that decide its trainings (engine/core/sources.py)."""
     try:
-        lab["code"] = sources.digest(sources.hashes(sources.of_declaration(lab["lab"], [])))
+        lab["code"] = sources.digest(sources.hashes(sources.of_declaration(lab["lab"], lab["provides"], [])))
     except (KeyError, OSError, SyntaxError):  # a lab of a test, or a file that disappears: which code it was is not known
         lab["code"] = ""
     for spec in lab["knobs"]:

@@ -7,7 +7,7 @@ import logging
 import statistics
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -20,7 +20,7 @@ from engine.worker import checkpoint
 from engine.worker.progress import Last, Progress
 
 if TYPE_CHECKING:
-    from engine.worker.loop import Training
+    from engine.worker.observer import Observer
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,25 @@ class FolderGone(Exception):
     """The run's folder was deleted or moved away: nobody will ever read what the run does."""
 
 
+class Steps(Protocol):
+    """What goes on step by step: a training (loop.py), or a lab that plays (play.py)."""
+
+    observer: Observer
+
+    def evaluate(self) -> None:
+        """After the last step."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        ...
+
+
 class Control(lightning.Callback):
-    """state.json, STOP, HOLD, checkpoints, and how the run ends.  FolderGone where its folder is no longer there."""
+    """state.json, STOP, HOLD, checkpoints, and how the run ends.  FolderGone where its folder is no longer there.
+
+    Lightning calls it around a training; whoever goes on without Lightning calls `between_steps`, `keep` and `conclude`.
+    """
 
     def __init__(self, folder: RunFolder, progress: Progress, stop_requested: threading.Event, attempt: int, last: Last) -> None:
         self.folder, self.progress, self.stop_requested, self.attempt, self.last = folder, progress, stop_requested, attempt, last
@@ -48,7 +65,7 @@ class Control(lightning.Callback):
         self._written_at = 0.0
         self._save_at = time.monotonic() + SAVE_SECONDS
 
-    def tell(self, phase: str, training: Training | None = None) -> None:
+    def tell(self, phase: str, training: Steps | None = None) -> None:
         """Write state.json; what a full disk keeps out of it stands in exit.json."""
         self._written_at = time.monotonic()
         seconds = self.progress.seconds
@@ -85,17 +102,21 @@ class Control(lightning.Callback):
         self.tell("training")
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
-        """After every stride: tell where we are, and look whether anybody wants something."""
+        """After every stride."""
+        self.between_steps(pl_module)
+        if self.progress.over:
+            trainer.should_stop = True
+
+    def between_steps(self, training: Steps) -> None:
+        """Tell where we are, and look whether anybody wants something."""
         self.leave_if_gone()
         self.stay_while_held()
         if time.monotonic() - self._written_at >= STATE_SECONDS:
-            self.tell("training", pl_module)
+            self.tell("training", training)
         if time.monotonic() >= self._save_at and self.progress.done < self.progress.steps:
-            self.try_to_save(pl_module)
+            self.try_to_save(training)
         if self.asked_to_stop():
             self.progress.stopping = True
-        if self.progress.over:
-            trainer.should_stop = True
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.conclude(pl_module)
@@ -105,12 +126,17 @@ class Control(lightning.Callback):
         if isinstance(exception, SIGTERMException):
             self.progress.stopping = True
             self.conclude(pl_module)
-        elif not isinstance(exception, FolderGone) and self.progress.whole and self.progress.done > self.progress.start:
-            with contextlib.suppress(RuntimeError):  # a broken GPU gives no readings any more
-                pl_module.observer.finish()
-            self.try_to_save(pl_module)
+        else:
+            self.keep(pl_module, exception)
 
-    def conclude(self, training: Training) -> None:
+    def keep(self, training: Steps, exception: BaseException) -> None:
+        """After a failure: save what there is, unless a step is half done or nobody would ever read it."""
+        if not isinstance(exception, FolderGone) and self.progress.whole and self.progress.done > self.progress.start:
+            with contextlib.suppress(RuntimeError):  # a broken GPU gives no readings any more
+                training.observer.finish()
+            self.try_to_save(training)
+
+    def conclude(self, training: Steps) -> None:
         """The training is over, for whatever reason: evaluate or save."""
         training.observer.finish()
         early = self.progress.done < self.progress.steps
@@ -122,7 +148,7 @@ class Control(lightning.Callback):
         self.ending = "diverged" if training.observer.diverged else "stopped" if early else "finished"
         self.tell("saving", training)
 
-    def save_or_say(self, training: Training) -> None:
+    def save_or_say(self, training: Steps) -> None:
         """The checkpoint of a run that ends early: where the disk refuses it, the run ends as it would, and its end says so."""
         try:
             self.save(training)
@@ -133,7 +159,7 @@ class Control(lightning.Callback):
             at = self.progress.start if self._saved is None else self._saved
             self.last.message = f"Its last checkpoint could not be written, for {reason}: resumed, it begins again at step {at}."
 
-    def try_to_save(self, training: Training) -> None:
+    def try_to_save(self, training: Steps) -> None:
         """A checkpoint that nobody waits for: where it is refused, the run goes on as it would without."""
         try:
             self.save(training)
@@ -141,7 +167,7 @@ class Control(lightning.Callback):
             self._save_at = time.monotonic() + SAVE_SECONDS
             log.warning("No checkpoint after %d steps: %s", self.progress.done, error)
 
-    def save(self, training: Training) -> None:
+    def save(self, training: Steps) -> None:
         """Write ckpt/last.ckpt and say so in an event."""
         self.tell("saving", training)
         started = time.monotonic()

@@ -13,20 +13,13 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from engine.core.catalog import Catalog
-from engine.labs.detector import Detector
 from engine.labs.lab import Lab
-from engine.labs.probe import Probe, attached
 from engine.runs.folder import RunFolder
-from engine.runs.spool import Spool, spools
-from engine.worker import checkpoint
-from engine.worker.callback import Control, Stopped
+from engine.worker.begin import begin, close
+from engine.worker.callback import Control
 from engine.worker.loop import Batches, Training
 from engine.worker.observer import Observer
-from engine.worker.progress import Last, Progress
-from engine.worker.provenance import add
-
-log = logging.getLogger(__name__)
+from engine.worker.progress import Last
 
 FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -37,36 +30,20 @@ def train(lab: Lab, folder: RunFolder, stop_requested: threading.Event | None = 
     `stop_requested`: set it to stop the training from outside.  `last`: kept up to date for the end of the run.
     A later attempt takes up the checkpoint of the earlier one.
     """
-    attempt = len(spools(folder.path)) + 1
-    progress = Progress(lab.steps)
-    control = Control(folder, progress, stop_requested or threading.Event(), attempt, last or Last())
-    if control.asked_to_stop():
+    begun = begin(lab, folder, stop_requested, last)
+    if begun is None:
         return "stopped"
-    control.tell("loading data")
-    resume = checkpoint.load(folder.path / "ckpt" / "last.ckpt") if attempt > 1 else None
-    if resume is not None:
-        progress.start = progress.done = resume["step"]
-    probes, broken_probes = Catalog("probes", Probe).load()
-    try:
-        for kind in attached(probes, lab.probes, lab.provides).values():
-            add(folder.path, data=kind.make_ready(lab, control.report))
-    except Stopped:
-        return "stopped"
-    checkpoint.seed_everything(lab.seed)
+    progress, control = begun.progress, begun.control
     model = lab.model()
-    detectors, broken_detectors = Catalog("detectors", Detector).load()
-    for broken in [*broken_probes, *broken_detectors]:
-        log.warning("%s is left out: %s", broken.file, broken.message)
-    spool = Spool(folder.path / f"spool.{attempt}.bin", folder.run, attempt=attempt, start=progress.start)
-    training = Training(lab, model, progress, lambda device: Observer(lab, model, spool, device, probes, detectors), resume)
+    spool = begun.spool()
+    probes, detectors = begun.probes, begun.detectors
+    training = Training(lab, model, progress, lambda device: Observer(lab, model, spool, device, probes, detectors), begun.resume)
     loader = DataLoader(Batches(lab, progress), batch_size=None, pin_memory=lab.device.startswith("cuda"))
     try:
         with quiet(), contextlib.suppress(SIGTERMException):  # on_exception has seen to it
             _trainer(lab, control).fit(training, loader)
     finally:
-        with contextlib.suppress(OSError):
-            spool.sync()
-        spool.close()
+        close(spool)
     return control.ending
 
 

@@ -69,6 +69,7 @@ def train_lab(
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     from engine.worker.fit import train
+    from engine.worker.play import play
     from engine.worker.provenance import add, provenance
     from kernels.launch import KERNEL_PATH
 
@@ -83,7 +84,7 @@ def train_lab(
     KERNEL_PATH.listeners[:] = [note]
     loaded()
     with limited(lab.device):
-        return train(lab, folder, stop_requested, last or Last())
+        return (play if "play" in lab.provides else train)(lab, folder, stop_requested, last or Last())
 
 
 def sentence(error: BaseException) -> str:

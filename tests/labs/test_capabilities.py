@@ -53,7 +53,8 @@ def broken_promises(lab: Lab, model: nn.Module, promise: Capability) -> list[str
 @pytest.mark.parametrize(("name", "word"), PROMISES)
 def test_a_lab_has_the_members_of_what_it_provides(name: str, word: str) -> None:
     lab = LABS[name].model_validate({})
-    assert broken_promises(lab, lab.model(), WORDS[word]) == []
+    model = lab.model() if WORDS[word].model or WORDS[word].layer else nn.Module()  # a lab that plays has none
+    assert broken_promises(lab, model, WORDS[word]) == []
 
 
 @pytest.mark.parametrize("backbone", ["unet", "u_vit"])

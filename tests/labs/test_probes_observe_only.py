@@ -47,7 +47,7 @@ def test_validation_leaves_the_random_numbers_of_the_training_alone(tmp_path: Pa
     assert free == cheap
 
 
-@pytest.mark.parametrize("name", Catalog("", Lab).names())
+@pytest.mark.parametrize("name", [name for name, lab in Catalog("", Lab).load()[0].items() if "play" not in lab.provides])
 @pytest.mark.usefixtures("networks")
 def test_the_losses_of_a_lab_are_the_same_whatever_is_measured(tmp_path: Path, name: str) -> None:
     kind = Catalog("", Lab)[name]

@@ -30,10 +30,13 @@ from engine.labs.detector import Detector
 
 def test_a_worker_with_its_lab_loads_no_database_and_no_page() -> None:
     """All labs one after the other in one interpreter: if none of them loads it there, a worker of one does not."""
-    build = f"for lab in {Catalog('', Lab).names()!r}: Catalog('', Lab)[lab].model_validate({{}}).model()"
+    trained = [name for name, lab in Catalog("", Lab).load()[0].items() if "play" not in lab.provides]
+    build = f"for lab in {trained!r}: Catalog('', Lab)[lab].model_validate({{}}).model()"
+    build += "\nCatalog('', Lab)['trainability'].model_validate({}).network().weights()"
     attach = "Catalog('probes', Probe).load(), Catalog('detectors', Detector).load()"
     forked = "from engine.labs.reading import import_all; import_all()"
-    modules = loaded(f"import engine.worker.main, engine.worker.fit, engine.worker.provenance\n{CATALOGS}\n{build}\n{attach}\n{forked}")
+    worker = "import engine.worker.main, engine.worker.fit, engine.worker.play, engine.worker.provenance"
+    modules = loaded("\n".join([worker, CATALOGS, build, attach, forked]))
     assert {"torch", "lightning", "numpy"} <= modules
     assert not modules & FORBIDDEN
 

@@ -16,7 +16,7 @@ def starts(lab: Mapping[str, Any], knobs: Mapping[str, Any], questions: Iterable
     `lab`: its entry in the labs document; `metrics`: names of what the record keeps, of the probes that this run takes.
     """
     kept, probes = set(metrics), Catalog("probes", Probe)
-    out = of_declaration(lab["lab"], [(question, str(knobs[question])) for question in questions if question in knobs])
+    out = of_declaration(lab["lab"], lab["provides"], [(question, str(knobs[question])) for question in questions if question in knobs])
     taken = attached(probes.load()[0], knobs["probes"], frozenset(lab["provides"]))
     out += (probes.file(name) for name, kind in taken.items() if kept & {metric.name for metric in kind.metrics})
     return sorted(set(out))

@@ -151,17 +151,6 @@ class TouchGraph extends GraphView {
   }
 }
 
-// While the graph is on the page, its address is what the graph wrote into it.  When the server turns to the page of a run, Streamlit
-// first pushes this page with the query of the other one: Back would lead there, to a graph that nobody made.
-function keepAddress() {
-  const pushing = (state, unused, url) => {
-    const stays = new URL(url ?? "", location.href).pathname === location.pathname;
-    if (!stays) History.prototype.pushState.call(history, state, unused, url);
-  };
-  history.pushState = pushing;
-  return () => history.pushState === pushing && delete history.pushState;
-}
-
 const mounted = new WeakMap();
 
 export default function (component) {

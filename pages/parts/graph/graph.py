@@ -22,6 +22,7 @@ SCRIPTS = (
     "graph/draw_graph.js",
     "graph/graph_view.js",
     "graph/hands.js",
+    "graph/keep_address.js",
     "graph/graph.js",
 )
 KEY = "graph"

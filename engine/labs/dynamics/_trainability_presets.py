@@ -1,0 +1,32 @@
+"""The presets of the lab `trainability`: which knobs show what.  Their texts stand in the lab's Markdown."""
+
+from __future__ import annotations
+
+from engine.declare.presets import Preset
+
+VALUE = "trainability/value"
+TOO_FAST = {"lr_in": 100.0, "lr_out": 80.0}
+
+PRESETS = {
+    "trains": Preset(
+        knobs={"lr_in": 30.0, "lr_out": 30.0},
+        kind="control",
+        deciding=VALUE,
+    ),
+    "diverges": Preset(
+        knobs=TOO_FAST,
+        cure={"warmup": 40},
+        kind="breaks",
+        deciding=VALUE,
+        level=1.0,
+    ),
+    "warm_up": Preset(
+        knobs=TOO_FAST,
+        grid={"warmup": [10, 20, 30]},
+        deciding=VALUE,
+    ),
+    "on_the_boundary": Preset(
+        knobs={"lr_in": 30.0, "lr_out": 95.0},
+        deciding=VALUE,
+    ),
+}

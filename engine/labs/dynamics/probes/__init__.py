@@ -1,0 +1,1 @@
+"""What is measured while the dynamics of training are watched."""

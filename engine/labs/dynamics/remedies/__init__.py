@@ -1,0 +1,1 @@
+"""What the labs of this topic ask, and the answers."""
