@@ -15,6 +15,7 @@ from pages.parts.knobs.field import NOT_SET
 from pages.parts.knobs.form import form
 from pages.parts.own_address import replace_own_address
 from pages.parts.plain import code, plain
+from pages.parts.sweeps.form import sweep_form
 from pages.parts.words import duration, title
 
 OWN = ""  # the preset of who wants none
@@ -164,3 +165,4 @@ with top.container(border=True):
     if declared:
         st.caption("The same on the command line:")
         st.code(command(declared), language="bash", wrap_lines=True)
+        sweep_form(lab, preset, over, flat, key)

@@ -7,6 +7,7 @@ from engine.runs.ending import ENDED, STATUSES
 from engine.server.service import service
 from pages.parts.runs.orders import ask_to_delete, asking, order
 from pages.parts.runs.run_table import matching, table
+from pages.parts.sweeps.group import choose_sweep, current, group, runs_of
 from pages.parts.words import STATUS
 
 MOST_ROWS = 200  # the newest; a filter brings up the others
@@ -24,7 +25,7 @@ if not service().store.runs():
     st.fragment(lambda: st.rerun() if service().store.runs() else None, run_every=2)()
     st.stop()
 
-FILTERS = ("text", "lab", "status", "differing")
+FILTERS = ("text", "lab", "status", "differing", "sweep")
 if any(name in st.query_params for name in FILTERS):  # who comes back without an address finds the table as it was left
     st.session_state.pop("runs_filters", None)
 elif kept := st.session_state.get("runs_filters"):
@@ -47,19 +48,27 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         "Only columns that differ", key="differing", bind="query-params", help="Shows the knobs in which the listed runs are not the same."
     )
 
+sweep = choose_sweep()
 st.session_state["runs_filters"] = {name: st.query_params.get_all(name) for name in FILTERS if name in st.query_params}
 
 
 def listed() -> None:
     """The table, and what can be done with the rows that are ticked."""
-    rows = matching(service().store.runs(), "" if lab == every_lab else lab, statuses, text)
+    every = service().store.runs()
     gone = st.session_state.setdefault("deleted_runs", set())
-    rows = [row for row in rows if row["run"] not in gone]
+    rows = [row for row in matching(every, "" if lab == every_lab else lab, statuses, text) if row["run"] not in gone]
+    knobs: list[str] = []
+    if sweep is not None:
+        now = current(sweep)
+        place = {run: n for n, run in enumerate(runs_of(now).values()) if run is not None}
+        group(now, {row["run"]: row["status"] for row in every if row["run"] in place and row["run"] not in gone})
+        rows = sorted((row for row in rows if row["run"] in place), key=lambda row: place[row["run"]])
+        knobs = [axis.knob for axis in now.axes]
     shown = rows[:MOST_ROWS]
     if not shown:
         st.info("No run fits. Take a word out of the search, or choose another status.", icon=":material/filter_alt_off:")
         return
-    frame, config = table(shown, differing)
+    frame, config = table(shown, differing, knobs)
     bar = st.container(horizontal=True, vertical_alignment="center")
     ids = tuple(row["run"] for row in shown)
     ticked = [n for n, run in enumerate(ids) if run in st.session_state.get("ticked_runs", ())]

@@ -55,6 +55,14 @@ def command(declared: Declaration) -> str:
     return shlex.join([*words, *(f"{name}={written(value)}" for name, value in declared.changed.items())])
 
 
+def sweep_command(lab: str, preset: str | None, given: Mapping[str, Any], drawn: int | None = None) -> str:
+    """A sweep on the command line; `given`: knob -> values as typed, or one value that is no text or in a tuple."""
+    words = ["python", "-m", "engine", "sweep", lab, *(["--preset", preset] if preset else [])]
+    single = {name: value[0] if isinstance(value, tuple) else value for name, value in given.items()}
+    words += [f"{name}={value if isinstance(value, str) else written(value)}" for name, value in single.items()]
+    return shlex.join([*words, *(["--random", str(drawn)] if drawn is not None else [])])
+
+
 def written(value: Any) -> str:
     """A value as one types it, without loss."""
     if value is None:

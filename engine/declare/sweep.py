@@ -41,8 +41,9 @@ class Plan:
     left_out: tuple[str, ...] = ()
 
 
-def plan(lab: LabJson, preset: str | None, given: Mapping[str, str], *, drawn: int | None = None, leave_out: bool = False) -> Plan:
-    """The declarations of a sweep.  `given`: knob -> values as typed (engine/declare/axes.py); `drawn`: so many points at random.
+def plan(lab: LabJson, preset: str | None, given: Mapping[str, Any], *, drawn: int | None = None, leave_out: bool = False) -> Plan:
+    """The declarations of a sweep.  `given`: knob -> values as a text (engine/declare/axes.py), or one value that is no text or in a tuple.
+    `drawn`: so many points at random.
 
     A preset that is a ladder brings its values unless that knob is given.  A knob of an answer goes with that answer only: where the
     question has several values, the points of other answers do without it.  KnobError, in one sentence, for what cannot be; combinations
@@ -166,10 +167,12 @@ def _taken(name: str, one: Values | Range, points: list[Point]) -> tuple[Any, ..
     return one.values if isinstance(one, Values) else tuple(dict.fromkeys(point[name] for point in points))
 
 
-def _values(lab: LabJson, specs: Mapping[str, list[Mapping[str, Any]]], name: str, text: str, *, drawn: bool) -> Values | Range:
+def _values(lab: LabJson, specs: Mapping[str, list[Mapping[str, Any]]], name: str, text: Any, *, drawn: bool) -> Values | Range:
     """Of a knob that belongs to several answers, the first that takes these values."""
     if name not in specs:
         raise KnobError(nearest(f"knob of {lab['lab']}", name, specs))
+    if not isinstance(text, str):
+        return Values(text if isinstance(text, tuple) else (text,))
     for spec in specs[name][:-1]:
         try:
             return parse(spec, name, text, drawn=drawn)

@@ -62,18 +62,28 @@ def hold(data: Path, sweep: Sweep) -> list[RunFolder]:
     return found
 
 
+def go_on(data: Path, sweep: Sweep) -> None:
+    """Let held and paused runs of it go on, and nothing else."""
+    order = QueueOrder(data)
+    for folder in folders(data, sweep, own=True):
+        status = folder.status()
+        if status == "queued":
+            order.pause(folder.run, on=False)
+        elif status == "held":
+            with contextlib.suppress(Refused):  # it has ended meanwhile
+                control.resume(folder)
+
+
 def resume(data: Path, sweep: Sweep, executor: Executor | None = None) -> tuple[list[RunFolder], list[str]]:
     """Let held and paused runs go on, make runs that are missing, and try again what was stopped, failed, was killed or is lost.
 
     In the place of a run that it found and that does not count any more it makes one of its own.  -> (its runs, why some cannot go on).
     """
     sweep = make_missing(data, sweep)
-    order, against = QueueOrder(data), []
+    go_on(data, sweep)
+    against: list[str] = []
     for folder in folders(data, sweep, own=True):
-        status = folder.status()
-        if status == "queued":
-            order.pause(folder.run, on=False)
-        elif status == "held" or status in AGAIN:
+        if folder.status() in AGAIN:
             try:
                 control.resume(folder, executor)
             except Refused as refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.declare.lab_catalog import Document
 from engine.declare.sweep import MOST, Plan, more_seeds, plan
@@ -46,7 +47,7 @@ class Sweeps:
         self.data, self._supervisor, self._executor, self._labs, self._has_room = data, supervisor, executor, labs, has_room
 
     def preview(
-        self, lab: str, preset: str | None, given: Mapping[str, str], *, drawn: int | None = None, leave_out: bool = False
+        self, lab: str, preset: str | None, given: Mapping[str, Any], *, drawn: int | None = None, leave_out: bool = False
     ) -> Preview:
         """KnobError, in one sentence, for what cannot be swept (RuleBroken where a rule of the lab refuses a combination)."""
         entry = find_lab(self._labs(), lab)
@@ -84,6 +85,11 @@ class Sweeps:
     def hold(self, sweep: str) -> None:
         """Hold what trains, pause what waits."""
         sweep_control.hold(self.data, read_sweep(self.data, sweep))
+
+    def go_on(self, sweep: str) -> None:
+        """Let what is held or paused go on."""
+        sweep_control.go_on(self.data, read_sweep(self.data, sweep))
+        self._supervisor.wake()
 
     def resume(self, sweep: str) -> list[str]:
         """Let all go on, and try again what failed or is missing -> why some runs cannot go on."""

@@ -45,8 +45,8 @@ def matching(rows: Sequence[Row], lab: str, statuses: Sequence[str], text: str) 
     return out
 
 
-def table(rows: Sequence[Row], differing: bool) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """-> (frame, column configuration)."""
+def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """-> (frame, column configuration).  `knobs` get a column each, behind the status."""
     curves = _curves(rows)
     columns: dict[str, list[Any]] = {
         "status": [f"{SIGNS[row['status']]} {STATUS[row['status']].word}" for row in rows],
@@ -61,6 +61,9 @@ def table(rows: Sequence[Row], differing: bool) -> tuple[pl.DataFrame, dict[str,
         "created": [local(row["created"] or time.time()) for row in rows],
         "run": [row["run"] for row in rows],
     }
+    if knobs and not differing:
+        values = {name: [knob_value(flat.get(name)) for flat in _flats(rows)] for name in knobs if name not in columns}
+        columns = {"status": columns["status"], **values, **columns}
     if differing:
         columns = {**_differing(rows), **{name: columns[name] for name in ("run",)}}
         columns = {"status": [f"{SIGNS[row['status']]} {STATUS[row['status']].word}" for row in rows], **columns}
@@ -82,10 +85,15 @@ def table(rows: Sequence[Row], differing: bool) -> tuple[pl.DataFrame, dict[str,
 
 def _differing(rows: Sequence[Row]) -> dict[str, list[str]]:
     """Knob name -> its value in each row, of the knobs that are not the same in all rows."""
-    flats = [(estimate.knobs(service().data / "runs" / row["run"]) or ("", {}))[1] for row in rows]
+    flats = _flats(rows)
     names = list(dict.fromkeys(name for flat in flats for name in flat))
     kept = [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
     return {name: [knob_value(flat.get(name)) for flat in flats] for name in kept}
+
+
+def _flats(rows: Sequence[Row]) -> list[Mapping[str, Any]]:
+    """The flat knobs of each run."""
+    return [(estimate.knobs(service().data / "runs" / row["run"]) or ("", {}))[1] for row in rows]
 
 
 def _finite(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Sweeps on pages: the form that makes one, and the group of its runs."""
