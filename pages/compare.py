@@ -38,6 +38,9 @@ if not runs:
     st.stop()
 known = service().labs()
 specs = {spec["run"]: spec for spec in declared(service().data, runs)}
+for run in runs:
+    if run not in specs:
+        st.warning(f"The declaration of {code(run)} cannot be read, so it is left out.", icon=":material/lock_clock:")
 lab = next((lab for lab in known["labs"] if any(lab["lab"] == spec["lab"] for spec in specs.values())), None)
 
 
@@ -81,7 +84,6 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     axis = st.segmented_control("Values", list(AXES), default="log", required=True, format_func=AXES.get, key="axis", bind="query-params")
 catalog, unreadable = pictures()
 above = better(metric.partition("@")[0]) == "higher"
-shape = (tuple(stamp), keys)
 
 
 def zoomed(range: Sequence[float] | None) -> None:
@@ -107,7 +109,7 @@ def picture(name: str, one: ComparisonPicture, shown: Shown, of: object) -> None
 def board() -> None:
     """Everything that moves while runs go on; read again only when one of them has moved."""
     now = stamp_now()
-    if (tuple(now), tuple(metrics_of(store, arms))) != shape or (waiting and all(status in ENDED for status, _ in now.values())):
+    if waiting and (tuple(metrics_of(store, arms)) != keys or all(status in ENDED for status, _ in now.values())):
         st.rerun()
     standing = {run: status for run, (status, _) in now.items()}
     first = answer(store, arms, known, now, Question(metric, baseline, by), keys)
@@ -158,6 +160,14 @@ def threshold(some: list[float]) -> float | None:
     return float(st.select_slider(plain(words), ordered, value=middle, format_func=figure, key="threshold", width=420))
 
 
-st.fragment(board, run_every=(EVERY if len(runs) <= MANY else EVERY_OF_MANY) if waiting else None)()
+def watched() -> None:
+    """The board, or one sentence where a run was deleted under it."""
+    try:
+        board()
+    except KeyError as error:
+        st.warning(f"{plain(error.args[0])} Load the page again.", icon=":material/search_off:")
+
+
+st.fragment(watched, run_every=(EVERY if len(runs) <= MANY else EVERY_OF_MANY) if waiting else None)()
 for error in unreadable:
     st.error(f"The picture in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")

@@ -71,9 +71,9 @@ def runs_of(data: Path, words: Sequence[str]) -> list[str]:
 
 
 def declared(data: Path, runs: Sequence[str]) -> list[Mapping[str, Any]]:
-    """The declarations of these runs, each once.  KeyError, in one sentence, for a run that does not exist."""
-    specs = [run_folder(data, run).spec() for run in dict.fromkeys(runs)]
-    return [spec for spec in specs if spec]  # the others were deleted between two looks
+    """The declarations of these runs, each once, without those that cannot be read.  KeyError, in one sentence, for one that is no run."""
+    folders = [run_folder(data, run) for run in dict.fromkeys(runs)]
+    return [spec for folder in folders if not folder.unreadable() and (spec := folder.spec())]
 
 
 def standing_of(store: Reads, runs: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.charts_on_page import chart, traces
+from tests.browser.charts_on_page import chart, traces, until, zoom
 from tests.browser.conftest import Server
 from tests.support.compared_runs import made
 from tests.support.made_runs import MadeRun
@@ -51,6 +51,11 @@ def test_runs_are_ticked_compared_and_the_verdict_is_read(lab: Server, visitor: 
     said = page.get_by_text(re.compile(r"^lr=0\.01 was lower than lr=0\.001 in 8 of 8 pairs")).first
     expect(said).to_contain_text("lr=0.01 is lower than lr=0.001 in more pairs than the other way round: p = 0.00781")
     expect(page.get_by_text("1 of 8 runs of lr=0.001 diverged")).to_be_visible()
+
+    zoom(chart(page, "Curves"), 20, 40)
+    page.wait_for_url("**zoom=*")
+    inside = "(node) => node.data.every(t => !t.name?.includes('seed') || t.x.every(x => x === null || (x >= 18 && x <= 42)))"
+    until(page, inside, chart(page, "Curves"))
 
     page.get_by_role("combobox", name=re.compile("Baseline")).click()
     page.get_by_role("option", name="lr=0.01", exact=True).click()

@@ -226,3 +226,12 @@ def test_the_pages_lead_to_the_comparison(lab_service: Service, monkeypatch: pyt
     taken_in(lab_service, *runs)
     test = opened("run.py", run=",".join(run.run for run in runs))
     assert "Compare these runs" in [link.proto.label for link in test.get("page_link")]
+
+
+def test_a_run_that_cannot_be_read_is_left_out_and_named(lab_service: Service) -> None:
+    runs = arm(lab_service.data, [1, 2])
+    newer = made(lab_service.data, 5, [3.0])
+    (newer.folder.path / "spec.json").write_text('{"format": 99}')
+    test = page(lab_service, [*runs, newer])
+    assert f"`{newer.run}` cannot be read" in test.warning[0].value
+    assert list(test.table[0].value["seeds in"]) == ["2 of 2"]

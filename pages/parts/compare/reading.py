@@ -42,7 +42,8 @@ _kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
 
 def answer(store: Store, arms: Arms, labs: Labs, stamp: Mapping[str, tuple[str, int]], question: Question, keys: tuple[str, ...]) -> Answer:
-    """`stamp`: run -> status and steps, as the index has them; as long as it is the same nothing is read again."""
+    """`stamp`: run -> status and steps, as the index has them; as long as it is the same nothing is read again, and values of runs only
+    when one has ended."""
     standing = {run: status for run, (status, _) in stamp.items()}
     baseline = arms.arm(question.baseline)
     of = (str(store.data), tuple(stamp.items()), question.metric)
@@ -61,7 +62,7 @@ def answer(store: Store, arms: Arms, labs: Labs, stamp: Mapping[str, tuple[str, 
         return time_to(store, arms, question.metric, question.level, above=question.above, baseline=baseline, by=question.by)
 
     return Answer(
-        overview=_once((*of, "overview", question.baseline, question.by), read_overview),
+        overview=_once((str(store.data), tuple(standing.items()), question.metric, question.baseline, question.by), read_overview),
         curves=_once((*of, "curves", question.baseline, question.within), read_curves),
         times=_once((*of, "times", question), read_times),
     )
