@@ -50,7 +50,7 @@ def test_runs_are_ticked_compared_and_the_verdict_is_read(lab: Server, visitor: 
     assert any(one["name"] == "NaN" and one["x"] == [50] for one in drawn), "the run that diverged is marked where it did"
     said = page.get_by_text(re.compile(r"^lr=0\.01 was lower than lr=0\.001 in 8 of 8 pairs")).first
     expect(said).to_contain_text("lr=0.01 is lower than lr=0.001 in more pairs than the other way round: p = 0.00781")
-    expect(page.get_by_text("1 of 8 runs of lr=0.001 diverged")).to_be_visible()
+    expect(page.get_by_text("1 of 8 runs of lr=0.001 diverged").first).to_be_visible()
 
     zoom(chart(page, "Curves"), 20, 40)
     page.wait_for_url("**zoom=*")
