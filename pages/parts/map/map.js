@@ -69,7 +69,8 @@ class TrainabilityMap extends MapView {
 
   zoom(way, there) {
     if (way > 0 ? this.closer.disabled : this.wider.disabled) return this.say(way > 0 ? "This is as close as float64 goes: neighbouring rates would be less than 8 roundings apart." : "This is as wide as the map goes.");
-    const point = there ?? (this.picked ? { x: Math.log10(this.picked.x), y: Math.log10(this.picked.y) } : this.middle), factor = way > 0 ? 0.1 : 10;
+    const point = there ?? (this.picked ? { x: Math.log10(this.picked.x), y: Math.log10(this.picked.y) } : this.middle);
+    const factor = way > 0 ? 0.1 : Math.min(10, this.spec.decades / this.view.decades);
     const centre = (axis) => 10 ** (way > 0 && !there ? point[axis] : point[axis] + (this.middle[axis] - point[axis]) * factor);
     this.show({ x: centre("x"), y: centre("y"), decades: +(this.view.decades * factor).toPrecision(12) });
   }
@@ -125,7 +126,7 @@ class TrainabilityMap extends MapView {
     if (goes()) this.settle();
   }
 
-  async fetchTile(key, part, goes) {
+  async fetchTile(key, part, goes, counts = true) {
     const { x, y, decades } = this.view, { panel, knobs } = this.spec;
     const axes = { x: this.spec.x, y: this.spec.y, centre_x: x, centre_y: y, decades_x: decades, decades_y: decades };
     const setting = this.setting;
@@ -136,18 +137,29 @@ class TrainabilityMap extends MapView {
         this.keep(key, setting, part, frames);
         if (goes()) {
           this.trouble.textContent = "";
-          this.told.done++;
-          this.progress(part);
+          if (counts) this.count(part);
         }
         return;
       } catch (error) {
         if (!goes()) return;
         this.trouble.textContent = error.message;
         tries += 1;
-        if (error.refused && (!this.told.done || tries === TRIES)) return this.stop(); // of later tiles the machine may be to blame
+        if (error.refused && !this.told.done) return this.stop(); // of later tiles not the view is to blame, but a machine that is busy
+        if (error.refused && tries === TRIES) return this.split(key, part, goes, counts);
         await new Promise((done) => setTimeout(done, AGAIN));
       }
     }
+  }
+
+  // a tile that was too much for the moment, as four smaller ones
+  async split(key, { cells, tile, column, row }, goes, counts) {
+    if (tile === 1) return this.stop();
+    for (const [right, up] of [[0, 0], [1, 0], [0, 1], [1, 1]]) {
+      await this.fetchTile(key, { cells, tile: tile / 2, column: 2 * column + right, row: 2 * row + up }, goes, false);
+    }
+    if (!goes()) return;
+    this.known.set(key + JSON.stringify({ cells, tile, column, row }), true);
+    if (counts) this.count({ cells });
   }
 
   async answer(panel, knobs) {
@@ -171,6 +183,11 @@ class TrainabilityMap extends MapView {
     this.draw();
   }
 
+  count(part) {
+    this.told.done++;
+    this.progress(part);
+  }
+
   progress({ cells }) {
     this.say(`Computing ${cells} × ${cells} trainings of this view: ${this.told.done} of ${this.told.total} tiles.`);
   }
@@ -184,7 +201,7 @@ class TrainabilityMap extends MapView {
     this.busy = false;
     const mine = this.tiles.filter((tile) => tile.of === this.viewKey), side = Math.max(...mine.map((tile) => tile.side)), shown = mine.filter((tile) => tile.side === side);
     const values = shown.flatMap((tile) => tile.value), share = values.filter((value) => value > 1).length / values.length;
-    this.say(`${side} × ${side} trainings, ${spelt(this.view.decades)} decades wide: ${spelt(100 * share, 3)} % diverged.`);
+    this.say(`${side} × ${side} trainings, ${spelt(this.view.decades)} ${this.view.decades === 1 ? "decade" : "decades"} wide: ${spelt(100 * share, 3)} % diverged.`);
   }
 
   say(sentence) {
@@ -209,7 +226,7 @@ class TrainabilityMap extends MapView {
     Object.assign(this, { picked: cell, losses: undefined });
     if (!cell) {
       this.tellPage?.("cell", "");
-      this.cell.replaceChildren(make("p", { textContent: there ? "Nothing is computed there yet." : "" }));
+      this.cell.replaceChildren(make("p", { textContent: there ? "Nothing is computed there yet." : CHOOSE }));
       return this.draw();
     }
     const { x, y } = this.spec, knobs = { ...this.spec.knobs, [x]: cell.x, [y]: cell.y };

@@ -3,6 +3,7 @@
 const HELP =
   "Arrow keys move the cross from cell to cell, Enter shows the loss of its training, plus and minus zoom, Control with an arrow moves the view, Home shows the whole map.";
 const EDGE = { left: 66, bottom: 42, top: 8, right: 10 }; // of the canvas around the picture, for the axes
+const CHOOSE = "Choose a cell to see what its training did.";
 const LABELS = {
   lr_in: "learning rate of the hidden layers, lr_in",
   lr_out: "learning rate of the last layer, lr_out",
@@ -42,7 +43,7 @@ class MapView {
       strip.style.background = rampOf(ramp);
       this.legend.append(make("span", {}, make("b", { textContent: ramp.words }), make("span", { className: "fl-scale" }, ramp.near, strip, ramp.to)));
     }
-    this.cell = make("div", { className: "fl-cell" });
+    this.cell = make("div", { className: "fl-cell" }, make("p", { textContent: CHOOSE }));
     this.curve = make("canvas", { className: "fl-curve" });
     this.curve.setAttribute("role", "img");
     const beside = make("div", { className: "fl-beside" }, this.cell, this.curve, this.legend);
@@ -93,7 +94,7 @@ class MapView {
     if (this.picked) this.drawCross(pen, paper);
     this.drawCurve(ink, css.fontFamily);
     this.closer.disabled = this.view.decades / 10 < CLOSEST;
-    this.wider.disabled = this.view.decades * 10 > WIDEST;
+    this.wider.disabled = this.view.decades >= this.spec.decades;
     this.halt.hidden = !this.busy && !this.stopped;
     this.halt.textContent = this.busy ? "Stop" : "Go on";
   }
@@ -148,6 +149,7 @@ class MapView {
 
   // the loss of the training under the cross, on a logarithmic axis; steps without a number are marked at the top
   drawCurve(ink, family) {
+    this.curve.hidden = !this.picked;
     const { clientWidth: width, clientHeight: height } = this.curve, scale = devicePixelRatio || 1, { losses } = this;
     Object.assign(this.curve, { width: Math.round(width * scale), height: Math.round(height * scale) });
     this.curve.setAttribute("aria-label", losses ? `Loss by step, from ${spelt(losses[0])} to ${spelt(losses.at(-1))}` : "No training is chosen");
