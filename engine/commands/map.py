@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
         raise Refusal(BAD_USAGE, f"--cells={args.cells} is not a power of two from 4 to 256; give 16 for example.")
     try:
         axes, seeds, others = read(args.given)
-        asked = {**of_axes(axes), "cells": args.cells}
-        parts = [tiles(document, PANELS[args.lab], {**others, **asked, "seed": seed}) for seed in seeds]
+        knobs = {**of_axes(axes), "cells": args.cells}
+        parts = [tiles(document, PANELS[args.lab], {**others, **knobs, "seed": seed}) for seed in seeds]
     except KnobError as error:
         raise Refusal(BAD_USAGE, str(error)) from None
     cells = [together(same) for same in zip(*parts, strict=True)]
@@ -106,28 +106,28 @@ def of_axes(axes: Axes) -> dict[str, Any]:
     return out
 
 
-def tiles(document: Mapping[str, Any], panel: str, asked: Mapping[str, Any]) -> list[Cell]:
+def tiles(document: Mapping[str, Any], panel: str, knobs: Mapping[str, Any]) -> list[Cell]:
     """Every cell of one seed, row by row from below; each tile in a process of its own, with limits.  KnobError, Refusal."""
-    side = min(SIDE, asked["cells"])
+    side = min(SIDE, knobs["cells"])
     while True:
-        told = _ask(document, panel, {**asked, "tile": side})
+        told = _ask(document, panel, {**knobs, "tile": side})
         if "frames" in told or side == 1 or "too long" not in told["says"]:
             break
         side //= 2
-    count = asked["cells"] // side
+    count = knobs["cells"] // side
     rows: dict[tuple[int, int], Cell] = {}
     for row in range(count):
         for column in range(count):
             if (row, column) != (0, 0):
-                told = _ask(document, panel, {**asked, "tile": side, "column": column, "row": row})
+                told = _ask(document, panel, {**knobs, "tile": side, "column": column, "row": row})
             if "frames" not in told:
                 raise Refusal(FAILED if told.get("trace") else BAD_USAGE, told["says"])
             rows |= {(row * side + j, column * side + i): cell for (j, i), cell in _cells(told["frames"], side)}
     return [rows[key] for key in sorted(rows)]
 
 
-def _ask(document: Mapping[str, Any], panel: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    return in_a_plain_process(panel, panel_knobs(document, panel, asked))
+def _ask(document: Mapping[str, Any], panel: str, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    return in_a_plain_process(panel, panel_knobs(document, panel, knobs))
 
 
 def _cells(frames: Mapping[str, Any], side: int) -> Iterator[tuple[tuple[int, int], Cell]]:
