@@ -34,7 +34,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verb, "in_a_plain_process", compute)
 
 
-def exit_code(*words: str) -> int:
+def answered(*words: str) -> int:
     return command_line.main(["map", *words])
 
 
@@ -42,7 +42,7 @@ SMALL = ("trainability", "lr_in=1..1e4", "lr_out=1..1e3", "width=4", "steps=20",
 
 
 def test_every_cell_has_value_and_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(*SMALL, "--json") == 0
+    assert answered(*SMALL, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["map"] is None
     assert told["axes"]["x"] == {"knob": "lr_in", "low": 1.0, "high": 10000.0, "scale": "log"}
@@ -59,17 +59,17 @@ def test_every_cell_has_value_and_verdict(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_many_tiles_are_one_map(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    exit_code(*SMALL, "--json")
+    answered(*SMALL, "--json")
     one = capsys.readouterr().out
     monkeypatch.setattr(verb, "SIDE", 2)
-    exit_code(*SMALL, "--json")
+    answered(*SMALL, "--json")
     assert capsys.readouterr().out == one
 
 
 def test_several_seeds_stand_behind_a_cell(capsys: pytest.CaptureFixture[str]) -> None:
     parts = []
     for seed in ("seed=0", "seed=1", "seed=2", "seed=0..2"):
-        assert exit_code(*SMALL, seed, "--json") == 0
+        assert answered(*SMALL, seed, "--json") == 0
         parts.append(json.loads(capsys.readouterr().out)["cells"])
     *single, together = parts
     for n, cell in enumerate(together):
@@ -79,7 +79,7 @@ def test_several_seeds_stand_behind_a_cell(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_for_a_person_it_is_drawn_with_the_largest_rate_on_top(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(*SMALL) == 0
+    assert answered(*SMALL) == 0
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.startswith("lr_out from 1000 (top) to 1, lr_in from 1 (left) to 10000")
     assert len(rows) == 8
@@ -114,7 +114,7 @@ def test_for_a_person_it_is_drawn_with_the_largest_rate_on_top(capsys: pytest.Ca
     ],
 )
 def test_what_is_no_map_is_one_sentence(words: list[str], code: int, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(*words, "--json") == code
+    assert answered(*words, "--json") == code
     told = capsys.readouterr()
     assert told.out == ""
     assert sentence in told.err
@@ -131,6 +131,6 @@ def test_settings_that_take_longer_come_in_smaller_tiles(capsys: pytest.CaptureF
 
     monkeypatch.setattr(verb, "in_a_plain_process", watched)
     words = ("trainability", "lr_in=1..1e4", "lr_out=1..1e3", "width=64", "steps=1000", "--cells", "4", "--json")
-    assert exit_code(*words) == 0
+    assert answered(*words) == 0
     assert sides == [4, 2, 2, 2, 2]
     capsys.readouterr()
