@@ -21,6 +21,7 @@ KEY = "build:moe:collapse:"
 def form(**varied: Any) -> AppTest:
     """The form of moe's preset collapse on the CPU with these knobs varied: a list chooses answers, a text is typed."""
     test = opened("build.py", lab="moe", preset="collapse", knobs="device=cpu steps=60")
+    test.number_input(key=f"{KEY}:seeds").set_value(3)
     test.multiselect(key=f"{KEY}:vary").set_value([name.replace("__", ".") for name in varied])
     test.run()
     for name, values in varied.items():
