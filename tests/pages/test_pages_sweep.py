@@ -21,6 +21,7 @@ KEY = "build:moe:collapse:"
 def form(**varied: Any) -> AppTest:
     """The form of moe's preset collapse on the CPU with these knobs varied: a list chooses answers, a text is typed."""
     test = opened("build.py", lab="moe", preset="collapse", knobs="device=cpu steps=60")
+    test.number_input(key=f"{KEY}:seeds").set_value(3)
     test.multiselect(key=f"{KEY}:vary").set_value([name.replace("__", ".") for name in varied])
     test.run()
     for name, values in varied.items():
@@ -113,11 +114,11 @@ def test_the_page_of_runs_shows_a_sweep_as_a_group_and_gives_orders_to_all_of_it
     assert list(frame["lr"]) == ["0.001", "0.001", "0.01", "0.01"]
     assert "0 of 4 ended: 4 queued" in test.get("progress")[0].proto.text
     assert len(opened("runs.py").dataframe[0].value) == 5
-    pressed(lab_service, swept, "sweep_pause")
+    pressed(lab_service, swept, "sweep_pause_all")
     assert len(lab_service.supervisor.order.paused()) == 4
     pressed(lab_service, swept, "sweep_go_on")
     assert lab_service.supervisor.order.paused() == frozenset()
-    after = pressed(lab_service, swept, "sweep_stop")
+    after = pressed(lab_service, swept, "sweep_stop_all")
     assert statuses(lab_service, swept) == ["stopped"] * 4
     assert "4 of 4 ended: 4 stopped" in after.get("progress")[0].proto.text
     pressed(lab_service, swept, "sweep_retry_failed")

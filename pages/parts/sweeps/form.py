@@ -20,6 +20,7 @@ from pages.parts.who import who
 Spec = Mapping[str, Any]
 
 MOST_SEEDS = 100
+LADDER_SEEDS = 3  # that stand in the form of a ladder; of anything else it is one
 HOW = "`a,b,c`, whole numbers `0..4`, or five values from one end to the other `1e-4..1/5`."
 CHOSEN = ("question", "option")  # kinds of knobs whose values are chosen, not typed
 NOT_VARIED = ("seed", "data_seed", "device", "threads", "probes")
@@ -41,13 +42,17 @@ def sweep_form(lab: Mapping[str, Any], preset: str | None, over: Flat, shown: Fl
         given: dict[str, Any] = {
             name: value if not isinstance(value, str) else (value,) for name, value in over.items() if name not in vary
         }
+        usual = LADDER_SEEDS if ladder else 1
         st.caption(f"Values: {HOW}")
         with st.grid(min_column_width=230, gap="medium"):
             for name in vary:
                 given[name] = _values(specs[name], name, ladder.get(name, [shown.get(name, specs[name]["default"])]), key)
             seeds = int(
-                st.number_input("× seeds", 1, MOST_SEEDS, 3, key=f"{key}:seeds", help="Each combination is trained with so many seeds.")
+                st.number_input("× seeds", 1, MOST_SEEDS, usual, key=f"{key}:seeds", help="Each combination is trained with so many seeds.")
             )
+        if not vary and seeds == 1:
+            st.markdown("Choose knobs to vary, or more than one seed.")
+            return
         drawn = _drawn(key) if vary else None
         first = int(shown.get("seed") or 0)
         given["seed"] = f"{first}..{first + seeds - 1}" if seeds > 1 else str(first)

@@ -70,7 +70,7 @@ def _named(sweep: str) -> str:
 def group(sweep: Sweep, statuses: Mapping[str, str]) -> None:
     """The head of the group.  `statuses`: run -> status of its runs."""
     with st.container(border=True):
-        varied = "; ".join(f"{code(axis.knob)} {plain(', '.join(map(written, axis.values)))}" for axis in sweep.axes)
+        varied = " × ".join(f"{code(axis.knob)} {plain(', '.join(map(written, axis.values)))}" for axis in sweep.axes)
         seeds = f"{len(sweep.seeds)} seeds" if len(sweep.seeds) != 1 else "1 seed"
         st.markdown(f"**{plain(title(sweep.preset or sweep.lab))}** by {plain(sweep.who)}: {varied + ' × ' if varied else ''}{seeds}")
         counts = counted(statuses)
@@ -91,9 +91,9 @@ def _orders(sweep: Sweep, statuses: Mapping[str, str]) -> None:
     again = len(statuses) < len(sweep.members) or any(status in AGAIN for status in own.values())
     if (Path(__file__).parents[2] / "compare.py").exists():
         st.page_link("compare.py", label="Compare", icon=":material/stacked_line_chart:", query_params={"sweep": sweep.id})
-    _button("Pause", "pause", bool(going), lambda: sweeps.hold(sweep.id), "Holds what trains and what waits.")
+    _button("Pause all", "pause", bool(going), lambda: sweeps.hold(sweep.id), "Holds what trains and what waits.")
     _button("Go on", "play_arrow", paused, lambda: sweeps.go_on(sweep.id), "Lets go on what is paused or held.")
-    _button("Stop", "stop", bool(going), lambda: sweeps.stop(sweep.id), "Each run that trains writes a checkpoint first.")
+    _button("Stop all", "stop", bool(going), lambda: sweeps.stop(sweep.id), "Each run that trains writes a checkpoint first.")
     _button("Retry failed", "refresh", again, lambda: sweeps.resume(sweep.id), "Also what was stopped, and runs that are missing.")
     _button(
         f"{SEEDS} more seeds", "add", True, lambda: sweeps.add_seeds(sweep.id, SEEDS, who()), "For every combination; nothing is repeated."
