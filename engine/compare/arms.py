@@ -18,8 +18,8 @@ FREE = ("seed", "data_seed", "probes")  # knobs in which runs of one arm may dif
 LONGEST_VALUE, LONGEST_NAME = 32, 60  # characters of a value and of a name
 
 # how a run may count for its key, the better first; of equals the one that was made first, so that nobody draws until it suits
-RANK = {"finished": 0, "diverged": 0, "running": 1, "held": 1, "queued": 1}
-WORST = 2
+RANKS = (("finished", "diverged"), ("running", "held", "queued"))
+COUNTS = frozenset(status for statuses in RANKS for status in statuses)  # the others say nothing of the arm
 
 Spec = Mapping[str, Any]
 
@@ -136,10 +136,15 @@ def _arm(name: str, knobs: Flat, runs: Sequence[tuple[Key, str]], standing: Mapp
     """`runs` in the order in which they were made."""
     of: dict[Key, str] = {}
     for key, run in runs:
-        if key not in of or RANK.get(standing.get(run, ""), WORST) < RANK.get(standing.get(of[key], ""), WORST):
+        if key not in of or _rank(standing.get(run)) < _rank(standing.get(of[key])):
             of[key] = run
     chosen = set(of.values())
     return Arm(name, knobs, dict(sorted(of.items())), tuple(run for _, run in runs if run not in chosen))
+
+
+def _rank(status: str | None) -> int:
+    """How well a run may count for its key: 0 is best, and any other end is worst."""
+    return next((rank for rank, statuses in enumerate(RANKS) if status in statuses), len(RANKS))
 
 
 def _names(knobs: Sequence[Flat], differing: Sequence[str], presets: Sequence[set[str]], lab: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.compare.arms import RANK, Arms
+from engine.compare.arms import COUNTS, Arms
 from engine.statistics.matching import Key
 from engine.statistics.sentences import MORE
 from engine.statistics.sequence import LONGEST
@@ -16,7 +16,7 @@ def missing(arms: Arms, standing: Mapping[str, str], more: int = MORE) -> list[t
     A run that failed, was stopped, killed or lost is missing; one that diverged is a result.  A new run follows the seed with its data
     order as the others do: the same number, or the one that all of them have.
     """
-    present = {arm.name: {key for key, run in arm.runs.items() if standing.get(run) in RANK} for arm in arms.arms}
+    present = {arm.name: {key for key, run in arm.runs.items() if standing.get(run) in COUNTS} for arm in arms.arms}
     every = sorted({key for arm in arms.arms for key in arm.runs})
     wanted = [*every, *_next(every, max(0, min(more, LONGEST - len(every))))]
     return [(arm.name, key) for key in wanted for arm in arms.arms if key not in present[arm.name]]
