@@ -104,10 +104,9 @@ def resolve(lab: LabJson, preset: str | None, given: Mapping[str, Any]) -> Decla
 
 def code_of(lab: LabJson, flat: Mapping[str, Any]) -> str:
     """One hash of the sources of a lab and of the answers that `flat` gives; empty where the labs document does not name them."""
-    codes = [lab.get("code", "")]
-    for spec in lab["knobs"]:
-        if spec["kind"] == "question" and spec["name"] in flat:
-            codes += [choice.get("code", "") for choice in spec["choices"] if choice["name"] == flat[spec["name"]]]
+    known = lab.get("code", {})
+    questions = [spec["name"] for spec in lab["knobs"] if spec["kind"] == "question" and spec["name"] in flat]
+    codes = [known.get(name, "") for name in ("", *(f"{question}={flat[question]}" for question in questions))]
     return hashlib.sha256(" ".join(codes).encode()).hexdigest()[:20] if all(codes) else ""
 
 

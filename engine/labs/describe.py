@@ -109,22 +109,24 @@ def entry(name: str, lab: type[Lab], problems: Problems | None = None) -> dict[s
         "rules": [rule.json() for rule in lab.rules],
         "panels": panels,
     }
-    _name_code(out)
+    out["code"] = _code(name, out["provides"], out["knobs"])
     known = _check_texts(texts, lab, out)
     _check_answers(lab, out["knobs"], known, problems)
     _check_panels(panels, known, problems)
     return out
 
 
-def _name_code(lab: Document) -> None:
-    """Put into `code` of a lab and of each answer a hash of the sources that decide its trainings (engine/core/sources.py)."""
+def _code(lab: str, provides: list[str], knobs: list[Document]) -> dict[str, str]:
+    """Hashes of the sources that decide trainings (engine/core/sources.py): the lab's under "", an answer's under QUESTION=ANSWER.
+
+    Empty for a lab that is in no catalog, as in tests, or whose files disappear: which code it was is not known then.
+    """
+    answers = [(spec["name"], choice["name"]) for spec in knobs if spec["kind"] == "question" for choice in spec["choices"]]
     try:
-        lab["code"] = sources.digest(sources.hashes(sources.of_declaration(lab["lab"], lab["provides"], [])))
-    except (KeyError, OSError, SyntaxError):  # a lab of a test, or a file that disappears: which code it was is not known
-        lab["code"] = ""
-    for spec in lab["knobs"]:
-        for choice in spec["choices"] if spec["kind"] == "question" else ():
-            choice["code"] = sources.digest(sources.hashes(sources.answer_files(spec["name"], choice["name"])))
+        own = sources.hashes(sources.of_declaration(lab, provides, []))
+        return {"": sources.digest(own)} | {f"{q}={a}": sources.digest(sources.hashes(sources.answer_files(q, a))) for q, a in answers}
+    except (KeyError, OSError, SyntaxError):
+        return {}
 
 
 def texts_of(name: str, lab: type[Lab]) -> Texts:

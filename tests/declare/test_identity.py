@@ -92,3 +92,14 @@ def test_minus_zero_is_zero_and_a_number_that_is_none_has_no_identity() -> None:
     assert identity("toy", 1, {"lr": -0.0}) == identity("toy", 1, {"lr": 0.0})
     declared = resolve(MOE, "collapse", {"device": "cpu"})
     assert of_spec(MOE, {"lab": "moe", "edition": 3, "knobs": {**declared.nested, "lr": float("nan")}}) is None
+
+
+def test_the_code_of_a_declaration_is_of_its_lab_and_of_the_answers_that_it_gives() -> None:
+    """Another answer is other code; another number is not; an answer that is not given does not count."""
+    plain, other, number = (resolve(MOE, "collapse", given).code for given in ({}, {"router": "hash"}, {"lr": 0.5}))
+    assert len(plain) == 20
+    assert plain == number != other
+    edited = {**MOE, "code": {**MOE["code"], "router=hash": "edited"}}
+    assert resolve(edited, "collapse", {}).code == plain
+    assert resolve(edited, "collapse", {"router": "hash"}).code not in (other, "")
+    assert resolve({**MOE, "code": {}}, "collapse", {}).code == "", "not known"

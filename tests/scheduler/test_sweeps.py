@@ -69,7 +69,7 @@ def test_a_run_that_goes_on_is_not_made_twice_and_one_that_ended_well_is_taken_b
 
 
 def test_code_is_older_where_other_sources_decided(data: Path) -> None:
-    then, now = {**TOY, "code": "aaa"}, {**TOY, "code": "bbb"}
+    then, now = {**TOY, "code": {"": "aaa"}}, {**TOY, "code": {"": "bbb"}}
     ended(data, 1, "finished", then)
     ended(data, 2, "finished", now)
     ended(data, 3, "finished")
