@@ -14,6 +14,7 @@ from engine.core.paths import ROOT
 RENAMES = {  # these move what is already written
     "engine/core/files.py",
     "engine/index/connection.py",  # a damaged index is moved aside
+    "engine/runs/folder.py",  # the folder of a new run, once it holds its declaration
     "engine/scheduler/control.py",  # the end of an attempt that is resumed, the folder of a run that is deleted
 }
 
