@@ -10,6 +10,7 @@ from engine.compare.kinds import better, levels
 from engine.compare.notes import notes
 from engine.compare.overview import chosen, declared, metrics_of
 from engine.runs.ending import ENDED
+from engine.runs.series import split_key
 from engine.server.service import service
 from engine.statistics.sentences import figure
 from pages.parts.charts.still_chart import still_chart
@@ -83,7 +84,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     by = choice("Compare by", "by", ways, "", names=lambda name: name or "any difference", width=180) if ways[1:] else ""
     axis = st.segmented_control("Values", list(AXES), default="log", required=True, format_func=AXES.get, key="axis", bind="query-params")
 catalog, unreadable = pictures()
-above = better(metric.partition("@")[0]) == "higher"
+above = better(split_key(metric)[0]) == "higher"
 
 
 def zoomed(range: Sequence[float] | None) -> None:
@@ -124,7 +125,7 @@ def board() -> None:
         within = zoom_of_address() if one.zooms else None
         closer = answer(store, arms, known, now, Question(metric, baseline, by, within=within), keys).curves if within else first.curves
         picture(name, one, replace(shown, curves=closer, within=within), (of, within))
-    level = threshold(levels(known, arms.lab, metric.partition("@")[0]) or levels_between(first.curves))
+    level = threshold(levels(known, arms.lab, split_key(metric)[0]) or levels_between(first.curves))
     if level is not None:
         times = answer(store, arms, known, now, Question(metric, baseline, by, level, above), keys).times
         shown = replace(shown, times=times, level=level)

@@ -74,9 +74,10 @@ def test_auto_and_reference_give_the_same_bytes_on_a_cpu(tmp_path: Path) -> None
 
 
 LABS = Catalog("", Lab)
+TRAINED = [name for name, lab in LABS.load()[0].items() if "play" not in lab.provides]  # a lab that plays has no kernel and no optimizer
 
 
-@pytest.mark.parametrize(("name", "optimizer"), list(zip(LABS.names(), cycle(("adamw", "spam")), strict=False)))
+@pytest.mark.parametrize(("name", "optimizer"), list(zip(TRAINED, cycle(("adamw", "spam")), strict=False)))
 @pytest.mark.usefixtures("networks")
 def test_auto_and_reference_give_the_same_bytes_in_every_lab_on_a_cpu(name: str, optimizer: str, tmp_path: Path) -> None:
     knobs = {"device": "cpu", "steps": 4, **SMALL.get(name, {}), "optimizer": optimizer}

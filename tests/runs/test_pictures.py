@@ -20,7 +20,7 @@ from PIL import Image
 from engine.core.catalog import Catalog
 from engine.labs.probe import Metric, Probe, Reading, Step
 from engine.runs.pictures import MANY, ODD, Picture, Pictures, picture_file, readable
-from engine.worker import fit
+from engine.worker import begin
 from engine.worker.fit import train
 from tests.support.tiny_lab import Recorded, Tiny, new_folder
 
@@ -55,7 +55,7 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> None:
             good, bad = super().load()
             return (good | {"drawing": Drawing} if self.folder == "probes" else good), bad
 
-    monkeypatch.setattr(fit, "Catalog", WithDrawing)
+    monkeypatch.setattr(begin, "Catalog", WithDrawing)
 
 
 # -- one picture -----------------------------------------------------------------------------------

@@ -275,7 +275,7 @@ def test_a_run_that_is_asked_to_stop_while_the_network_trains_ends_at_once(tmp_p
             return FdSmall.make_ready(lab, stopping)
 
     monkeypatch.setattr(_feature_networks, "evenly_spaced", spread)
-    monkeypatch.setattr("engine.worker.fit.attached", lambda *_: {"fd_small": Asking})
+    monkeypatch.setattr("engine.worker.begin.attached", lambda *_: {"fd_small": Asking})
     assert train(Consistency.model_validate(DIGITS), folder, asked) == "stopped"
     assert len(phases) == 2
     assert not list(tmp_path.glob("cache/*/*.pt"))
