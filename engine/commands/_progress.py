@@ -11,6 +11,7 @@ from engine.index.owner import IndexOwner
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.runs.sweep_file import Sweep
+from engine.scheduler.sweep_control import counted
 
 EVERY = 0.2  # seconds between two drawings
 
@@ -47,7 +48,7 @@ class SweepProgress:
     def show(self, statuses: Mapping[str, str]) -> None:
         if self.active and time.monotonic() >= self._next:
             self._next = time.monotonic() + EVERY
-            counts = {word: sum(one == word for one in statuses.values()) for word in dict.fromkeys(statuses.values())}
+            counts = counted(statuses)
             ended = sum(one in ENDED for one in statuses.values())
             parts = [f"{self.sweep}: {self._message}".rstrip(), f"{ended} of {len(statuses)} ended"]
             parts += [f"{count} {word}" for word, count in counts.items() if word not in ("finished", "queued")]

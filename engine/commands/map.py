@@ -98,7 +98,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def of_axes(axes: Axes) -> dict[str, Any]:
-    """As the panel is knobs for them: centre and decades."""
+    """As the panel is asked for them: centre and decades."""
     out: dict[str, Any] = {}
     for axis, (name, low, high) in axes.items():
         middle = (math.log10(low) + math.log10(high)) / 2.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine.labs.gnn.datasets.examples import UNASKED, Examples
 from engine.labs.gnn.datasets.graph import Graph
@@ -24,6 +25,12 @@ def node_labels(graph: Graph, ends: tuple[int, int], signal: float, share: float
     x_ND = signal * np.eye(classes)[graph.label_N] + generator.standard_normal((graph.nodes, classes))
     trained = np.zeros(graph.nodes, dtype=bool)
     trained[generator.permutation(graph.nodes)[: min(graph.nodes - 1, max(1, round(share * graph.nodes)))]] = True
-    answer_2N = np.stack([np.where(asked, graph.label_N, UNASKED) for asked in (trained, ~trained)])
+    return asked_twice(graph, x_ND, trained, ends)
+
+
+def asked_twice(graph: Graph, x_ND: NDArray[np.float64], trained_N: NDArray[np.bool_], ends: tuple[int, int]) -> Examples:
+    """A graph whose nodes have labels, twice: the first time the nodes trained on are asked for, the second time all others."""
+    answer_2N = np.stack([np.where(asked_N, graph.label_N, UNASKED) for asked_N in (trained_N, ~trained_N)])
     x_2ND = torch.from_numpy(np.stack([x_ND, x_ND])).to(torch.get_default_dtype())
+    classes = int(graph.label_N.max()) + 1
     return Examples(graph, x_2ND, torch.from_numpy(answer_2N), classes, torch.arange(graph.nodes), ((0, *ends),), 1)

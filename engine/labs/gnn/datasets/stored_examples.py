@@ -6,11 +6,11 @@ Shapes: N nodes, C classes.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from engine.labs.gnn.datasets.examples import UNASKED, Examples
+from engine.labs.gnn.datasets.examples import Examples
 from engine.labs.gnn.datasets.graph import Graph
+from engine.labs.gnn.datasets.hints import asked_twice
 from engine.labs.gnn.datasets.stored import StoredGraph
 
 
@@ -23,13 +23,9 @@ def stored_labels(graph: Graph, ends: tuple[int, int], share: float, generator: 
         raise ValueError("the graph has not the nodes of a stored set, and this task asks for their labels; remove no node by hand.")
     if graph.label_N is None:
         raise ValueError("the set says nothing that could be asked for; choose task=transfer or task=commute_time.")
-    classes = int(graph.label_N.max()) + 1
-    if classes == 1:
+    if not graph.label_N.any():
         raise ValueError("all chosen graphs have the same label, so there is nothing to learn; take more of them, or others.")
-    trained_N = _trained(graph.part_N, share, generator)
-    answer_2N = np.stack([np.where(asked_N, graph.label_N, UNASKED) for asked_N in (trained_N, ~trained_N)])
-    x_2ND = torch.from_numpy(np.stack([graph.feature_ND] * 2)).to(torch.get_default_dtype())
-    return Examples(graph, x_2ND, torch.from_numpy(answer_2N), classes, torch.arange(graph.nodes), ((0, *ends),), 1)
+    return asked_twice(graph, graph.feature_ND, _trained(graph.part_N, share, generator), ends)
 
 
 def _trained(part_N: NDArray[np.int64], share: float, generator: np.random.Generator) -> NDArray[np.bool_]:
