@@ -1,160 +1,71 @@
-"""A map of a lab over two knobs: which trainings diverge.
+"""A map of a lab over two knobs: which trainings diverge, and what they come to.
 
-X=a..b and Y=c..d are its two axes, on a logarithmic scale; the cells stand for the middles of equal parts of both.  seed=0..2 trains
-every cell with three seeds, and its value is their median.  KNOB=VALUE holds another knob where you want it.
+X=a..b and Y=c..d are its two axes; Y may also be chosen values, router=hash,loss_free, and a third knob with chosen values gives a map for
+each.  seed=0..2 trains every cell with three seeds.  KNOB=VALUE holds another knob where you want it.
+
+Most labs train each cell: a coarse map first, then finer cells where neighbours disagree; what exists is not trained again.  The lab
+trainability computes its cells at once, as medians over the seeds, on logarithmic axes.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, NOT_FOUND, Refusal, tell
+from engine.commands import _map_sweep, _map_tiles
+from engine.commands._answer import ANSWERED, BAD_USAGE, NOT_FOUND, Refusal, tell
 from engine.commands.labs import catalog
-from engine.commands.run import read_knobs
-from engine.core.nonfinite import WORDS
-from engine.declare.resolve import KnobError
+from engine.declare.lab_catalog import Document
+from engine.declare.resolve import KnobError, LabJson
 from engine.scheduler.submit import find_lab
-from engine.server.panels import arguments as panel_knobs
-from engine.server.panels import in_a_plain_process
+from engine.search.lattice import FIRST, REFINE
 
 PANELS = {"trainability": "trainability_map"}  # lab -> the panel that computes its cells
-SIDE = 32  # cells of a tile, where the settings allow as many
-MOST_SEEDS = 32
-
-Cell = dict[str, Any]
+CELLS = 16  # on each side of a map that is computed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lab", metavar="LAB")
     parser.add_argument("given", nargs="*", metavar="KNOB=VALUE", help="X=a..b Y=c..d, seed=a or a..b, and other knobs")
-    parser.add_argument("--cells", type=int, default=16, metavar="N", help="cells on each side, a power of two from 4 to 256 (16)")
+    parser.add_argument("--preset", metavar="P", help="of a map that is trained")
+    parser.add_argument(
+        "--cells",
+        type=int,
+        metavar="N",
+        help=f"of trainability: cells on each side, a power of two from 4 to 256 ({CELLS}); else values of a range at first ({FIRST})",
+    )
+    parser.add_argument("--refine", type=int, metavar="N", help=f"how often cells on the boundary are cut in half ({REFINE})")
+    parser.add_argument("--metric", metavar="M", help="NAME or NAME@LAYER that each run comes to (loss/train)")
+    parser.add_argument("--level", type=float, metavar="L", help="refine also where the metric crosses this level")
+    parser.add_argument("--dry-run", action="store_true", help="say what a trained map would begin with, and write nothing")
+    parser.add_argument("--detach", action="store_true", help="start a trained map and leave; it goes on by itself")
 
 
 def run(args: argparse.Namespace) -> int:
     document = catalog()
     try:
-        find_lab(document, args.lab)
+        lab = find_lab(document, args.lab)
     except KnobError as error:
         raise Refusal(NOT_FOUND, str(error)) from None
-    if args.lab not in PANELS:
-        raise Refusal(BAD_USAGE, f"A map of {args.lab} is not built yet; {', '.join(PANELS)} has one.")
-    if args.cells not in (4, 8, 16, 32, 64, 128, 256):
-        raise Refusal(BAD_USAGE, f"--cells={args.cells} is not a power of two from 4 to 256; give 16 for example.")
+    if args.lab in PANELS:
+        return _computed(args, document, lab)
+    return _map_sweep.run(args, document, lab)
+
+
+def _computed(args: argparse.Namespace, document: Document, lab: LabJson) -> int:
+    trained = {name: getattr(args, name) for name in ("preset", "refine", "metric", "level") if getattr(args, name) is not None}
+    trained |= {name.replace("_", "-"): True for name in ("dry_run", "detach") if getattr(args, name)}
+    if trained:
+        raise Refusal(BAD_USAGE, f"--{next(iter(trained))} is of a map whose cells are trained; those of {args.lab} are computed at once.")
+    cells = CELLS if args.cells is None else args.cells
+    if cells not in (4, 8, 16, 32, 64, 128, 256):
+        raise Refusal(BAD_USAGE, f"--cells={cells} is not a power of two from 4 to 256; give 16 for example.")
     try:
-        axes, seeds, others = read(args.given)
-        knobs = {**of_axes(axes), "cells": args.cells}
-        parts = [tiles(document, PANELS[args.lab], {**others, **knobs, "seed": seed}) for seed in seeds]
+        axes, seeds, others = _map_tiles.read(lab, args.given)
+        knobs = {**_map_tiles.of_axes(axes), "cells": cells}
+        parts = [_map_tiles.tiles(document, PANELS[args.lab], {**others, **knobs, "seed": seed}) for seed in seeds]
     except KnobError as error:
         raise Refusal(BAD_USAGE, str(error)) from None
-    cells = [together(same) for same in zip(*parts, strict=True)]
-    told = {name: {"knob": knob, "low": low, "high": high, "scale": "log"} for name, (knob, low, high) in axes.items()}
-    tell(args.json, {"map": None, "axes": told, "cells": cells}, drawn(cells, args.cells, axes))
+    together = [_map_tiles.together(same) for same in zip(*parts, strict=True)]
+    shown = {name: {"knob": knob, "low": low, "high": high, "scale": "log"} for name, (knob, low, high) in axes.items()}
+    tell(args.json, {"map": None, "axes": shown, "cells": together}, _map_tiles.drawn(together, cells, axes))
     return ANSWERED
-
-
-Axes = Mapping[str, tuple[str, float, float]]  # "x", "y" -> knob, low, high
-
-
-def read(given: Sequence[str]) -> tuple[Axes, list[int], dict[str, str]]:
-    """-> the two axes, the seeds, and what else was given.  KnobError, in one sentence."""
-    knobs = read_knobs(given)
-    seeds = _seeds(knobs.pop("seed", "0"))
-    ranges = [name for name, value in knobs.items() if ".." in value]
-    if len(ranges) != 2:
-        raise KnobError(f"A map has two knobs with a range, and {len(ranges)} were given; write lr_in=1..1e4 lr_out=1..1e3 for example.")
-    axes = {axis: (name, *_range(name, knobs.pop(name))) for axis, name in zip("xy", ranges, strict=True)}
-    return axes, seeds, knobs
-
-
-def _range(name: str, text: str) -> tuple[float, float]:
-    low, high = (_positive(name, part) for part in text.split("..", 1))
-    if low >= high:
-        raise KnobError(f"{name}={text} does not grow; give the smaller end first.")
-    return low, high
-
-
-def _positive(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (0.0 < value < math.inf):
-        raise KnobError(f"{name} has the end {text!r:.40}, which is no number above 0; write {name}=1..1e3 for example.")
-    return value
-
-
-def _seeds(text: str) -> list[int]:
-    low, dots, high = text.partition("..")
-    if not low.isascii() or not low.isdigit() or (dots and not (high.isascii() and high.isdigit())):
-        raise KnobError(f"seed={text:.40} is no seed and no range of seeds; write seed=0 or seed=0..4.")
-    first, last = int(low), int(high or low)
-    if not 0 <= last - first < MOST_SEEDS:
-        raise KnobError(f"seed={text:.40} is no range of 1 to {MOST_SEEDS} seeds; write seed=0..4 for example.")
-    return list(range(first, last + 1))
-
-
-def of_axes(axes: Axes) -> dict[str, Any]:
-    """As the panel is asked for them: centre and decades."""
-    out: dict[str, Any] = {}
-    for axis, (name, low, high) in axes.items():
-        middle = (math.log10(low) + math.log10(high)) / 2.0
-        out |= {axis: name, f"centre_{axis}": 10.0**middle, f"decades_{axis}": math.log10(high) - math.log10(low)}
-    return out
-
-
-def tiles(document: Mapping[str, Any], panel: str, knobs: Mapping[str, Any]) -> list[Cell]:
-    """Every cell of one seed, row by row from below; each tile in a process of its own, with limits.  KnobError, Refusal."""
-    side = min(SIDE, knobs["cells"])
-    while True:
-        told = _ask(document, panel, {**knobs, "tile": side})
-        if "frames" in told or side == 1 or "too long" not in told["says"]:
-            break
-        side //= 2
-    count = knobs["cells"] // side
-    rows: dict[tuple[int, int], Cell] = {}
-    for row in range(count):
-        for column in range(count):
-            if (row, column) != (0, 0):
-                told = _ask(document, panel, {**knobs, "tile": side, "column": column, "row": row})
-            if "frames" not in told:
-                raise Refusal(FAILED if told.get("trace") else BAD_USAGE, told["says"])
-            rows |= {(row * side + j, column * side + i): cell for (j, i), cell in _cells(told["frames"], side)}
-    return [rows[key] for key in sorted(rows)]
-
-
-def _ask(document: Mapping[str, Any], panel: str, knobs: Mapping[str, Any]) -> dict[str, Any]:
-    return in_a_plain_process(panel, panel_knobs(document, panel, knobs))
-
-
-def _cells(frames: Mapping[str, Any], side: int) -> Iterator[tuple[tuple[int, int], Cell]]:
-    for n, (value, final) in enumerate(zip(frames["cells"]["value"], frames["cells"]["final"], strict=True)):
-        j, i = divmod(n, side)
-        yield (j, i), {"x": frames["x"]["rate"][i], "y": frames["y"]["rate"][j], "value": value, "final": WORDS.get(final, final)}
-
-
-def together(same: Sequence[Cell]) -> Cell:
-    """One cell of all seeds: value and final are medians, where a last loss that is no number is the largest."""
-    value = statistics.median(cell["value"] for cell in same)
-    finals = sorted((cell["final"] for cell in same), key=lambda loss: math.inf if math.isnan(loss) else loss)
-    diverged = sum(cell["value"] > 1.0 for cell in same)
-    return {
-        **{axis: same[0][axis] for axis in "xy"},
-        "n": len(same),
-        "diverged": diverged,
-        "final": finals[len(finals) // 2],  # of an even number the larger one in the middle
-        "runs": [],
-        "value": value,
-        "verdict": "diverged" if value > 1.0 else "trained",
-    }
-
-
-def drawn(cells: Sequence[Cell], side: int, axes: Axes) -> Iterator[str]:
-    """The map in letters, the largest y on top: # where most seeds diverge."""
-    (x, low, high), (y, lowest, highest) = axes["x"], axes["y"]
-    yield f"{y} from {highest:g} (top) to {lowest:g}, {x} from {low:g} (left) to {high:g}; # diverged, . trained"
-    for row in range(side - 1, -1, -1):
-        yield "".join("#" if cell["verdict"] == "diverged" else "." for cell in cells[row * side : (row + 1) * side])

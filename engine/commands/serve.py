@@ -11,6 +11,7 @@ from engine.core.disk import why
 from engine.core.paths import data_folder
 from engine.runs.ending import ENDED
 from engine.runs.folder import all_runs
+from engine.search.growth import decides
 from engine.server.service import Service
 
 LOOK = 1.0  # seconds: a signal that comes just before Python begins to wait is handled only when it has waited
@@ -21,8 +22,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def idle(lab: Service) -> bool:
-    """Whether no run waits for its turn or trains; those that somebody paused or holds do not count."""
+    """Whether no run waits for its turn or trains, and no sweep is about to grow; runs that somebody paused or holds do not count."""
     paused = lab.supervisor.order.paused()
+    labs = lab.labs()
+    known = {entry["lab"] for entry in labs["labs"]}
+    if any(labs["state"] == "computing" or name.split("-")[2] in known for name in lab.growing.open if decides(lab.data, name)):
+        return False
     return all(f.status() in (*ENDED, "held") or (f.status() == "queued" and f.run in paused) for f in all_runs(lab.data))
 
 

@@ -22,12 +22,13 @@ from engine.commands._sweeps import work_on_the_queue
 from engine.commands.labs import catalog
 from engine.commands.run import EVERY, LEAVING, asked_to_leave, not_started, pass_of, read_knobs
 from engine.core.paths import data_folder
+from engine.declare.lab_catalog import Document
 from engine.declare.resolve import KnobError, RuleBroken
 from engine.declare.revise import written
 from engine.declare.sweep import Plan, plan
 from engine.index.owner import IndexOwner
 from engine.runs.ending import CODE_OF_STATUS, ENDED
-from engine.runs.sweep_file import Sweep, SweepUnreadable, member_runs
+from engine.runs.sweep_file import Sweep, SweepUnreadable, member_runs, read_sweep
 from engine.scheduler import estimate
 from engine.scheduler.control import Refused
 from engine.scheduler.executor import Executor
@@ -37,7 +38,9 @@ from engine.scheduler.submit import find_lab
 from engine.scheduler.supervisor import Supervisor
 from engine.scheduler.sweep_control import folders, statuses, stop
 from engine.scheduler.sweeps import Arm, arms, create
+from engine.search.growth import Growth
 
+GROWS = 0.5  # seconds between two looks whether more runs follow
 DELETED = "deleted"  # of a run that somebody removed while this command waited for it
 HINT = " (`--leave-out` leaves them out.)"
 
@@ -56,7 +59,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     data = data_folder()
     try:
-        lab = find_lab(catalog(), args.lab)
+        labs = catalog()
+        lab = find_lab(labs, args.lab)
         planned = plan(lab, args.preset, read_knobs(args.given), drawn=args.random, leave_out=args.leave_out)
         found = arms(data, lab, planned.declarations, fresh=args.fresh)
         estimated = estimate.of_many(data, [arm.declared for arm in found if arm.run is None])
@@ -79,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         work_on_the_queue()
     else:
         with index(caught_up=False) as owner:
-            wait(data, sweep, owner, executor())
+            sweep = wait(data, sweep, owner, executor(), labs)
             owner.catch_up()
     now = statuses(data, sweep)
     document = {**_document(sweep, found, member_runs(data, sweep), estimated), "statuses": now}
@@ -98,15 +102,16 @@ def code_of(ends: Sequence[str], *, missing: bool = False) -> int:
     return FAILED if FAILED in codes else STOPPED if missing or STOPPED in codes else ANSWERED
 
 
-def wait(data: Path, sweep: Sweep, owner: IndexOwner, starts: Executor) -> None:
-    """Until every run of the sweep has ended; as their supervisor, or beside the one that is on duty."""
+def wait(data: Path, sweep: Sweep, owner: IndexOwner, starts: Executor, labs: Document) -> Sweep:
+    """Until every run of the sweep has ended and none follows; as their supervisor, or beside the one that is on duty -> the sweep."""
     supervisor, progress, ready = Supervisor(data, starts), SweepProgress(sweep), False
+    growth = Growth(data, lambda: owner.store, lambda name: next((lab for lab in labs["labs"] if lab["lab"] == name), None))
     now = statuses(data, sweep)
     left = [folder for folder in folders(data, sweep) if now[folder.run] not in ENDED]
     try:
         with asked_to_leave() as asked:
-            told = False
-            while left:
+            told, grown = False, 0.0
+            while left or sweep.open:
                 if not ready and supervisor.acquire_duty():
                     ready = True
                     starts.start()
@@ -121,15 +126,32 @@ def wait(data: Path, sweep: Sweep, owner: IndexOwner, starts: Executor) -> None:
                 owner.step()
                 now |= {folder.run: folder.status() if folder.declared() else DELETED for folder in left}
                 left = [folder for folder in left if now[folder.run] not in (*ENDED, DELETED)]
+                if sweep.open and time.monotonic() >= grown:
+                    grown = time.monotonic() + GROWS
+                    if supervisor.acquire_duty():
+                        growth.step()
+                    if (newer := _reread(data, sweep)) != sweep:
+                        sweep = newer
+                        now |= statuses(data, sweep)
+                        left = [folder for folder in folders(data, sweep) if now.get(folder.run) not in (*ENDED, DELETED)]
                 progress.show(now)
                 (threading.Event() if told else asked).wait(EVERY)
             pass_of(supervisor)
+            return sweep
     except KeyboardInterrupt:
         _end_what_has_not_begun(data, sweep, supervisor)
         raise
     finally:
         progress.close()
         supervisor.close()
+
+
+def _reread(data: Path, sweep: Sweep) -> Sweep:
+    """As its file says it now; of one that somebody deleted or spoilt what was known, closed."""
+    try:
+        return read_sweep(data, sweep.id)
+    except (KeyError, SweepUnreadable):
+        return sweep.opened(False)
 
 
 def _end_what_has_not_begun(data: Path, sweep: Sweep, supervisor: Supervisor) -> None:

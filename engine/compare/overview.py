@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from engine.compare.arms import Arm, Arms, arms_of, by_of, metric_of
 from engine.compare.kinds import Labs, kind_of, worst
 from engine.declare.resolve import LabJson
-from engine.runs.ending import ENDED
+from engine.runs.ending import ENDED, value_of
 from engine.runs.folder import run_folder
 from engine.runs.series import series_key
 from engine.runs.sweep_file import SWEEP_ID, member_runs, read_sweep
@@ -113,16 +113,6 @@ def time_to(store: Reads, arms: Arms, metric: str, level: float, *, above: bool,
     values = {arm.name: {key: step_of(standing.get(run, ""), first.get(run)) for key, run in arm.runs.items()} for arm in arms.arms}
     words = f"steps to {metric} {'at least' if above else 'at most'} {level:g}"
     return _compared(arms, words, values, baseline, by_of(arms, by), "lower", Kind(whole=True, low=0.0), MISSED)
-
-
-def value_of(status: str, last: float | None) -> float | None:
-    """What a run came to: its last stored value if it finished, which may be no number; NaN if it diverged, whatever it measured last.
-
-    None while it goes on, where it was stopped, failed, was killed or lost before its end, and where it has not measured this.
-    """
-    if status == "diverged":
-        return math.nan
-    return last if status == "finished" else None
 
 
 def step_of(status: str, first: float | None) -> float | None:

@@ -51,7 +51,7 @@ def plan(lab: LabJson, preset: str | None, given: Mapping[str, Any], *, drawn: i
     """
     if preset is not None and preset not in lab["presets"]:
         raise KnobError(nearest(f"preset of {lab['lab']}", preset, lab["presets"]))
-    specs = _specs(lab)
+    specs = specs_of(lab)
     started = lab["presets"][preset] if preset is not None else {}
     ladder = {} if started.get("arm") else started.get("grid") or {}  # an arm is one value of its ladder
     wanted = {name: _values(lab, specs, name, text, drawn=drawn is not None) for name, text in given.items()}
@@ -61,8 +61,7 @@ def plan(lab: LabJson, preset: str | None, given: Mapping[str, Any], *, drawn: i
     seeds = wanted[SEED].values if isinstance(wanted.get(SEED), Values) else None
 
     def applied(point: Point) -> Point:
-        """What is left of a point without the knobs of answers that it does not give."""
-        return {name: value for name, value in {**base, **point}.items() if _applies(lab, name, {**base, **point})}
+        return _reduced(lab, base, point)
 
     points = _all(several) if drawn is None else _drawn(several, drawn, applied)
     declarations, refused = _resolved(lab, preset, base, points, applied, seeds)
@@ -81,6 +80,18 @@ def plan(lab: LabJson, preset: str | None, given: Mapping[str, Any], *, drawn: i
         declarations=tuple(declarations),
         left_out=tuple(refused),
     )
+
+
+def of_points(lab: LabJson, preset: str | None, base: Flat, points: list[Point], seeds: tuple[int, ...]) -> Plan:
+    """The declarations of chosen points, typed values of some knobs beside `base`; what a rule of the lab refuses is left out, and named.
+
+    KnobError, in one sentence, where nothing is left, and for what no rule refuses but the lab does not have.
+    """
+    declarations, refused = _resolved(lab, preset, base, points, lambda point: _reduced(lab, base, point), seeds)
+    if not declarations:
+        raise KnobError(f"A rule of the lab refuses every combination, such as {refused[0]}.")
+    axes = {name: tuple(dict.fromkeys(point[name] for point in points)) for name in points[0]}
+    return Plan(lab["lab"], preset, base, axes, seeds, tuple(declarations), tuple(refused))
 
 
 def more_seeds(lab: LabJson, preset: str | None, members: Iterable[Mapping[str, Any]], seeds: Iterable[int]) -> Plan:
@@ -123,6 +134,12 @@ def _resolved(
     if idle := [name for point in points for name in {**base, **point} if name not in used]:
         resolve(lab, preset, {**base, **points[0], idle[0]: {**base, **points[0]}[idle[0]]})  # says to which answer it belongs
     return out, refused
+
+
+def _reduced(lab: LabJson, base: Flat, point: Point) -> Point:
+    """What is left of a point and the knobs with one value without the knobs of answers that it does not give."""
+    whole = {**base, **point}
+    return {name: value for name, value in whole.items() if _applies(lab, name, whole)}
 
 
 def _applies(lab: LabJson, name: str, point: Mapping[str, Any]) -> bool:
@@ -181,7 +198,7 @@ def _values(lab: LabJson, specs: Mapping[str, list[Mapping[str, Any]]], name: st
     return parse(specs[name][-1], name, text, drawn=drawn)
 
 
-def _specs(lab: LabJson) -> dict[str, list[Mapping[str, Any]]]:
+def specs_of(lab: LabJson) -> dict[str, list[Mapping[str, Any]]]:
     """Flat name -> descriptions of every knob, those of all answers included."""
     out: dict[str, list[Mapping[str, Any]]] = {}
     for spec in lab["knobs"]:

@@ -22,6 +22,7 @@ from engine.index.batch import LAST
 from engine.index.downsample import POINTS, ROWS
 from engine.index.follower import Row, count, first_row, state_of
 from engine.index.ids import Directory
+from engine.index.of_each import OfEach
 from engine.index.overlay import Overlay, overlay
 from engine.index.repair import repaired
 from engine.index.summary import summaries
@@ -34,7 +35,7 @@ PROVENANCE = ("commit", "dirty", "python", "packages", "environment", "device", 
 
 
 @repaired
-class Store:
+class Store(OfEach):
     """Reading.  `need` makes sure that a run is in the index and raises KeyError for one that does not exist;
     `suspect` is called when an answer could not be read from the file, and gives the store that answers instead; `lazy`: most runs
     are not in the index.
@@ -160,15 +161,6 @@ class Store:
         with self._cursor() as cursor:
             return overlay(cursor, ids, metrics, **how)
 
-    def last_values(self, runs: Sequence[str], name: str, layer: str = "") -> dict[str, float]:
-        """Run -> the value of its last stored step, finite or not; a run without the metric is left out."""
-        return self._of_each(runs, name, layer, "arg_max(value, {'s': step, 't': t})")
-
-    def first_steps(self, runs: Sequence[str], name: str, layer: str, level: float, *, above: bool = False) -> dict[str, float]:
-        """Run -> the first step at which the metric is at or below a level (or at or above it); a run that never is, is left out."""
-        reached = f"isfinite(value) AND value {'>=' if above else '<='} {float(level)!r}::DOUBLE"
-        return self._of_each(runs, name, layer, f"min(step) FILTER ({reached})")
-
     def vectors(
         self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, rows: int = ROWS
     ) -> dict[str, Any]:
@@ -236,16 +228,6 @@ class Store:
         if number is None:
             raise KeyError(f"Run {run} has no declaration that can be read (spec.json).")
         return number
-
-    def _of_each(self, runs: Sequence[str], name: str, layer: str, what: str) -> dict[str, float]:
-        """An aggregate of one metric, by run; runs for which it is nothing are left out."""
-        ids, metrics = {self._id(run): run for run in runs}, self._directory.ids.get((name, layer), ())
-        if not ids or not metrics:
-            return {}
-        of = f"run_id IN ({', '.join(map(str, ids))}) AND metric_id IN ({', '.join(map(str, metrics))})"
-        with self._cursor() as cursor:
-            rows = cursor.execute(f"SELECT run_id, {what} FROM store.metric_point WHERE {of} GROUP BY run_id").fetchall()
-        return {ids[number]: float(value) for number, value in rows if value is not None}
 
     def split(self, key: str) -> Series:
         """The series of a key; of one that no run has measured as its text says."""

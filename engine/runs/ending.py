@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 
 STATUSES = ("queued", "running", "held", "finished", "stopped", "diverged", "failed", "killed", "lost", "unreadable")
@@ -19,3 +20,13 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return str(number)
+
+
+def value_of(status: str, last: float | None) -> float | None:
+    """What a run came to: its last stored value if it finished, which may be no number; NaN if it diverged, whatever it measured last.
+
+    None while it goes on, where it was stopped, failed, was killed or lost before its end, and where it has not measured this.
+    """
+    if status == "diverged":
+        return math.nan
+    return last if status == "finished" else None

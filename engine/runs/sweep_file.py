@@ -7,7 +7,10 @@
     code                             for each member, a hash of the sources that decided its training then; may be empty
     reused                           identity -> a run that was there before and counts as this member's
     complete                         false while members without a run are still to be made
-    created, who, search, map        when and by whom; {"random": N} or null; null
+    created, who, search             when and by whom; {"random": N}, or how the next runs are chosen from results, or null
+    map                              of a map its two or three axes, what is read of each run and how far it is refined, or null
+
+A sweep that grows (`map`, or `search` with "is") says in "open" whether more runs may follow from what the others come to.
 
 A member's run is the reused one, or the one whose spec.json names this sweep and the member's identity.  A file that holds anything
 else is unreadable: one sentence, and nothing is made of it.
@@ -15,6 +18,7 @@ else is unreadable: one sentence, and nothing is made of it.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import secrets
@@ -78,6 +82,23 @@ class Sweep:
     map: Mapping[str, Any] | None = None
     reused: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
+
+    @property
+    def growing(self) -> Mapping[str, Any] | None:
+        """How its next runs are chosen from what the others come to; None of a sweep whose runs are all named."""
+        return self.map if self.map is not None else self.search if self.search and "is" in self.search else None
+
+    @property
+    def open(self) -> bool:
+        """Whether more runs may follow."""
+        return self.growing is not None and bool(self.growing.get("open"))
+
+    def opened(self, on: bool) -> Sweep:
+        """The same, open or not; of a sweep that does not grow itself."""
+        if self.growing is None:
+            return self
+        setting = {**self.growing, "open": on}
+        return dataclasses.replace(self, map=setting) if self.map is not None else dataclasses.replace(self, search=setting)
 
 
 def read_sweep(data: Path, id: str) -> Sweep:
@@ -206,8 +227,10 @@ def _odd(document: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(document.get("base"), dict) or not _scalars(list(document["base"].values())):
         yield "gives knobs with one value that have none"
     for name in ("search", "map"):
-        if not isinstance(document.get(name, ""), dict | None):
+        if not isinstance(one := document.get(name, ""), dict | None):
             yield f"gives as {name} neither an object nor null"
+        elif one is not None and ("is" in one or name == "map") and not (isinstance(one.get("is"), str) and type(one.get("open")) is bool):
+            yield f"does not say in {name} how it grows, and whether it is open"
     if (
         type(document.get("complete")) is not bool
         or type(document.get("created")) not in (int, float)

@@ -7,9 +7,10 @@ says then that it is complete; the supervisor does so for a maker that was kille
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,15 +107,25 @@ def _of_run(path: Path, entry: _Entry) -> tuple[str, str] | None:
 
 
 def create(
-    data: Path, lab: LabJson, planned: Plan, *, who: str | None = None, fresh: bool = False, search: Mapping[str, Any] | None = None
+    data: Path,
+    lab: LabJson,
+    planned: Plan,
+    *,
+    who: str | None = None,
+    fresh: bool = False,
+    search: Mapping[str, Any] | None = None,
+    map: Mapping[str, Any] | None = None,
 ) -> tuple[Sweep, list[Arm]]:
     """Write the sweep and its new runs -> (the sweep, its arms as they were found).  Where nothing is new, the sweep that says the same.
+
+    `search`, `map`: as the sweep's file holds them.
 
     KnobError and Refused before anything is written; OSError where the disk refuses it: what is missing is made once there is room.
     """
     with _writing(data):
         found = arms(data, lab, planned.declarations, fresh=fresh)
-        same = _same(data, lab, found) if not fresh else None
+        grows = map is not None or "is" in (search or {})
+        same = None if fresh else _same_growth(data, planned, search, map) if grows else _same(data, lab, found)
         if same is not None:
             return same, found
         members = [Member(arm.identity, arm.declared.on_this_machine().nested, arm.declared.code) for arm in found]
@@ -130,16 +141,23 @@ def create(
             created=time.time(),
             who=who or system_user(),
             search=search,
+            map=map,
             reused={arm.identity: arm.run for arm in found if arm.run is not None},
         )
         write_sweep(data, sweep)
         return complete(data, sweep), found
 
 
-def extend(data: Path, lab: LabJson, sweep: Sweep, more: Plan) -> tuple[Sweep, list[Arm]]:
-    """Put the declarations of `more` into a sweep that has none of them -> (the sweep, the arms that were added).  Errors as `create`."""
+def extend(data: Path, lab: LabJson, sweep: Sweep, more: Plan, *, grows: bool = False) -> tuple[Sweep, list[Arm]]:
+    """Put the declarations of `more` into a sweep that has none of them -> (the sweep, the arms that were added).  Errors as `create`.
+
+    `grows`: they follow from what its runs came to, and are made only while it is open.
+    """
     with _writing(data):
         sweep = read_sweep(data, sweep.id)
+        if grows and not sweep.open:
+            return sweep, []
+        sweep = sweep.opened(True)
         known = {member.identity for member in sweep.members}
         added = [arm for arm in arms(data, lab, more.declarations) if arm.identity not in known]
         members = [Member(arm.identity, arm.declared.on_this_machine().nested, arm.declared.code) for arm in added]
@@ -165,18 +183,29 @@ def make_missing(data: Path, sweep: Sweep) -> Sweep:
         stands = {run: RunFolder(data / "runs" / run) for run in sweep.reused.values()}
         kept = {one: run for one, run in sweep.reused.items() if stands[run].declared() and stands[run].status() in COUNT | GOING}
         sweep = dataclasses.replace(sweep, reused=kept)
-        if all(member_runs(data, sweep).values()) and sweep.complete:
+        if all(member_runs(data, sweep).values()) and sweep.complete and (sweep.growing is None or sweep.open):
             return sweep
-        sweep = dataclasses.replace(sweep, complete=False)
+        sweep = dataclasses.replace(sweep.opened(True), complete=False)
         write_sweep(data, sweep)
         return complete(data, sweep)
 
 
 def leave_missing(data: Path, sweep: Sweep) -> None:
-    """Make no more runs of it than there are."""
+    """Make no more runs of it than there are, and let no more follow."""
     with _writing(data):
-        if not (sweep := read_sweep(data, sweep.id)).complete:
-            write_sweep(data, dataclasses.replace(sweep, complete=True))
+        sweep = read_sweep(data, sweep.id)
+        if not sweep.complete or sweep.open:
+            write_sweep(data, dataclasses.replace(sweep.opened(False), complete=True))
+
+
+def end_growth(data: Path, sweep: Sweep, **why: Any) -> Sweep:
+    """No more runs follow from what the others came to; `why` is kept beside how it grew -> the sweep."""
+    with _writing(data):
+        sweep = read_sweep(data, sweep.id).opened(False)
+        setting = {**(sweep.growing or {}), **why}
+        sweep = dataclasses.replace(sweep, **({"map": setting} if sweep.map is not None else {"search": setting}))
+        write_sweep(data, sweep)
+        return sweep
 
 
 def complete(data: Path, sweep: Sweep) -> Sweep:
@@ -216,6 +245,22 @@ def _same(data: Path, lab: LabJson, seen: Sequence[Arm]) -> Sweep | None:
             except (KeyError, SweepUnreadable):
                 continue
             if {member.identity for member in sweep.members} == wanted and sweep.complete and all(member_runs(data, sweep).values()):
+                return sweep
+    return None
+
+
+def _same_growth(data: Path, planned: Plan, search: Mapping[str, Any] | None, map: Mapping[str, Any] | None) -> Sweep | None:
+    """The newest sweep that grows from the same beginning in the same way, however far it has come."""
+
+    def beginning(lab: str, preset: str | None, base: Mapping[str, Any], seeds: Sequence[int], *grows: Mapping[str, Any] | None) -> Any:
+        kept = [{name: value for name, value in (one or {}).items() if name not in ("open", "ended")} for one in grows]
+        return json.loads(json.dumps([lab, preset, dict(base), list(seeds), kept], sort_keys=True))
+
+    wanted = beginning(planned.lab, planned.preset, planned.base, planned.seeds, search, map)
+    for name in reversed(sweep_ids(data)):
+        with suppress(KeyError, SweepUnreadable):
+            sweep = read_sweep(data, name)
+            if beginning(sweep.lab, sweep.preset, sweep.base, sweep.seeds, sweep.search, sweep.map) == wanted:
                 return sweep
     return None
 

@@ -15,7 +15,7 @@ from engine.core.files import write_json
 from engine.core.paths import data_folder, private_folder
 from engine.declare.lab_catalog import Document, LabsUnreadable, Progress, compute_in_child, raw_document
 from engine.declare.measured import Filled
-from engine.declare.resolve import Declaration, declaration
+from engine.declare.resolve import Declaration, LabJson, declaration
 from engine.declare.sweep import Plan
 from engine.index.owner import IndexOwner
 from engine.index.store import Store
@@ -28,6 +28,7 @@ from engine.scheduler.executor import Executor
 from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.submit import GUEST, cure_of, find_lab, submit, submit_twins
 from engine.scheduler.supervisor import Supervisor
+from engine.server.growing import Growing
 from engine.server.panels import PanelAnswers
 from engine.server.sweeps import Sweeps
 
@@ -47,6 +48,7 @@ class Service:
         self.started = 0.0
         self._catalog = _Catalog(self.data, self.executor)
         self._panels = PanelAnswers(self.executor)
+        self.growing = Growing(self.data, self.supervisor, lambda: self.store, self._lab_now)
         self.sweeps = Sweeps(self.data, self.supervisor, self.executor, lambda: self.wait_for_labs(), self._has_room)
 
     @property
@@ -61,12 +63,14 @@ class Service:
             self.owner.start()
             self.executor.start()
             self.supervisor.start()
+            self.growing.start()
             self._catalog.refresh()
 
     def close(self) -> None:
         """Let go of the folder.  Living workers go on, and the next owner finds them."""
         if self.started:
             self.started = 0.0
+            self.growing.close()
             self.supervisor.close()
             self.owner.stop()
 
@@ -79,6 +83,10 @@ class Service:
     def wait_for_labs(self, seconds: float = 120.0) -> Document:
         """The labs document, waiting for its first computation.  LabsUnreadable, in one sentence, when there is none."""
         return self._catalog.wait(seconds)
+
+    def _lab_now(self, name: str) -> LabJson | None:
+        """The entry of a lab, or None while the labs are being read, and where it is gone."""
+        return next((lab for lab in self.labs()["labs"] if lab["lab"] == name), None)
 
     def panel(self, name: str, given: Mapping[str, Any] | None = None) -> Frames:
         """The frames of a panel with these knobs, from a child process or from memory.  KnobError or PanelError, in one sentence."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import engine.__main__ as command_line
+from engine.commands import _map_tiles
 from engine.commands import map as verb
 from engine.core.catalog import Catalog
 from engine.labs.describe import entry
@@ -31,7 +32,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("FAULTLINE_DATA", str(tmp_path))
     monkeypatch.setattr(verb, "catalog", lambda: DOCUMENT)
-    monkeypatch.setattr(verb, "in_a_plain_process", compute)
+    monkeypatch.setattr(_map_tiles, "in_a_plain_process", compute)
 
 
 def answered(*words: str) -> int:
@@ -61,7 +62,7 @@ def test_every_cell_has_value_and_verdict(capsys: pytest.CaptureFixture[str]) ->
 def test_many_tiles_are_one_map(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     answered(*SMALL, "--json")
     one = capsys.readouterr().out
-    monkeypatch.setattr(verb, "SIDE", 2)
+    monkeypatch.setattr(_map_tiles, "SIDE", 2)
     answered(*SMALL, "--json")
     assert capsys.readouterr().out == one
 
@@ -90,7 +91,8 @@ def test_for_a_person_it_is_drawn_with_the_largest_rate_on_top(capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["moe", "lr=1e-4..1", "router=hash..base"], 2, "A map of moe is not built yet; trainability has one."),
+        (["moe", "lr=1e-4..1", "router=hash..base"], 2, 'answer to router "hash..base"'),
+            (["trainability", "lr_in=1..2", "lr_out=1..2", "--refine", "2"], 2, "--refine is of a map whose cells are trained"),
         (["trainabilty", "lr_in=1..2", "lr_out=1..2"], 5, 'did you mean "trainability"?'),
         (["trainability"], 2, "A map has two knobs with a range, and 0 were given; write lr_in=1..1e4 lr_out=1..1e3 for example."),
         (["trainability", "lr_in=1..2"], 2, "and 1 were given"),
@@ -102,9 +104,9 @@ def test_for_a_person_it_is_drawn_with_the_largest_rate_on_top(capsys: pytest.Ca
         (["trainability", "lr_in=1..2..3", "lr_out=1..2"], 2, "no number above 0"),
         (["trainability", "lr_in=1..1e30", "lr_out=1..2"], 2, "out of bounds"),
         (["trainability", "depth=1..3", "lr_out=1..2"], 2, 'No value of x "depth"'),
-        (["trainability", "lr_in=1..2", "lr_out=1..2", "seed=many"], 2, "seed=many is no seed and no range of seeds"),
-        (["trainability", "lr_in=1..2", "lr_out=1..2", "seed=3..1"], 2, "is no range of 1 to 32 seeds"),
-        (["trainability", "lr_in=1..2", "lr_out=1..2", "seed=0..99999999999"], 2, "is no range of 1 to 32 seeds"),
+        (["trainability", "lr_in=1..2", "lr_out=1..2", "seed=many"], 2, "seed=many is not a number"),
+        (["trainability", "lr_in=1..2", "lr_out=1..2", "seed=3..1"], 2, "give the smaller end first"),
+        (["trainability", "lr_in=1..2", "lr_out=1..2", "seed=0..40"], 2, "at most 32 are allowed"),
         (["trainability", "lr_in=1..2", "lr_out=1..2", "width=4000"], 2, "width=4000 is out of bounds"),
         (["trainability", "lr_in=1..2", "lr_out=1..2", "nonsense"], 2, '"nonsense" is not KNOB=VALUE'),
         (["trainability", "lr_in=1..2", "lr_in=1..3"], 2, "was given twice"),
@@ -123,13 +125,13 @@ def test_what_is_no_map_is_one_sentence(words: list[str], code: int, sentence: s
 
 def test_settings_that_take_longer_come_in_smaller_tiles(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[int] = []
-    compute = verb.in_a_plain_process
+    compute = _map_tiles.in_a_plain_process
 
     def watched(name: str, knobs: dict[str, Any]) -> dict[str, Any]:
         sides.append(knobs["tile"])
         return compute(name, knobs)
 
-    monkeypatch.setattr(verb, "in_a_plain_process", watched)
+    monkeypatch.setattr(_map_tiles, "in_a_plain_process", watched)
     words = ("trainability", "lr_in=1..1e4", "lr_out=1..1e3", "width=64", "steps=1000", "--cells", "4", "--json")
     assert answered(*words) == 0
     assert sides == [4, 2, 2, 2, 2]

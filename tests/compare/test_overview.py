@@ -12,10 +12,10 @@ import pytest
 from engine.compare.arms import Arms, baseline_of
 from engine.compare.kinds import better, kind_of, levels, worst
 from engine.compare.notes import notes
-from engine.compare.overview import Overview, chosen, declared, metrics_of, overview, runs_of, standing_of, step_of, time_to, value_of
+from engine.compare.overview import Overview, chosen, declared, metrics_of, overview, runs_of, standing_of, step_of, time_to
 from engine.core.nonfinite import jsonable
 from engine.index.owner import IndexOwner
-from engine.runs.ending import STATUSES
+from engine.runs.ending import STATUSES, value_of
 from engine.statistics.comparison import compare
 from engine.statistics.interval import Kind
 from engine.statistics.sentences import sentences

@@ -1,6 +1,7 @@
 """A worker without a model: writes points as fast as asked, and behaves well or badly as its knobs say.
 
 behave   finish | stoppable | deaf | fail | hang (does not leave after its end) | mute (ends without a word, with exit code `code`)
+         | cliff (diverges where steps / 64 > 1 - pace, and its pace is no time)
 pace     seconds between two log calls
 steps    log calls;  ledger: file that lists every acknowledged point, kept outside the run
 flight   file outside the run with two numbers, how many log calls have begun and how many were acknowledged: they
@@ -84,7 +85,7 @@ def main(path: str) -> int:
         if behave != "deaf" and (asked.is_set() or (folder.path / "STOP").exists()):
             status = "stopped"
             break
-        if pace:
+        if pace and behave != "cliff":
             time.sleep(pace)
     spool.close()
     tell(folder, "saving", step + 1, steps, spool.dropped, attempt)
@@ -94,6 +95,8 @@ def main(path: str) -> int:
         print("ValueError: as it was told to", flush=True)
         folder.write_exit("failed", code=3, message="ValueError: as it was told to")
         return 3
+    if behave == "cliff" and steps / 64 > 1 - pace:
+        status = "diverged"
     folder.write_exit(status, code=CODES[status], step=step + 1, dropped=spool.dropped)
     if behave == "hang":
         threading.Event().wait()

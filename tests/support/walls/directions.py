@@ -10,7 +10,7 @@ from tests.support.walls.tree import arrows, room, topic, topic_folders
 _FILES = {"core"}
 _RUNS = _FILES | {"runs", "declare"}
 _MIDDLE = _RUNS | {"kernels", "index", "scheduler", "labs", "statistics"}
-_UPPER = _MIDDLE | {"server", "docs", "compare"}
+_UPPER = _MIDDLE | {"search", "server", "docs", "compare"}
 BELOW: Mapping[str, set[str]] = {  # room -> the rooms it may import
     "kernels": set(),
     "core": set(),
@@ -19,11 +19,12 @@ BELOW: Mapping[str, set[str]] = {  # room -> the rooms it may import
     "statistics": _FILES,
     "index": _RUNS,
     "scheduler": _RUNS,
+    "search": _RUNS | {"scheduler"},
     "labs": _RUNS | {"kernels"},
     "compare": _RUNS | {"index", "statistics"},
     "worker": _RUNS | {"kernels", "labs"},  # neither index nor scheduler: a run on disk is all that they share
     "docs": _MIDDLE,
-    "server": _MIDDLE - {"kernels"},
+    "server": _MIDDLE - {"kernels"} | {"search"},
     "commands": _UPPER,
     "pages": _UPPER,
     "engine": _UPPER | {"commands"},

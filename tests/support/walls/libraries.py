@@ -35,6 +35,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {  # group of files -> what importing th
     "index": _INDEX,
     "compare": _INDEX | {"scipy"},
     "scheduler": _DECLARED,
+    "search": _DECLARED,
     "server": _INDEX | {"starlette"},
     "commands": _INDEX,
     "docs": _INDEX | _SCIENCE | {"plotly", "scipy"},
