@@ -92,7 +92,7 @@ def test_for_a_person_it_is_drawn_with_the_largest_rate_on_top(capsys: pytest.Ca
     ("words", "code", "sentence"),
     [
         (["moe", "lr=1e-4..1", "router=hash..base"], 2, 'answer to router "hash..base"'),
-            (["trainability", "lr_in=1..2", "lr_out=1..2", "--refine", "2"], 2, "--refine is of a map whose cells are trained"),
+        (["trainability", "lr_in=1..2", "lr_out=1..2", "--refine", "2"], 2, "--refine is of a map whose cells are trained"),
         (["trainabilty", "lr_in=1..2", "lr_out=1..2"], 5, 'did you mean "trainability"?'),
         (["trainability"], 2, "A map has two knobs with a range, and 0 were given; write lr_in=1..1e4 lr_out=1..1e3 for example."),
         (["trainability", "lr_in=1..2"], 2, "and 1 were given"),
