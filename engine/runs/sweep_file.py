@@ -15,14 +15,13 @@ else is unreadable: one sentence, and nothing is made of it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from engine.core.files import read_json, write_json
 from engine.core.paths import private_folder
 from engine.runs import formats
 from engine.runs.folder import RUN_ID, RunFolder
+from engine.runs.made_runs import made_runs
 
 FORMAT = 1
 LARGEST = 8 * 2**20  # bytes of a sweep's file
@@ -155,49 +155,21 @@ def remove_sweep(data: Path, id: str) -> None:
     _file(data, id).unlink(missing_ok=True)
 
 
+def reused_by_others(data: Path, id: str) -> set[str]:
+    """Runs that other sweeps count as their own because they were there before."""
+    out: set[str] = set()
+    for other in sweep_ids(data):
+        if other != id:
+            with contextlib.suppress(KeyError, SweepUnreadable):
+                out |= set(read_sweep(data, other).reused.values())
+    return out
+
+
 def member_runs(data: Path, sweep: Sweep) -> dict[str, str | None]:
     """Identity of each member, in order -> its run; None for one that has none, for it is still to be made or was deleted."""
-    made = _made_runs(data / "runs", sweep.lab).of(sweep.id)
+    made = made_runs(data / "runs", sweep.lab).of(sweep.id)
     reused = {one: run for one, run in sweep.reused.items() if RunFolder(data / "runs" / run).declared()}
     return {member.identity: made.get(member.identity) or reused.get(member.identity) for member in sweep.members}
-
-
-class _MadeRuns:
-    """Which run of a lab was made for which member.  A declaration never changes: each is read once, however often pages look."""
-
-    def __init__(self, runs: Path, lab: str) -> None:
-        self._runs, self._lab = runs, lab
-        self._known: dict[str, str] = {}  # name in the folder -> the sweep that made this run, or nothing
-        self._of: dict[str, dict[str, str]] = {}  # sweep -> run -> identity
-        self._turn = threading.Lock()
-
-    def of(self, sweep: str) -> dict[str, str]:
-        """Identity -> the newest run that this sweep made of it and that still holds a declaration."""
-        with self._turn:
-            self._list()
-            made = dict(self._of.get(sweep, ()))
-        return {made[run]: run for run in sorted(made) if RunFolder(self._runs / run).declared()}
-
-    def _list(self) -> None:
-        """One listing; of the folders only those that are new, or had no declaration yet, are opened."""
-        try:
-            present = set(os.listdir(self._runs))
-        except OSError:
-            present = set()
-        for name in self._known.keys() - present:
-            self._of.get(self._known.pop(name), {}).pop(name, None)
-        for name in present - self._known.keys():
-            if not RUN_ID.match(name) or name.split("-")[2] != self._lab:
-                self._known[name] = ""
-            elif (spec := RunFolder(self._runs / name).spec()) is not None:
-                by = self._known[name] = str(spec.get("sweep") or "")
-                if by:
-                    self._of.setdefault(by, {})[name] = str(spec.get("identity") or "")
-
-
-@lru_cache(maxsize=32)
-def _made_runs(runs: Path, lab: str) -> _MadeRuns:
-    return _MadeRuns(runs, lab)
 
 
 def _file(data: Path, id: str) -> Path:

@@ -19,6 +19,7 @@ from engine.scheduler.control import Refused
 from engine.scheduler.sweep_control import AGAIN, counted
 from engine.server.service import service
 from pages.parts.plain import code, plain
+from pages.parts.sweeps.delete import ask_to_delete_sweep
 from pages.parts.who import who
 from pages.parts.words import STATUS, ago, title
 
@@ -108,6 +109,8 @@ def _orders(sweep: Sweep, statuses: Mapping[str, str]) -> None:
     _button(
         f"{SEEDS} more seeds", "add", True, lambda: sweeps.add_seeds(sweep.id, SEEDS, who()), "For every combination; nothing is repeated."
     )
+    if st.button("Delete sweep", icon=":material/delete:", key="sweep_delete", help="Asks first, and says what would be lost."):
+        ask_to_delete_sweep(sweep.id)
 
 
 def _button(label: str, icon: str, enabled: bool, give: Callable[[], Any], tip: str) -> None:
