@@ -1,4 +1,4 @@
-"""Two slots and a class (F11): never more runs than slots, everybody's place is shown, and nobody gets a second one before the last a first."""
+"""Two slots and a class (F11): never more runs than slots, everybody sees a place, nobody gets a second one before the last a first."""
 
 from __future__ import annotations
 
