@@ -17,8 +17,8 @@ from tests.support.made_runs import MadeRun
 pytestmark = pytest.mark.browser
 
 SEEDS = 8
-NO_WEBGL = """const real = HTMLCanvasElement.prototype.getContext;
-  HTMLCanvasElement.prototype.getContext = function (kind, ...rest) { return /webgl/.test(kind) ? null : real.call(this, kind, ...rest); };"""
+NO_WEBGL = """const canvas = HTMLCanvasElement.prototype, real = canvas.getContext;
+  canvas.getContext = function (kind, ...rest) { return /webgl/.test(kind) ? null : real.call(this, kind, ...rest); };"""
 
 
 def arms(lab: Server) -> list[MadeRun]:
