@@ -15,7 +15,15 @@ from engine.server.service import service
 from engine.statistics.sentences import figure
 from pages.parts.charts.still_chart import still_chart
 from pages.parts.charts.toolbar import AXES
-from pages.parts.compare.address import choice, default_metric, knob_choices, runs_of_address, sweep_of_address, zoom_of_address
+from pages.parts.compare.address import (
+    choice,
+    default_metric,
+    knob_choices,
+    level_of_address,
+    runs_of_address,
+    sweep_of_address,
+    zoom_of_address,
+)
 from pages.parts.compare.more_seeds import more_seeds
 from pages.parts.compare.picture import ComparisonPicture, Shown, pictures
 from pages.parts.compare.reading import Question, answer, levels_between
@@ -148,17 +156,20 @@ def unit_of(key: str) -> str:
 
 
 def threshold(some: list[float]) -> float | None:
-    """The level of which the steps are told, chosen on a slider; None where there is nothing to choose."""
+    """The level of which the steps are told: the one in the address, or chosen on a slider; None where there is nothing to choose."""
+    given = level_of_address(metric)
     if not some:
         return None
-    ordered = sorted(some)
-    if st.session_state.get("threshold") not in (*ordered, None):
-        st.session_state.pop("threshold", None)
-    words = f"Threshold: the first step at which {metric} is {'at least' if above else 'at most'} this"
+    ordered = sorted({*some, *([] if given is None else [given])})
     if len(ordered) == 1:
         return ordered[0]
-    middle = ordered[len(ordered) // 2]
-    return float(st.select_slider(plain(words), ordered, value=middle, format_func=figure, key="threshold", width=420))
+
+    def chosen_level() -> None:
+        st.query_params["threshold"] = repr(st.session_state["threshold"])
+
+    st.session_state["threshold"] = sorted(some)[len(some) // 2] if given is None else given
+    words = f"Threshold: the first step at which {metric} is {'at least' if above else 'at most'} this"
+    return float(st.select_slider(plain(words), ordered, format_func=figure, key="threshold", on_change=chosen_level, width=420))
 
 
 def watched() -> None:

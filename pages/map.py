@@ -7,29 +7,19 @@ import streamlit as st
 from engine.declare.resolve import KnobError, typed
 from engine.declare.revise import written
 from engine.labs.dynamics.models.view import tile_side
-from engine.server.service import service
-from pages.parts.cards import broken_card, leave, skeletons, start
+from pages.parts.cards import leave, start
 from pages.parts.knobs.field import field
 from pages.parts.knobs.texts import formula, reading
 from pages.parts.map.map import enter_map
+from pages.parts.needed_panels import needed_panels
 from pages.parts.plain import plain
 from pages.parts.prose import prose
 
 PANEL, CURVE, LAB = "trainability_map", "trainability_curve", "trainability"
 AXES = ("x", "y")
 SHARED = ("depth", "width", "steps", "warmup", "lr", "seed")  # of every cell, beside what the axes leave
-answer = service().labs()
 st.title("Enter the map")
-if answer["state"] == "computing":
-    skeletons()
-    st.stop()
-panels = {panel["name"]: panel for lab in answer["labs"] for panel in lab.get("panels", ())}
-if missing := [name for name in (PANEL, CURVE) if name not in panels]:
-    st.error(f"No map can be shown: {plain(answer['says'] or f'the panel {missing[0]} could not be read')}.", icon=":material/error:")
-    for error in answer["errors"]:
-        broken_card(error)
-    st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
-    st.stop()
+panels = needed_panels("map", PANEL, CURVE)
 specs = {spec["name"]: spec for spec in panels[PANEL]["knobs"]}
 arrives = "map:depth" not in st.session_state  # the address is as it was given
 prose("map")

@@ -7,6 +7,7 @@ from engine.runs.ending import ENDED, STATUSES
 from engine.server.service import service
 from pages.parts.runs.orders import ask_to_delete, asking, order
 from pages.parts.runs.run_table import matching, table
+from pages.parts.sweeps.delete import asking_of_sweep
 from pages.parts.sweeps.group import choose_sweep, current, group, runs_of
 from pages.parts.words import STATUS
 
@@ -116,3 +117,4 @@ def _buttons(chosen: list[str], status: dict[str, str]) -> None:
 
 st.fragment(listed, run_every=2)()
 asking()
+asking_of_sweep()

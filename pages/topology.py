@@ -9,27 +9,18 @@ from engine.declare.resolve import KnobError, typed
 from engine.declare.revise import written
 from engine.server.panels import PanelError
 from engine.server.service import service
-from pages.parts.cards import broken_card, leave, skeletons, start_pair
+from pages.parts.cards import leave, start_pair
 from pages.parts.graph.graph import touch_graph
 from pages.parts.knobs.field import field, question
+from pages.parts.needed_panels import needed_panels
 from pages.parts.panels import panel_card
 from pages.parts.plain import plain
 from pages.parts.prose import prose
 
 PANEL, LAB = "topology", "gnn"
 BELOW = ("attacks", "edge_work")  # other panels that speak of graphs and of no network
-answer = service().labs()
 st.title("Touch the graph")
-if answer["state"] == "computing":
-    skeletons()
-    st.stop()
-panels = {panel["name"]: panel for lab in answer["labs"] for panel in lab.get("panels", ())}
-if PANEL not in panels:
-    st.error(f"No graph can be shown: {plain(answer['says'] or f'the panel {PANEL} could not be read')}.", icon=":material/error:")
-    for error in answer["errors"]:
-        broken_card(error)
-    st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
-    st.stop()
+panels = needed_panels("graph", PANEL)
 specs = {spec["name"]: spec for spec in panels[PANEL]["knobs"]}
 arrives = "topology:graph" not in st.session_state  # the address is as it was given
 prose("topology")

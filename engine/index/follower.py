@@ -56,6 +56,28 @@ def state_of(row: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]
     return {**told, **moving, "dropped": row["dropped"], "problem": row["problem"]}
 
 
+def listed(row: Row) -> dict[str, Any]:
+    """What `runs --json` says of a run, of its row in the index."""
+    train, validation = row["loss_train"], row["loss_validation"]
+    last = {} if train is None else {"loss/train": jsonable(train)}
+    if validation is not None:
+        last["loss/validation"] = jsonable(validation)
+    return {
+        "run": row["run"],
+        "lab": row["lab"],
+        "preset": row["preset"] or None,
+        "status": row["status"],
+        "steps": row["steps"],
+        "created": row["created"],
+        "seed": row["seed"],
+        "who": row["who"],
+        "sweep": row["sweep"] or None,
+        "last": last,
+        "target": row["target"],
+        "twin": row["twin"] or None,
+    }
+
+
 class Follower:
     """A run that has not ended, or whose end is not yet in the index.
 

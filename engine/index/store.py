@@ -20,7 +20,7 @@ from engine.declare import editions
 from engine.index import draw
 from engine.index.batch import LAST
 from engine.index.downsample import POINTS, ROWS
-from engine.index.follower import Row, count, first_row, state_of
+from engine.index.follower import Row, count, first_row, listed, state_of
 from engine.index.ids import Directory
 from engine.index.of_each import OfEach
 from engine.index.overlay import Overlay, overlay
@@ -59,11 +59,11 @@ class Store(OfEach):
     def runs(self) -> list[dict[str, Any]]:
         """The rows of `runs --json`, oldest first, each with `target` (steps asked for) and `twin`."""
         if self._lazy:
-            return [_listed(row) for row in self._rows_of_files()]
+            return [listed(row) for row in self._rows_of_files()]
         with self._cursor() as cursor:
             found = cursor.execute("SELECT * EXCLUDE (run_id, knobs) FROM store.run ORDER BY created, run")
             names = [column[0] for column in found.description]
-            return [_listed(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+            return [listed(dict(zip(names, row, strict=True))) for row in found.fetchall()]
 
     def show(self, run: str) -> dict[str, Any]:
         """The `show` document of one run, and its `twin`."""
@@ -272,11 +272,3 @@ class Store(OfEach):
                 for file, name, value in found:
                     rows[Path(file).parent.name][LAST[name]] = value
         return sorted(rows.values(), key=lambda row: (row["created"] or 0.0, row["run"]))
-
-
-def _listed(row: Row) -> dict[str, Any]:
-    out = {name: row[name] for name in ("run", "lab")} | {"preset": row["preset"] or None}
-    out |= {name: row[name] for name in ("status", "steps", "created", "seed", "who")} | {"sweep": row["sweep"] or None}
-    last = {"loss/train": row["loss_train"], "loss/validation": row["loss_validation"]}
-    out["last"] = {name: jsonable(value) for name, value in last.items() if value is not None}
-    return out | {"target": row["target"], "twin": row["twin"] or None}

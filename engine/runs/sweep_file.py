@@ -18,6 +18,7 @@ else is unreadable: one sentence, and nothing is made of it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -25,14 +26,14 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from engine.core.files import read_json, write_json
 from engine.core.paths import private_folder
 from engine.runs import formats
-from engine.runs.folder import RUN_ID, RunFolder, all_runs
+from engine.runs.folder import RUN_ID, RunFolder
+from engine.runs.made_runs import made_runs
 
 FORMAT = 1
 LARGEST = 8 * 2**20  # bytes of a sweep's file
@@ -175,23 +176,21 @@ def remove_sweep(data: Path, id: str) -> None:
     _file(data, id).unlink(missing_ok=True)
 
 
+def reused_by_others(data: Path, id: str) -> set[str]:
+    """Runs that other sweeps count as their own because they were there before."""
+    out: set[str] = set()
+    for other in sweep_ids(data):
+        if other != id:
+            with contextlib.suppress(KeyError, SweepUnreadable):
+                out |= set(read_sweep(data, other).reused.values())
+    return out
+
+
 def member_runs(data: Path, sweep: Sweep) -> dict[str, str | None]:
     """Identity of each member, in order -> its run; None for one that has none, for it is still to be made or was deleted."""
-    made: dict[str, str] = {}
-    for folder in all_runs(data):
-        if folder.run.split("-")[2] == sweep.lab:
-            by, identity = _made_by(folder.path)
-            if by == sweep.id:
-                made[identity] = folder.run
+    made = made_runs(data / "runs", sweep.lab).of(sweep.id)
     reused = {one: run for one, run in sweep.reused.items() if RunFolder(data / "runs" / run).declared()}
     return {member.identity: made.get(member.identity) or reused.get(member.identity) for member in sweep.members}
-
-
-@lru_cache(maxsize=8192)
-def _made_by(path: Path) -> tuple[str, str]:
-    """-> (the sweep that made a run, the identity of its declaration); a declaration never changes."""
-    spec = RunFolder(path).spec() or {}
-    return str(spec.get("sweep") or ""), str(spec.get("identity") or "")
 
 
 def _file(data: Path, id: str) -> Path:

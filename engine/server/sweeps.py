@@ -9,7 +9,8 @@ from typing import Any
 
 from engine.declare.lab_catalog import Document
 from engine.declare.sweep import MOST, Plan, more_seeds, plan
-from engine.runs.sweep_file import read_sweep
+from engine.runs.ending import ENDED
+from engine.runs.sweep_file import SweepUnreadable, read_sweep, reused_by_others
 from engine.scheduler import estimate, sweep_control
 from engine.scheduler.control import Refused
 from engine.scheduler.executor import Executor
@@ -31,6 +32,16 @@ class Preview:
     @property
     def new(self) -> int:
         return sum(arm.run is None for arm in self.arms)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """`own`: runs that go with a sweep where that is wanted.  `kept`: those that were there before, or that other sweeps use.  `living`:
+    runs that go on, for which nothing can be deleted yet."""
+
+    own: list[str]
+    kept: list[str]
+    living: list[str]
 
 
 class Sweeps:
@@ -97,9 +108,21 @@ class Sweeps:
         self._supervisor.wake()
         return against
 
-    def delete(self, sweep: str, *, runs: bool) -> None:
-        """Forget it, and with `runs` the runs that it alone made."""
-        sweep_control.delete(self.data, sweep, runs=runs)
+    def lost_with(self, sweep: str) -> Lost:
+        """What deleting it would take, before anything is deleted; of one that cannot be read no runs."""
+        try:
+            found = read_sweep(self.data, sweep)
+        except SweepUnreadable:
+            return Lost([], [], [])
+        standing = sweep_control.statuses(self.data, found)
+        kept = {*found.reused.values(), *reused_by_others(self.data, sweep)}
+        living = [run for run, status in standing.items() if status not in (*ENDED, "queued")]
+        return Lost([run for run in standing if run not in kept], [run for run in standing if run in kept], living)
+
+    def delete(self, sweep: str, *, runs: bool) -> list[str]:
+        """Forget it, and with `runs` the runs that it alone made -> the runs that are gone."""
+        gone, _ = sweep_control.delete(self.data, sweep, runs=runs)
+        return gone
 
     def _seen(self, planned: Plan, members: list[Arm]) -> Preview:
         estimated = estimate.of_many(self.data, [arm.declared for arm in members if arm.run is None])

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pages.parts.own_component import own_component
 
-import streamlit as st
-
-_mount = st.components.v2.component(
-    "own_address", js=(Path(__file__).parent / "own_address.js").read_text(encoding="utf-8"), isolate_styles=False
-)
+_mount = own_component("own_address", "own_address.js")
 
 
 def replace_own_address() -> None:

@@ -91,11 +91,12 @@ def measure(names: Sequence[str], *, quick: bool) -> tuple[Measured, int]:
 
 
 def kept(machine: dict[str, Any]) -> Measured:
-    """Stored figures that were not measured now; those of another machine are not worth keeping beside ours."""
+    """Stored figures that were not measured now; those of another machine name it, and so does the table."""
     if not STORED.exists():
         return {}
     stored = json.loads(STORED.read_text())
-    return stored["benchmarks"] if stored["machine"] == machine else {}
+    of = {name: {"machine": stored["machine"], **one} for name, one in stored["benchmarks"].items()}
+    return {name: {k: v for k, v in one.items() if k != "machine" or v != machine} for name, one in of.items()}
 
 
 def ordered(measured: Measured, order: Sequence[str]) -> Measured:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +19,39 @@ def write(readme: Path, document: Mapping[str, Any]) -> None:
 
 
 def text(document: Mapping[str, Any]) -> str:
-    """The table, with the machine above it and the reasons for missed budgets below."""
-    here, benchmarks = document["machine"], document["benchmarks"]
-    versions = ", ".join(f"{name} {version}" for name, version in here["versions"].items())
-    days = sorted({one["date"] for one in benchmarks.values()})
-    loads = [load for one in benchmarks.values() for load in one["load"].values()]
-    gpus = ", ".join(here["gpus"]) or "no GPU"
+    """The table, with the machines above it and the reasons for missed budgets below.
+
+    What was measured on another machine than the last one names its own, and has its letter in the table.
+    """
+    benchmarks = document["benchmarks"]
+    machines = {name: one.get("machine", document["machine"]) for name, one in benchmarks.items()}
+    kinds = [kind for n, kind in enumerate(machines.values()) if kind not in list(machines.values())[:n]]
+    letters = {name: f" ({chr(ord('A') + kinds.index(kind))})" if len(kinds) > 1 else "" for name, kind in machines.items()}
+    heads = [_machine(kind, [one for name, one in benchmarks.items() if machines[name] == kind]) for kind in kinds]
     lines = [
-        f"{' to '.join(dict.fromkeys((days[0], days[-1])))}; {here['processor']}, {here['cores']} cores, {here['memory_gib']} GiB, {gpus}, "
-        f"{here['system']}; {versions}; load average {min(loads):.1f} to {max(loads):.1f}.",
+        *([f"* ({chr(ord('A') + n)}) {head}" for n, head in enumerate(heads)] if len(kinds) > 1 else heads),
         "",
         "| what | measured | budget | used | note |",
         "| --- | --- | --- | --- | --- |",
     ]
     reasons: list[str] = []
-    for one in benchmarks.values():
-        lines.append(f"| **{one['title']}** | | | | |")
+    for name, one in benchmarks.items():
+        lines.append(f"| **{one['title']}**{letters[name]} | | | | |")
         for figure in one["figures"]:
             lines.append(row(figure, reasons))
     return "\n".join([*lines, *([""] if reasons else []), *(f"{n + 1}. {reason}" for n, reason in enumerate(reasons))])
+
+
+def _machine(kind: Mapping[str, Any], benchmarks: Sequence[Mapping[str, Any]]) -> str:
+    """One machine, and when and how busy these were measured on it."""
+    versions = ", ".join(f"{name} {version}" for name, version in kind["versions"].items())
+    days = sorted({one["date"] for one in benchmarks})
+    loads = [load for one in benchmarks for load in one["load"].values()]
+    gpus = ", ".join(kind["gpus"]) or "no GPU"
+    return (
+        f"{' to '.join(dict.fromkeys((days[0], days[-1])))}; {kind['processor']}, {kind['cores']} cores, {kind['memory_gib']} GiB, {gpus}, "
+        f"{kind['system']}; {versions}; load average {min(loads):.1f} to {max(loads):.1f}."
+    )
 
 
 def row(figure: Mapping[str, Any], reasons: list[str]) -> str:

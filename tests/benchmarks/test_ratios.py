@@ -72,3 +72,19 @@ def test_the_table_in_the_readme_is_the_one_of_the_stored_figures(tmp_path: Path
     copy.write_text((ROOT / "README.md").read_text())
     table.write(copy, document)
     assert copy.read_text() == (ROOT / "README.md").read_text(), "run `python -m tests.benchmarks --table`"
+
+
+def test_figures_of_another_machine_are_kept_and_name_it() -> None:
+    """A machine that measures a part does not pass the rest for its own."""
+    one = {"date": "2026-01-01", "load": {"before": 0.5, "after": 1.0}}
+    old, new = ({"processor": name, "cores": 2, "memory_gib": 8, "gpus": [], "system": "Linux", "versions": {}} for name in ("Old", "New"))
+    figure = {"what": "a question", "value": 2.0, "unit": "ms", "budget": None, "note": ""}
+    measured = {"a": {**one, "title": "First", "figures": [figure], "machine": old}, "b": {**one, "title": "Second", "figures": [figure]}}
+    text = table.text({"machine": new, "benchmarks": measured})
+    assert "* (A) 2026-01-01; Old, 2 cores" in text
+    assert "* (B) 2026-01-01; New, 2 cores" in text
+    assert "| **First** (A) |" in text
+    assert "| **Second** (B) |" in text
+    alone = table.text({"machine": new, "benchmarks": {"b": measured["b"]}})
+    assert alone.startswith("2026-01-01; New")
+    assert "| **Second** |" in alone

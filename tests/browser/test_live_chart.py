@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import math
 import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs, urljoin, urlparse
 
+import polars as pl
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.charts_on_page import at_step, chart, kind, ranges, until, zoom
-from tests.browser.conftest import Server
+from tests.browser.conftest import PATIENCE, Server
 from tests.support.made_runs import LAYER, MadeRun, finished_twins, non_finite_run, readings, spiky_run
 
 pytestmark = pytest.mark.browser
@@ -158,6 +160,12 @@ def test_a_spike_of_one_step_in_200_000_is_never_lost(lab: Server, visitor: Call
     until(page, f"node => node.data[0].x.includes({at - 49})", node)
     near = [(x, y) for x, y in zip(kind(node, "line")[0]["x"], kind(node, "line")[0]["y"], strict=True) if abs(x - at) <= 50]
     assert near == [(x, 9.0 if x == at else 2.0 + 0.001 * (x % 7)) for x in range(at - 50, at + 51)]
+    page.get_by_role("tab", name="Download").click()
+    for form, read in (("PARQUET", pl.read_parquet), ("CSV", pl.read_csv)):
+        address = page.get_by_role("link", name=form, exact=True).get_attribute("href")
+        frame = read(io.BytesIO(page.request.get(urljoin(page.url, address), timeout=4 * PATIENCE).body()))
+        assert frame.height == steps, "every stored point, nothing thinned out"
+        assert frame.filter(pl.col("value") == 9.0)["step"].to_list() == [at]
 
 
 def test_a_link_shows_the_same_view_to_somebody_else_on_a_restarted_server(cold: Server, visitor: Callable[..., Page]) -> None:

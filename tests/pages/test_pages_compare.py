@@ -13,6 +13,7 @@ from engine.compare.arms import baseline_of
 from engine.compare.notes import notes
 from engine.compare.overview import chosen, declared, overview, standing_of, time_to
 from engine.runs.folder import run_folder
+from engine.runs.spool import Spool
 from engine.server.service import Service
 from pages.parts.compare.picture import ComparisonPicture, pictures
 from pages.parts.plain import plain
@@ -127,6 +128,35 @@ def test_a_word_in_the_address_that_fits_nothing_gets_one_sentence(lab_service: 
     test = page(lab_service, grid, **{word: "no such"})
     assert [error.value for error in test.error if f"`{word}=no such`" in error.value]
     assert "Final values" in drawn(test)
+
+
+def test_a_threshold_stands_in_the_address_and_a_link_restores_it(lab_service: Service) -> None:
+    runs = [*arm(lab_service.data, [2, 3], lr=0.1), *arm(lab_service.data, [1, 4], lr=0.2)]
+    test = page(lab_service, runs)
+    assert "threshold" not in test.query_params, "nobody has chosen one"
+    slider = test.select_slider(key="threshold")
+    slider.set_value(float(slider.options[-1])).run()
+    assert float(test.query_params["threshold"][0]) == float(slider.options[-1])
+    linked = page(lab_service, runs, threshold="3.25")
+    assert linked.select_slider(key="threshold").value == 3.25, "also one that the slider does not offer by itself"
+    assert f"The same of the steps to {METRIC} at most 3.25" in [one.label for one in linked.expander]
+    other = linked.selectbox(key="metric").options
+    assert other == [METRIC], "runs of one metric"
+    for wrong in ("deep", "nan", "1e999", ""):
+        odd = page(lab_service, runs, threshold=wrong)
+        assert [error.value for error in odd.error if f"`threshold={wrong}`" in error.value]
+        assert not odd.exception
+
+
+def test_a_threshold_goes_with_its_metric(lab_service: Service) -> None:
+    runs = arm(lab_service.data, [2, 3], lr=0.1)
+    for run in runs:
+        Spool(run.folder.path / "spool.2.bin", run.run, attempt=2, start=3).log(3, {(METRIC, ""): 1.0, ("grad_norm", ""): 5.0})
+        assert run.folder.status() == "finished"
+    test = page(lab_service, runs, threshold="2.5")
+    assert "grad_norm" in test.selectbox(key="metric").options
+    test.selectbox(key="metric").set_value("grad_norm").run()
+    assert "threshold" not in test.query_params
 
 
 def test_a_missing_run_is_named_and_the_others_are_compared(lab_service: Service) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.compare.overview import declared
+from engine.core.files import write_json
 from engine.declare.sweep import plan
 from engine.runs.folder import run_folder
 from engine.runs.spool import Spool
@@ -39,7 +40,7 @@ def test_four_more_seeds_are_submitted_for_every_arm_and_stand_in_the_address(la
     runs = finish(lab_service)
     lone = runs[:3]  # the last run of an arm is missing
     test = opened("compare.py", run=",".join(lone))
-    assert "Starts 9 runs, so that every arm has the same 6 seeds." in said(test)
+    assert "Starts 9 runs, so that every arm has the same 6 seeds: 9 runs, " in said(test)
     button(test, "4 more seeds").click()
     test.run()
     assert not test.exception
@@ -65,6 +66,23 @@ def test_a_sweep_gets_its_seeds_and_keeps_its_address(lab_service: Service) -> N
     assert not test.exception
     assert list(test.table[0].value["seeds in"]) == ["2 of 6", "2 of 6"]
     assert "Not all runs have ended" in said(test)
+
+
+def test_how_long_they_take_is_said_as_far_as_it_is_measured(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.core.device.cores", lambda: 2)
+    swept(lab_service, {"lr": "0.001,0.01", "seed": "0..1"})
+    runs = finish(lab_service)
+    test = opened("compare.py", run=",".join(runs))
+    assert "8 runs, 2 at a time. 8 of 8 not measured yet: no run of that size tells how long a step takes here." in said(test)
+    for run in runs:
+        write_json(lab_service.data / "runs" / run / "state.json", {"step_seconds": 1.5})
+    assert "8 runs, about 2 min, 2 at a time." in said(opened("compare.py", run=",".join(runs))), "8 runs of 20 steps of 1.5 s, two by two"
+
+
+def test_a_knob_that_the_lab_no_longer_knows_is_said_before_anything_is_pressed(lab_service: Service) -> None:
+    test = page(lab_service, arm(lab_service.data, [1, 2], forgotten=3))
+    assert button(test, "4 more seeds").disabled
+    assert "no longer knows router.k, forgotten" in said(test)
 
 
 def test_without_the_lab_nothing_can_be_added(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from engine.scheduler import sweep_control
 from engine.server.service import Service
 from tests.pages.test_pages import opened, said
 from tests.support.lab_pages import button, collapse
+from tests.support.minded import let_go, mind
 
 KEY = "build:moe:collapse:"
 
@@ -127,6 +128,59 @@ def test_the_page_of_runs_shows_a_sweep_as_a_group_and_gives_orders_to_all_of_it
     assert len(statuses(lab_service, swept)) == 12
     assert len(more.dataframe[0].value) == 12
     assert read_sweep(lab_service.data, swept).seeds == tuple(range(6))
+
+
+def asked_to_delete(service: Service, sweep: str) -> AppTest:
+    """The page with the dialog open."""
+    service.owner.catch_up()
+    test = opened("runs.py", sweep=sweep)
+    test.button(key="sweep_delete").click()
+    test.run()
+    assert not test.exception
+    return test
+
+
+def test_a_sweep_is_deleted_from_the_page_after_it_said_what_is_lost(lab_service: Service, swept: str) -> None:
+    other = lab_service.sweeps.launch(lab_service.sweeps.preview("moe", "collapse", {"lr": "1e-2,1", "seed": "0..1", "device": "cpu"}))
+    assert len(all_runs(lab_service.data)) == 7, "two of the second sweep were there before"
+    test = asked_to_delete(lab_service, swept)
+    words = said(test)
+    assert "Delete it with 2 runs" in words
+    assert "2 runs of it stay in any case: they were there before, or another sweep uses them." in words
+    assert sweep_ids(lab_service.data) == sorted((swept, other)), "nothing is deleted before an answer"
+    test.button(key="keep_sweep").click()
+    test.run()
+    assert "Forget the sweep only" not in said(test)
+    assert len(sweep_ids(lab_service.data)) == 2
+
+    test = asked_to_delete(lab_service, swept)
+    test.button(key="delete_sweep_runs").click()
+    test.run()
+    assert not test.exception
+    assert sweep_ids(lab_service.data) == [other]
+    assert "sweep" not in test.query_params
+    assert len(all_runs(lab_service.data)) == 5
+    assert statuses(lab_service, other) == ["queued"] * 4, "what the other sweep uses stays"
+
+    test = asked_to_delete(lab_service, other)
+    test.button(key="forget_sweep").click()
+    test.run()
+    assert sweep_ids(lab_service.data) == []
+    assert len(all_runs(lab_service.data)) == 5
+
+
+def test_a_sweep_with_a_run_that_goes_on_cannot_be_deleted(lab_service: Service, swept: str) -> None:
+    folder = sweep_control.folders(lab_service.data, read_sweep(lab_service.data, swept))[0]
+    mind(folder)
+    try:
+        test = asked_to_delete(lab_service, swept)
+        assert "1 run of it still goes on. Stop the sweep first, then delete it." in said(test)
+        assert test.button(key="forget_sweep").disabled
+        assert test.button(key="delete_sweep_runs").disabled
+    finally:
+        let_go(folder)
+        (folder.path / "proc.json").unlink(missing_ok=True)
+    assert sweep_ids(lab_service.data) == [swept]
 
 
 def test_a_sweep_that_is_gone_or_odd_is_one_sentence_and_the_table_stays(lab_service: Service, swept: str) -> None:

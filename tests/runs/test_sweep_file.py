@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine.runs.folder import new_run
+from engine.runs.folder import RunFolder, new_run, reserve
 from engine.runs.sweep_file import (
     Axis,
     Member,
@@ -83,6 +85,37 @@ def test_members_have_the_run_that_names_them_or_the_one_that_was_there(tmp_path
     (tmp_path / "runs" / "20260101-000000-moe-abcd").mkdir()
     (tmp_path / "runs" / "20260101-000000-moe-abcd" / "spec.json").write_text(json.dumps({"lab": "moe", "knobs": {}}))
     assert member_runs(tmp_path, sweep)[ids[3]] == "20260101-000000-moe-abcd"
+
+
+def test_declarations_are_read_once_however_often_the_members_are_looked_up(
+    tmp_path: Path, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+    spec = RunFolder.spec
+    monkeypatch.setattr(RunFolder, "spec", lambda self: reads.append(self.path) or spec(self))
+
+    def made(lab: str, by: str | None, identity: str) -> RunFolder:
+        return new_run(tmp_path, lab, {"preset": None, "knobs": KNOBS, "who": "ann", "twin": None, "sweep": by, "identity": identity})
+
+    first, second = sweep.members[0].identity, sweep.members[1].identity
+    own, others = made("moe", sweep.id, first), [made("moe", None, first) for _ in range(40)]
+    made("unet", sweep.id, second)
+    another = dataclasses.replace(sweep, id="s20260101-000000-moe-abcd")
+    for _ in range(5):
+        assert member_runs(tmp_path, sweep)[first] == own.run
+        assert set(member_runs(tmp_path, another).values()) == {None}
+    assert sorted(reads) == sorted(folder.path for folder in (own, *others)), "each once, and none of another lab"
+
+    reserved = reserve(tmp_path, "moe")
+    assert member_runs(tmp_path, sweep)[second] is None
+    new_run(tmp_path, "moe", {"knobs": KNOBS, "sweep": sweep.id, "identity": second}, reserved)
+    reads.clear()
+    assert member_runs(tmp_path, sweep)[second] == reserved.run, "a folder that had no declaration yet is opened again"
+    shutil.rmtree(own.path)
+    assert member_runs(tmp_path, sweep)[first] is None
+    (reserved.path / "spec.json").unlink()
+    assert member_runs(tmp_path, sweep)[second] is None
+    assert reads == [reserved.path]
 
 
 BAD: dict[str, dict[str, Any]] = {

@@ -7,29 +7,27 @@ browser takes points from /snapshot and /live.  `st.plotly_chart` would rebuild 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from pages.parts.charts.prefix import prefix
+from pages.parts.own_component import own_component
 from pages.parts.plain import figure_data
 
-HERE = Path(__file__).parent
-SCRIPTS = ("chart_look.js", "live_ask.js", "live_stream.js", "live_points.js", "live_hub.js", "live_fill.js", "live_chart.js")
-
-_mount = st.components.v2.component(
+_mount = own_component(
     "live_chart",
-    js="\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS),
-    css=(HERE / "live_chart.css").read_text("utf-8"),
-    isolate_styles=False,
+    "charts/chart_look.js",
+    "charts/live_ask.js",
+    "charts/live_stream.js",
+    "charts/live_points.js",
+    "charts/live_hub.js",
+    "charts/live_fill.js",
+    "charts/live_chart.js",
+    style="charts/live_chart.css",
 )
-_preload = st.components.v2.component(
-    "preload_charts",
-    js="\n".join((HERE / name).read_text("utf-8") for name in ("chart_look.js", "preload.js")),
-    isolate_styles=False,
-)
+_preload = own_component("preload_charts", "charts/chart_look.js", "charts/preload.js")
 
 
 def live_chart(

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from engine.labs.chart import RunStyle
 from engine.server.service import service
 from pages.parts.charts.prefix import prefix
+from pages.parts.own_component import own_component
 from pages.parts.plain import plain
 from pages.parts.runs.header import DASHES
 from pages.parts.words import title
 
-HERE = Path(__file__).parent
-SCRIPTS = ("chart_look.js", "live_ask.js", "live_stream.js", "live_points.js", "live_hub.js", "pictures.js")
-
 Shown = Mapping[str, Mapping[int, str]]  # name -> step -> what it says
 
-_mount = st.components.v2.component(
+_mount = own_component(
     "pictures",
-    js="\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS),
-    css=(HERE / "pictures.css").read_text("utf-8"),
-    isolate_styles=False,
+    "charts/chart_look.js",
+    "charts/live_ask.js",
+    "charts/live_stream.js",
+    "charts/live_points.js",
+    "charts/live_hub.js",
+    "charts/pictures.js",
+    style="charts/pictures.css",
 )
 
 

@@ -1,7 +1,9 @@
 // The still chart: a whole figure without a run.  It stays mounted, so that a new figure moves the old one and nothing flickers.
 
 const WHOLE = { "xaxis.autorange": true, "yaxis.autorange": true };
-const webgl = () => Boolean(document.createElement("canvas").getContext("webgl"));
+const NO_WEBGL = "This picture needs WebGL, which this browser does not offer.";
+let offered; // asked once: a browser keeps few of the contexts that asking makes
+const webgl = () => (offered ??= Boolean(document.createElement("canvas").getContext("webgl")));
 
 class StillChart {
   constructor(root) {
@@ -23,11 +25,11 @@ class StillChart {
     this.spec = data;
     this.report = setStateValue;
     this.node.setAttribute("aria-label", data.says);
-    if (data.webgl && !webgl()) return void (this.note.textContent = "This picture needs WebGL, which this browser does not offer.");
     this.draw();
   }
 
   async draw() {
+    if (this.spec?.webgl && !webgl()) return void (this.note.textContent = NO_WEBGL);
     const Plotly = await plotly().catch((error) => void (this.note.textContent = error.message));
     if (!Plotly) return void setTimeout(() => this.box.isConnected && this.draw(), AGAIN);
     this.note.textContent = "";

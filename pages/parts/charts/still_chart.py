@@ -7,25 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from pages.parts.charts.prefix import prefix
+from pages.parts.own_component import own_component
 from pages.parts.plain import figure_data
 
-HERE = Path(__file__).parent
 MOST_MARKS = 40  # of one trace
 ODD = {"NaN": ("✕ NaN", 0.9), "+Inf": ("▲ +Inf", 0.98), "-Inf": ("▼ −Inf", 0.03)}  # what is drawn, at which height of the panel
 
-_mount = st.components.v2.component(
-    "still_chart",
-    js="\n".join((HERE / name).read_text("utf-8") for name in ("chart_look.js", "still_chart.js")),
-    css=(HERE / "live_chart.css").read_text("utf-8"),
-    isolate_styles=False,
-)
+_mount = own_component("still_chart", "charts/chart_look.js", "charts/still_chart.js", style="charts/live_chart.css")
 
 
 def still_chart(

@@ -60,6 +60,19 @@ def zoom_of_address() -> tuple[int, int] | None:
     return (math.floor(ends[0]), math.ceil(ends[1])) if len(ends) == 2 and -LARGEST < ends[0] < ends[1] < LARGEST else None
 
 
+def level_of_address(metric: str) -> float | None:
+    """The threshold that the address gives; None without one.  It goes when another metric is chosen, and what is no number is said."""
+    before, st.session_state["threshold_of"] = st.session_state.get("threshold_of", metric), metric
+    given = st.query_params.get("threshold")
+    if given is None or before != metric:
+        st.query_params.pop("threshold", None)
+        return None
+    if not NUMBER.fullmatch(given):
+        st.error(f"The address says {code(f'threshold={given}')}, which is no number such as 0.05 or 1e-3; the slider gives another.")
+        return None
+    return float(given)
+
+
 def choice(
     label: str, name: str, options: Sequence[str], default: str, *, names: Callable[[str], str] = str, width: int = 260, help: str = ""
 ) -> str:

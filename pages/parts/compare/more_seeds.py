@@ -13,6 +13,9 @@ from engine.declare.resolve import Declaration, KnobError, LabJson, declaration
 from engine.declare.revise import changes, request_of
 from engine.runs.sweep_file import Sweep, SweepUnreadable
 from engine.scheduler.control import Refused
+from engine.scheduler.estimate import of_many
+from engine.scheduler.preview import sentences
+from engine.scheduler.sweeps import Arm as Member
 from engine.server.service import service
 from engine.statistics.sentences import MORE
 from engine.statistics.sequence import LONGEST
@@ -35,10 +38,30 @@ def more_seeds(arms: Arms, specs: Mapping[str, Spec], standing: Mapping[str, str
     elif total > MOST_RUNS:
         why = f"With {len(wanted)} more there would be {total} runs; a comparison holds {MOST_RUNS}."
     with st.container(horizontal=True, vertical_alignment="center"):
+        why, long = (why, "") if why or lab is None else _before(arms, specs, standing, wanted, lab)
         pressed = st.button(f"{MORE} more seeds", icon=":material/add:", disabled=bool(why), help=why or None, key="more_seeds")
-        st.caption(why or f"Starts {len(wanted)} runs, so that every arm has the same {at} seeds.")
+        st.caption(why or f"Starts {len(wanted)} runs, so that every arm has the same {at} seeds: {long}")
     if pressed and lab is not None:
         _launch(arms, specs, wanted, lab, sweep)
+
+
+def _before(
+    arms: Arms, specs: Mapping[str, Spec], standing: Mapping[str, str], wanted: Sequence[tuple[str, Any]], lab: LabJson
+) -> tuple[str, str]:
+    """-> (why they cannot be run, how many they are and how long they take as far as step times are measured); one of them is empty.
+
+    What a step costs does not go by the seed, so one declaration of an arm stands for all of its runs; reckoned again when a run moves on.
+    """
+    memory, of = st.session_state.setdefault("more_seeds_take", {}), (tuple(wanted), tuple(standing.items()))
+    if memory.get("of") != of:
+        try:
+            one_of = {name: _declared(arms, specs, name, key, lab) for name, key in dict(wanted).items()}
+            new = [Member(one_of[name], "") for name, _ in wanted]
+            words = "", " ".join(sentences(new, of_many(service().data, [member.declared for member in new])))
+        except KnobError as error:
+            words = plain(error), ""
+        memory.update(of=of, words=words)
+    return memory["words"]
 
 
 def _declared(arms: Arms, specs: Mapping[str, Spec], name: str, key: Sequence[int], lab: LabJson) -> Declaration:
@@ -70,4 +93,4 @@ def _launch(arms: Arms, specs: Mapping[str, Spec], wanted: Sequence[tuple[str, A
 
 def _kept() -> dict[str, str]:
     """What the address says besides the runs."""
-    return {name: st.query_params[name] for name in ("metric", "baseline", "by", "axis") if name in st.query_params}
+    return {name: st.query_params[name] for name in ("metric", "baseline", "by", "axis", "threshold", "zoom") if name in st.query_params}

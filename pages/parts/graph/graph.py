@@ -7,14 +7,11 @@ the component writes the address of the page, which nobody else does on this pag
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from pages.parts.charts.prefix import prefix
+from pages.parts.own_component import own_component
 
-PARTS = Path(__file__).parent.parent
 SCRIPTS = (
     "charts/chart_look.js",
     "charts/live_ask.js",
@@ -27,12 +24,7 @@ SCRIPTS = (
 )
 KEY = "graph"
 
-_mount = st.components.v2.component(
-    "graph",
-    js="\n".join((PARTS / name).read_text("utf-8") for name in SCRIPTS),
-    css=(PARTS / "graph" / "graph.css").read_text("utf-8"),
-    isolate_styles=False,
-)
+_mount = own_component("graph", *SCRIPTS, style="graph/graph.css")
 
 
 def touch_graph(

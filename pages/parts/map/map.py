@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from pages.parts.charts.prefix import prefix
+from pages.parts.own_component import own_component
 
-PARTS = Path(__file__).parent.parent
 SCRIPTS = (
     "charts/chart_look.js",
     "charts/live_ask.js",
@@ -28,12 +25,7 @@ SCRIPTS = (
 KEY = "map"
 WHOLE = {"centre_x": 300.0, "centre_y": 100.0, "decades": 5.0}
 
-_mount = st.components.v2.component(
-    "map",
-    js="\n".join((PARTS / name).read_text("utf-8") for name in SCRIPTS),
-    css=(PARTS / "map" / "map.css").read_text("utf-8"),
-    isolate_styles=False,
-)
+_mount = own_component("map", *SCRIPTS, style="map/map.css")
 
 
 def enter_map(

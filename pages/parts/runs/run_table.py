@@ -38,10 +38,14 @@ def matching(rows: Sequence[Row], lab: str, statuses: Sequence[str], text: str) 
     words = text.lower().split()
     out = []
     for row in sorted(rows, key=lambda row: row["created"] or 0, reverse=True):
-        named = f"{row['preset'] or ''} {title(row['preset'] or 'own knobs')}"
-        told = f"{row['run']} {named} {row['who'] or ''} {row['status']} seed={row['seed']}".lower()
-        if (not lab or row["lab"] == lab) and (not statuses or row["status"] in statuses) and all(word in told for word in words):
-            out.append(row)
+        if (lab and row["lab"] != lab) or (statuses and row["status"] not in statuses):
+            continue
+        if words:
+            named = f"{row['preset'] or ''} {title(row['preset'] or 'own knobs')}"
+            text_of_row = f"{row['run']} {named} {row['who'] or ''} {row['status']} seed={row['seed']}".lower()
+            if not all(word in text_of_row for word in words):
+                continue
+        out.append(row)
     return out
 
 

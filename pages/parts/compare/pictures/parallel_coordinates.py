@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from engine.declare.revise import written
 from engine.labs.chart import blank
+from pages.parts.charts.run_styles import COLOURS
 from pages.parts.compare.picture import ComparisonPicture, Shown, short, tag_free
 
 FEWEST = 3  # knobs that differ
@@ -19,7 +20,8 @@ class ParallelCoordinates(ComparisonPicture):
 
     title = "Knobs and outcome"
     about = (
-        "Each line is a run through the knobs that differ to what it came to; drag along an axis to pick runs. Diverged runs end on top."
+        "Each line is a run through the knobs that differ to what it came to, blue where that is low and orange where it is high; "
+        "drag along an axis to pick runs. Diverged runs end on top."
     )
     order = 70
     wide = True
@@ -38,7 +40,8 @@ class ParallelCoordinates(ComparisonPicture):
         if any(not math.isfinite(v) for _, v in rows):
             ticks = sorted({*short([min(finite), (min(finite) + max(finite)) / 2, max(finite)])})
             last |= {"tickvals": [*ticks, top], "ticktext": [*(f"{t:.3g}" for t in ticks), "diverged"]}
-        line = {"color": short(outcome), "colorscale": "Cividis", "showscale": False}
+        low, high = COLOURS.get(shown.theme, COLOURS["light"])[:2]
+        line = {"color": short(outcome), "colorscale": [[0, low], [1, high]], "showscale": False}
         figure = blank(height=380)
         figure.layout.margin.update(l=70, r=70, t=60, b=30)
         figure.add_trace(go.Parcoords(line=line, dimensions=[*axes, last], labelangle=-15))

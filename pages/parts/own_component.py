@@ -1,0 +1,21 @@
+"""A component of our own, out of files that lie in this folder: the one place where such components are registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+
+
+def own_component(name: str, *scripts: str, style: str | None = None) -> Callable[..., Any]:
+    """-> what mounts it.  `scripts`, which share one scope in this order, and `style` are paths within pages/parts."""
+    return st.components.v2.component(
+        name,
+        js="\n".join((HERE / script).read_text("utf-8") for script in scripts),
+        css=None if style is None else (HERE / style).read_text("utf-8"),
+        isolate_styles=False,
+    )
