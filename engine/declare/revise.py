@@ -63,6 +63,15 @@ def sweep_command(lab: str, preset: str | None, given: Mapping[str, Any], drawn:
     return shlex.join([*words, *(["--random", str(drawn)] if drawn is not None else [])])
 
 
+def map_command(lab: str, preset: str | None, given: Mapping[str, Any], how: Mapping[str, Any]) -> str:
+    """A map whose cells are trained on the command line; `given` as typed, `how`: metric, level, first and refine."""
+    words = ["python", "-m", "engine", "map", lab, *(["--preset", preset] if preset else [])]
+    words += [f"{name}={value}" for name, value in given.items()]
+    words += ["--cells", str(how["first"]), "--refine", str(how["refine"])]
+    words += ["--metric", str(how["metric"]), *(["--level", written(how["level"])] if how["level"] is not None else [])]
+    return shlex.join(words)
+
+
 def written(value: Any) -> str:
     """A value as one types it, without loss."""
     if value is None:

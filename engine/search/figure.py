@@ -174,14 +174,18 @@ def _mixed(ramp: Sequence[tuple[int, int, int]], far: float) -> str:
 
 
 def _owners(drawn: Sequence[Cell], x: Lattice, y: Lattice, columns: int, rows: int) -> dict[Spot, Cell]:
-    """The cell that one sees in each square between half positions, on which all sides of cells lie; `drawn`: coarse cells first."""
+    """The cell that speaks for each square between half positions, on which all sides of cells lie; `drawn`: coarse cells first.
+
+    A finer one without a result takes nothing from the coarser below it.
+    """
     across, up = 2 * x.stride * columns, 2 * y.stride * rows
     out: dict[Spot, Cell] = {}
     for cell in drawn:
         (left, right), (low, high) = (_span(cell.spot[n], cell.size[n], axis) for n, axis in enumerate((x, y)))
         for i in range(max(0, round(left * 2 * x.stride)), min(across, round(right * 2 * x.stride))):
             for j in range(max(0, round(low * 2 * y.stride)), min(up, round(high * 2 * y.stride))):
-                out[i, j] = cell
+                if cell.n or (i, j) not in out:
+                    out[i, j] = cell
     return out
 
 

@@ -103,13 +103,14 @@ class Growth:
         if self._seen.get(sweep.id) == results:
             return False
         points = way.following(results)
-        if not points and not way.waits(results):
+        if not points and not way.waits(results) and decides(self.data, sweep.id):  # the index may not know yet that a run goes on again
             end_growth(self.data, sweep, ended="", **way.result(results))
             self._open.discard(sweep.id)
             return False
         if points and not self._extended(lab, sweep, points):
             return False
-        self._seen[sweep.id] = results
+        if points or way.waits(results):
+            self._seen[sweep.id] = results
         return bool(points)
 
     def _extended(self, lab: LabJson, sweep: Sweep, points: list[dict[str, Any]]) -> bool:

@@ -18,6 +18,8 @@ from engine.scheduler.preview import sentences
 from engine.scheduler.submit import find_lab
 from engine.scheduler.supervisor import Supervisor
 from engine.scheduler.sweeps import Arm, arms, create, extend
+from engine.search.maps import MapRequest, map_request
+from engine.search.maps import preview as preview_of_map
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,19 @@ class Lost:
     own: list[str]
     kept: list[str]
     living: list[str]
+
+
+@dataclass(frozen=True)
+class MapPreview:
+    """What a map comes to: what it begins with, with the runs that exist, and in plain words how many and how long."""
+
+    request: MapRequest
+    arms: list[Arm]
+    sentences: list[str]
+
+    @property
+    def new(self) -> int:
+        return sum(arm.run is None for arm in self.arms)
 
 
 class Sweeps:
@@ -70,6 +85,21 @@ class Sweeps:
         self._has_room(who, preview.new)
         search = None if drawn is None else {"random": drawn}
         sweep, _ = create(self.data, find_lab(self._labs(), preview.plan.lab), preview.plan, who=who, search=search)
+        self._supervisor.wake()
+        return sweep.id
+
+    def preview_map(self, lab: str, preset: str | None, given: Mapping[str, Any], **how: Any) -> MapPreview:
+        """KnobError, in one sentence, for what makes no map; `how` as `map_request`."""
+        entry = find_lab(self._labs(), lab)
+        request = map_request(entry, preset, given, **how)
+        begun = arms(self.data, entry, request.plan.declarations)
+        return MapPreview(request, begun, preview_of_map(self.data, request, begun))
+
+    def launch_map(self, preview: MapPreview, who: str | None = None) -> str:
+        """Queue what it begins with -> the sweep's id; it grows by itself.  Errors as `launch`."""
+        self._has_room(who, preview.new)
+        entry = find_lab(self._labs(), preview.request.plan.lab)
+        sweep, _ = create(self.data, entry, preview.request.plan, who=who, map=preview.request.setting)
         self._supervisor.wake()
         return sweep.id
 

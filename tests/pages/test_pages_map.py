@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from engine.declare.knobs import unnest
 from engine.runs.folder import all_runs
 from engine.server.service import Service
-from pages.parts.map import map as component
+from pages.parts.map import computed as component
 from tests.pages.test_pages import opened, said
 from tests.support.lab_pages import ENTRIES, button, fields
 

@@ -30,7 +30,7 @@ def sweep_form(lab: Mapping[str, Any], preset: str | None, over: Flat, shown: Fl
     """Draw it below the single run.  `over`: what leaves the preset, `shown`: what the fields hold, `key`: of the whole form."""
     ladder = _ladder(lab, preset)
     with st.expander("Sweep: vary knobs and seeds", icon=":material/stacked_line_chart:", expanded=bool(ladder)):
-        specs = dict(_specs(lab))
+        specs = dict(specs_of_all(lab))
         names = [name for name in specs if name not in NOT_VARIED]
         vary = st.multiselect(
             "Vary",
@@ -117,7 +117,7 @@ def _ladder(lab: Mapping[str, Any], preset: str | None) -> dict[str, list[Any]]:
     return {} if entry.get("arm") else dict(entry.get("grid") or {})
 
 
-def _specs(lab: Mapping[str, Any]) -> Iterator[tuple[str, Spec]]:
+def specs_of_all(lab: Mapping[str, Any]) -> Iterator[tuple[str, Spec]]:
     """Flat name -> description of every knob, those of all answers included; of one name the first."""
     seen: set[str] = set()
     for spec in lab["knobs"]:

@@ -102,19 +102,21 @@ def _orders(sweep: Sweep, statuses: Mapping[str, str]) -> None:
     again = len(statuses) < len(sweep.members) or any(status in AGAIN for status in own.values())
     if (Path(__file__).parents[2] / "compare.py").exists():
         st.page_link("compare.py", label="Compare", icon=":material/stacked_line_chart:", query_params={"sweep": sweep.id})
-    _button("Pause all", "pause", bool(going), lambda: sweeps.hold(sweep.id), "Holds what trains and what waits.")
-    _button("Go on", "play_arrow", paused, lambda: sweeps.go_on(sweep.id), "Lets go on what is paused or held.")
-    _button("Stop all", "stop", bool(going), lambda: sweeps.stop(sweep.id), "Each run that trains writes a checkpoint first.")
-    _button("Retry failed", "refresh", again, lambda: sweeps.resume(sweep.id), "Also what was stopped, and runs that are missing.")
-    _button(
+    if sweep.map is not None:
+        st.page_link("map.py", label="Map", icon=":material/blur_on:", query_params={"sweep": sweep.id})
+    order_button("Pause all", "pause", bool(going), lambda: sweeps.hold(sweep.id), "Holds what trains and what waits.")
+    order_button("Go on", "play_arrow", paused, lambda: sweeps.go_on(sweep.id), "Lets go on what is paused or held.")
+    order_button("Stop all", "stop", bool(going), lambda: sweeps.stop(sweep.id), "Each run that trains writes a checkpoint first.")
+    order_button("Retry failed", "refresh", again, lambda: sweeps.resume(sweep.id), "Also what was stopped, and runs that are missing.")
+    order_button(
         f"{SEEDS} more seeds", "add", True, lambda: sweeps.add_seeds(sweep.id, SEEDS, who()), "For every combination; nothing is repeated."
     )
     if st.button("Delete sweep", icon=":material/delete:", key="sweep_delete", help="Asks first, and says what would be lost."):
         ask_to_delete_sweep(sweep.id)
 
 
-def _button(label: str, icon: str, enabled: bool, give: Callable[[], Any], tip: str) -> None:
-    """The order is given before the group is drawn again."""
+def order_button(label: str, icon: str, enabled: bool, give: Callable[[], Any], tip: str) -> None:
+    """An order to a whole sweep, given before the page is drawn again."""
     key = f"sweep_{label.lower().replace(' ', '_')}"
     st.button(label, icon=f":material/{icon}:", disabled=not enabled, key=key, help=tip, on_click=_order, args=(give,))
 
