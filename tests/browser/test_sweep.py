@@ -60,7 +60,7 @@ def test_eighteen_runs_are_counted_and_timed_before_launch_and_their_order_is_ch
     assert measured.state()["step_seconds"]
     before = set(sweep_ids(lab.data))
     page = form(visitor, lab, f"{ENDLESS} device=cpu", lr="1e-4,1e-3,1e-2", clip="0.5,1,2")
-    expect(page.get_by_text(re.compile(r"18 runs, about \d+ (s|min|h), \d+ at a time\."))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"18 runs, about [\d.]+ (s|min|h), \d+ at a time\."))).to_be_visible()
     press(page, "Launch 18 runs")
     page.wait_for_url("**/runs?*sweep=*")
     (sweep,) = (read_sweep(lab.data, name) for name in sweep_ids(lab.data) if name not in before)

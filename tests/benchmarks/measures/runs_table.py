@@ -32,7 +32,7 @@ class RunsTable(Benchmark):
         for count in (few, many):
             self.say(f"{count:,} runs of {METRICS} metrics")
             with tempfile.TemporaryDirectory() as scratch, closing(Table(Path(scratch), count)) as table:
-                self.raw[str(count)] = {"first": best(table.first), "later": best(table.look)}
+                self.raw[str(count)] = {"first": best(table.first), "later": best(table.draw)}
         taken = {look: [self.raw[str(count)][look]["cpu_ms"] for count in (few, many)] for look in ("first", "later")}
         return [
             Figure(f"{look} look at {many:,} runs, over {few:,}", b / a, "×", 2.0 if look == "first" else None, note=f"{b:.0f} ms")
@@ -61,7 +61,7 @@ class Table:
         cursor.execute("CHECKPOINT")
         cursor.close()
 
-    def look(self) -> None:
+    def draw(self) -> None:
         service = SimpleNamespace(data=self.data, store=self.owner.store)
         with patch.object(run_table, "service", lambda: service), patch.object(clock, "zone", lambda: (None, "")):
             rows = run_table.matching(self.owner.store.runs(), "", [], "")
@@ -70,7 +70,7 @@ class Table:
 
     def first(self) -> None:
         run_table._kept.cache_clear()
-        self.look()
+        self.draw()
 
     def close(self) -> None:
         self.owner.stop()
