@@ -10,6 +10,7 @@ from typing import Any
 from engine.commands import sweep as sweep_verb
 from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, Refusal, tell
 from engine.commands._index import index
+from engine.commands._map_picture import write_picture
 from engine.commands._sweeps import work_on_the_queue
 from engine.commands.run import read_knobs
 from engine.commands.sweep import code_of, wait
@@ -23,6 +24,7 @@ from engine.scheduler import estimate
 from engine.scheduler.control import Refused
 from engine.scheduler.sweep_control import statuses
 from engine.scheduler.sweeps import Arm, arms, create
+from engine.search.figure import svg
 from engine.search.lattice import FIRST, REFINE, Lattice
 from engine.search.maps import MapRequest, map_request, preview
 from engine.search.outcome import outcomes
@@ -60,6 +62,8 @@ def run(args: argparse.Namespace, document: Document, lab: LabJson) -> int:
             sweep = wait(data, sweep, owner, sweep_verb.executor(), document)
         owner.catch_up()
         cells = cells_of(data, owner.store, sweep)
+    if args.picture is not None:
+        write_picture(args.picture, svg(wanted.axes, cells, str(how["metric"])))
     now = statuses(data, sweep)
     tell(args.json, map_json(sweep, wanted.axes, cells), lines(sweep, wanted.axes, cells))
     return ANSWERED if args.detach else code_of(list(now.values()), missing=len(now) < len(sweep.members))

@@ -13,10 +13,12 @@ import argparse
 
 from engine.commands import _map_sweep, _map_tiles
 from engine.commands._answer import ANSWERED, BAD_USAGE, NOT_FOUND, Refusal, tell
+from engine.commands._map_picture import write_picture
 from engine.commands.labs import catalog
 from engine.declare.lab_catalog import Document
 from engine.declare.resolve import KnobError, LabJson
 from engine.scheduler.submit import find_lab
+from engine.search.computed_figure import tiles_svg
 from engine.search.lattice import FIRST, REFINE
 
 PANELS = {"trainability": "trainability_map"}  # lab -> the panel that computes its cells
@@ -36,11 +38,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--refine", type=int, metavar="N", help=f"how often cells on the boundary are cut in half ({REFINE})")
     parser.add_argument("--metric", metavar="M", help="NAME or NAME@LAYER that each run comes to (loss/train)")
     parser.add_argument("--level", type=float, metavar="L", help="refine also where the metric crosses this level")
+    parser.add_argument("--picture", metavar="FILE.svg", help="write the map as a picture")
     parser.add_argument("--dry-run", action="store_true", help="say what a trained map would begin with, and write nothing")
     parser.add_argument("--detach", action="store_true", help="start a trained map and leave; it goes on by itself")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.picture is not None and not args.picture.endswith(".svg"):
+        raise Refusal(BAD_USAGE, f"--picture {args.picture} is no SVG file; give a name that ends in .svg.")
     document = catalog()
     try:
         lab = find_lab(document, args.lab)
@@ -66,6 +71,8 @@ def _computed(args: argparse.Namespace, document: Document, lab: LabJson) -> int
     except KnobError as error:
         raise Refusal(BAD_USAGE, str(error)) from None
     together = [_map_tiles.together(same) for same in zip(*parts, strict=True)]
+    if args.picture is not None:
+        write_picture(args.picture, tiles_svg(together, cells, axes["x"], axes["y"]))
     shown = {name: {"knob": knob, "low": low, "high": high, "scale": "log"} for name, (knob, low, high) in axes.items()}
     tell(args.json, {"map": None, "axes": shown, "cells": together}, _map_tiles.drawn(together, cells, axes))
     return ANSWERED

@@ -22,8 +22,9 @@ from engine.commands._sweeps import work_on_the_queue
 from engine.commands.labs import catalog
 from engine.commands.run import EVERY, LEAVING, asked_to_leave, not_started, pass_of, read_knobs
 from engine.core.paths import data_folder
+from engine.declare.knobs import unnest
 from engine.declare.lab_catalog import Document
-from engine.declare.resolve import KnobError, RuleBroken
+from engine.declare.resolve import KnobError, LabJson, RuleBroken
 from engine.declare.revise import written
 from engine.declare.sweep import Plan, plan
 from engine.index.owner import IndexOwner
@@ -38,7 +39,8 @@ from engine.scheduler.submit import find_lab
 from engine.scheduler.supervisor import Supervisor
 from engine.scheduler.sweep_control import folders, statuses, stop
 from engine.scheduler.sweeps import Arm, arms, create
-from engine.search.growth import Growth
+from engine.search.edges import edge_request
+from engine.search.growth import Growth, results_of
 
 GROWS = 0.5  # seconds between two looks whether more runs follow
 DELETED = "deleted"  # of a run that somebody removed while this command waited for it
@@ -50,6 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("given", nargs="*", metavar="KNOB=VALUES")
     parser.add_argument("--preset", metavar="P")
     parser.add_argument("--random", type=int, metavar="N", help="N points drawn from the values; a knob may then be a range, lr=1e-4..1")
+    parser.add_argument("--edge", metavar="KNOB=a..b", help="the largest value that still trains, by halving; seed=0..4 asks all of them")
     parser.add_argument("--leave-out", action="store_true", help="leave out combinations that a rule of the lab refuses")
     parser.add_argument("--fresh", action="store_true", help="make every run anew, whatever exists")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and write nothing")
@@ -61,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         labs = catalog()
         lab = find_lab(labs, args.lab)
-        planned = plan(lab, args.preset, read_knobs(args.given), drawn=args.random, leave_out=args.leave_out)
+        planned, search = _wanted(lab, args)
         found = arms(data, lab, planned.declarations, fresh=args.fresh)
         estimated = estimate.of_many(data, [arm.declared for arm in found if arm.run is None])
         if not args.json:
@@ -70,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
             if args.json:
                 tell(True, _document(None, found, {}, estimated), ())
             return ANSWERED
-        search = None if args.random is None else {"random": args.random}
         sweep, found = create(data, lab, planned, fresh=args.fresh, search=search)
     except KnobError as error:
         hint = HINT if isinstance(error, RuleBroken) and not args.leave_out else ""
@@ -86,9 +88,21 @@ def run(args: argparse.Namespace) -> int:
             sweep = wait(data, sweep, owner, executor(), labs)
             owner.catch_up()
     now = statuses(data, sweep)
-    document = {**_document(sweep, found, member_runs(data, sweep), estimated), "statuses": now}
-    tell(args.json, document, _ended(sweep, document, now))
+    results, concluded = results_of(data, sweep)
+    document = {**_document(sweep, found, member_runs(data, sweep), estimated), "statuses": now, **results}
+    tell(args.json, document, [*_ended(sweep, document, now), *concluded])
     return ANSWERED if args.detach else code_of(list(now.values()), missing=len(now) < len(sweep.members))
+
+
+def _wanted(lab: LabJson, args: argparse.Namespace) -> tuple[Plan, dict[str, Any] | None]:
+    """-> (the runs from which it begins, how it was asked for as the sweep's file holds it).  KnobError."""
+    given = read_knobs(args.given)
+    if args.edge is not None:
+        if args.random is not None:
+            raise KnobError("--edge and --random are two ways of choosing runs; give one of them.")
+        return edge_request(lab, args.preset, given, args.edge)
+    planned = plan(lab, args.preset, given, drawn=args.random, leave_out=args.leave_out)
+    return planned, None if args.random is None else {"random": args.random}
 
 
 def executor() -> Executor:
@@ -174,6 +188,12 @@ def _document(sweep: Sweep | None, members: Sequence[Arm], runs: Mapping[str, st
             "code": arm.code,
         }
         for arm in members
+    ]
+    known = {arm.identity for arm in members}
+    declared += [  # those that have followed since
+        {"run": runs.get(one.identity), "knobs": unnest(dict(one.knobs)), "new": one.identity not in sweep.reused, "code": None}
+        for one in (sweep.members if sweep else ())
+        if one.identity not in known
     ]
     return {"sweep": sweep.id if sweep else None, "declarations": declared, "estimate": estimated.json()}
 

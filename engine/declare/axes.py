@@ -55,7 +55,7 @@ def parse(spec: Spec, name: str, text: str, *, drawn: bool = False) -> Values | 
     number = spec["kind"] in ("int", "float")
     parts = text.split(",") if text else [""]
     if drawn and spec["kind"] == "float" and len(parts) == 1 and ".." in text and "/" not in text:
-        return Range(*_ends(spec, name, text))
+        return Range(*ends_of(spec, name, text))
     values: list[Any] = []
     for part in map(str.strip, parts):
         if not part and len(parts) > 1:
@@ -76,7 +76,7 @@ def geometric(low: float, high: float) -> bool:
 
 def _range(spec: Spec, name: str, part: str) -> list[Any]:
     ends, sign, count = part.partition("/")
-    low, high = _ends(spec, name, ends)
+    low, high = ends_of(spec, name, ends)
     if not sign:
         if low != int(low) or high != int(high):
             raise KnobError(f"{name}={part} is no range of whole numbers; give the number of values too, such as {name}={ends}/5.")
@@ -88,7 +88,8 @@ def _range(spec: Spec, name: str, part: str) -> list[Any]:
     return [typed(spec, name, value) for value in _spaced(spec, name, part, low, high, int(count))]
 
 
-def _ends(spec: Spec, name: str, text: str) -> tuple[float, float]:
+def ends_of(spec: Spec, name: str, text: str) -> tuple[float, float]:
+    """The two ends of `a..b`, the smaller first.  KnobError, in one sentence."""
     first, _, last = text.partition("..")
     low, high = (float(typed({**spec, "default": 0, "kind": "float"}, name, end.strip())) for end in (first, last))
     if spec["kind"] == "int":

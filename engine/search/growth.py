@@ -28,6 +28,15 @@ def strategy_of(data: Path, sweep: Sweep) -> Strategy:
     return strategy(sweep.growing or {}, data / "sweeps" / sweep.id)
 
 
+def results_of(data: Path, sweep: Sweep) -> tuple[dict[str, Any], list[str]]:
+    """-> (what its strategy found, by name, and the same in sentences); nothing of a sweep that does not grow, or has not ended."""
+    try:
+        way = strategy_of(data, sweep)
+        return {name: way.setting[name] for name in way.results if name in way.setting}, way.sentences()
+    except (ValueError, KeyError, TypeError):
+        return {}, []
+
+
 def decides(data: Path, name: str) -> bool:
     """Whether an open sweep has all its results, so that it will grow or be closed at the next look."""
     try:

@@ -22,6 +22,7 @@ class Strategy(ABC):
     """
 
     name: ClassVar[str]  # of its file
+    results: ClassVar[tuple[str, ...]] = ()  # what `result` writes beside the setting, and commands show
 
     def __init__(self, setting: Mapping[str, Any], folder: Path | None = None) -> None:
         """`folder`: where it may keep a file of its own beside the sweep."""
@@ -43,6 +44,10 @@ class Strategy(ABC):
     def result(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """What is written beside the setting when nothing follows any more."""
         return {}
+
+    def sentences(self) -> list[str]:
+        """What was found, for a person; nothing before `result` was written."""
+        return []
 
 
 def names() -> list[str]:

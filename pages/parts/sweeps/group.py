@@ -17,6 +17,7 @@ from engine.runs.ending import ENDED, STATUSES
 from engine.runs.sweep_file import Sweep, SweepUnreadable, member_runs, read_sweep, sweep_ids
 from engine.scheduler.control import Refused
 from engine.scheduler.sweep_control import AGAIN, counted
+from engine.search.growth import results_of
 from engine.server.service import service
 from pages.parts.plain import code, plain
 from pages.parts.sweeps.delete import ask_to_delete_sweep
@@ -90,6 +91,10 @@ def group(sweep: Sweep, statuses: Mapping[str, str]) -> None:
         stands += [f"{missing} without a run"] if missing else []
         ended = sum(status in ENDED for status in statuses.values())
         st.progress(ended / max(1, len(sweep.members)), text=f"{ended} of {len(sweep.members)} ended: {', '.join(stands)}")
+        for sentence in results_of(service().data, sweep)[1]:
+            st.markdown(plain(sentence))
+        if why := str((sweep.growing or {}).get("ended") or ""):
+            st.caption(f"No more runs follow: {plain(why)}")
         with st.container(horizontal=True, vertical_alignment="center"):
             _orders(sweep, statuses)
 
