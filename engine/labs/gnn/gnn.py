@@ -67,6 +67,13 @@ class Gnn(Lab):
         OnlyWith("task", "graph", "only its nodes belong to blocks.", values=("node_labels",), allowed=("sbm",)),
         OnlyWith("task", "graph", "only a stored set has labels of its own.", values=("stored_labels",), allowed=("stored",)),
         OnlyWith(
+            "task",
+            "norm",
+            "its nodes without features have states of length 0, and nothing can be divided by that.",
+            values=("commute_time", "neighbors_match"),
+            allowed=("none", "batch"),
+        ),
+        OnlyWith(
             "rewiring",
             "graph",
             "it joins nodes by the velocities that only a mesh has.",
