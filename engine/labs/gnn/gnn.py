@@ -143,10 +143,9 @@ class Gnn(Lab):
     edits: str = knob(
         "",
         "changes to the graph by hand: +3-17 adds an edge, -4-5 removes one, ~12 removes a node",
-        pattern=r"(?!.{5001})(?= *(?:(?:[+-][0-9]{1,6}-[0-9]{1,6}|~[0-9]{1,6}) *(?: |$)){0,200}$)"
-        r"(?!.*[+-]0*([1-9][0-9]*|0)-0*\1(?![0-9]))"  # joins a node with itself
-        r"(?!.*\+0*([1-9][0-9]*|0)-0*([1-9][0-9]*|0) (?:.* )?-0*(?:\2-0*\3|\3-0*\2)(?![0-9]))"  # adds an edge, then removes it
-        r"(?!.*(?:^| )-0*([1-9][0-9]*|0)-0*([1-9][0-9]*|0) (?:.* )?\+0*(?:\4-0*\5|\5-0*\4)(?![0-9])).*",  # and the other way round
+        pattern=r"(?a)(?!.{5001})(?= *(?:(?:[+-]\d{1,6}-\d{1,6}|~\d{1,6}) *(?: |$)){0,200}$)"
+        r"(?!.*[+-]0*+(\d*)-0*+\1(?!\d))"  # joins a node with itself
+        r"(?!.*([+-])0*+(\d*)-0*+(\d*) (?:.* )?(?!\2)[+-]0*+(?:\3-0*+\4|\4-0*+\3)(?!\d)).*",  # adds an edge and removes it
         form="up to 200 words such as +3-17, -4-5 or ~12, which join no node with itself and never both add and remove one edge",
     )
 
