@@ -13,7 +13,7 @@ from engine.scheduler.supervisor import Supervisor
 from engine.search.growth import Growth
 from engine.search.outcome import Reads
 
-EVERY = 0.5  # seconds between two looks
+EVERY = 1.0  # seconds between two looks
 
 log = logging.getLogger("faultline")
 
