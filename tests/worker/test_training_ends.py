@@ -28,7 +28,8 @@ from engine.runs.folder import RunFolder, new_run
 from engine.worker import checkpoint, memory
 from engine.worker.callback import FolderGone
 from engine.worker.fit import train
-from engine.worker.main import sentence, work
+from engine.worker.life import sentence
+from engine.worker.main import work
 from tests.support.tiny_lab import Recorded, Tiny, new_folder, run_tiny
 from tests.support.toy import until
 
