@@ -28,14 +28,19 @@ def load_lab(spec: dict[str, Any] | None) -> Any:
     return Catalog("", Lab)[spec["lab"]].model_validate(spec["knobs"])
 
 
-def prepare(lab: Any, folders: Sequence[RunFolder]) -> dict[str, Any]:
-    """Set the process up for reproducible work -> the provenance of a run with this lab; `folders` hear which paths its kernels take."""
+def set_up(lab: Any) -> None:
+    """Make torch work reproducibly, on as many threads as the run takes."""
     import torch
 
     torch.set_num_threads(lab.threads)
     torch.set_num_interop_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
+
+
+def prepare(lab: Any, folders: Sequence[RunFolder]) -> dict[str, Any]:
+    """Set the process up -> the provenance of a run with this lab; `folders` hear which paths its kernels take."""
+    set_up(lab)
     from engine.worker.provenance import add, provenance
     from kernels.launch import KERNEL_PATH
 

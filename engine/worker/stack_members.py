@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from engine.labs.lab import Lab
 from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
@@ -122,3 +124,12 @@ def each(members: list[Any], do: Callable[[Any], object]) -> None:
         if not member.seat.status:
             with member.alone():
                 do(member)
+
+
+def own(state: Any) -> Any:
+    """A copy of every tensor in a state."""
+    if isinstance(state, Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        return type(state)((key, own(value)) for key, value in state.items())
+    return [own(value) for value in state] if isinstance(state, list) else state

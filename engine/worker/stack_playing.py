@@ -15,7 +15,7 @@ from engine.labs.stacking import PlaysStacked
 from engine.worker.begin import Begun
 from engine.worker.observer import Observer
 from engine.worker.play import NOTHING, Playing
-from engine.worker.stack_members import Member, Seat, each
+from engine.worker.stack_members import Member, Seat, each, own
 
 
 class _Observed(Playing):
@@ -45,7 +45,7 @@ class Player(Member):
         self.heed_divergence()
 
     def state(self) -> dict[str, Any]:
-        return self.playing.state()
+        return own(self.playing.state())
 
 
 class Playings:

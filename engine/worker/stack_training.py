@@ -22,7 +22,7 @@ from engine.labs.stacking import Stacks
 from engine.worker import checkpoint
 from engine.worker.begin import Begun
 from engine.worker.observer import Observer
-from engine.worker.stack_members import Member, Seat, each
+from engine.worker.stack_members import Member, Seat, each, own
 from engine.worker.stack_rows import Leaves, Mover, key_of_optimizer
 
 
@@ -77,8 +77,8 @@ class Trainee(Member):
         """What engine.worker.loop.Training.load reads; its own numbers, and not the storage that it shares with the others."""
         return {
             "step": self.progress.done,
-            "model": _own(self.model.state_dict()),
-            "optimizer": _own(self.optimizer.state_dict()),
+            "model": own(self.model.state_dict()),
+            "optimizer": own(self.optimizer.state_dict()),
             "scaler": {},
             "generators": self.generators,
             "observer": self.observer.state(),
@@ -151,12 +151,3 @@ def hooked(begun: Begun, lab: Any) -> list[str]:
 
 def _hooks(model: nn.Module) -> int:
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
-
-
-def _own(state: Any) -> Any:
-    """A copy of every tensor in a state."""
-    if isinstance(state, Tensor):
-        return state.detach().clone()
-    if isinstance(state, dict):
-        return type(state)((key, _own(value)) for key, value in state.items())
-    return [_own(value) for value in state] if isinstance(state, list) else state

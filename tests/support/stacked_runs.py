@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from engine.declare.knobs import nest
 from engine.labs.common.stacked import stacked_loss
@@ -39,6 +40,7 @@ def train_together(
 ) -> tuple[list[RunFolder], int]:
     """Train labs of one kind in this process -> their folders, and the exit code."""
     kind = type(labs[0])
+    monkeypatch.setattr(torch, "set_num_interop_threads", lambda number: None)  # a process may say it once
     monkeypatch.setattr(stack, "load_lab", lambda spec: kind.model_validate(spec["knobs"]))
     folders = [folder_of(data, lab, name) for lab in labs]
     return folders, stack.work(folders, stop or threading.Event())

@@ -1,17 +1,17 @@
-"""Many runs of the lab `trainability` in one go: those of one network by the lines that make a tile of its map.
+"""Many runs of the lab `trainability` in one go, each with a network and rates of its own, by the lines that make a tile of its map.
 
-Members with other seeds have another network, so each network is a group of its own in the same process.
+Shapes: N runs, M samples, D inputs, which is also the width of each hidden layer and the number of samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from engine.labs.dynamics.models.descent import RATES, Descent
+from engine.labs.dynamics.models.descent import RATES, Array, Descent, Network
 from engine.labs.play import PlayContext, Played
 from engine.labs.probe import Reading
 
@@ -19,34 +19,52 @@ if TYPE_CHECKING:
     from engine.labs.dynamics.trainability import Trainability
 
 
-class _Group:
-    """The runs that share a network and the factor of a step; `places`: where they stand among all."""
+class _PerRun(np.ndarray):
+    """(N, M, …) whose length and transpose are those of the (M, …) of each run: what stands in Descent for the samples of one network."""
 
-    def __init__(self, places: Sequence[int], labs: Sequence[Trainability], contexts: Sequence[PlayContext]) -> None:
-        self.places, self.lab = list(places), labs[places[0]]
-        rates = {name: np.array([getattr(labs[n], name) for n in places]) for name in RATES}
-        self.descent = Descent(self.lab.network(), rates)
-        given = [contexts[n].state for n in places]
-        if given[0] is not None:
-            rows = {name: np.stack([state[name].numpy()[0] for state in given]) for name in given[0]}
-            self.descent.load(rows, contexts[places[0]].done)
-        for row, n in enumerate(places):
-            contexts[n].state = {name: torch.from_numpy(array[row : row + 1]) for name, array in self.descent.state().items()}
+    @property
+    def T(self) -> np.ndarray:  # type: ignore[override]
+        return self.swapaxes(-1, -2)
 
-    def step(self, number: int) -> tuple[Any, Any]:
-        return torch.from_numpy(self.descent.step(self.lab.learning_rate(number))), torch.from_numpy(self.descent.value_N)
+    def __len__(self) -> int:
+        return self.shape[-2]
+
+
+class _Networks(Network):
+    """Networks of one shape in the place of one."""
+
+    def of(self, each: Sequence[Network]) -> _Networks:
+        object.__setattr__(self, "each", tuple(each))
+        return self
+
+    def samples(self) -> tuple[Array, Array]:
+        """-> x (N, M, D) and y (N, M, 1)."""
+        x, y = zip(*(network.samples() for network in self.each), strict=True)  # type: ignore[attr-defined]
+        return np.stack(x).view(_PerRun), np.stack(y).view(_PerRun)
+
+    def weights(self) -> list[Array]:
+        """-> `depth` times (N, D, D), then (N, D, 1)."""
+        return [np.stack(layer) for layer in zip(*(network.weights() for network in self.each), strict=True)]  # type: ignore[attr-defined]
+
+
+def trainings(labs: Sequence[Trainability]) -> Descent:
+    networks = [lab.network() for lab in labs]
+    rates = {name: np.array([getattr(lab, name) for lab in labs]) for name in RATES}
+    return Descent(_Networks(networks[0].width, networks[0].depth).of(networks), rates)
 
 
 def stacked_play(labs: Sequence[Trainability], contexts: Sequence[PlayContext]) -> Iterator[Sequence[Played]]:
     """As engine.labs.stacking.PlaysStacked asks for."""
-    members: dict[Any, list[int]] = {}
-    for n, lab in enumerate(labs):
-        members.setdefault((lab.network(), lab.lr, lab.warmup), []).append(n)
-    groups = [_Group(places, labs, contexts) for places in members.values()]
+    descent = trainings(labs)
+    if contexts[0].state is not None:
+        names = contexts[0].state
+        descent.load({name: np.stack([ctx.state[name].numpy()[0] for ctx in contexts]) for name in names}, contexts[0].done)
+    state = {name: torch.from_numpy(array) for name, array in descent.state().items()}
+    for n, ctx in enumerate(contexts):
+        ctx.state = {name: tensor[n : n + 1] for name, tensor in state.items()}
     for number in range(contexts[0].done, contexts[0].steps):
-        out: list[Played] = [Played()] * len(labs)
-        for group in groups:
-            loss_N, value_N = group.step(number)
-            for row, n in enumerate(group.places):
-                out[n] = Played([Reading("loss/train", loss_N[row])], batch={"value": value_N[row]})
-        yield out
+        factor_N11 = np.array([lab.learning_rate(number) for lab in labs])[:, None, None]
+        losses = torch.from_numpy(descent.step(factor_N11)).unbind()  # type: ignore[arg-type]
+        values = torch.from_numpy(descent.value_N).unbind()
+        readings = zip(losses, values, strict=True)
+        yield [Played([Reading("loss/train", loss)], batch={"value": value}) for loss, value in readings]
