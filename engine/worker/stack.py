@@ -20,7 +20,7 @@ from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
 from engine.worker.life import load_lab, on_signals, prepare
 
-LOOK_SECONDS = 0.05  # between two looks at STOP, HOLD and the clock
+LOOK_SECONDS = 0.1  # between two looks at STOP, HOLD and the clock, of every run
 
 
 def main(folders: Sequence[RunFolder]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,20 @@ def test_both_ways_of_a_forward_derivative_agree(doubles: None) -> None:
     given = (batch["y"], batch["uniform"], batch["z"], torch.ones_like(batch["uniform"]))
     for theirs, ours in zip(tangent.jvp(model.predict, *given), _stacked.jvp(model.predict, *given), strict=True):
         assert float((theirs - ours).abs().max()) <= 7e-16 * max(1.0, float(theirs.abs().max()))
+
+
+@pytest.mark.slow
+def test_over_sixteen_seeds_a_stack_differs_from_single_runs_by_no_more_than_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mean_flow is chaotic: after 200 steps a member is another draw than its single run, and the mean over seeds is the same."""
+    labs = [lab("mean_flow", steps=200, width=16, batch_size=32, seed=seed) for seed in range(16)]
+    folders, _ = train_together(tmp_path, labs, monkeypatch, "consistency")
+    singles = [folder_of(tmp_path, one, "consistency") for one in labs]
+    for one, alone in zip(labs, singles, strict=True):
+        train(one, alone)
+    stacked, single = ([losses(f, "loss/validation")[-1] for f in some] for some in (folders, singles))
+    apart = statistics.fmean(a - b for a, b in zip(stacked, single, strict=True))
+    floor = 1.753 * statistics.stdev(single) * 2**0.5 / 16**0.5  # t of 0.95 with 15 degrees of freedom
+    print(f"stacked - single over 16 seeds {apart:.3g}, noise floor {floor:.3g}")
+    assert abs(apart) <= floor
