@@ -8,7 +8,7 @@ Shapes: N members.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from engine.labs.common.norms import clip, gradient_norms, total
 from engine.labs.common.validation import validation_loss
-from engine.labs.probe import Reading, Step, attached
+from engine.labs.probe import Probe, Reading, Step, attached
 from engine.labs.stacking import Stacks
 from engine.worker import checkpoint
 from engine.worker.begin import Begun
@@ -41,13 +41,25 @@ class Trainee(Member):
         self.generators = checkpoint.generators()  # nobody draws from them in a stack
 
     def begin(self, n: int, batch: dict[str, Tensor]) -> None:
-        """Before the pass of all; where a probe watches the modules it is due for, one plain forward pass of this member."""
+        """Before the pass of all."""
         lr = self.lab.learning_rate(n)
         self.step = Step(n, self.progress.steps, self.lab, self.model, batch, {}, self.optimizer, lr)
         self.observer.begin(self.step)
-        if any(self.observer.probes[name].due(n, self.progress.steps) for name in self.hooked):
+
+    def watched(self) -> bool:
+        """Whether a probe watches the modules now: by its `every`, and one that is due more often where a gradient is no number."""
+        n, steps = self.step.number, self.step.steps
+        due = [probe for name in self.hooked if (probe := self.observer.probes[name]).due(n, steps)]
+        return any(Probe.due(probe, n, steps) for probe in due) or (bool(due) and not torch.isfinite(gradient_norms(self.step)).all())
+
+    def take(self, losses: dict[str, Tensor], record: Mapping[str, Any]) -> None:
+        """What the pass of all gives for this member; where a probe watches the modules, one plain forward pass of its own for it."""
+        self.step.losses = losses
+        if self.watched():
             with torch.no_grad():
-                self.lab.loss(self.model, batch, n)
+                self.lab.loss(self.model, self.step.batch, self.step.number)
+        for name, value in record.items():
+            setattr(self.model, name, value)
 
     def gradients(self) -> None:
         if self.lab.clip > 0:
@@ -115,10 +127,8 @@ class Training:
         losses, records = stacking.stacked_loss([m.model for m in self.members], self.leaves.all(), batches, n)
         self.leaves.backward(torch.stack([loss.sum() for loss in losses.values()]).sum())
         rows = {name: loss.detach().unbind() for name, loss in losses.items()}
-        for n_th, (member, record) in enumerate(zip(self.members, records, strict=True)):
-            member.step.losses = {name: row[n_th] for name, row in rows.items()}
-            for name, value in record.items():
-                setattr(member.model, name, value)
+        mine = {id(m): ({name: row[i] for name, row in rows.items()}, records[i]) for i, m in enumerate(self.members)}
+        each(self.members, lambda m: m.take(*mine[id(m)]))
         each(self.members, Trainee.gradients)
         self.mover.step([m.step.lr for m in self.members])
         each(self.members, lambda m: m.after(n))
