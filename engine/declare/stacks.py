@@ -90,14 +90,14 @@ def cost(data: Path, spec: Spec, members: int) -> Cost | None:
     return _read(data, spec).get(counted(members))
 
 
-def note(data: Path, spec: Spec, found: Cost, taken: float) -> None:
+def note(data: Path, spec: Spec, measured: Cost, taken: float) -> None:
     """Keep what was measured.  OSError."""
     private_folder(data / "cache")
     with _alone(data):
         known = read_json(_file(data)) or {}
         entry = known.get(kind(spec))
-        figures = {"single_ms": found.single_ms, "stacked_ms": found.stacked_ms, "taken": taken}
-        write_json(_file(data), known | {kind(spec): {**(entry if isinstance(entry, dict) else {}), str(found.members): figures}})
+        figures = {"single_ms": measured.single_ms, "stacked_ms": measured.stacked_ms, "taken": taken}
+        write_json(_file(data), known | {kind(spec): {**(entry if isinstance(entry, dict) else {}), str(measured.members): figures}})
 
 
 def reason(data: Path, spec: Spec, members: int) -> str:
@@ -109,7 +109,7 @@ def reason(data: Path, spec: Spec, members: int) -> str:
 def against(data: Path, spec: Spec) -> str:
     """Why a run like this is not trained together with others, in one sentence; empty where it would be, or nobody has tried."""
     known = _read(data, spec).values()
-    return "" if not known or any(found.worth_it for found in known) else max(known, key=lambda found: found.gain).sentence
+    return "" if not known or any(one.worth_it for one in known) else max(known, key=lambda one: one.gain).sentence
 
 
 def _read(data: Path, spec: Spec) -> dict[int, Cost]:

@@ -6,7 +6,7 @@ Shapes: N runs, M samples, D inputs, which is also the width of each hidden laye
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +14,6 @@ import torch
 from engine.labs.dynamics.models.descent import RATES, Array, Descent, Network
 from engine.labs.play import PlayContext, Played
 from engine.labs.probe import Reading
-
-if TYPE_CHECKING:
-    from engine.labs.dynamics.trainability import Trainability
 
 
 class _PerRun(np.ndarray):
@@ -47,13 +44,13 @@ class _Networks(Network):
         return [np.stack(layer) for layer in zip(*(network.weights() for network in self.each), strict=True)]  # type: ignore[attr-defined]
 
 
-def trainings(labs: Sequence[Trainability]) -> Descent:
+def trainings(labs: Sequence[Any]) -> Descent:
     networks = [lab.network() for lab in labs]
     rates = {name: np.array([getattr(lab, name) for lab in labs]) for name in RATES}
     return Descent(_Networks(networks[0].width, networks[0].depth).of(networks), rates)
 
 
-def stacked_play(labs: Sequence[Trainability], contexts: Sequence[PlayContext]) -> Iterator[Sequence[Played]]:
+def stacked_play(labs: Sequence[Any], contexts: Sequence[PlayContext]) -> Iterator[Sequence[Played]]:
     """As engine.labs.stacking.PlaysStacked asks for."""
     descent = trainings(labs)
     if contexts[0].state is not None:
