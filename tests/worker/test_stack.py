@@ -16,11 +16,12 @@ import torch
 from torch import nn
 
 from engine.core.files import read_json
+from engine.declare import stacks
 from engine.labs.common.stacked import stacked_loss
 from engine.labs.stacking import Stacked
 from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
-from engine.worker import callback, checkpoint, stack
+from engine.worker import callback, checkpoint, main, stack, stacking_cost
 from engine.worker.fit import train
 from engine.worker.observer import Observer
 from tests.support.stacked_runs import Stackable, folder_of, losses, train_together
@@ -206,6 +207,48 @@ def test_a_kill_leaves_runs_that_go_on_alone(tmp_path: Path, monkeypatch: pytest
         assert folder.status() == "killed"
         (folder.path / "exit.json").unlink()
     assert_goes_on_alone(some[1], folders[1], tmp_path / "alone")
+
+
+def test_the_worker_takes_several_folders_and_each_names_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [folder_of(tmp_path, lab) for lab in labs(2, steps=3)]
+    monkeypatch.setattr(stack, "load_lab", lambda spec: Stackable.model_validate(spec["knobs"]))
+    monkeypatch.setattr(torch, "set_num_interop_threads", lambda number: None)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            code = main.main([str(folder.path) for folder in folders])
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    told = [read_json(folder.path / "proc.json") or {} for folder in folders]
+    assert [one["pid"] for one in told] == [child, child]
+    assert [one["stack"] for one in told] == [[folder.run for folder in folders]] * 2
+    assert [folder.status() for folder in folders] == ["finished", "finished"]
+    assert folders[0].run in folders[1].log()[0]
+
+
+def test_measuring_leaves_the_runs_as_they_are_and_says_what_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = labs(3)
+    folders = [folder_of(tmp_path, lab) for lab in some]
+    monkeypatch.setattr(stacking_cost, "load_lab", lambda spec: Stackable.model_validate(spec["knobs"]))
+    monkeypatch.setattr(torch, "set_num_interop_threads", lambda number: None)
+    before = [sorted(os.listdir(folder.path)) for folder in folders]
+    stacking_cost.note(folders)
+    assert [sorted(os.listdir(folder.path)) for folder in folders] == before
+    found = stacks.cost(tmp_path, folders[0].spec() or {}, 3)
+    assert found is not None
+    assert (found.members, found.single_ms > 0, found.stacked_ms > 0) == (2, True, True)
+
+
+def test_what_cannot_be_computed_together_is_noted_and_a_single_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [folder_of(tmp_path, lab) for lab in labs(2, noise=1.0)]  # of the global generator
+    monkeypatch.setattr(stacking_cost, "load_lab", lambda spec: Stackable.model_validate(spec["knobs"]))
+    monkeypatch.setattr(torch, "set_num_interop_threads", lambda number: None)
+    stacking_cost.note(folders)
+    assert stacks.cost(tmp_path, folders[0].spec() or {}, 2) == stacks.Cost(2, 0.0, 0.0)
+    assert main.train_lab(labs(1, steps=2, noise=1.0)[0], folders[0], threading.Event()) == "finished"
+    told = read_json(folders[0].path / "provenance.json") or {}
+    assert (told["stack"], told["stacking"]) == (None, "Not trained together with others: its speed could not be measured.")
 
 
 def test_a_loss_that_leaves_a_tensor_of_all_on_the_model_is_refused() -> None:
