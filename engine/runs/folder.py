@@ -52,7 +52,7 @@ def _unreadable(path: Path, _written: int, _inode: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _declaration(path: Path, _written: int, _changed: int, _inode: int) -> dict[str, Any] | None:
+def _declaration(path: Path, _written: int, _changed: int, _inode: int, _format: int) -> dict[str, Any] | None:
     """As `spec` says it: a queue of a hundred runs is sorted ten times a second.  Empty for one that cannot be read, None for no object."""
     found = read_json(path, SMALL)
     return None if found is None else {} if formats.problem(found) else formats.migrated(found)
@@ -83,7 +83,7 @@ class RunFolder:
         """
         try:
             looks = os.lstat(self.path / "spec.json")
-            found = _declaration(self.path / "spec.json", looks.st_mtime_ns, looks.st_ctime_ns, looks.st_ino)
+            found = _declaration(self.path / "spec.json", looks.st_mtime_ns, looks.st_ctime_ns, looks.st_ino, formats.FORMAT)
         except OSError:
             found = None
         if found is None:

@@ -119,6 +119,11 @@ class Supervisor:
                 self._post = locks.take(self.data / "supervisor.lock")
             return self._post is not None
 
+    @property
+    def on_duty(self) -> bool:
+        """Whether this supervisor starts the runs of the folder now."""
+        return self._post is not None
+
     def step(self) -> bool:
         """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty.
 
