@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engine.runs.folder import RunFolder
-from engine.runs.process import NOBODY
 
 
 class Slots:
@@ -74,8 +73,7 @@ def one_per_worker(living: Iterable[RunFolder]) -> list[RunFolder]:
     """Runs that are trained together take what one of them takes."""
     workers: dict[object, RunFolder] = {}
     for folder in living:
-        process = folder.process()
-        workers.setdefault(folder.run if process is None or process.pid == NOBODY else process, folder)
+        workers.setdefault(folder.process() if folder.stack() else folder.run, folder)
     return list(workers.values())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
-from engine.runs.sweep_file import Sweep, SweepUnreadable, member_runs, read_sweep, remove_sweep, sweep_ids
+from engine.runs.sweep_file import Sweep, SweepUnreadable, member_runs, read_sweep, remove_sweep, reused_by_others
 from engine.scheduler import control
 from engine.scheduler.control import Refused
 from engine.scheduler.executor import Executor
@@ -105,7 +105,7 @@ def delete(data: Path, sweep: str, *, runs: bool = False) -> tuple[list[str], li
     if living := [folder.run for folder in here if folder.status() not in (*ENDED, "queued")]:
         raise Refused(f"{sweep}: {living[0]} still goes on; stop the sweep first, then delete it.")
     leave_missing(data, found)
-    kept = set(found.reused.values()) | _used_elsewhere(data, sweep)
+    kept = set(found.reused.values()) | reused_by_others(data, sweep)
     gone: list[str] = []
     for folder in here if runs else ():
         if folder.run not in kept:
@@ -113,13 +113,3 @@ def delete(data: Path, sweep: str, *, runs: bool = False) -> tuple[list[str], li
             gone.append(folder.run)
     remove_sweep(data, sweep)
     return gone, [folder.run for folder in here if folder.run not in gone]
-
-
-def _used_elsewhere(data: Path, sweep: str) -> set[str]:
-    """Runs that other sweeps found when they were made."""
-    out: set[str] = set()
-    for name in sweep_ids(data):
-        if name != sweep:
-            with contextlib.suppress(KeyError, SweepUnreadable):
-                out |= set(read_sweep(data, name).reused.values())
-    return out
