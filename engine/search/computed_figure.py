@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from engine.search.figure import INK, SIDE, STYLE
+from engine.search.figure import FONT, SIDE, STYLE
 
 TONES = 24  # of a ramp
 CAP = 1e6  # a step counts as that at most
@@ -35,9 +35,9 @@ def tiles_svg(cells: Sequence[Mapping[str, Any]], side: int, x: Axis, y: Axis) -
     gone = sum(cell["value"] > 1.0 for cell in cells)
     words = f"Map of {len(cells)} trainings over {x[0]} and {y[0]}: {gone} of them diverge."
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="13" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" {FONT} role="img" ',
         f'aria-label="{escape(words)}">',
-        f"<style>{STYLE % INK}</style>",
+        f"<style>{STYLE}</style>",
         f'<g transform="translate({LEFT:g} {TOP:g})" shape-rendering="crispEdges">',
         *_rows(cells, side),
         f'<rect class="fl-line" width="{SIDE:g}" height="{SIDE:g}" fill="none"/></g>',

@@ -23,9 +23,10 @@ COUNTED = 26.0  # a mixed cell of this side bears its counts
 HALF = 0.5
 
 INK = {"light": "#31333f", "dark": "#fafafa"}
-STYLE = (
-    ".fl-ink{fill:%(light)s}.fl-line{stroke:%(light)s}@media (prefers-color-scheme:dark){.fl-ink{fill:%(dark)s}.fl-line{stroke:%(dark)s}}"
-)
+RULES = ".fl-ink{{fill:{0}}}.fl-line{{stroke:{0}}}"
+STYLE = f"{RULES.format(INK['light'])}@media (prefers-color-scheme:dark){{{RULES.format(INK['dark'])}}}"
+
+FONT = 'font-family="sans-serif" font-size="13"'
 
 Box = tuple[float, float, float, float]  # x, y, width, height on the picture
 
@@ -53,12 +54,12 @@ def svg(axes: Sequence[Lattice], cells: Sequence[Cell], metric: str, theme: str 
     left = 26.0 + LEFT_LETTER * max(len(written(y.values[at])) for at in y.first)
     width, height = left + len(values) * (SIDE + GAP) - GAP + RIGHT, TOP + SIDE + BOTTOM
     scale = scale_of(cells)
-    style = STYLE % INK if theme is None else f".fl-ink{{fill:{INK[theme]}}}.fl-line{{stroke:{INK[theme]}}}"
+    style = STYLE if theme is None else RULES.format(INK[theme])
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="13" role="group" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" {FONT} role="group" ',
         f'aria-label="{escape(_summary(axes, cells))}">',
         f"<style>{style}</style>",
-        '<defs><pattern id="fl-wait" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        '<defs><pattern id="fl-wait" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">',
         '<rect width="8" height="8" fill="#8886"/><rect width="3" height="8" fill="#888a"/></pattern></defs>',
     ]
     for n, value in enumerate(values):

@@ -18,6 +18,7 @@ from engine.search.strategies.map import Cell, Map
 from engine.server.service import service
 from pages.parts.own_component import own_component
 from pages.parts.plain import code, plain
+from pages.parts.prose import prose
 from pages.parts.sweeps.group import current, order_button
 from pages.parts.words import STATUS, title
 
@@ -160,8 +161,5 @@ def _sensitivity(way: Map, results: Sequence[Outcome]) -> None:
         st.markdown("### Learning-rate sensitivity")
         st.dataframe(rows, hide_index=True)
         ends = f"{x.values[0]:g} and {x.values[-1]:g}"
-        st.caption(
-            f"What a wrong rate costs on the average: mean over {len(x.first)} rates between {ends} of min(final, first loss) minus the "
-            f"best final loss, in units of {way.metric}; a diverged run counts as its first loss. Median over seeds and their range. "
-            "[Wortsman et al. 2023](https://arxiv.org/abs/2309.14322)"
-        )
+        st.caption(f"Over {len(x.first)} rates between {ends}, in units of {plain(way.metric)}; median over seeds and their range.")
+        prose("map_sensitivity")
