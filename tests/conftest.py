@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from engine import __main__ as command_line
 from engine.commands import labs as labs_command
@@ -20,6 +21,9 @@ from engine.server.service import Service
 from tests.support.indexed_runs import Owners, begin, log, spool_of, told_step
 from tests.support.stored_sets import write_text_set
 from tests.support.toy import DOCUMENT, WORKER, Answer
+
+settings.register_profile("suite", deadline=None)  # an example on a busy machine may take a second, which is no failure
+settings.load_profile("suite")
 
 
 @pytest.fixture

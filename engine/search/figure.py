@@ -226,7 +226,7 @@ def _legend(left: float, top: float, wide: float, scale: Scale | None, metric: s
     bars = []
     if scale is not None:
         ends = (f"{scale.low:.3g}", f"{scale.high:.3g}")
-        bars.append((TRAINED[::-1], f"trained: median {metric}{' (logarithmic)' if scale.log else ''}", ends))
+        bars.append((TRAINED[::-1], f"not diverged: median {metric}{' (logarithmic)' if scale.log else ''}", ends))
     if any(_gone(cell) for cell in cells):
         bars.append((DIVERGED, "diverged", ("half", "all")))
     for n, (ramp, words, ends) in enumerate(bars):

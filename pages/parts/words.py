@@ -12,7 +12,8 @@ from engine.core.duration import duration
 LONG = {
     **{"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SGD", "vit": "ViT", "unet": "UNet"},
     **{"ba": "Barabási-Albert", "ws": "Watts-Strogatz", "sbm": "stochastic blocks"},
-    **{"gtr": "GTR", "fosr": "FoSR", "sdrf": "SDRF", "borf": "BORF"},
+    **{"gtr": "GTR", "fosr": "FoSR", "sdrf": "SDRF", "borf": "BORF", "gdc": "GDC", "piorf": "PIORF"},
+    **{"drew": "DRew", "signnet": "SignNet", "spe": "SPE", "l2": "L2"},
 }
 SI = {4: "T", 3: "G", 2: "M", 1: "k", 0: "", -1: "m", -2: "µ", -3: "n"}
 
@@ -65,9 +66,9 @@ def knob_value(value: Any) -> str:
 
 
 def title(name: str) -> str:
-    """A name of the code as a heading: `lr_burst` -> "Learning-rate burst"."""
-    words = " ".join(LONG.get(word, word) for word in name.split("_")).replace("non ", "non-").strip()
-    return words[:1].upper() + words[1:]
+    """A name of the code as a heading: `lr_burst` -> "Learning-rate burst"; a Greek letter stays small."""
+    words = " ".join(LONG.get(word, word) for word in name.split("_")).replace("non ", "non-").replace("nu DRew", "νDRew").strip()
+    return (words[:1].upper() if words[:1].isascii() else words[:1]) + words[1:]
 
 
 def standing(run: str, queue: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from engine.index.open_run import open_run
+from engine.labs.panel import panel
 from engine.runs.ending import ENDED
 from engine.runs.folder import run_folder
 from tests.browser.conftest import PATIENCE, Server
@@ -56,6 +57,7 @@ def test_three_zooms_a_choice_and_the_run_has_the_bits_of_its_cell(lab: Server, 
         views.append(page.evaluate(VIEW))
     assert [round(view[2], 9) for view in views] == [5.0, 0.5, 0.05, 0.005]
     assert f"centre_x={views[-1][0]!r}" in page.url, "all digits"
+    page.wait_for_function("() => document.querySelector('.fl-stage').dataset.edge !== undefined")
     expect(page.locator(".fl-status")).to_contain_text("% diverged")
 
     for view in (views[2], views[1]):
@@ -123,3 +125,12 @@ def test_beyond_float64_the_zoom_ends_with_a_sentence(lab: Server, visitor: Call
 def test_an_address_of_somebody_else_is_plain_numbers_or_nothing(lab: Server, visitor: Callable[..., Page]) -> None:
     page = opened(visitor, lab, "?steps=20&centre_x=<img src=x onerror=alert(1)>&centre_y=-3&decades=Infinity")
     assert page.evaluate(VIEW) == [300, 100, 5]
+
+
+def test_the_theory_line_lies_where_its_panel_says(lab: Server, visitor: Callable[..., Page]) -> None:
+    page = opened(visitor, lab, "?width=8")
+    page.wait_for_function("() => +document.querySelector('.fl-stage').dataset.edge > 0", timeout=4 * PATIENCE)
+    drawn = page.evaluate(f"() => {MAP}.line.segments()")
+    edge = panel("trainability_edge")(width=8).compute()["edge"]
+    assert drawn == [list(segment) for segment in zip(*(edge[name] for name in ("x0", "y0", "x1", "y1")), strict=True)]
+    expect(page.get_by_text("dashed: where the network linearised at its first weights stops training")).to_be_visible()

@@ -105,6 +105,18 @@ def test_what_the_lab_refuses_is_one_sentence_and_leaves_the_graph_as_it_was(lab
     expect(page.locator(".fl-status")).to_have_text("Between nodes 0 and 15 the message travels, so both must stay.")
 
 
+def test_what_the_rewiring_undoes_is_drawn_as_it_is_and_said(lab: Server, visitor: Callable[..., Page]) -> None:
+    page, _ = opened(visitor, lab, "?rewiring=gdc")
+    page.mouse.click(*spot(page, 2))
+    page.mouse.click(*spot(page, 18))
+    numbers(page)
+    expect(page.locator(".fl-status")).to_contain_text("Edge 2-18 is added. The rewiring undoes one edit: +2-18. Now total resistance")
+    page.locator("summary", has_text="Edges as a list (67)").click()
+    listed = page.locator(".fl-graph li")
+    expect(listed).to_have_count(67)
+    assert [text for text in listed.all_inner_texts() if text.startswith("2-18:") or "being computed" in text] == []
+
+
 def test_one_press_trains_both_graphs_as_twins(lab: Server, visitor: Callable[..., Page]) -> None:
     page, _ = opened(visitor, lab, "?graph=ring&graph.distance=5&edits=%2B0-5")
     page.mouse.click(*spot(page, 2))

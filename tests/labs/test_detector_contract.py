@@ -211,7 +211,7 @@ VALUES = st.sampled_from([1.0, 1.1, 0.9, -3.0, 0.0, 50.0, 1e5, 1e300, math.nan, 
 
 
 @given(data=st.data(), cut=st.integers(0, 160))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_rule_that_is_resumed_at_any_step_goes_on_as_if_it_had_not_stopped(data: st.DataObject, cut: int) -> None:
     """Stretches of one value, with gaps between readings: the events after the cut are those of the run that was not cut."""
     stretches = data.draw(st.lists(st.tuples(VALUES, st.integers(1, 60), st.sampled_from([1, 1, 3])), min_size=1, max_size=5))

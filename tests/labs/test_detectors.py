@@ -234,7 +234,7 @@ def test_a_new_episode_is_told_again_after_the_level_came_back() -> None:
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=200), st.integers(0, 200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_the_readings_a_detector_survives_and_is_causal(values: list[float], cut: int) -> None:
     readings: list[dict[str, Any]] = [{"loss/train": v, "grad_norm": abs(v)} for v in values]
     for kind in DETECTORS.values():

@@ -67,6 +67,13 @@ class Gnn(Lab):
         OnlyWith("task", "graph", "only its nodes belong to blocks.", values=("node_labels",), allowed=("sbm",)),
         OnlyWith("task", "graph", "only a stored set has labels of its own.", values=("stored_labels",), allowed=("stored",)),
         OnlyWith(
+            "task",
+            "norm",
+            "its nodes without features have states of length 0, and nothing can be divided by that.",
+            values=("commute_time", "neighbors_match"),
+            allowed=("none", "batch"),
+        ),
+        OnlyWith(
             "rewiring",
             "graph",
             "it joins nodes by the velocities that only a mesh has.",
@@ -136,8 +143,10 @@ class Gnn(Lab):
     edits: str = knob(
         "",
         "changes to the graph by hand: +3-17 adds an edge, -4-5 removes one, ~12 removes a node",
-        pattern=r" *(?:(?:[+-][0-9]{1,6}-[0-9]{1,6}|~[0-9]{1,6}) *(?: |$)){0,200}",
-        form="up to 200 words such as +3-17, -4-5 or ~12",
+        pattern=r"(?a)(?!.{5001})(?= *(?:(?:[+-]\d{1,6}-\d{1,6}|~\d{1,6}) *(?: |$)){0,200}$)"
+        r"(?!.*[+-]0*+(\d*)-0*+\1(?!\d))"  # joins a node with itself
+        r"(?!.*([+-])0*+(\d*)-0*+(\d*) (?:.* )?(?!\2)[+-]0*+(?:\3-0*+\4|\4-0*+\3)(?!\d)).*",  # adds an edge and removes it
+        form="up to 200 words such as +3-17, -4-5 or ~12, which join no node with itself and never both add and remove one edge",
     )
 
     presets = PRESETS

@@ -53,10 +53,14 @@ class GraphView {
       const more = marked ? `, Ollivier ${spelt(marked.ollivier)}` : "";
       return this.say(`Edge ${edge.pair}: balanced Forman curvature ${spelt(edge.curvature)}${more}, resistance ${spelt(edge.resistance)} ohm.`);
     }
+    const back = undone(this.now);
+    const also = back.length ? ` The rewiring undoes ${back.length === 1 ? "one edit" : `${back.length} edits`}: ${back.join(" ")}.` : "";
     if (before && before.of !== this.now.of) {
       const changes = Object.entries(NUMBERS).map(([name, [title, unit]]) => `${title.toLowerCase()} ${spelt(this.now.facts[name])}${unit}`);
-      this.say(`${this.status.textContent.split("Now ")[0].trim()} Now ${changes.join(", ")}.`.trim());
+      const done = this.status.textContent.split(/The rewiring undoes|Now /)[0].trim();
+      return this.say(`${done}${also} Now ${changes.join(", ")}.`.trim());
     }
+    if (!before && also) this.say(also.trim());
   }
 
   draw() {
@@ -66,6 +70,7 @@ class GraphView {
     this.clear.disabled = !this.words.length;
     this.writeNumbers();
     this.canvas.width = 0; // whatever was drawn there is of another graph or another moment
+    this.details.hidden = !this.now;
     if (!this.now) return void (this.picture = undefined);
     this.picture = edited(this.now, this.words, this.base.nodes);
     const css = getComputedStyle(this.box), { clientWidth: width, clientHeight: height } = this.stage, scale = devicePixelRatio || 1;

@@ -21,14 +21,14 @@ from pages.parts.needed_panels import needed_panels
 from pages.parts.plain import plain
 from pages.parts.prose import prose
 
-PANEL, CURVE, LAB = "trainability_map", "trainability_curve", "trainability"
+PANEL, CURVE, EDGE, LAB = "trainability_map", "trainability_curve", "trainability_edge", "trainability"
 AXES = ("x", "y")
 SHARED = ("depth", "width", "steps", "warmup", "lr", "seed")  # of every cell, beside what the axes leave
 
 
 def computed_map() -> None:
     """Draw the page below its title."""
-    panels = needed_panels("map", PANEL, CURVE)
+    panels = needed_panels("map", PANEL, CURVE, EDGE)
     specs = {spec["name"]: spec for spec in panels[PANEL]["knobs"]}
     arrives = "map:depth" not in st.session_state  # the address is as it was given
     prose("map")
@@ -50,7 +50,7 @@ def computed_map() -> None:
 
     with stage, st.form("cell", border=False):
         side_of_tile = tile_side(knobs["width"], knobs["depth"], knobs["steps"])
-        cell = enter_map((PANEL, CURVE), (x, y), knobs, side_of_tile, address, st.context.theme.type or "light")
+        cell = enter_map((PANEL, CURVE, EDGE), (x, y), knobs, side_of_tile, address, st.context.theme.type or "light")
         pressed = st.form_submit_button("Train this cell", icon=":material/play_arrow:", type="primary")
         st.caption("A run of the lab trainability with exactly the numbers of the chosen cell: its last value has the bits of the cell.")
     if pressed:
@@ -63,6 +63,8 @@ def computed_map() -> None:
 
     formula(panels[PANEL]["formula"])
     st.caption(f"**Paper.** {panels[PANEL]['paper']}")
+    formula(panels[EDGE]["formula"])
+    st.caption(f"**The dashed line.** {panels[EDGE]['about']} {panels[EDGE]['paper']}")
     st.markdown(f":small[**Formula from.** {reading(panels[PANEL]['reading'])}]")
 
 

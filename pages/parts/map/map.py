@@ -17,6 +17,7 @@ SCRIPTS = (
     "charts/chart_look.js",
     "charts/live_ask.js",
     "map/colours.js",
+    "map/theory_line.js",
     "map/map_view.js",
     "map/hands.js",
     "graph/keep_address.js",
@@ -29,16 +30,17 @@ _mount = own_component("map", *SCRIPTS, style="map/map.css")
 
 
 def enter_map(
-    panels: tuple[str, str], axes: tuple[str, str], knobs: Mapping[str, Any], tile: int, address: Sequence[tuple[str, str]], theme: str
+    panels: tuple[str, str, str], axes: tuple[str, str], knobs: Mapping[str, Any], tile: int, address: Sequence[tuple[str, str]], theme: str
 ) -> dict[str, str]:
     """Mount the map -> the knobs of the cell that was chosen when the form was last sent, as text; {} for none.
 
-    `panels`: those that compute tiles and the loss of one cell.  `axes`: the knobs to the right and upwards.  `knobs`: flat, of every
-    cell.  `tile`: cells on a side of the largest tile.  `address`: what the address of the page says beside the view.
+    `panels`: those that compute tiles, the loss of one cell and the theory line.  `axes`: the knobs to the right and upwards.  `knobs`:
+    flat, of every cell.  `tile`: cells on a side of the largest tile.  `address`: what the address of the page says beside the view.
     """
     data = {
         "panel": panels[0],
         "curve": panels[1],
+        "edge": panels[2],
         "x": axes[0],
         "y": axes[1],
         "knobs": dict(knobs),

@@ -43,6 +43,7 @@ class MapView {
       strip.style.background = rampOf(ramp);
       this.legend.append(make("span", {}, make("b", { textContent: ramp.words }), make("span", { className: "fl-scale" }, ramp.near, strip, ramp.to)));
     }
+    this.line = new TheoryLine(this);
     this.cell = make("div", { className: "fl-cell" }, make("p", { textContent: CHOOSE }));
     this.curve = make("canvas", { className: "fl-curve" });
     this.curve.setAttribute("role", "img");
@@ -89,6 +90,8 @@ class MapView {
       pen.globalAlpha = tile.of === this.viewKey ? 1 : 0.45; // of a view before: coarser than what comes
       pen.drawImage(tile.picture, x0, y1, x1 - x0, y0 - y1);
     }
+    pen.globalAlpha = 1;
+    this.line.draw(pen);
     pen.restore();
     this.drawAxes(pen, ink, css.fontFamily);
     if (this.picked) this.drawCross(pen, paper);

@@ -39,7 +39,10 @@ def test_on_a_ring_smooth_functions_move_with_the_noise_and_eigenvectors_jump(se
     assert steady.max() < 1.05 * steady.min()
     assert 1.5 < steady.min() < 2.0, "1.72 for one draw of the noise"
     assert noise["eigenvectors"].max() < 1.1 * noise["eigenvectors"].min(), "one size, whatever the noise"
-    assert 0.9 < noise["eigenvectors"].min() < 2.0, "it is the basis that decides which, and there are infinitely many"
+    most = math.sqrt(2 * Eigengap.model_validate(C24).eigenvectors)  # of columns of length 1 without a negative number
+    assert 0.5 < noise["eigenvectors"].min() < most, (
+        "the basis decides which: there are infinitely many, and LAPACK has another on another CPU"
+    )
     assert (noise["projectors"][:2] < 1e-4).all(), "equal eigenvalues are known as equal"
     assert noise["projectors"][-1] > 1.0, "until noise is above the tolerance"
     assert frames["facts"]["gap"][0] < 1e-14

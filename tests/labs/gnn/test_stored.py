@@ -139,7 +139,17 @@ def test_a_spoilt_set_says_in_one_sentence_what_is_wrong(tmp_path: Path, how: st
         ([(torch.zeros(2, 1), torch.zeros(1, 1), torch.tensor([[0], [5]]), torch.zeros(1, 1))], "joins nodes"),
         ([(torch.full((2, 1), torch.nan), None, torch.tensor([[0], [1]]), torch.zeros(1, 1))], "no finite numbers"),
         ([(torch.zeros(2, 1), None, torch.tensor([[0], [1]]), torch.full((1, 3), 0.5))], "numbers and no classes"),
-        ([(torch.zeros(2, 1), None, torch.tensor([[0], [1]]), torch.zeros(1, 0))], "column 0"),
+        ([(torch.zeros(2, 1), None, torch.tensor([[0], [1]]), torch.full((1, 3), torch.inf))], "numbers and no classes"),
+        ([(torch.zeros(2, 1), None, torch.tensor([[0], [1]]), torch.zeros(1, 0))], "does not hold graphs"),
+        ([(torch.zeros(2, 1), None, torch.zeros(3, 5, dtype=torch.long), torch.zeros(1, 1))], "does not hold graphs"),
+        ([(torch.zeros(2, 1), None, torch.full((2, 1), torch.nan), torch.zeros(1, 1))], "does not hold graphs"),
+        ([(torch.zeros(2, 1).to_sparse(), None, torch.tensor([[0], [1]]), torch.zeros(1, 1))], "does not hold graphs"),
+        ([(torch.zeros(2, 1, dtype=torch.complex64), None, torch.tensor([[0], [1]]), torch.zeros(1, 1))], "does not hold graphs"),
+        (({"x": torch.zeros(2, 1)},), "does not hold graphs"),
+        (
+            ({"x": torch.zeros(2, 1), "edge_index": torch.zeros(2, 1)}, dict.fromkeys(("x", "edge_index"), torch.tensor([0, 9]))),
+            "does not hold",
+        ),
     ],
 )
 def test_a_spoilt_tensor_file_says_what_is_wrong(tmp_path: Path, content: Any, part: str) -> None:

@@ -94,6 +94,17 @@ def test_the_control_is_the_total_resistance_of_graphs_with_as_many_edges_more()
     assert totals == pytest.approx(sorted(by_hand), rel=1e-10)
 
 
+def test_an_edit_that_the_rewiring_undoes_is_not_counted_and_what_it_brings_back_is() -> None:
+    """Diffusion joins what has many ways between it: a removed edge of a clique, and not a new one over all of the barbell."""
+    row, frames = computed(**BARBELL, rewiring={"is": "gdc"}, edits="+2-18 -1-2")
+    edges = set(zip(frames["edges"]["a"], frames["edges"]["b"], strict=True))
+    assert (1, 2) in edges
+    assert (2, 18) not in edges
+    unedited = {*of_networkx(computed(**BARBELL)[1]).edges} - {(1, 2)}
+    assert row["added"] == len(edges - unedited) == sum(frames["edges"]["added"]) == 5
+    assert 0.0 in frames["edges"]["curvature"], "and not 1e-16"
+
+
 def test_an_edit_moves_no_node_and_a_marked_edge_has_its_ollivier_curvature() -> None:
     (_, before), (_, after) = computed(**BARBELL), computed(**BARBELL, edits="~3 +0-21", marked="21-0")
     stood, stand = ({n: (x, y) for n, x, y in zip(*frames["nodes"].values(), strict=True)} for frames in (before, after))

@@ -15,8 +15,8 @@ class Losses(Chart):
 
     title = "Loss"
     about = (
-        "How wrong the model is, batch by batch (line) and on data it never trains on (open circles); a diamond is a spike, × "
-        "and ▲ at the edge are values that are not finite."
+        "How wrong the model is, batch by batch (line) and in evaluation (open circles), on data held out where the task has such; "
+        "a diamond is a spike, × and ▲ at the edge are not finite."
     )
     needs = ("loss/train",)
     log = True

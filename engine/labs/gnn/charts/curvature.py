@@ -32,13 +32,13 @@ class Curvature(Chart):
             figure.add_trace(
                 go.Histogram(
                     x=newest(frames.get(run_style.run), METRIC),
-                    xbins={"start": -2.0, "end": 2.01, "size": 0.1},
+                    xbins={"start": -2.05, "end": 2.06, "size": 0.1},  # 0 and other round values stand in the middle of a bar
                     name=run_style.label,
                     marker={"color": run_style.colour},
-                    opacity=0.6,
                     hovertemplate="curvature %{x}: %{y} edges<extra>" + run_style.label + "</extra>",
                     meta=meta(run_style.run, METRIC, "", "histogram"),
                 )
             )
-        figure.update_layout(barmode="overlay", hovermode="closest", xaxis={"title": {"text": "balanced Forman curvature"}})
+        axis = {"title": {"text": "balanced Forman curvature"}, "range": [-2.1, 2.1]}  # by its definition it is never outside
+        figure.update_layout(barmode="group", bargap=0.05, hovermode="closest", xaxis=axis)
         return figure

@@ -34,12 +34,14 @@ def samples(path: Path, wanted: range, column: int) -> list[Sample]:
         raise ValueError(f"{path.name} of {_set(path)} cannot be read as plain tensors: {reason}.") from None
     try:
         return _processed(content, path, wanted, column) if isinstance(content, tuple) else _raw(content, path, wanted, column)
-    except (KeyError, TypeError, IndexError, AttributeError):
+    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError):
         raise ValueError(f"{path.name} of {_set(path)} does not hold graphs as PyTorch Geometric writes them.") from None
 
 
 def _processed(content: tuple[Any, ...], path: Path, wanted: range, column: int) -> list[Sample]:
     """(values of all graphs one after the other, where each graph begins, …)."""
+    if len(content) < 2:
+        raise TypeError("no table says where each graph begins")
     values, starts = content[:2]
 
     def of(name: str, g: int) -> Tensor | None:
@@ -59,6 +61,8 @@ def _raw(content: list[Any], path: Path, wanted: range, column: int) -> list[Sam
 
 
 def _sample(x: Tensor, edge_index: Tensor, y: Tensor | None, path: Path, column: int) -> Sample:
+    if edge_index.dim() != 2 or len(edge_index) != 2 or edge_index.is_floating_point() or x.is_complex():
+        raise TypeError("edges are two rows of whole numbers, and features real numbers")
     x_ND, pairs_E2 = x.reshape(len(x), -1).numpy(), edge_index.t().numpy().astype(np.int64)
     nodes = len(x_ND)
     if len(pairs_E2) and (pairs_E2.min() < 0 or pairs_E2.max() >= nodes):
@@ -71,6 +75,8 @@ def _sample(x: Tensor, edge_index: Tensor, y: Tensor | None, path: Path, column:
 
 def _labels(y: Tensor, nodes: int, path: Path, column: int) -> NDArray[np.int64]:
     """(N,) of one label a node, or of one row of answers for the graph."""
+    if not y.numel():
+        raise TypeError("answers without a column")
     answers = y.reshape(-1).numpy() if y.dim() < 2 else y.reshape(len(y), -1).numpy()[0]
     if y.dim() < 2 and len(answers) == nodes:
         label_N = answers
@@ -78,7 +84,7 @@ def _labels(y: Tensor, nodes: int, path: Path, column: int) -> NDArray[np.int64]
         label_N = np.repeat(answers[column], nodes)
     else:
         raise ValueError(f"column {column} of the answers is asked for and {_set(path)} has columns 0 to {len(answers) - 1}; choose one.")
-    if (label_N != np.floor(label_N)).any():
+    if not (np.isfinite(label_N) & (label_N == np.floor(label_N))).all():
         raise ValueError(f"the answers of {_set(path)} are numbers and no classes, which nothing here asks for yet; choose task=transfer.")
     return label_N.astype(np.int64)
 

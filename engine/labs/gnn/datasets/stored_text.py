@@ -61,7 +61,7 @@ def _real(folder: Path, name: str, part: str) -> NDArray[np.float64] | None:
     try:
         numbers = np.loadtxt(bounded(path), delimiter=",", ndmin=2)
     except ValueError as error:
-        raise ValueError(f"{path.name} is no table of numbers: {error}.") from None
+        raise ValueError(f"{path.name} is no table of numbers: {str(error).rstrip('.')}.") from None
     if not np.isfinite(numbers).all():
         raise ValueError(f"{path.name} has values that are no finite numbers, and all must be; it is no TUDataset.")
     return numbers

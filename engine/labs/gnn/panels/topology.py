@@ -45,9 +45,10 @@ class Topology(Panel):
         """Of the graph after edits and rewiring; nodes bear the numbers of the graph before, which alone decides where they are drawn.
 
         -> "graph": one row.  `edits` in canonical form; `reads` and `knows`, the two nodes between which a message travels; `layers`, r,
-        their distance before any edit; `nodes`, `edges`, `added` (by edits and rewiring); `resistance` in ohm, infinite for several
-        components; `gap`; `walk`, (Sʳ)_vu with GCN's operator; `random_low`, `random_high`, `random_below`, `random_draws`: the
-        resistance of graphs with as many random edges instead, and how many of them are below; `random_none`: why there is none of them.
+        their distance before any edit; `nodes`, `edges`, `added`, those of them that edits and rewiring put in; `resistance` in ohm,
+        infinite for several components; `gap`; `walk`, (Sʳ)_vu with GCN's operator; `random_low`, `random_high`, `random_below`,
+        `random_draws`: the resistance of graphs with as many random edges instead, and how many of them are below; `random_none`: why
+        there is none of them.
         "nodes": `node`, `x`, `y` from 0 to 1.  "edges": `a`, `b`, balanced Forman `curvature`, `resistance`, `added` by the rewiring.
         "marked": `a`, `b` and Ollivier curvature (α = 0) of that edge, without a row where none is marked or it is no edge now.
         """
@@ -69,16 +70,21 @@ class Topology(Panel):
         number_M = np.append(number_M, np.arange(made.nodes, made.nodes + graph.nodes - given.nodes))  # a rewiring may bring nodes along
         total, resistance_E = edge_resistances(graph, given.nodes)
         a_E, b_E = number_M[graph.edges_E2].T
+        curvature_E = balanced_forman_E(graph).round(12) + 0.0  # what is 0 but for rounding is 0, and not -0
         place_M2 = _places(places_N2(made), number_M)
         return {
             "graph": {name: [value] for name, value in {"edits": str(edits), **self._numbers(made, graph, number_M, total, edits)}.items()},
             "nodes": {"node": number_M, "x": place_M2[:, 0].round(4), "y": place_M2[:, 1].round(4)},
-            "edges": {"a": a_E, "b": b_E, "curvature": balanced_forman_E(graph), "resistance": resistance_E, "added": graph.added_E},
+            "edges": {"a": a_E, "b": b_E, "curvature": curvature_E, "resistance": resistance_E, "added": graph.added_E},
             "marked": self._marked(graph, number_M),
         }
 
     def _numbers(self, made: Graph, graph: Graph, number_M: NDArray[np.int64], total: float, edits: Edits) -> dict[str, Any]:
         """The row of "graph", without the edits."""
+        from dataclasses import replace
+
+        from engine.labs.gnn._edits import apply
+        from engine.labs.gnn.datasets.control import new_E
         from engine.labs.gnn.datasets.distances import hops
         from engine.labs.gnn.datasets.ends import remaining_ends
         from engine.labs.gnn.datasets.spectrum import spectral_gap
@@ -88,7 +94,8 @@ class Topology(Panel):
         read, holds = remaining_ends((reads, knows), number_M)
         apart = hops(made, reads, knows)
         layers = int(apart) if math.isfinite(apart) else 0
-        added = len(edits.added) + int(graph.added_E.sum())
+        cut_down = apply(made, replace(edits, added=()))
+        added = int(new_E(cut_down, graph).sum())
         return {
             "reads": reads,
             "knows": knows,
@@ -99,14 +106,11 @@ class Topology(Panel):
             "resistance": total,
             "gap": spectral_gap(graph),
             "walk": walk(graph, holds, read, layers, last=self.rewiring.last_layer(graph)),
-            **self._random(made, edits, graph, added, total),
+            **self._random(cut_down, graph, added, total),
         }
 
-    def _random(self, made: Graph, edits: Edits, graph: Graph, added: int, total: float) -> dict[str, Any]:
+    def _random(self, cut_down: Graph, graph: Graph, added: int, total: float) -> dict[str, Any]:
         """The control of every rewiring, and of every edit that adds: as many edges at random, in the graph as edits cut it down."""
-        from dataclasses import replace
-
-        from engine.labs.gnn._edits import apply
         from engine.labs.gnn.datasets.control import control_totals
         from engine.labs.gnn.datasets.draws import generator
         from engine.labs.gnn.datasets.resistance import below
@@ -114,9 +118,9 @@ class Topology(Panel):
         none: dict[str, Any] = {"random_low": None, "random_high": None, "random_below": None, "random_draws": 0}
         if not added:
             return none | {"random_none": "nothing was added"}
-        if made.nodes > MOST_NODES:
+        if cut_down.nodes > MOST_NODES:
             return none | {"random_none": f"there are more than {MOST_NODES} nodes"}
-        totals = control_totals(apply(made, replace(edits, added=())), graph, DRAWS, generator(self.seed, "control"))
+        totals = control_totals(cut_down, graph, DRAWS, generator(self.seed, "control"))
         if not len(totals):
             return none | {"random_none": "without them the graph is in pieces, or has no room for as many"}
         return {
