@@ -43,7 +43,8 @@ from engine.scheduler.sweeps import Arm, arms, create
 from engine.search.edges import edge_request
 from engine.search.growth import Growth, results_of
 
-GROWS = 0.5  # seconds between two looks whether more runs follow
+PASS = 0.2  # seconds between two looks at all runs
+GROWS = 1.0  # seconds between two looks whether more runs follow
 DELETED = "deleted"  # of a run that somebody removed while this command waited for it
 HINT = " (`--leave-out` leaves them out.)"
 
@@ -155,7 +156,7 @@ def wait(data: Path, sweep: Sweep, owner: IndexOwner, starts: Executor, labs: Do
                         now |= statuses(data, sweep)
                         left = [folder for folder in folders(data, sweep) if now.get(folder.run) not in (*ENDED, DELETED)]
                 progress.show(now)
-                (threading.Event() if told else asked).wait(EVERY)
+                (threading.Event() if told else asked).wait(PASS)
             pass_of(supervisor)
             return sweep
     except KeyboardInterrupt:

@@ -84,7 +84,9 @@ class Catalog(Generic[T]):
 
     def __getitem__(self, name: str) -> type[T]:
         """Import one entry.  KeyError for a name that is no file, TypeError for one that is not exactly one entry."""
-        files = self._known(name)
+        return self._entry(self._known(name))
+
+    def _entry(self, files: list[Path]) -> type[T]:
         if len(files) > 1:
             where = " and ".join(f.relative_to(self.root).as_posix() for f in files)
             raise TypeError(f"{where} bear the same name; rename one of them.")
@@ -94,11 +96,11 @@ class Catalog(Generic[T]):
         """Every entry (of `only`) that imports, and a `Broken` for each that does not, so that one bad file hides no other."""
         good: dict[str, type[T]] = {}
         bad: list[Broken] = []
-        for name in self.names():
+        for name, files in sorted(self._files().items()):
             if only is not None and name not in only:
                 continue
             try:
-                good[name] = self[name]
+                good[name] = self._entry(files)
             except Exception as error:  # a newcomer's file may raise anything; it is shown on its own card
                 bad.append(self.broken(name, error))
         return good, bad

@@ -5,6 +5,8 @@ plays, engine/worker/play.py) import, also inside functions, without core/, runs
 of a record also those of the probes whose metrics it keeps (engine/docs/measure/sources.py).  A file counts by its syntax tree: no
 comment, no docstring, no text with a blank in it (a sentence decides nothing), no list of presets, no rules of a lab, which refuse
 declarations and change none, and no bounds of a metric, which decide how an interval is drawn around numbers and not the numbers.
+Nor does it count that a lab can train many runs together, and how: a method called `stacked_…`, with what it alone imports, and the words
+for it in `provides`.  A run of its own never calls it (tests/docs/test_sources.py), and records are made of such runs.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ PROSE = frozenset(  # what classes say of themselves, and which declarations a l
     }
 )
 BOUNDS = frozenset({"of", "share", "whole", "low", "high"})  # of engine.labs.probe.Metric
+STACKED, STACKING_WORDS = "stacked_", frozenset({"stack", "stacked_play"})  # what only runs that are trained together ask a lab for
 _SILENT = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})  # nothing that runs, or not in every Python
 
 
@@ -92,7 +95,20 @@ def _files(root: Path, name: str) -> Iterator[str]:
 
 
 def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for kind in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        kind.body = [node for node in kind.body if not (isinstance(node, ast.FunctionDef) and node.name.startswith(STACKED))]
+        for node in kind.body:
+            if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == "provides" for one in node.targets):
+                _drop(node.value, STACKING_WORDS)
+    return tree
+
+
+def _drop(value: ast.AST, words: frozenset[str]) -> None:
+    """Take texts out of every set that is written down in an expression."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Set):
+            node.elts = [one for one in node.elts if not (isinstance(one, ast.Constant) and one.value in words)]
 
 
 @functools.lru_cache(maxsize=2048)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 COMMANDS = "engine"  # VERB …: the command line
-WORKER = "engine.worker"  # RUN_FOLDER: trains one run
+WORKER = "engine.worker"  # RUN_FOLDER …: trains one run, or several together
+STACKING = "engine.worker.stacking_cost"  # RUN_FOLDER …: measures whether these train faster together
 DATA_TODAY = "engine.worker.data_today"  # RUN_FOLDER: what it would be trained on here; answer on stdout
 FORK_SERVER = "engine.worker.fork_server"  # FD: forks workers and panels
 DESCRIBE = "engine.labs.reading"  # FILE: writes the document of the labs

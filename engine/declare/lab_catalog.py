@@ -7,6 +7,7 @@ The server and the command line read labs, knobs and presets from here and never
 from __future__ import annotations
 
 import fcntl
+import functools
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,21 @@ def cached(data: Path, root: Path = ROOT) -> Document | None:
 def labs_document(data: Path, *, fresh: bool = False, progress: Progress = lambda message: None, root: Path = ROOT) -> Document:
     """The document of `labs --json`, its texts filled with what is measured.  Raises LabsUnreadable."""
     return fill(raw_document(data, fresh=fresh, progress=progress, root=root), measured_folder(root))
+
+
+def provided(data: Path, root: Path = ROOT) -> dict[str, frozenset[str]]:
+    """Lab -> the words of what it provides, as far as the document of this code is there; nothing is computed."""
+    file = data / "cache" / f"labs-{key(root)}.json"
+    try:
+        return _provided(file, file.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return {}
+
+
+@functools.lru_cache(maxsize=4)
+def _provided(file: Path, _written: int) -> dict[str, frozenset[str]]:
+    labs = (read_json(file) or {}).get("labs", [])
+    return {str(one["lab"]): frozenset(one.get("provides", ())) for one in labs if isinstance(one, dict) and "lab" in one}
 
 
 def measured_folder(root: Path = ROOT) -> Path:

@@ -31,7 +31,7 @@ from engine.runs.folder import RunFolder, all_runs
 from engine.runs.series import Series, series_key
 
 EVENT = ("step", "kind", "rule", "layer", "value", "threshold", "says")
-PROVENANCE = ("commit", "dirty", "python", "packages", "environment", "device", "kernels", "data")
+PROVENANCE = ("commit", "dirty", "python", "packages", "environment", "device", "kernels", "data", "stack", "stacking")
 
 
 @repaired

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engine.labs.play import PlayContext, Played
 from engine.labs.probe import Step
+from engine.labs.stacking import PlaysStacked, Stacks
 
 Batch = dict[str, Tensor]
 Field = Callable[[Tensor, Tensor], Tensor]  # (y (B, D), t (B,)) -> (B, D)
@@ -291,4 +292,6 @@ WORDS: Mapping[str, Capability] = {
     "consistency": Capability(lab=Consistency, model=ConsistencyModel),
     "play": Capability(lab=Plays),
     "trainability": Capability(lab=Trainability),
+    "stack": Capability(lab=Stacks),
+    "stacked_play": Capability(lab=PlaysStacked),
 }

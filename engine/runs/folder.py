@@ -4,7 +4,7 @@ A folder with a declaration is a queued run, which engine/scheduler/supervisor.p
 
     spec.json    format, the declaration (nested), edition of the lab, who,  written before anything starts
                  parent, preset, sweep, identity, code, created
-    proc.json    pid, creation time and boot of the worker, its GPU          written by whoever starts it
+    proc.json    pid, creation time and boot of the worker, its GPU, stack  written by whoever starts it
     state.json   step, steps, phase, step_seconds, dropped, attempt          written by the worker, twice a second at most
     exit.json    status, code, signal, says, ended, step, dropped            written by the worker, or for it when it died
     exit.room    nothing: blocks for exit.json, should the disk be full      made with the run, gone when its end is told
@@ -22,6 +22,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from engine.runs.process import NOBODY, Process
 
 SMALL = 256 * 2**10  # bytes of a JSON file of a run
 PROVENANCE = 2**20  # bytes of its provenance.json
+NOWHERE = Process(NOBODY, 0.0)
 LOG = 256 * 2**10  # bytes of out.log that are read, from its end
 ROOM, LONGEST = 4096, 320  # bytes kept for exit.json; characters of its sentence, which may take twelve bytes each
 PREPARED = ".new-"  # begins the name of a run's folder until it holds its declaration
@@ -47,6 +49,13 @@ def _unreadable(path: Path, _written: int, _inode: int) -> str:
     """A declaration never changes, and its run's status is asked for ten times a second."""
     found = read_json(path, SMALL)
     return formats.problem(found) if found is not None else f"its spec.json is no JSON object in a regular file of at most {SMALL} bytes"
+
+
+@lru_cache(maxsize=4096)
+def _declaration(path: Path, _written: int, _changed: int, _inode: int, _format: int) -> dict[str, Any] | None:
+    """As `spec` says it: a queue of a hundred runs is sorted ten times a second.  Empty for one that cannot be read, None for no object."""
+    found = read_json(path, SMALL)
+    return None if found is None else {} if formats.problem(found) else formats.migrated(found)
 
 
 class RunFolder:
@@ -72,10 +81,17 @@ class RunFolder:
 
         Its `run` is the folder's name, whatever the file says: a copied folder is a run of its own.
         """
-        found = read_json(self.path / "spec.json", SMALL)
+        try:
+            looks = os.lstat(self.path / "spec.json")
+            found = _declaration(self.path / "spec.json", looks.st_mtime_ns, looks.st_ctime_ns, looks.st_ino, formats.FORMAT)
+        except OSError:
+            found = None
         if found is None:
             return {**self._of_its_id(), "run": self.run} if self.unreadable() else None
-        return {**(self._of_its_id() if formats.problem(found) else formats.migrated(found)), "run": self.run}
+        if not found:
+            return {**self._of_its_id(), "run": self.run}
+        knobs = {name: dict(value) if isinstance(value, dict) else value for name, value in found["knobs"].items()}
+        return {**found, "knobs": knobs, "run": self.run}
 
     def declared(self) -> bool:
         """Whether it is a run: it holds a declaration, readable or not; before that its folder is only being made."""
@@ -130,8 +146,17 @@ class RunFolder:
             return Process(NOBODY, 0.0)
         return Process(pid, float(created), ticks, str(found.get("boot") or ""))
 
-    def write_process(self, pid: int, gpu: str = "") -> None:
-        write_json(self.path / "proc.json", {**Process.of(pid)._asdict(), "gpu": gpu})
+    def write_process(self, pid: int, gpu: str = "", stack: Sequence[str] = ()) -> None:
+        """`stack`: the runs that the worker trains together, this one among them; empty for a run of its own."""
+        write_json(self.path / "proc.json", {**Process.of(pid)._asdict(), "gpu": gpu, "stack": list(stack)})
+
+    def stack(self) -> list[RunFolder]:
+        """The other runs of its worker, as long as that minds them."""
+        found = read_json(self.path / "proc.json", SMALL) or {}
+        named = found.get("stack") if isinstance(found.get("stack"), list) else []
+        others = (self.path.with_name(run) for run in named if isinstance(run, str) and RUN_ID.match(run))
+        same = (RunFolder(path) for path in others if path != self.path)
+        return [run for run in same if (run.process() or NOWHERE).pid == found.get("pid") and run.exit() is None]
 
     def gpu(self) -> str:
         """The CUDA_VISIBLE_DEVICES its worker was started with."""

@@ -51,7 +51,10 @@ def stop(folder: RunFolder, executor: Executor) -> str:
 
 
 def hold(folder: RunFolder) -> str:
-    """Ask a running training to wait between two steps; it keeps its process, its memory and its slot."""
+    """Ask a running training to wait between two steps; it keeps its process, its memory and its slot.
+
+    With it wait the runs that are trained together with it.
+    """
     _readable(folder)
     status = folder.status()
     if status not in ("running", "held"):
@@ -69,7 +72,8 @@ def resume(folder: RunFolder, executor: Executor | None = None) -> str:
     _readable(folder)
     status = folder.status()
     if status == "held":
-        (folder.path / "HOLD").unlink(missing_ok=True)
+        for one in (folder, *folder.stack()):  # of runs that are trained together each is held while one is
+            (one.path / "HOLD").unlink(missing_ok=True)
         return "running"
     if status == "finished":
         raise Refused(f"{folder.run} is finished: all its steps are done; run it again, or with more steps.")

@@ -30,8 +30,8 @@ def seconds(data: Path, declaration: Declaration) -> tuple[float, int] | None:
         if declared is None or declared[0] != declaration.lab or _size(declaration, declared[1]) != size:
             continue
         measured = folder.state().get("step_seconds")
-        if measured:
-            found.append(float(measured))
+        if measured:  # of runs that were trained together it is the time of all of them
+            found.append(float(measured) / _together(folder))
         if len(found) == ENOUGH:
             break
     return (statistics.median(found) * int(declaration.flat["steps"]), len(found)) if found else None
@@ -79,6 +79,11 @@ def knobs(path: Path) -> tuple[str, Flat] | None:
     """-> (lab, flat knobs) of the run in folder `path`; a declaration never changes."""
     spec = RunFolder(path).spec()
     return (str(spec["lab"]), unnest(spec["knobs"])) if spec else None
+
+
+def _together(folder: RunFolder) -> int:
+    stack = folder.provenance().get("stack")
+    return max(1, len(stack.get("members") or ())) if isinstance(stack, dict) else 1
 
 
 def _size(declaration: Declaration, flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from engine.core.locks import RunLock
@@ -30,6 +30,12 @@ class Executor(Protocol):
 
     def submit(self, folder: RunFolder, lock: RunLock, environment: Mapping[str, str]) -> None:
         """Start the worker of a run whose lock is held and write proc.json.  From here on the lock is the executor's."""
+
+    def submit_together(self, folders: Sequence[RunFolder], locks: Sequence[RunLock], environment: Mapping[str, str]) -> None:
+        """The same for several runs that one worker trains together (engine/declare/stacks.py)."""
+
+    def measure(self, folders: Sequence[RunFolder]) -> Callable[[], bool]:
+        """Begin to measure in a process of its own whether these runs train faster together -> whether that is over."""
 
     def status(self, folder: RunFolder) -> str:
         """The run's status now; tells the end of a worker that died without a word of its own."""

@@ -123,19 +123,30 @@ class ForkingExecutor(Local):
 
     # -- what it is asked --------------------------------------------------------------------------
 
-    def submit(self, folder: RunFolder, lock: RunLock, environment: Mapping[str, str]) -> None:
+    def submit_together(self, folders: Sequence[RunFolder], locks: Sequence[RunLock], environment: Mapping[str, str]) -> None:
         if self.current():
-            with open(folder.path / "out.log", "ab", opener=regular) as log:
-                asked = self._ask("worker", [log.fileno(), lock.fd], run=str(folder.path.resolve()), environment=dict(environment))
+            runs = [str(folder.path.resolve()) for folder in folders]
+            with open(folders[0].path / "out.log", "ab", opener=regular) as log:
+                files = [log.fileno(), *(lock.fd for lock in locks)]
+                answer = self._ask("worker", files, runs=runs, environment=dict(environment))
                 try:
-                    asked.result(PATIENCE)
-                    lock.release()
-                    return
+                    answer.result(PATIENCE)
+                    forked = True
                 except (FutureTimeout, ConnectionError):
-                    if folder.process() is not None:  # it was forked, only the answer was lost
-                        lock.release()
-                        return
-        super().submit(folder, lock, environment)
+                    forked = any(folder.process() is not None for folder in folders)  # and only the answer was lost
+            if forked:
+                for lock in locks:
+                    lock.release()
+                return
+        super().submit_together(folders, locks, environment)
+
+    def measure(self, folders: Sequence[RunFolder]) -> Callable[[], bool]:
+        """In a fork, or in a plain process where there is none."""
+        if not self.current():
+            return super().measure(folders)
+        with self._log() as log:
+            runs = [str(folder.path.resolve()) for folder in folders]
+            return self._ask("stacking", [log.fileno()], runs=runs, environment=on_cpu(folders[0])).done
 
     def labs(self, seconds: float = 300.0) -> dict[str, Any]:
         """The document of `labs --json` before its texts are filled, computed in a fork.  ConnectionError when that fails."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from engine.core import locks
@@ -22,6 +23,20 @@ def lock_of(folder: RunFolder) -> locks.RunLock | None:
         if not of_the_machine(error) and folder.status() == "queued":
             folder.write_exit("failed", message=f"The worker could not be started ({error}).")
         raise
+
+
+def lock_to_start(folder: RunFolder, held: ExitStack) -> locks.RunLock | None:
+    """The lock of a run that is for us to start, which `held` gives back; one that was asked to stop ends here."""
+    mine = lock_of(folder)
+    if mine is None:
+        return None
+    if folder.status() == "queued" and not (folder.path / "STOP").exists():
+        held.callback(mine.release)
+        return mine
+    if folder.status() == "queued":
+        folder.write_exit("stopped", message="Stopped before it began.")
+    mine.release()
+    return None
 
 
 def environment_of(folder: RunFolder, data: Path, gpus: Sequence[str], gpu: str | None = None) -> dict[str, str]:

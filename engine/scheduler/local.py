@@ -1,4 +1,4 @@
-"""Local executor: one plain process per run on this machine, in a session of its own, so that it outlives the server."""
+"""Local executor: a plain process per run, or per stack of runs, in a session of its own, so that it outlives the server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.core import started
@@ -28,7 +28,7 @@ PATIENCE = 300.0  # seconds for importing torch and reading the data on the slow
 
 
 class Local:
-    """`command` replaces the worker's command line in tests; the run's folder is appended to it."""
+    """`command` replaces the worker's command line in tests; the folders of its runs are appended to it."""
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self.command = list(command or (sys.executable, "-m", started.WORKER))
@@ -48,29 +48,45 @@ class Local:
         return True  # a plain process reads the code afresh
 
     def submit(self, folder: RunFolder, lock: RunLock, environment: Mapping[str, str]) -> None:
+        self.submit_together([folder], [lock], environment)
+
+    def submit_together(self, folders: Sequence[RunFolder], locks: Sequence[RunLock], environment: Mapping[str, str]) -> None:
         try:
-            with open(folder.path / "out.log", "ab", opener=regular) as out:
+            with open(folders[0].path / "out.log", "ab", opener=regular) as out:
                 child = subprocess.Popen(
-                    [*self.command, str(folder.path.resolve())],
+                    [*self.command, *(str(folder.path.resolve()) for folder in folders)],
                     cwd=ROOT,
                     env=for_workers(environment),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    pass_fds=(lock.fd,),
+                    pass_fds=[lock.fd for lock in locks],
                 )
         except OSError as error:
-            if not refused(error):
-                folder.write_exit("failed", message=f"The worker could not be started: {error}.")
-            lock.release()
+            for folder, lock in zip(folders, locks, strict=True):
+                if not refused(error):
+                    folder.write_exit("failed", message=f"The worker could not be started: {error}.")
+                lock.release()
             if refused(error):
                 raise  # it waits in the queue until there is room
             return
         child.returncode = 0  # reaped by pid in `status`; Popen must neither wait for it nor warn about it
-        self._children[folder.run] = (child.pid, lock)
-        with contextlib.suppress(OSError):  # a full disk: the worker finds the same, and says so
-            folder.write_process(child.pid, environment.get("CUDA_VISIBLE_DEVICES", ""))
+        stack = [folder.run for folder in folders] if len(folders) > 1 else []
+        for folder, lock in zip(folders, locks, strict=True):
+            self._children[folder.run] = (child.pid, lock)
+            with contextlib.suppress(OSError):  # a full disk: the worker finds the same, and says so
+                folder.write_process(child.pid, environment.get("CUDA_VISIBLE_DEVICES", ""), stack)
+
+    def measure(self, folders: Sequence[RunFolder]) -> Callable[[], bool]:
+        environment = for_workers({**on_cpu(folders[0]), "OMP_NUM_THREADS": "1"})
+        command = [sys.executable, "-m", started.STACKING, *(str(folder.path.resolve()) for folder in folders)]
+        quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        try:
+            child = subprocess.Popen(command, cwd=ROOT, env=environment, **quiet)
+        except OSError:
+            return lambda: True
+        return lambda: child.poll() is not None
 
     def status(self, folder: RunFolder) -> str:
         with self._lock:
@@ -130,17 +146,22 @@ class Local:
             self._untold.clear()
 
     def _collect_exit(self, folder: RunFolder, pid: int, lock: RunLock) -> None:
+        """A worker's end is that of all its runs; before, one that has ended is let go while another one is still minded."""
+        runs = [run for run, child in self._children.items() if child[0] == pid]
         try:
             done, wait = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
             done, wait = pid, None
         if not done:
+            if folder.exit() is not None and any(self._children[run][1].fd >= 0 for run in runs if run != folder.run):
+                lock.release()
             return
-        del self._children[folder.run]
-        if wait is None:
-            lock.release()
-        else:
-            self._untold[folder.run] = (os.waitstatus_to_exitcode(wait), lock)
+        for run in runs:
+            _, held = self._children.pop(run)
+            if wait is None:
+                held.release()
+            elif held.fd >= 0:
+                self._untold[run] = (os.waitstatus_to_exitcode(wait), held)
 
     def _tell_end(self, folder: RunFolder) -> None:
         """Once, or again and again while the disk takes nothing."""

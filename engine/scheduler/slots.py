@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engine.runs.folder import RunFolder
+from engine.runs.process import NOBODY
 
 
 class Slots:
@@ -18,7 +19,7 @@ class Slots:
         self._busy_cores = 0
         self._busy_gpus: list[str] = []
         self._full: set[str] = set()
-        for folder in living:
+        for folder in one_per_worker(living):
             kind, threads = needs(folder)
             if kind == "cpu":
                 self._busy_cores += threads
@@ -38,6 +39,13 @@ class Slots:
             return True, gpu, ""
         self._full.add(kind)
         return False, None, self._why(kind, threads)
+
+    def free(self, folder: RunFolder) -> int:
+        """How many runs like this one could start now."""
+        kind, threads = needs(folder)
+        if kind == "cpu":
+            return max(1, (self.cores - self._busy_cores) // threads)
+        return 1 if kind != "cuda" else len([name for name in self.gpus if name not in self._busy_gpus])
 
     def take(self, folder: RunFolder, gpu: str | None) -> None:
         """The run has been started."""
@@ -60,6 +68,15 @@ class Slots:
         free = [name for name in self.gpus if name not in {numbered.get(b, b) for b in self._busy_gpus}]
         wanted = free if kind == "cuda" else [name for name in free if name == numbered.get(kind)]
         return wanted[0] if wanted else None
+
+
+def one_per_worker(living: Iterable[RunFolder]) -> list[RunFolder]:
+    """Runs that are trained together take what one of them takes."""
+    workers: dict[object, RunFolder] = {}
+    for folder in living:
+        process = folder.process()
+        workers.setdefault(folder.run if process is None or process.pid == NOBODY else process, folder)
+    return list(workers.values())
 
 
 def needs(folder: RunFolder) -> tuple[str, int]:

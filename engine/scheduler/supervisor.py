@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,10 +23,12 @@ from engine.runs.watch import RunsWatch
 from engine.scheduler import control
 from engine.scheduler.completion import Completion
 from engine.scheduler.executor import Executor
-from engine.scheduler.launch import environment_of, lock_of
+from engine.scheduler.launch import environment_of, lock_to_start
 from engine.scheduler.local import Local
+from engine.scheduler.pressing import Pressing
 from engine.scheduler.queue import QueueOrder
 from engine.scheduler.slots import Slots
+from engine.scheduler.stacking import MEASURING, Stacking
 
 TERMINATE_AFTER, KILL_AFTER = 10.0, 20.0  # seconds since STOP was seen
 WARMING = "the lab is warming up: torch is being imported, which takes some seconds"
@@ -54,14 +55,12 @@ class Supervisor:
         self.data, self.executor, self.every = Path(data), executor or Local(), every
         self.cores = device.cores() if cores is None else cores
         self.gpus = list(device.gpus() if gpus is None else gpus)
-        self.terminate_after, self.kill_after = terminate_after, kill_after
+        self._pressing = Pressing(self.executor, terminate_after, kill_after)
+        self.stacking = Stacking(self.data, self.executor)
         self.problem = ""  # why the last pass failed, in one sentence
         self.no_room = ""  # why the disk let no run start in the last pass
         self.order = QueueOrder(self.data)
         self.blocked_by: dict[str, str] = {}  # queued run -> why it has not been started
-        self._stop_requested: dict[str, tuple[float, float]] = {}  # run -> STOP's modification time, when we first saw that one (monotonic)
-        self._escalated: dict[str, float] = {}  # run -> when it was sent SIGTERM (monotonic)
-        self._leaving: dict[str, float] = {}  # ended run whose worker is still there -> since when (monotonic)
         self._refusal: Exception | None = None  # what the machine refused in this pass
         self._odd: dict[str, str] = {}  # run that was passed over -> the error that was logged
         self._watched: set[str] = set()  # runs that have not ended, and folders without a declaration yet
@@ -120,6 +119,11 @@ class Supervisor:
                 self._post = locks.take(self.data / "supervisor.lock")
             return self._post is not None
 
+    @property
+    def on_duty(self) -> bool:
+        """Whether this supervisor starts the runs of the folder now."""
+        return self._post is not None
+
     def step(self) -> bool:
         """One pass over the folder: ends, stops, starts -> whether this supervisor is on duty.
 
@@ -152,7 +156,7 @@ class Supervisor:
         if not folder.declared():
             return
         status = self.executor.status(folder)
-        if status in ENDED and self._is_exiting(folder):
+        if status in ENDED and self._pressing.is_exiting(folder):
             living.append(folder)
         elif status in ENDED:
             self._forget(folder)
@@ -183,8 +187,7 @@ class Supervisor:
 
     def _forget(self, folder: RunFolder) -> None:
         """An ended run is looked at again when its folder changes."""
-        for known in (self._stop_requested, self._escalated, self._leaving):
-            known.pop(folder.run, None)
+        self._pressing.forget(folder.run)
         if self._watch.leave(folder.run):
             self._watched.discard(folder.run)
 
@@ -197,51 +200,45 @@ class Supervisor:
 
         OSError where the disk is full: it stays in the queue.
         """
-        with self._pass:
-            mine = lock_of(folder)
-            if mine is None:
-                return False
-            if folder.status() != "queued":
-                mine.release()
-                return False
-            if (folder.path / "STOP").exists():
-                folder.write_exit("stopped", message="Stopped before it began.")
-                mine.release()
-                return False
+        return bool(self._launch([folder], gpu))
+
+    def _launch(self, folders: Sequence[RunFolder], gpu: str | None) -> list[RunFolder]:
+        """Start runs in one worker -> those that nobody else starts and that have neither begun nor ended."""
+        with self._pass, contextlib.ExitStack() as held:
+            ours = [(folder, mine) for folder in folders if (mine := lock_to_start(folder, held)) is not None]
+            if not ours:
+                return []
+            starting = [folder for folder, _ in ours]
             try:
                 disk.check_room(self.data)
-                folder.keep_room()
-                self.executor.submit(folder, mine, environment_of(folder, self.data, self.gpus, gpu))
+                for folder in starting:
+                    folder.keep_room()
+                environment = environment_of(starting[0], self.data, self.gpus, gpu)
+                held.pop_all()  # from here on the locks are the executor's
+                if len(ours) > 1:
+                    self.executor.submit_together(starting, [lock for _, lock in ours], environment)
+                else:
+                    self.executor.submit(*ours[0], environment)
             except Exception as error:
-                try:
-                    if folder.process() is None and not of_the_machine(error):
-                        folder.write_exit("failed", message=f"The worker could not be started ({type(error).__name__}: {error}).")
-                finally:
-                    if folder.process() is None:
-                        mine.release()
+                for folder, lock in ours:
+                    try:
+                        if folder.process() is None and not of_the_machine(error):
+                            folder.write_exit("failed", message=f"The worker could not be started ({type(error).__name__}: {error}).")
+                    finally:
+                        if folder.process() is None:
+                            lock.release()
                 raise
-            return True
+            return starting
 
-    def _launched(self, folder: RunFolder, gpu: str | None) -> bool:
-        """`launch`, where a full disk is no error: `no_room` says it."""
+    def _launched(self, folders: Sequence[RunFolder], gpu: str | None) -> list[RunFolder]:
+        """`_launch`, where a full disk is no error: `no_room` says it."""
         try:
-            return self.launch(folder, gpu)
+            return self._launch(folders, gpu)
         except OSError as error:
             self.no_room = disk.refused(error)
             if not self.no_room:
                 raise
-            return False
-
-    def _is_exiting(self, folder: RunFolder) -> bool:
-        """A worker that has told its end may take a moment to leave, and keeps its slot and GPU until then, but not for ever."""
-        if folder.unreadable():
-            return False  # it may well live, and is minded by the Faultline that made it
-        if not locks.is_locked(folder.path / "claim"):
-            return False
-        if time.monotonic() - self._leaving.setdefault(folder.run, time.monotonic()) < self.kill_after:
-            return True
-        self.executor.stop(folder, "kill")
-        return False
+            return []
 
     def queue(self) -> dict[str, str]:
         """Queued run -> what it waits for, the next one first."""
@@ -250,26 +247,12 @@ class Supervisor:
         return {folder.run: PAUSED if folder.run in self.order.paused() else ELSEWHERE for folder in self.order.waiting()}
 
     def escalate(self, folder: RunFolder) -> None:
-        """The longer ago STOP was seen, the harder the worker is asked.  Setting the clock hurries nobody."""
-        waited = self.waited(folder)
-        if waited is None:
-            return
-        if waited >= self.kill_after:
-            self.executor.stop(folder, "kill")
-        elif waited >= self.terminate_after and folder.run not in self._escalated:
-            self._escalated[folder.run] = time.monotonic()
-            self.executor.stop(folder, "terminate")
+        """Press a run that was asked to stop."""
+        self._pressing.escalate(folder)
 
     def waited(self, folder: RunFolder) -> float | None:
         """Seconds since this supervisor saw that the run was asked to stop, or None when it was not."""
-        try:
-            written = (folder.path / "STOP").stat().st_mtime
-        except FileNotFoundError:
-            return None
-        if self._stop_requested.get(folder.run, (None, 0.0))[0] != written:
-            self._stop_requested[folder.run] = (written, time.monotonic())
-            self._escalated.pop(folder.run, None)
-        return time.monotonic() - self._stop_requested[folder.run][1]
+        return self._pressing.waited(folder)
 
     def _start(self, living: list[RunFolder], queued: list[RunFolder]) -> None:
         """In the order of the queue on each device; a run that waits for a GPU holds up no CPU run, and a paused one nobody."""
@@ -277,22 +260,36 @@ class Supervisor:
         ready, slots = self.executor.ready, Slots(self.cores, self.gpus, living) if queued else None
         paused = self.order.paused() if queued else frozenset()
         self.no_room = ""
-        for folder in self.order.sort(queued) if queued else ():
+        order, gone = self.order.sort(queued) if queued else [], set(paused)
+        for folder in order:
             assert slots is not None
             if folder.run in paused:
                 waits[folder.run] = PAUSED
-                continue
-            if not ready:
+            elif not ready:
                 waits[folder.run] = WARMING
-                continue
-            with self._alone(folder):
-                fits, gpu, why = slots.fits(folder)
-                if not fits:
-                    waits[folder.run] = why
-                elif self._launched(folder, gpu):
-                    slots.take(folder, gpu)
-                    with contextlib.suppress(OSError):  # a full disk costs a turn, not the start
-                        self.order.serve(str((folder.spec() or {}).get("who") or ""))
-                elif self.no_room:
-                    waits[folder.run] = f"{self.no_room}; it starts when there is room"
+            elif folder.run not in gone:
+                with self._alone(folder):
+                    self._start_one(folder, order, slots, waits, gone)
         self.blocked_by = waits
+
+    def _start_one(self, folder: RunFolder, order: list[RunFolder], slots: Slots, waits: dict[str, str], gone: set[str]) -> None:
+        """The next run in the order of the queue, and those that start with it; `gone`: runs that are paused or wait no more."""
+        fits, gpu, why = slots.fits(folder)
+        if not fits:
+            waits[folder.run] = why
+            return
+        others = [one for one in order if one.run not in gone and one.run != folder.run]
+        group = self.stacking.spread(self.stacking.group(folder, others), slots.free(folder))
+        together = self.stacking.worth_it(group) if len(group) > 1 else False
+        if together is None:
+            waits[folder.run] = MEASURING
+            slots.take(folder, gpu)  # which the measuring takes
+            return
+        started = self._launched(group if together else [folder], gpu)
+        gone.update(one.run for one in started)
+        if started:
+            slots.take(folder, gpu)
+            with contextlib.suppress(OSError):  # a full disk costs a turn, not the start
+                self.order.serve(str((folder.spec() or {}).get("who") or ""))
+        elif self.no_room:
+            waits[folder.run] = f"{self.no_room}; it starts when there is room"

@@ -13,7 +13,7 @@ from engine.scheduler.supervisor import Supervisor
 from engine.search.growth import Growth
 from engine.search.outcome import Reads
 
-EVERY = 0.5  # seconds between two looks
+EVERY = 1.0  # seconds between two looks
 
 log = logging.getLogger("faultline")
 
@@ -48,7 +48,7 @@ class Growing:
     def _loop(self) -> None:
         while not self._leave.wait(EVERY):
             try:
-                if self._supervisor.acquire_duty() and self._growth.step():
+                if self._supervisor.on_duty and self._growth.step():
                     self._supervisor.wake()
                 self.problem = ""
             except Exception as error:  # the thread outlives a full disk, and says so

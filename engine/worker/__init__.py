@@ -10,4 +10,6 @@ observer     asks the probes, hands readings to the detectors, writes both to th
 transfer     readings on their way from the device to the spool
 checkpoint   everything with which a new attempt goes on as if there had been no break
 provenance   what decided the numbers besides the declaration: code, versions, device, data
+stack        several runs that one worker trains together; each is a member of it
+row          a member's part of the tensors of a stack
 """

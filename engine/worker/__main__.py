@@ -1,4 +1,4 @@
-"""`python -m engine.worker RUN_FOLDER`."""
+"""`python -m engine.worker RUN_FOLDER …`."""
 
 import sys
 

@@ -15,7 +15,7 @@ from typing import Any
 from engine.core.paths import data_folder
 from engine.declare.lab_catalog import leave_out_known
 from engine.runs.folder import RunFolder
-from engine.worker.main import load_lab, sentence
+from engine.worker.life import load_lab, sentence
 
 
 def answer(folder: RunFolder) -> dict[str, Any]:

@@ -10,9 +10,10 @@ to import, it imports once nobody has asked it for anything for a while, and onl
 A message is one JSON object per packet.  Requests: {"id", "verb", …} with the files a child needs attached.
 
     hello                                    -> {"id", "pid"} once everything is imported
-    worker {"run": PATH, "environment": {}}  + [log, lock]    -> {"id", "pid"} after proc.json is written
+    worker {"runs": [PATH], "environment": {}}  + [log, lock, …]  -> {"id", "pid"} after proc.json is written
     labs   {"environment": {}}               + [output, log]  -> {"id", "code"} when the child has ended
     data   {"run": PATH, "environment": {}}  + [output, log]  -> the same
+    stacking {"runs": [PATH], "environment": {}}  + [log]     -> the same
     panel  {"name", "knobs", "seconds"}      + [output, log]  -> the same
 Code -14 (SIGALRM): the last three took longer than they may.
 
@@ -29,10 +30,11 @@ import select
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.declare.stacks import MOST
 from engine.runs.folder import RunFolder
 from engine.runs.tell_end import tell_end
 from engine.worker import panel_libraries
@@ -42,20 +44,23 @@ from engine.worker.warming import Warming
 LARGEST = 64 * 1024
 AGAIN = 1.0  # seconds until an end that a full disk did not take is told again
 IDLE = 1.0  # seconds without anything to do after which the late imports begin
-MOST_FILES = 4
+MOST_FILES = 2 + MOST  # the log and the locks of a worker
 
 
 @dataclass
 class Child:
-    """A forked child, and whom its end is told: a run's folder, a waiting request, or ourselves (`late`).
+    """A forked child, and whom its end is told: the folders of its runs, a waiting request, or ourselves (`late`).
 
-    `lock` is our share of a run's lock, kept until its end is told: nobody may call it lost before.
+    `runs`: folder -> our share of its lock, kept until its end is told: nobody may call it lost before.
     """
 
-    run: Path | None = None
+    runs: dict[Path, int] = field(default_factory=dict)
     waiting: int | None = None
-    lock: int = -1
     late: bool = False
+
+    def let_go(self, run: Path) -> None:
+        """The run has ended, and whoever resumes it may have its lock."""
+        os.close(self.runs.pop(run))
 
 
 class ForkServer:
@@ -82,9 +87,11 @@ class ForkServer:
     def serve(self) -> None:
         while self.link is not None or self.children or self.untold:
             listening = [self.woken] if self.link is None else [self.woken, self.link.fileno()]
-            ready, _, _ = select.select(listening, [], [], AGAIN if self.untold else IDLE if self.late else None)
+            stacks = any(len(child.runs) > 1 for child in self.children.values())
+            ready, _, _ = select.select(listening, [], [], AGAIN if self.untold or stacks else IDLE if self.late else None)
+            self.let_go_of_ended()
             self.tell_ends()
-            if not ready and self.late and self.link is not None:
+            if not ready and self.late and not stacks and self.link is not None:
                 self.late = False
                 self.fork({"verb": "late"}, [])
             if self.woken in ready:
@@ -101,7 +108,7 @@ class ForkServer:
             self.link.close()
             self.link = None
         for pid, child in self.children.items():
-            if child.run is None:
+            if not child.runs:
                 for kill in (os.killpg, os.kill):  # before it leads a session there is no group of its number
                     with contextlib.suppress(ProcessLookupError):
                         kill(pid, signal.SIGKILL)
@@ -136,9 +143,12 @@ class ForkServer:
         if request["verb"] != "worker":
             self.children[pid] = Child(waiting=request.get("id"), late=request["verb"] == "late")
             return
-        self.children[pid] = Child(run=Path(request["run"]), lock=os.dup(files[1]))
-        with contextlib.suppress(OSError):  # a full disk: the worker finds the same, and says so
-            RunFolder(Path(request["run"])).write_process(pid, request["environment"].get("CUDA_VISIBLE_DEVICES", ""))
+        runs = [Path(run) for run in request["runs"]]
+        self.children[pid] = Child(runs={run: os.dup(lock) for run, lock in zip(runs, files[1:], strict=True)})
+        stack = [run.name for run in runs] if len(runs) > 1 else []
+        for run in runs:
+            with contextlib.suppress(OSError):  # a full disk: the worker finds the same, and says so
+                RunFolder(run).write_process(pid, request["environment"].get("CUDA_VISIBLE_DEVICES", ""), stack)
         self.tell(request["id"], pid=pid)
 
     def run_child(self, request: dict[str, Any], files: list[int]) -> None:
@@ -152,8 +162,8 @@ class ForkServer:
             if self.link is not None:
                 self.link.close()
             for other in (*self.children.values(), *(child for child, _ in self.untold)):
-                if other.lock >= 0:
-                    os.close(other.lock)
+                for lock in other.runs.values():
+                    os.close(lock)
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
             os.environ.update(request.get("environment", {}))
@@ -174,7 +184,7 @@ class ForkServer:
             if not pid:
                 break
             child, code = self.children.pop(pid), os.waitstatus_to_exitcode(wait)
-            if child.run is not None:
+            if child.runs:
                 self.untold.append((child, code))
             if child.waiting is not None:
                 self.tell(child.waiting, code=code)
@@ -184,18 +194,24 @@ class ForkServer:
                 import_late()
         self.tell_ends()
 
+    def let_go_of_ended(self) -> None:
+        """Of a worker with several runs, those that have ended while others go on."""
+        for child in self.children.values():
+            for run in [run for run in child.runs if (run / "exit.json").exists()] if len(child.runs) > 1 else ():
+                if len(child.runs) > 1:
+                    child.let_go(run)
+
     def tell_ends(self) -> None:
         """Write how workers ended; what a full disk does not take is told again, and its run stays locked until then."""
         left = []
         for child, code in self.untold:
-            assert child.run is not None
-            try:
-                if child.run.is_dir():
-                    tell_end(RunFolder(child.run), code)
-            except OSError:
+            for run in list(child.runs):
+                with contextlib.suppress(OSError):
+                    if run.is_dir():
+                        tell_end(RunFolder(run), code)
+                    child.let_go(run)
+            if child.runs:
                 left.append((child, code))
-                continue
-            os.close(child.lock)
         self.untold = left
 
     def tell(self, number: int, **what: Any) -> None:

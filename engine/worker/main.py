@@ -1,4 +1,4 @@
-"""The worker: one process per run.  `python -m engine.worker RUN_FOLDER`
+"""The worker: a process that trains one run, or several together (engine/worker/stack.py).  `python -m engine.worker RUN_FOLDER …`
 
 Reads spec.json, trains, tells state.json, spool, provenance.json and exit.json.  STOP and SIGTERM end
 it gracefully, with a checkpoint; while torch is being imported there is nothing to save, and it leaves at once.
@@ -8,9 +8,7 @@ A worker whose folder has gone ends too.  Exit codes: 0 finished, 3 failed, 4 di
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import signal
 import sys
 import threading
 import time
@@ -19,17 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.core.disk import refused
 from engine.core.files import write_json
 from engine.core.started import WORKER
+from engine.declare import stacks
 from engine.runs.ending import CODES
 from engine.runs.folder import RunFolder
-from engine.worker.memory import go_first, limited
+from engine.worker.life import come_last, load_lab, on_signals, prepare, sentence
+from engine.worker.memory import limited
 from engine.worker.output import forgive_full_disk
 from engine.worker.progress import Last
-
-LONGEST = 300  # characters of an exception that a page shows
-NICE = 10  # a training takes what pages and index leave of the processor: all of it, where nobody looks
 
 
 def work(
@@ -48,93 +44,45 @@ def work(
         return "failed", sentence(error)
 
 
-def load_lab(spec: dict[str, Any] | None) -> Any:
-    """The declared lab with its knobs."""
-    if spec is None:
-        raise ValueError("The run has no readable spec.json.")
-    from engine.core.catalog import Catalog
-    from engine.labs.lab import Lab
-
-    return Catalog("", Lab)[spec["lab"]].model_validate(spec["knobs"])
-
-
 def train_lab(
     lab: Any, folder: RunFolder, stop_requested: threading.Event, last: Last | None = None, loaded: Callable[[], None] = lambda: None
 ) -> str:
     """Set the process up for reproducible work, then train."""
-    import torch
-
-    torch.set_num_threads(lab.threads)
-    torch.set_num_interop_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    provenance = {**prepare(lab, [folder]), "stack": None}
+    if lab.provides & stacks.WORDS and (why := stacks.against(folder.path.parent.parent, folder.spec() or {})):
+        provenance["stacking"] = why
+    write_json(folder.path / "provenance.json", provenance)
     from engine.worker.fit import train
     from engine.worker.play import play
-    from engine.worker.provenance import add, provenance
-    from kernels.launch import KERNEL_PATH
 
-    def note(paths: dict[str, str]) -> None:
-        """Which path a kernel takes is known when it is first asked for."""
-        with contextlib.suppress(OSError):  # a full disk does not end the training
-            add(folder.path, kernels=paths)
-
-    write_json(folder.path / "provenance.json", provenance(lab))
-    os.environ.setdefault("FAULTLINE_KERNELS", str(folder.path.parent.parent / "cache" / "kernels"))
-    KERNEL_PATH.prefer(lab.kernels)
-    KERNEL_PATH.listeners[:] = [note]
     loaded()
     with limited(lab.device):
         return (play if "play" in lab.provides else train)(lab, folder, stop_requested, last or Last())
 
 
-def sentence(error: BaseException) -> str:
-    """An exception in one line for a person; the traceback is in out.log."""
-    if out_of_memory(error):
-        where = "The GPU's memory" if "CUDA" in str(error) or "HIP" in str(error) else "Memory"
-        return f"{where} ran out: the run asked for more than there was. Make the model, the context or the batch smaller."
-    if (reason := refused(error)) and not isinstance(error, PermissionError):
-        return f"Its files could not be written, for {reason}; resume it once they can be."
-    told = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
-    short = told if len(told) <= LONGEST else f"{told[:LONGEST]} …"
-    return f"{type(error).__name__}: {short}" if told else type(error).__name__
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Python, the system and torch each tell it in their own way; torch's CPU allocator has no exception of its own."""
-    if isinstance(error, RuntimeError):
-        return type(error).__name__ == "OutOfMemoryError" or any(sign in str(error) for sign in ("can't allocate memory", "bad_alloc"))
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-
-
-def lower_priority() -> None:
-    """Others come first.  Linux may share the processor between sessions before it looks at processes, and a worker leads its own."""
-    os.nice(NICE)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICE))
-
-
 def main(arguments: list[str]) -> int:
     """The life of one worker."""
-    if len(arguments) != 1 or not (Path(arguments[0]) / "spec.json").is_file():
-        sys.stderr.write(f"Usage: python -m {WORKER} RUN_FOLDER, a folder that holds a spec.json.\n")
+    if not arguments or not all((Path(argument) / "spec.json").is_file() for argument in arguments):
+        sys.stderr.write(f"Usage: python -m {WORKER} RUN_FOLDER …, each a folder that holds a spec.json.\n")
         return 2
-    folder = RunFolder(Path(arguments[0]).resolve())
-    if message := folder.unreadable():
-        sys.stderr.write(f"{folder.run}: {message}.\n")
-        return 2
+    folders = [RunFolder(Path(argument).resolve()) for argument in arguments]
+    for folder in folders:
+        if message := folder.unreadable():
+            sys.stderr.write(f"{folder.run}: {message}.\n")
+            return 2
     forgive_full_disk()
-    lower_priority()
-    go_first()
+    come_last()
+    if len(folders) > 1:
+        from engine.worker import stack
+
+        return stack.main(folders)
+    folder = folders[0]
     identity, stop_requested = folder.identity(), threading.Event()
 
     def leave(*_: Any) -> None:
         with contextlib.suppress(OSError):
             folder.write_exit("stopped", code=CODES["stopped"], message="Stopped while it was starting; nothing was trained.")
         os._exit(CODES["stopped"])
-
-    def on_signals(do: Callable[..., None]) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, do)
 
     on_signals(leave)
     spec = folder.spec() or {}

@@ -15,13 +15,23 @@ READING = 300.0  # seconds for reading every lab, or the data of a run
 
 
 def do_worker(request: dict[str, Any], files: list[int]) -> int:
-    """Train one run; its output goes to the first file, the second is the lock that it holds as long as it lives."""
+    """Train one run, or several together; the output goes to the first file, the others are the locks that it holds as long as it lives."""
     os.dup2(files[0], 1)
     os.dup2(files[0], 2)
-    os.set_inheritable(files[1], False)
+    for lock in files[1:]:
+        os.set_inheritable(lock, False)
     from engine.worker import main
 
-    return main.main([request["run"]])
+    return main.main(request["runs"])
+
+
+def do_stacking(request: dict[str, Any], files: list[int]) -> int:
+    """Measure whether these runs train faster together (engine/worker/stacking_cost.py)."""
+    os.dup2(files[0], 1)
+    os.dup2(files[0], 2)
+    from engine.worker import stacking_cost
+
+    return stacking_cost.main(request["runs"])
 
 
 def do_labs(request: dict[str, Any], files: list[int]) -> int:
@@ -68,6 +78,7 @@ def do_late(request: dict[str, Any], files: list[int]) -> int:
 
 VERBS: dict[str, Callable[[dict[str, Any], list[int]], int]] = {
     "worker": do_worker,
+    "stacking": do_stacking,
     "labs": do_labs,
     "data": do_data,
     "panel": do_panel,

@@ -15,7 +15,7 @@ import streamlit as st
 from engine.core import device
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder, all_runs
-from engine.scheduler.slots import needs
+from engine.scheduler.slots import needs, one_per_worker
 from engine.server.service import service
 from pages.parts.plain import plain, plain_cells
 from pages.parts.runs.status import inline
@@ -37,8 +37,9 @@ def slots() -> None:
     busy, queue = _busy(), service().supervisor.queue()
     cores, gpus = service().supervisor.cores, service().supervisor.gpus
     wants = {folder.run: needs(folder) for folder in busy}
-    threads = sum(n for kind, n in wants.values() if kind == "cpu")
-    on_gpu = sum(kind != "cpu" for kind, _ in wants.values())
+    taken = [needs(folder) for folder in one_per_worker(busy)]
+    threads = sum(n for kind, n in taken if kind == "cpu")
+    on_gpu = sum(kind != "cpu" for kind, _ in taken)
     with st.grid(min_column_width=170):
         st.metric("CPU slots taken", f"{threads} of {cores}", help="A CPU run takes as many as its knob `threads` says.", border=True)
         st.metric("GPUs taken", f"{on_gpu} of {len(gpus)}" if gpus else "no GPU", help="One run at a time on each GPU.", border=True)
@@ -57,6 +58,8 @@ def slots() -> None:
         process = folder.process()
         if process is not None:
             message += [f"process {process.pid}", _resident(process.pid)]
+            if others := len(folder.stack()):
+                message.append(f"trained together with {others} other{'s' if others > 1 else ''} in this slot and memory")
         _line(folder, status, " · ".join(filter(None, message)))
 
 

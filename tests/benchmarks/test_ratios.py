@@ -12,6 +12,7 @@ from tests.benchmarks.benchmark import best
 from tests.benchmarks.measures.first_indexing import folder_of, start
 from tests.benchmarks.measures.log_call import cost
 from tests.benchmarks.measures.series import Index
+from tests.benchmarks.measures.stacking import ratio
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRIES = 5  # at most; a busy machine delays the answer and does not change it
@@ -64,6 +65,15 @@ def test_five_times_as_many_runs_are_indexed_in_at_most_six_times_the_time(tmp_p
         few, many = (folder_of(tmp_path / f"{len(taken)}-{count}", count, steps=5) for count in (30, 150))
         taken.append((start(few), start(many)))
     assert min(b / a for a, b in taken) <= 6, f"CPU-seconds for 30 and for 150 runs: {taken}"
+
+
+def test_eight_seeds_together_cost_at_most_half_of_eight_alone() -> None:
+    """The budget of 32 is a quarter, and more together are cheaper: `python -m tests.benchmarks stacking`."""
+    knobs = {"width": 16, "batch_size": 16, "blocks": 1, "steps": 30, "probes": "free"}
+    taken: list[dict[str, float]] = []
+    while not taken or (len(taken) < TRIES and min(one["ratio"] for one in taken) > 0.5):
+        taken.append(ratio("consistency", "calm", knobs, members=8, singles=1))
+    assert min(one["ratio"] for one in taken) <= 0.5, f"CPU-seconds of a run alone and among eight: {taken}"
 
 
 def test_the_table_in_the_readme_is_the_one_of_the_stored_figures(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ def test_run_waits_and_prints_the_show_document(engine: Callable[..., Answer]) -
     assert set(wanted) <= set(told)
     assert (told["lab"], told["preset"], told["status"], told["steps"], told["parent"]) == ("toy", "short", "finished", 3, None)
     assert told["knobs"]["seed"] == 2
-    assert set(told["provenance"]) == {"commit", "dirty", "python", "packages", "environment", "device", "kernels", "data"}
+    known = {"commit", "dirty", "python", "packages", "environment", "device", "kernels", "data", "stack", "stacking"}
+    assert set(told["provenance"]) == known
     loss = told["metrics"]["loss/train"]
     assert {"unit", "kind", "points", "last", "min", "max", "nonfinite"} == set(loss)
     assert (loss["points"], loss["last"]) == (3, 1 / 3)

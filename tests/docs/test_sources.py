@@ -9,6 +9,7 @@ import pytest
 
 from engine.core import sources
 from engine.core.catalog import Catalog
+from engine.core.paths import ROOT
 from engine.docs.measure import plan, record
 from engine.labs.describe import entry
 from engine.labs.lab import Lab
@@ -22,6 +23,11 @@ class Toy(Lab):
     title = "Toy"
     presets = {}
     rules = ()
+    provides = frozenset({"pictures", "stack"})
+
+    def stacked_loss(self):
+        from engine.labs.moe.stacked import many
+        return many(self)
 
     def loss(self):
         """What is minimised."""
@@ -39,6 +45,7 @@ def tree(tmp_path: Path) -> Path:
         "engine/labs/moe/late.py": "from engine.core import paths\n\ndef late(x):\n    return x\n",
         "engine/core/paths.py": "ROOT = 1\n",
         "engine/labs/moe/stranger.py": "x = 1\n",
+        "engine/labs/moe/stacked.py": "def many(x):\n    return x\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +74,11 @@ def test_the_closure_follows_imports_inside_functions_and_leaves_core_out(tree: 
         ("toy", 'title = "Toy"', 'title = "Tay"', False),
         ("toy", "presets = {}", "presets = {1: 2}", False),
         ("toy", "rules = ()", "rules = (1,)", False),
+        ("toy", 'frozenset({"pictures", "stack"})', 'frozenset({"pictures"})', False),
+        ("toy", 'frozenset({"pictures", "stack"})', 'frozenset({"pictures", "play"})', True),
+        ("toy", "return many(self)", "return many(self) + 1", False),
+        ("toy", "def stacked_loss(self)", "def loss_of_each(self)", True),
+        ("stacked", "return x", "return x + 1", False),
         ("helper", "a sentence with blanks", "another one of them", False),
         ("helper", "('x', low=0.0)", "('x', whole=True)", False),
         ("helper", "Metric('x'", "Metric('y'", True),
@@ -80,6 +92,16 @@ def test_the_hash_moves_with_what_decides_and_with_nothing_else(tree: Path, file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     assert (hashed(tree) != before) is moves
+
+
+def test_what_is_left_out_for_stacks_is_asked_for_by_no_single_run() -> None:
+    """The methods whose code does not count are called by what trains many runs together, and by nothing that trains one."""
+    callers = {path.stem for path in (ROOT / "engine" / "worker").glob("*.py") if ".stacked_" in path.read_text()}
+    assert callers == {"stack_training", "stack_playing", "stack_trial"}
+    assert not {f"engine/worker/{name}.py" for name in callers} & set(sources.closure([sources.LOOP, sources.PLAY]))
+    assert not {f"engine/worker/{name}.py" for name in callers} & set(sources.closure(["engine/worker/fit.py"]))
+    labs = [path for path in (ROOT / "engine" / "labs").rglob("*.py") if ".stacked_" in path.read_text()]
+    assert [path.stem for path in labs if "stacked" not in path.stem] == []
 
 
 @pytest.mark.parametrize(("lab", "preset"), [("moe", "even_batches_cured"), ("consistency", "mean_flow"), ("unet", "vit")])

@@ -168,7 +168,9 @@ def test_show_is_the_document_of_the_design(owner: IndexOwner, run: RunFolder) -
     assert [(e["step"], e["kind"], e["value"]) for e in shown["events"]] == [(5, "checkpoint", None), (21, "spike", "Infinity")]
     assert set(shown["events"][0]) == {"step", "kind", "rule", "layer", "value", "threshold", "says"}
     assert shown["provenance"]["commit"] == "0123abc"
-    assert set(shown["provenance"]) == {"commit", "dirty", "python", "packages", "device", "kernels", "data", "environment"}
+    known = {"commit", "dirty", "python", "packages", "device", "kernels", "data", "environment", "stack", "stacking"}
+    assert set(shown["provenance"]) == known
+    assert shown["provenance"]["stack"] is None, "a run that was not trained together with others"
     assert (shown["parent"], shown["twin"]) == (None, None)
 
 

@@ -23,7 +23,7 @@ from engine.runs.spool_reader import SpoolReader
 from engine.scheduler.forking import ForkingExecutor
 from engine.scheduler.local import Local
 from engine.scheduler.supervisor import Supervisor
-from engine.worker.main import NICE
+from engine.worker.life import NICE
 
 MOE = entry("moe", Catalog("", Lab)["moe"])
 SMALL = {"experts": 4, "expert_width": 8, "d_model": 16, "layers": 1, "batch_size": 2, "device": "cpu", "probes": "free"}

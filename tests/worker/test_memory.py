@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.worker import memory
-from engine.worker.main import sentence
+from engine.worker.life import sentence
 
 
 def group(folder: Path, **files: str) -> None:

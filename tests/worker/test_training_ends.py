@@ -28,7 +28,8 @@ from engine.runs.folder import RunFolder, new_run
 from engine.worker import checkpoint, memory
 from engine.worker.callback import FolderGone
 from engine.worker.fit import train
-from engine.worker.main import sentence, work
+from engine.worker.life import sentence
+from engine.worker.main import work
 from tests.support.tiny_lab import Recorded, Tiny, new_folder, run_tiny
 from tests.support.toy import until
 
@@ -199,7 +200,8 @@ def test_the_worker_process_tells_its_end_and_says_nothing_else(tmp_path: Path) 
     assert told is not None
     assert (told["status"], told["code"], told["says"]) == ("finished", 0, "")
     provenance = json.loads((folder.path / "provenance.json").read_text())
-    assert list(provenance) == ["commit", "dirty", "python", "packages", "environment", "device", "kernels", "data"]
+    assert list(provenance) == ["commit", "dirty", "python", "packages", "environment", "device", "kernels", "data", "stack"]
+    assert provenance["stack"] is None, "it was trained alone"
     assert provenance["packages"]["torch"] == torch.__version__
     assert provenance["device"].startswith("cpu: ")
     assert provenance["environment"]["MKL_CBWR"] == "COMPATIBLE", "started by hand, so nobody had cleared it"

@@ -47,7 +47,7 @@ class Consistency(Lab):
         4: {"objective": ["trigflow", "trigflow_discrete"]},
         5: {"objective": "edm_discrete"},
     }
-    provides = frozenset({"consistency", "drawn_pictures"})
+    provides = frozenset({"consistency", "drawn_pictures", "stack"})
     headline = (
         *("energy_distance/one_step", "energy_distance/two_steps", "mode_coverage/one_step"),
         *("fd_small/one_step", "fd_small/two_steps", "tangent/raw"),
@@ -181,6 +181,12 @@ class Consistency(Lab):
             derivative_B = None if found.J_BD is None else row_norms(found.J_BD)
             model.record = TangentRecord(row_norms(found.g_BD), row_norms(shaped_BD), derivative_B, found.noise_fraction_B)
         return {"train": train} if anchor is None else {"train": train, "anchor": anchor}
+
+    def stacked_loss(self, models: Any, leaves: Any, batches: Any, step: int) -> Any:
+        """The same of many runs in one pass, by another path with the same numbers up to rounding."""
+        from engine.labs.diffusion._stacked import stacked_loss
+
+        return stacked_loss(self, models, leaves, batches, step)
 
     def after_step(self, model: nn.Module, step: int) -> None:
         """The average moves; a diffusion run that has come to its end becomes a teacher for others."""

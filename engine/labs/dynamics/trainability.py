@@ -26,7 +26,7 @@ class Trainability(Lab):
     title = "Trainability"
     icon = ":material/blur_on:"
     papers = (PAPER,)
-    provides = frozenset({"play", "trainability"})
+    provides = frozenset({"play", "stacked_play", "trainability"})
     headline = ("trainability/value",)
     presets = PRESETS
 
@@ -74,6 +74,12 @@ class Trainability(Lab):
         for step in range(ctx.done, ctx.steps):
             loss_N = training.step(self.learning_rate(step))
             yield Played([Reading("loss/train", torch.from_numpy(loss_N)[0])], batch={"value": torch.from_numpy(training.value_N)[0]})
+
+    def stacked_play(self, labs: Any, contexts: Any) -> Any:
+        """The same of many runs in one go, bit for bit."""
+        from engine.labs.dynamics._stacked import stacked_play
+
+        return stacked_play(labs, contexts)
 
     def provenance(self) -> dict[str, Any]:
         """The library that multiplies decides the last bits."""

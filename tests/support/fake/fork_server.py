@@ -18,7 +18,7 @@ def do_worker(request: dict[str, Any], files: list[int]) -> int:
     os.dup2(files[0], 1)
     os.dup2(files[0], 2)
     os.set_inheritable(files[1], False)
-    return worker.main(request["run"])
+    return worker.main(request["runs"][0])
 
 
 def do_labs(request: dict[str, Any], files: list[int]) -> int:
