@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.commands import _sweep_search
 from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, STOPPED, Refusal, table, tell
 from engine.commands._index import index
 from engine.commands._progress import SweepProgress
@@ -54,6 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", metavar="P")
     parser.add_argument("--random", type=int, metavar="N", help="N points drawn from the values; a knob may then be a range, lr=1e-4..1")
     parser.add_argument("--edge", metavar="KNOB=a..b", help="the largest value that still trains, by halving; seed=0..4 asks all of them")
+    _sweep_search.arguments(parser)
     parser.add_argument("--leave-out", action="store_true", help="leave out combinations that a rule of the lab refuses")
     parser.add_argument("--fresh", action="store_true", help="make every run anew, whatever exists")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and write nothing")
@@ -69,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         found = arms(data, lab, planned.declarations, fresh=args.fresh)
         estimated = estimate.of_many(data, [arm.declared for arm in found if arm.run is None])
         if not args.json:
-            tell(False, None, _preview(planned, found, estimated))
+            tell(False, None, [*_preview(planned, found, estimated), *_sweep_search.beginning(search, planned)])
         if args.dry_run:
             if args.json:
                 tell(True, _document(None, found, {}, estimated), ())
@@ -92,12 +94,16 @@ def run(args: argparse.Namespace) -> int:
     results, concluded = results_of(data, sweep)
     document = {**_document(sweep, found, member_runs(data, sweep), estimated), "statuses": now, **results}
     tell(args.json, document, [*_ended(sweep, document, now), *concluded])
+    if broke := str((sweep.growing or {}).get("ended") or ""):
+        raise Refusal(FAILED, f"No more runs follow: {broke}")
     return ANSWERED if args.detach else code_of(list(now.values()), missing=len(now) < len(sweep.members))
 
 
 def _wanted(lab: LabJson, args: argparse.Namespace) -> tuple[Plan, dict[str, Any] | None]:
     """-> (the runs from which it begins, how it was asked for as the sweep's file holds it).  KnobError."""
     given = read_knobs(args.given)
+    if (search := _sweep_search.searched(lab, args, given)) is not None:
+        return search
     if args.edge is not None:
         if args.random is not None:
             raise KnobError("--edge and --random are two ways of choosing runs; give one of them.")

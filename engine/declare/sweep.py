@@ -82,15 +82,17 @@ def plan(lab: LabJson, preset: str | None, given: Mapping[str, Any], *, drawn: i
     )
 
 
-def of_points(lab: LabJson, preset: str | None, base: Flat, points: list[Point], seeds: tuple[int, ...]) -> Plan:
+def of_points(lab: LabJson, preset: str | None, base: Flat, points: list[Point], seeds: tuple[int, ...], *, part: bool = False) -> Plan:
     """The declarations of chosen points, typed values of some knobs beside `base`; what a rule of the lab refuses is left out, and named.
 
+    `part`: they are some of the points of a sweep, so that a knob in `base` may belong to an answer that none of them gives.
     KnobError, in one sentence, where nothing is left, and for what no rule refuses but the lab does not have.
     """
-    declarations, refused = _resolved(lab, preset, base, points, lambda point: _reduced(lab, base, point), seeds)
+    declarations, refused = _resolved(lab, preset, base, points, lambda point: _reduced(lab, base, point), seeds, part=part)
     if not declarations:
         raise KnobError(f"A rule of the lab refuses every combination, such as {refused[0]}.")
-    axes = {name: tuple(dict.fromkeys(point[name] for point in points)) for name in points[0]}
+    names = dict.fromkeys(name for point in points for name in point)
+    axes = {name: tuple(dict.fromkeys(point[name] for point in points if name in point)) for name in names}
     return Plan(lab["lab"], preset, base, axes, seeds, tuple(declarations), tuple(refused))
 
 
@@ -109,7 +111,14 @@ def more_seeds(lab: LabJson, preset: str | None, members: Iterable[Mapping[str, 
 
 
 def _resolved(
-    lab: LabJson, preset: str | None, base: Flat, points: list[Point], applied: Callable[[Point], Point], seeds: tuple[Any, ...] | None
+    lab: LabJson,
+    preset: str | None,
+    base: Flat,
+    points: list[Point],
+    applied: Callable[[Point], Point],
+    seeds: tuple[Any, ...] | None,
+    *,
+    part: bool = False,
 ) -> tuple[list[Declaration], list[str]]:
     """-> (declarations, a sentence for each point that a rule refuses)."""
     if len(points) * len(seeds or (0,)) > MOST:
@@ -131,7 +140,7 @@ def _resolved(
             if key not in seen:
                 seen.add(key)
                 out.append(declared)
-    if idle := [name for point in points for name in {**base, **point} if name not in used]:
+    if not part and (idle := [name for point in points for name in {**base, **point} if name not in used]):
         resolve(lab, preset, {**base, **points[0], idle[0]: {**base, **points[0]}[idle[0]]})  # says to which answer it belongs
     return out, refused
 

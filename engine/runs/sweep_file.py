@@ -23,6 +23,7 @@ import dataclasses
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -172,7 +173,9 @@ def sweep_ids(data: Path) -> list[str]:
 
 
 def remove_sweep(data: Path, id: str) -> None:
-    """Forget a sweep; its runs stay.  OSError."""
+    """Forget a sweep and what its search kept beside it; its runs stay.  OSError."""
+    if SWEEP_ID.match(id):
+        shutil.rmtree(data / "sweeps" / id, ignore_errors=True)
     _file(data, id).unlink(missing_ok=True)
 
 

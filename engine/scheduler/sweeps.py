@@ -251,9 +251,10 @@ def _same(data: Path, lab: LabJson, seen: Sequence[Arm]) -> Sweep | None:
 
 def _same_growth(data: Path, planned: Plan, search: Mapping[str, Any] | None, map: Mapping[str, Any] | None) -> Sweep | None:
     """The newest sweep that grows from the same beginning in the same way, however far it has come."""
+    wished = {*(search or {}), *(map or {})} - {"open"}
 
     def beginning(lab: str, preset: str | None, base: Mapping[str, Any], seeds: Sequence[int], *grows: Mapping[str, Any] | None) -> Any:
-        kept = [{name: value for name, value in (one or {}).items() if name not in ("open", "ended")} for one in grows]
+        kept = [{name: value for name, value in (one or {}).items() if name in wished} for one in grows]  # and not what it found
         return json.loads(json.dumps([lab, preset, dict(base), list(seeds), kept], sort_keys=True))
 
     wanted = beginning(planned.lab, planned.preset, planned.base, planned.seeds, search, map)

@@ -113,7 +113,7 @@ class Growth:
             return False
         points = way.following(results)
         if not points and not way.waits(results) and decides(self.data, sweep.id):  # the index may not know yet that a run goes on again
-            end_growth(self.data, sweep, ended="", **way.result(results))
+            end_growth(self.data, sweep, **{"ended": "", **way.result(results)})
             self._open.discard(sweep.id)
             return False
         if points and not self._extended(lab, sweep, points):
@@ -131,7 +131,7 @@ class Growth:
         added = []
         if points[:room]:
             try:
-                planned = of_points(lab, sweep.preset, sweep.base, points[:room], sweep.seeds)
+                planned = of_points(lab, sweep.preset, sweep.base, points[:room], sweep.seeds, part=True)
                 _, added = extend(self.data, lab, sweep, planned, grows=True)
             except KnobError as error:
                 why = str(error)

@@ -42,7 +42,7 @@ class Strategy(ABC):
         return any(not one.ended for one in outcomes)
 
     def result(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-        """What is written beside the setting when nothing follows any more."""
+        """What is written beside the setting when nothing follows any more; "ended" where that is so because something went wrong."""
         return {}
 
     def sentences(self) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.declare.knobs import unnest
 from engine.declare.resolve import KnobError, RuleBroken, resolve
-from engine.declare.sweep import plan
+from engine.declare.sweep import of_points, plan
 from tests.support.lab_pages import ENTRIES
 
 MOE, UNET, CONSISTENCY = (ENTRIES[name] for name in ("moe", "unet", "consistency"))
@@ -87,3 +87,14 @@ def test_nothing_given_is_one_declaration() -> None:
     (one,) = plan(MOE, "collapse", {}).declarations
     assert one == resolve(MOE, "collapse", {})
     assert unnest(one.nested) == dict(one.flat)
+
+
+def test_points_that_follow_need_not_give_every_answer_that_a_knob_belongs_to() -> None:
+    """A sweep that grows comes to rounds in which only one of its answers goes on."""
+    base = {"router.update_rate": 0.01}
+    with pytest.raises(KnobError, match="update_rate"):
+        of_points(MOE, "collapse", base, [{"router": "hash"}], (0,))
+    planned = of_points(MOE, "collapse", base, [{"router": "hash"}], (0,), part=True)
+    assert table(planned, "router", "router.update_rate") == [("hash", None)]
+    mixed = of_points(MOE, "collapse", {}, [{"router": "hash"}, {"router": "loss_free", "router.update_rate": 0.5}], (0,), part=True)
+    assert mixed.axes == {"router": ("hash", "loss_free"), "router.update_rate": (0.5,)}

@@ -15,7 +15,7 @@ HEAVY = frozenset(
     {
         *("torch", "torch_geometric", "lightning", "cuda", "numpy", "scipy", "sklearn", "PIL"),
         *("pandas", "polars", "duckdb", "pyarrow", "plotly", "streamlit", "starlette"),
-        *("pydantic", "psutil", "engine", "pages"),
+        *("pydantic", "psutil", "optuna", "engine", "pages"),
     }
 )
 _FILES = frozenset({"engine", "psutil"})
@@ -40,7 +40,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {  # group of files -> what importing th
     "commands": _INDEX,
     "docs": _INDEX | _SCIENCE | {"plotly", "scipy"},
     "kernels": frozenset({"torch", "numpy", "cuda"}),
-    "pages": HEAVY - {"torch", "torch_geometric", "lightning", "cuda"},
+    "pages": HEAVY - {"torch", "torch_geometric", "lightning", "cuda", "optuna"},
 }
 PYG = "pyg_"  # how files of engine/labs/TOPIC/models/ begin that may import PyTorch Geometric, at their top
 DRAWING = {
