@@ -114,8 +114,9 @@ def _one(x: Lattice, y: Lattice, cells: Sequence[Cell], scale: Scale | None, tit
             f'<rect class="fl-spot" data-cell="{name}" x="{left:.2f}" y="{top:.2f}" width="{wide:.2f}" height="{high:.2f}" '
             f'fill="{_fill(cell, scale)}" stroke="#8884" stroke-width="1"/>'
         )
-    for cell, (left, top, wide, high) in boxes:
-        if 0 < cell.diverged < cell.n and _seen(cell, owner, x, y, columns, rows) >= COUNTED:
+    for cell in drawn:
+        left, top, wide, high = _seen(cell, owner, x, y, columns, rows)
+        if 0 < cell.diverged < cell.n and min(wide, high) >= COUNTED:
             ink = "#fff" if cell.diverged / cell.n > 0.75 or (not _gone(cell) and scale and _dark(cell, scale)) else "#000"
             counts = f"{cell.diverged}/{cell.n}"
             yield (
@@ -190,20 +191,21 @@ def _owners(drawn: Sequence[Cell], x: Lattice, y: Lattice, columns: int, rows: i
     return out
 
 
-def _seen(cell: Cell, owner: Mapping[Spot, Cell], x: Lattice, y: Lattice, columns: int, rows: int) -> float:
-    """How wide or high, whichever is less, what one sees of a cell is around its point."""
+def _seen(cell: Cell, owner: Mapping[Spot, Cell], x: Lattice, y: Lattice, columns: int, rows: int) -> Box:
+    """What one sees of a cell along both lines through its point."""
     middle = tuple(round((at / axis.stride + 0.5) * 2 * axis.stride) for at, axis in zip(cell.spot, (x, y), strict=False))
-    sides = []
+    ends = []
     for n, axis, count in ((0, x, columns), (1, y, rows)):
-        seen = 0
-        for step, start in ((1, 0), (-1, -1)):
+        reach = []
+        for step, start in ((-1, -1), (1, 0)):
             at = [middle[0], middle[1]]
             at[n] += start
             while owner.get((at[0], at[1])) is cell:
-                seen += 1
                 at[n] += step
-        sides.append(seen * SIDE / (2 * axis.stride * count))
-    return min(sides)
+            reach.append((at[n] if step > 0 else at[n] + 1) * SIDE / (2 * axis.stride * count))
+        ends.append(reach)
+    (left, right), (low, high) = ends
+    return left, SIDE - high, right - left, high - low
 
 
 def _boundary(owner: Mapping[Spot, Cell], x: Lattice, y: Lattice, columns: int, rows: int) -> str:
@@ -223,15 +225,15 @@ def _boundary(owner: Mapping[Spot, Cell], x: Lattice, y: Lattice, columns: int, 
 
 
 def _legend(left: float, top: float, wide: float, scale: Scale | None, metric: str, cells: Sequence[Cell]) -> Iterator[str]:
-    half = min(wide, SIDE) / 2 - 14
+    room = min(wide, SIDE) - 28
     bars = []
     if scale is not None:
         ends = (f"{scale.low:.3g}", f"{scale.high:.3g}")
-        bars.append((TRAINED[::-1], f"not diverged: median {metric}{' (logarithmic)' if scale.log else ''}", ends))
+        bars.append((TRAINED[::-1], f"not diverged: median {metric}{' (log)' if scale.log else ''}", ends))
     if any(_gone(cell) for cell in cells):
         bars.append((DIVERGED, "diverged", ("half", "all")))
     for n, (ramp, words, ends) in enumerate(bars):
-        at = left + n * (half + 28)
+        half, at = (0.62 * room, left) if ramp is not DIVERGED else (0.38 * room, left + 0.62 * room + 28 if n else left)
         stops = "".join(f'<stop offset="{part}" stop-color="{_mixed(ramp, part)}"/>' for part in (0, 0.5, 1))
         yield f'<defs><linearGradient id="fl-ramp{n}">{stops}</linearGradient></defs>'
         yield f'<text class="fl-ink" x="{at:g}" y="{top:g}" font-size="12">{escape(words)}</text>'

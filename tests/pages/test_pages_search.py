@@ -18,15 +18,15 @@ SETTING = {"is": "optuna", "open": False, "space": SPACE, "metric": "loss/train"
 BEST = {"knobs": {"lr": 0.01}, "value": 0.25, "runs": ["a", "b", "c"]}
 
 
-@pytest.mark.parametrize(("found", "sentence"), [
+@pytest.mark.parametrize(("results", "sentence"), [
     ({"best": BEST, "tried": 3, "ended": ""}, "Lowest loss/train of 3 points: 0.25 at lr=0.01, the median of 3 runs."),
     ({"best": None, "tried": 1, "ended": "Optuna did not answer."}, "No more runs follow: Optuna did not answer."),
 ])  # fmt: skip
-def test_the_group_says_what_a_search_came_to(lab_service: Service, found: dict[str, object], sentence: str) -> None:
+def test_the_group_says_what_a_search_came_to(lab_service: Service, results: dict[str, object], sentence: str) -> None:
     lab, data = ENTRIES["moe"], lab_service.data
     planned = of_points(lab, "collapse", {"device": "cpu"}, [{"lr": 0.01}], (0,))
     sweep = read_sweep(data, create(data, lab, planned, search=SETTING)[0].id)
-    write_sweep(data, dataclasses.replace(sweep, search={**SETTING, **found}))
+    write_sweep(data, dataclasses.replace(sweep, search={**SETTING, **results}))
     test = opened("runs.py", sweep=sweep.id)
     assert not test.exception
     assert sentence in said(test).replace("\\", "")
