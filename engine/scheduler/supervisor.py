@@ -55,7 +55,7 @@ class Supervisor:
         self.data, self.executor, self.every = Path(data), executor or Local(), every
         self.cores = device.cores() if cores is None else cores
         self.gpus = list(device.gpus() if gpus is None else gpus)
-        self._pressing = Pressing(self.executor, terminate_after, kill_after)
+        self.pressing = Pressing(self.executor, terminate_after, kill_after)
         self.stacking = Stacking(self.data, self.executor)
         self.problem = ""  # why the last pass failed, in one sentence
         self.no_room = ""  # why the disk let no run start in the last pass
@@ -156,7 +156,7 @@ class Supervisor:
         if not folder.declared():
             return
         status = self.executor.status(folder)
-        if status in ENDED and self._pressing.is_exiting(folder):
+        if status in ENDED and self.pressing.is_exiting(folder):
             living.append(folder)
         elif status in ENDED:
             self._forget(folder)
@@ -187,7 +187,7 @@ class Supervisor:
 
     def _forget(self, folder: RunFolder) -> None:
         """An ended run is looked at again when its folder changes."""
-        self._pressing.forget(folder.run)
+        self.pressing.forget(folder.run)
         if self._watch.leave(folder.run):
             self._watched.discard(folder.run)
 
@@ -248,11 +248,11 @@ class Supervisor:
 
     def escalate(self, folder: RunFolder) -> None:
         """Press a run that was asked to stop."""
-        self._pressing.escalate(folder)
+        self.pressing.escalate(folder)
 
     def waited(self, folder: RunFolder) -> float | None:
         """Seconds since this supervisor saw that the run was asked to stop, or None when it was not."""
-        return self._pressing.waited(folder)
+        return self.pressing.waited(folder)
 
     def _start(self, living: list[RunFolder], queued: list[RunFolder]) -> None:
         """In the order of the queue on each device; a run that waits for a GPU holds up no CPU run, and a paused one nobody."""

@@ -166,15 +166,15 @@ def test_a_worker_that_hangs_is_pressed_and_every_stage_is_told(lab_service: Ser
     run = queue(lab_service.data, behave="deaf", pace=0.005)
     supervisor = lab_service.supervisor
     supervisor.executor, supervisor.cores = Local(WORKER), 1
-    supervisor.terminate_after, supervisor.kill_after = 3600.0, 7200.0
+    supervisor.pressing.terminate_after, supervisor.pressing.kill_after = 3600.0, 7200.0
     until(lambda: len(acknowledged(lab_service.data)) > 3, supervisor.step)
     lab_service.stop_run(run.run)
     assert "Asked to stop; it saves and ends." in sentences(run.run)
-    supervisor.terminate_after = 0.0
+    supervisor.pressing.terminate_after = 0.0
     supervisor.step()
     assert "was sent SIGTERM" in sentences(run.run)
     assert run.status() == "running", "it ignores that too"
-    supervisor.kill_after = 0.0
+    supervisor.pressing.kill_after = 0.0
     assert "is being killed (SIGKILL)" in sentences(run.run)
     until(lambda: run.status() in ENDED, supervisor.step)
     assert "It did not answer to stop and was killed by signal SIGKILL." in sentences(run.run)

@@ -69,7 +69,7 @@ def of_run(folder: RunFolder, status: str) -> list[str]:
 
 def stopping(waited: float) -> str:
     """How hard the worker is asked by now."""
-    terminate, kill = service().supervisor.terminate_after, service().supervisor.kill_after
+    terminate, kill = service().supervisor.pressing.terminate_after, service().supervisor.pressing.kill_after
     if waited < terminate:
         return f"Asked to stop; it saves and ends. If it does not, it is terminated (SIGTERM) after {terminate:.0f} s."
     if waited < kill:
