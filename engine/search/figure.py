@@ -24,7 +24,7 @@ HALF = 0.5
 
 INK = {"light": "#31333f", "dark": "#fafafa"}
 RULES = ".fl-ink{{fill:{0}}}.fl-line{{stroke:{0}}}"
-STYLE = f"{RULES.format(INK['light'])}@media (prefers-color-scheme:dark){{{RULES.format(INK['dark'])}}}"
+STYLE = f"{RULES.format(INK['light'])} @media (prefers-color-scheme:dark){{{RULES.format(INK['dark'])}}}"
 
 FONT = 'font-family="sans-serif" font-size="13"'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ from tests.support.toy import until as soon
 
 pytestmark = pytest.mark.browser
 
-LONGER = "(node, least) => (node.data.find(t => t.meta?.kind === 'line')?.x ?? []).length >= least"
+STEPS = re.compile(r"^step [\d,]+ of")
+LONGER = "(node, least) => (node.data?.find(t => t.meta?.kind === 'line')?.x ?? []).length >= least"
 
 
 @pytest.fixture
@@ -65,6 +67,7 @@ def test_a_killed_server_comes_back_under_an_open_page_and_no_step_is_missing(al
     assert alone.process is not None
     alone.process.send_signal(signal.SIGKILL)
     alone.process.wait()
+    frozen = page.get_by_text(STEPS).first.inner_text()
     done = folder.state()["step"]
     soon(lambda: folder.state()["step"] > done)
     assert folder.status() == "running", "the training knows nothing of it"
@@ -72,6 +75,7 @@ def test_a_killed_server_comes_back_under_an_open_page_and_no_step_is_missing(al
     until(page, LONGER, node, points(node) + 10)
     assert page.evaluate("window.neverReloaded === true")
     assert folder.process() == worker
+    expect(page.get_by_text(STEPS).first).not_to_have_text(frozen)  # the new server has made the page: before that it hears no press
     badge(page, "running")
     press(page, "Stop")
     badge(page, "stopped")

@@ -62,8 +62,8 @@ def of_run(folder: RunFolder, status: str) -> list[str]:
         message.append(f"{lost:,} bytes of what was measured are damaged in {where} and were skipped; everything else was read.")
     if edition := editions.sentence(folder.spec() or {}):
         message.append(plain(edition))
-    if state.get("problem"):
-        message.append(plain(state["problem"]))
+    if problem := folder.unreadable() or state.get("problem"):  # the index may not know yet what has happened to the declaration
+        message.append(plain(problem))
     return message
 
 
