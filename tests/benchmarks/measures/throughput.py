@@ -17,7 +17,7 @@ from tests.benchmarks.measures.stacking import queued
 
 RUNS, ROUNDS = 8, 3
 WARM_WITHIN = 300.0  # seconds
-LAB: tuple[str, str, dict[str, Any]] = ("moe", "collapse", {"steps": 120})  # it cannot be stacked, so that each run has a process
+LAB: tuple[str, str, dict[str, Any]] = ("moe", "collapse", {"steps": 60})  # it cannot be stacked, so that each run has a process
 REASON = "A run begins with half a second of its own, and both processes share the memory's bandwidth."
 
 
@@ -40,7 +40,7 @@ class Throughput(Benchmark):
                 for number in range(rounds):
                     for slots in taken:
                         self.say(f"round {number + 1}, {slots} at a time")
-                        taken[slots].append(seconds(supervisor, slots, runs, 30 if self.quick else 120))
+                        taken[slots].append(seconds(supervisor, slots, runs, 30 if self.quick else 60))
             finally:
                 supervisor.close()
         best = {slots: min(times) for slots, times in taken.items()}
