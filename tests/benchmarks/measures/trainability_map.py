@@ -44,5 +44,5 @@ class TrainabilityMap(Benchmark):
         return [
             Figure("64 x 64 trainings of 200 steps", view, "CPU-s", BUDGET, "", REASON),
             Figure("tiles of 32 x 32", 1.0 / one, "a CPU-s"),
-            Figure("32 trainings together, over one after the other", together / single, "×", 1 / 10, "", REASON),
+            Figure("32 trainings together, over one after the other", together / single, "×", 1 / 10),
         ]
