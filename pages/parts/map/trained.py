@@ -99,10 +99,7 @@ def _picture(axes: Sequence[Lattice], cells: Sequence[Cell], metric: str) -> str
     """-> the name of the chosen cell, "" for none."""
     told = {name: sentence(cell, axes, metric) for name, cell in by_spot(cells).items()}
     theme = st.context.theme.type or "light"
-    state = _mount(
-        key="trained_map", data={"svg": svg(axes, cells, metric, theme), "cells": told, "count": len(axes)}, on_cell_change=_chosen
-    )
-    del state
+    _mount(key="trained_map", data={"svg": svg(axes, cells, metric, theme), "cells": told, "count": len(axes)}, on_cell_change=_chosen)
     return st.query_params.get("cell", "").replace("-", " ")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from engine.declare.knobs import knob
 from engine.labs.panel import Panel
@@ -10,6 +10,7 @@ from engine.labs.panel import Panel
 if TYPE_CHECKING:
     from engine.labs.dynamics.trainability import Trainability
 
+Axis = Literal["lr_in", "lr_out", "init_in", "init_out"]
 LOW, HIGH = 1e-8, 1e8  # of what a panel is asked for; a view reaches further to both sides
 
 
@@ -43,3 +44,19 @@ class Setting(Panel):
 
         values: dict[str, Any] = {name: getattr(self, name) for name in self.own}
         return Trainability.model_validate(values)
+
+
+class View(Setting):
+    """Two of its numbers are the axes of a view, both on a logarithmic scale."""
+
+    x: Axis = knob("lr_in", "what grows to the right")
+    y: Axis = knob("lr_out", "what grows upwards")
+    centre_x: float = knob(300.0, "value of x in the middle of the view", ge=LOW, le=HIGH)
+    centre_y: float = knob(100.0, "value of y in the middle of the view", ge=LOW, le=HIGH)
+    decades_x: float = knob(5.0, "width of the view in decades", unit="decades", ge=1e-16, le=8.0)
+    decades_y: float = knob(5.0, "height of the view in decades", unit="decades", ge=1e-16, le=8.0)
+
+    def check_axes(self) -> None:
+        """ValueError, in one sentence, for two equal axes."""
+        if self.x == self.y:
+            raise ValueError(f"x and y are both {self.x}; choose two different ones.")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.declare.knobs import knob
-from engine.labs.dynamics.panels._setting import HIGH, LOW, Setting
-from engine.labs.dynamics.panels.trainability_map import Axis
+from engine.labs.dynamics.panels._setting import View
 from engine.labs.panel import Frames
 
 if TYPE_CHECKING:
@@ -15,19 +13,12 @@ if TYPE_CHECKING:
 GRID = ((16, 33), (32, 21), (64, 13))  # up to a width: points on each side of the grid on which the line is found, within about a second
 
 
-class TrainabilityEdge(Setting):
+class TrainabilityEdge(View):
     title = "Where the linearised network stops training"
     about = "Theory: the edge of gradient descent on the network linearised at its initial weights; the real boundary lies elsewhere."
     formula = r"\lambda_{\max}\!\Big(\tfrac2M\big(\eta_\mathrm{in}K_\mathrm{in}+\eta_\mathrm{out}K_\mathrm{out}\big)\Big)=2"
     paper = "Lee et al. 2019 (arXiv 1902.06720)"
     order = 12
-
-    x: Axis = knob("lr_in", "what grows to the right")
-    y: Axis = knob("lr_out", "what grows upwards")
-    centre_x: float = knob(300.0, "value of x in the middle of the view", ge=LOW, le=HIGH)
-    centre_y: float = knob(100.0, "value of y in the middle of the view", ge=LOW, le=HIGH)
-    decades_x: float = knob(5.0, "width of the view in decades", unit="decades", ge=1e-16, le=8.0)
-    decades_y: float = knob(5.0, "height of the view in decades", unit="decades", ge=1e-16, le=8.0)
 
     def compute(self) -> Frames:
         """-> "edge": segments of the line as logarithms to base 10, `x0`, `y0`, `x1`, `y1`; none where it leaves the view.
@@ -38,8 +29,7 @@ class TrainabilityEdge(Setting):
 
         from engine.labs.dynamics.models.edge import STABLE, crossings
 
-        if self.x == self.y:
-            raise ValueError(f"x and y are both {self.x}; choose two different ones.")
+        self.check_axes()
         points = next(count for width, count in GRID if self.width <= width)
         halves = np.linspace(-0.5, 0.5, points)
         x, y = np.log10(self.centre_x) + self.decades_x * halves, np.log10(self.centre_y) + self.decades_y * halves

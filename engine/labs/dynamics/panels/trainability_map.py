@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
 
 from engine.declare.knobs import knob
-from engine.labs.dynamics.panels._setting import HIGH, LOW, Setting
+from engine.labs.dynamics.panels._setting import View
 from engine.labs.panel import Frames
 
-Axis = Literal["lr_in", "lr_out", "init_in", "init_out"]
 
-
-class TrainabilityMap(Setting):
+class TrainabilityMap(View):
     title = "The trainability map"
     about = "Each cell is a training: one colour for those that train, others for those that diverge, and a ragged boundary between them."
     order = 10
 
-    x: Axis = knob("lr_in", "what grows to the right")
-    y: Axis = knob("lr_out", "what grows upwards")
-    centre_x: float = knob(300.0, "value of x in the middle of the view", ge=LOW, le=HIGH)
-    centre_y: float = knob(100.0, "value of y in the middle of the view", ge=LOW, le=HIGH)
-    decades_x: float = knob(5.0, "width of the view in decades", unit="decades", ge=1e-16, le=8.0)
-    decades_y: float = knob(5.0, "height of the view in decades", unit="decades", ge=1e-16, le=8.0)
     cells: int = knob(16, "cells on each side of the view", ge=1, le=256)
     tile: int = knob(16, "cells on each side of the tile", ge=1, le=32)
     column: int = knob(0, "which tile from the left, from 0", ge=0, le=255)
@@ -36,8 +27,7 @@ class TrainabilityMap(Setting):
         """
         from engine.labs.dynamics.models.view import WORK, rates, tile_side, work
 
-        if self.x == self.y:
-            raise ValueError(f"x and y are both {self.x}; choose two different ones.")
+        self.check_axes()
         if (self.column + 1) * self.tile > self.cells or (self.row + 1) * self.tile > self.cells:
             raise ValueError(
                 f"A view of {self.cells} cells on each side has no tile {self.column}, {self.row} of {self.tile}; give smaller ones."
