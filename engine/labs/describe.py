@@ -81,7 +81,9 @@ def _preset(p: Preset, text: PresetText, knobs: Flat, **links: str | None) -> di
     see = f"Not measured on a GPU yet; these are the numbers of the CPU preset. {text.see}" if links.get("small") else text.see
     out: dict[str, Any] = {"story": text.story, "see": see, "twin": None, "gpu": None, "grid": p.grid or None, "knobs": knobs}
     derived = bool(links.get("arm") or links.get("broken"))
-    out |= {"kind": "compared" if derived else p.kind, "deciding": p.deciding, "level": None if derived else p.level}
+    out |= {"kind": "compared" if derived else p.kind, "deciding": p.deciding.metric if p.deciding else ""}
+    out |= {"decides": p.deciding.json() if p.deciding else None, "level": None if derived else p.level, "breaks_at": p.level}
+    out |= {"order": 0 if derived else p.order, "difficulty": p.difficulty, "phenomena": list(p.phenomena)}
     return out | links
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.declare.presets import Preset
+from engine.declare.presets import Deciding, Preset
 
 ADAM = {"optimizer": "adamw", "optimizer.beta2": 0.99, "optimizer.weight_decay": 0.0}
 COMMON = {**ADAM, "steps": 600, "on_divergence": "continue"}
@@ -24,7 +24,9 @@ GPU = {"device": "cuda", "precision": "bf16", "width": 1024, "blocks": 6, "batch
 STRESSED = {**COMMON, **FACM, "anchor": "none", "fourier_scale": 16.0, "steps": 1800}
 FOURIER = {**COMMON, **SCM, "fourier_scale": 16.0}
 MEAN_FLOW_STRESSED = {**COMMON, **MEAN_FLOW, "fourier_scale": 16.0, "steps": 1800}
-ONE_JUMP = "energy_distance/one_step"
+ONE_JUMP = Deciding("energy_distance", "energy_distance/one_step")
+DERIVATIVE = Deciding("derivative_norms", "derivative/time")
+OWN_FLOW = Deciding("energy_distance", "energy_distance/own_flow")
 
 PRESETS = {
     "unanchored": Preset(
@@ -103,12 +105,12 @@ PRESETS = {
     "diagnosis": Preset(
         knobs={**COMMON, **TEACHER, "steps": 500, "fourier_scale": 16.0},
         cure={"fourier_scale": 0.0},
-        deciding="derivative/time",
+        deciding=DERIVATIVE,
     ),
     "teacher": Preset(
         knobs={**COMMON, **TEACHER, **DIGITS, "steps": 1200},
         kind="control",
-        deciding="energy_distance/own_flow",
+        deciding=OWN_FLOW,
     ),
     "digits": Preset(
         knobs={**COMMON, **SCM, **DIGITS, "velocity": "teacher", "steps": 800},

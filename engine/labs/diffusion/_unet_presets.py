@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.declare.presets import Preset
+from engine.declare.presets import Deciding, Preset
 
 TOY = {"backbone": "unet", "skips": 12, "batch_size": 16, "lr": 2e-3, "steps": 150}
 VIT = {"backbone": "u_vit", "backbone.patch": 2, "backbone.heads": 4, "width": 48, "skips": 12, "batch_size": 16, "lr": 2e-3, "steps": 120}
@@ -14,7 +14,7 @@ GPU = {
 }
 UNET_GPU = GPU | {"backbone": "unet", "backbone.levels": 3}
 VIT_GPU = GPU | {"backbone": "u_vit", "backbone.patch": 2, "backbone.heads": 8, "width": 512, "skips": 8}
-FEATURES = "feature_norm/train"
+FEATURES = Deciding("feature_norm", "feature_norm/train")
 
 PRESETS = {
     "skips": Preset(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.declare.presets import Preset
+from engine.declare.presets import Deciding, Preset
 
-VALUE = "trainability/value"
+VALUE = Deciding("trainability_value", "trainability/value")
 TOO_FAST = {"lr_in": 100.0, "lr_out": 80.0}
 
 PRESETS = {

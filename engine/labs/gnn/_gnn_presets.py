@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.declare.presets import Preset
+from engine.declare.presets import Deciding, Preset
 
 ADAM = {"optimizer": "adamw", "optimizer.beta2": 0.999, "optimizer.weight_decay": 5e-4}
 TRANSFER = {"task": "transfer", "norm": "batch", "lr": 1e-3, "warmup": 0, "clip": 0.0, "probes": "dear", **ADAM}
@@ -29,9 +29,14 @@ MESH = {
 }
 GOES_ON = {"on_divergence": "continue"}  # the rule on the gradient takes a plateau's end for a divergence
 DEEP = {**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 4, "layers": 16, "norm": "none", "steps": 300}
-VARIANCE = "variance/ratio"
-ACCURACY, RATIO, ENERGY, RESISTANCE = "accuracy/train", "jacobian/ratio", "dirichlet_energy/ratio", "resistance/total"
-ERROR = "rmse/validation"
+VARIANCE = Deciding("variance_by_layer", "variance/ratio")
+ACCURACY = Deciding("accuracy", "accuracy/train", "down")
+RATIO = Deciding("jacobian_by_distance", "jacobian/ratio", "down")
+ENERGY = Deciding("energy_by_layer", "dirichlet_energy/ratio", "down")
+RESISTANCE = Deciding("rewiring", "resistance/total")
+ERROR = Deciding("rmse", "rmse/validation")
+RANK = Deciding("jacobian_by_distance", "jacobian/rank_resistance", "down")
+CHANGE = Deciding("encoding_change", "positional_encoding/change")
 
 PRESETS = {
     "ring": Preset(
@@ -42,7 +47,7 @@ PRESETS = {
     "untrained": Preset(
         knobs={**TRANSFER, "norm": "none", "graph": "barbell", "width": 32, "lr": 1e-6, "steps": 1},
         grid={"graph": ["barbell", "tree", "ba", "sbm"]},
-        deciding="jacobian/rank_resistance",
+        deciding=RANK,
     ),
     "ring_rates": Preset(
         knobs={**RING, "lr": 3e-3},
@@ -92,7 +97,7 @@ PRESETS = {
     "eigengap": Preset(
         knobs=ENCODED,
         cure={"positional_encoding": "spe"},
-        deciding="positional_encoding/change",
+        deciding=CHANGE,
     ),
     "encodings": Preset(
         knobs=ENCODED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.declare.presets import Preset
+from engine.declare.presets import Deciding, Preset
 
 SHORT = {"lr": 1e-3, "steps": 300}
 UNBALANCED = {**SHORT, "router": "softmax_top_k", "router.balance_weight": 0.0}
@@ -23,8 +23,10 @@ GPU = {
     "context": 512,
     "batch_size": 64,
 }
-DEAD = "router/dead_experts@blocks.1.moe"
-VIOLATION = "router/max_violation@blocks.1.moe"
+DEAD = Deciding("dead_experts", "router/dead_experts@blocks.1.moe")
+VIOLATION = Deciding("max_violation", "router/max_violation@blocks.1.moe")
+GREEDY = Deciding("greedy_overload", "router/greedy_share@blocks.1.moe", "down")
+LOSS = Deciding("losses", "loss/train")
 
 PRESETS = {
     "collapse": Preset(
@@ -56,7 +58,7 @@ PRESETS = {
     "sharper_plan": Preset(
         knobs={"router": "sinkhorn", "router.iterations": 60, **SHORT},
         grid={"router.temperature": [1.0, 0.1, 0.03]},
-        deciding="router/greedy_share@blocks.1.moe",
+        deciding=GREEDY,
     ),
     "healthy": Preset(
         knobs={**BALANCED, **SHORT},
@@ -73,27 +75,27 @@ PRESETS = {
         cure={"burst_factor": 1.0},
         gpu=GPU,
         kind="breaks",
-        deciding="loss/train",
+        deciding=LOSS,
     ),
     "burst_spam": Preset(
         knobs={**BURST, **SPAM_LIKE},
         cure={"optimizer": "spam"},
-        deciding="loss/train",
+        deciding=LOSS,
     ),
     "burst_clip": Preset(
         knobs={**BURST, "clip": 0.1},
         grid={"clip": [0.1, 0.01]},
-        deciding="loss/train",
+        deciding=LOSS,
     ),
     "non_finite": Preset(
         knobs={**UNBALANCED, **PLAIN_DESCENT},
         cure={"clip": 0.05},
         gpu=GPU,
         kind="breaks",
-        deciding="loss/train",
+        deciding=LOSS,
     ),
     "loose_clip": Preset(
         knobs={**UNBALANCED, **PLAIN_DESCENT, "clip": 1.0},
-        deciding="loss/train",
+        deciding=LOSS,
     ),
 }
