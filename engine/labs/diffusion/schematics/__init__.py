@@ -1,0 +1,1 @@
+"""Schematics of diffusion and consistency models."""

@@ -1,0 +1,1 @@
+"""Schematics of the dynamics of training."""

@@ -1,0 +1,1 @@
+"""Schematics of mixtures of experts."""
