@@ -36,24 +36,33 @@ def series(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[Asked], lo: int |
     return answers
 
 
-def vectors(cursor: duckdb.DuckDBPyConnection, wanted: Asked, lo: int | None, hi: int | None, rows: int) -> dict[str, Any]:
+def vectors(
+    cursor: duckdb.DuckDBPyConnection, wanted: Asked, lo: int | None, hi: int | None, rows: int, *, even: bool = False
+) -> dict[str, Any]:
     """At most about `rows` rows: of each bucket the one with the largest element (a NaN counts as largest), the first and the last.
 
-    The same rows as `thin_rows` keeps.
+    The same rows as `thin_rows` keeps.  `even`: one reading in so many instead, and the last: a film of the largest ones would be false.
     """
     which = _where([wanted], lo, hi)
     count, first, last = cursor.execute(f"SELECT count(*), min(step), max(step) FROM store.vector_point WHERE {which}").fetchall()[0]
+    if count > rows and even:
+        kept = f"(row_number() OVER (ORDER BY step, t) - 1) % {-(-count // rows)} = 0 OR step = {last}"
+        found = cursor.execute(f"SELECT step, t, v FROM store.vector_point WHERE {which} QUALIFY {kept} ORDER BY step, t").fetchall()
+        return _rows(found)
     if count > rows:
         width = max(1, -(-(last - first + 1) // rows))
         peaks = cursor.execute(
             f"SELECT -(max({{'m': list_max(v), 's': -step}}).s) FROM store.vector_point WHERE {which} GROUP BY (step - {first}) // {width}"
         ).fetchall()
         which += f" AND {_among('step', sorted({first, last, *(step for (step,) in peaks)}))}"
-    found = cursor.execute(f"SELECT step, t, v FROM store.vector_point WHERE {which} ORDER BY step, t").fetchall()
+    return _rows(cursor.execute(f"SELECT step, t, v FROM store.vector_point WHERE {which} ORDER BY step, t").fetchall())
+
+
+def _rows(rows: Sequence[tuple[int, float, Sequence[float]]]) -> dict[str, Any]:
     return {
-        "steps": [step for step, _, _ in found],
-        "t": [t for _, t, _ in found],
-        "v": [[jsonable(element) for element in v] for _, _, v in found],
+        "steps": [step for step, _, _ in rows],
+        "t": [t for _, t, _ in rows],
+        "v": [[jsonable(element) for element in v] for _, _, v in rows],
     }
 
 

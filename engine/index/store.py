@@ -162,12 +162,15 @@ class Store(OfEach):
             return overlay(cursor, ids, metrics, **how)
 
     def vectors(
-        self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, rows: int = ROWS
+        self, run: str, name: str, layer: str = "", *, lo: int | None = None, hi: int | None = None, rows: int = ROWS, even: bool = False
     ) -> dict[str, Any]:
-        """{"steps", "t", "v"}: all rows, or of each bucket the row with the largest element, always with the first and the last."""
+        """{"steps", "t", "v"}: all rows, or of each bucket the row with the largest element, always with the first and the last.
+
+        `even`: one row in so many, and the last, as a film needs them.
+        """
         asked = (self._id(run), self._directory.ids.get((name, layer), ()) or (-1,))
         with self._cursor() as cursor:
-            return draw.vectors(cursor, asked, lo, hi, max(1, rows))
+            return draw.vectors(cursor, asked, lo, hi, max(1, rows), even=even)
 
     def events(self, run: str, newest: int | None = None) -> list[dict[str, Any]]:
         """Events by step, all or so many of the last; those of one step in the order in which they were told."""

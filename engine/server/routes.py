@@ -124,7 +124,7 @@ def browser_of(scope: Mapping[str, Any]) -> str | None:
 
 
 def take_snapshot(lab: Service, query: QueryParams) -> dict[str, Any]:
-    """What a chart draws first: series and vectors of one run, its newest events and how many there are, its state.
+    """What a chart draws first: series and vectors of one run, those of `evens` thinned evenly for a film, its newest events and how many there are, its state.
 
     `upto` is read before the series: a delta at a later step may already be among them, one at an
     earlier step never needs to be drawn again.
@@ -132,18 +132,19 @@ def take_snapshot(lab: Service, query: QueryParams) -> dict[str, Any]:
     folder = _run(lab, query)
     lo, hi = _whole(query, "lo"), _whole(query, "hi")
     points = _whole(query, "points") or 1000
-    wanted, vectors = query.getlist("series"), query.getlist("vector")
+    wanted, vectors, evens = query.getlist("series"), query.getlist("vector"), query.getlist("even")
     if not 2 <= points <= MOST_POINTS:
         raise BadRequest(f"points={points} is out of bounds; give 2 to {MOST_POINTS}.")
-    if len(wanted) + len(vectors) > MOST_SERIES:
-        raise BadRequest(f"/snapshot received {len(wanted) + len(vectors)} series; give at most {MOST_SERIES}.")
-    store, run = lab.store, folder.run
+    if (many := len(wanted) + len(vectors) + len(evens)) > MOST_SERIES:
+        raise BadRequest(f"/snapshot received {many} series; give at most {MOST_SERIES}.")
+    store, run, rows = lab.store, folder.run, min(points, MOST_ROWS)
     upto = store.upto(run)
     series = store.many([(run, *store.split(key)) for key in wanted], lo=lo, hi=hi, points=points)
     return {
         "run": run,
         "series": dict(zip(wanted, series, strict=True)),
-        "vectors": {key: store.vectors(run, *store.split(key), lo=lo, hi=hi, rows=min(points, MOST_ROWS)) for key in vectors},
+        "vectors": {key: store.vectors(run, *store.split(key), lo=lo, hi=hi, rows=rows) for key in vectors},
+        "evens": {key: store.vectors(run, *store.split(key), lo=lo, hi=hi, rows=rows, even=True) for key in evens},
         "events": store.events(run, newest=MOST_EVENTS),
         "events_total": store.count_events(run),
         "state": {**store.state(run), "says": (folder.exit() or {}).get("says", "")},

@@ -12,17 +12,14 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from pages.parts.charts.hub_scripts import HUB
 from pages.parts.charts.prefix import prefix
 from pages.parts.own_component import own_component
 from pages.parts.plain import figure_data
 
 _mount = own_component(
     "live_chart",
-    "charts/chart_look.js",
-    "charts/live_ask.js",
-    "charts/live_stream.js",
-    "charts/live_points.js",
-    "charts/live_hub.js",
+    *HUB,
     "charts/live_fill.js",
     "charts/live_chart.js",
     style="charts/live_chart.css",

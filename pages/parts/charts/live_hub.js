@@ -17,6 +17,7 @@ class Hub {
   resets = 0; // how often a person asked to see everything
   time = false; // x is seconds since the start of the run instead of steps
   stream = new LiveStream(this);
+  film = new Film(this); // the step at which everything on the page stands
   troubles = new Map(); // what does not answer ("library", "stream", a run) -> a sentence
 
   constructor() {
@@ -45,10 +46,10 @@ class Hub {
   wanted() {
     const wanted = new Map();
     for (const chart of this.charts) {
-      for (const run of chart.spec.runs) if (!wanted.has(run)) wanted.set(run, { series: new Set(), vectors: new Set() });
+      for (const run of chart.spec.runs) if (!wanted.has(run)) wanted.set(run, { series: new Set(), vectors: new Set(), evens: new Set() });
       for (const { run, key, kind } of chart.metas()) {
         if (!key || !wanted.has(run)) continue;
-        wanted.get(run)[VECTORS.has(kind) ? "vectors" : "series"].add(key);
+        wanted.get(run)[kind === "moment" ? "evens" : VECTORS.has(kind) ? "vectors" : "series"].add(key);
       }
     }
     return wanted;
@@ -61,7 +62,7 @@ class Hub {
     for (const [run, keys] of wanted) {
       const known = this.runs.get(run);
       if (!known) this.runs.set(run, { whole: emptyPoints(), zoom: null, events: [], eventsTotal: 0, state: {}, start: Infinity, turn: 0, failures: 0, keys });
-      const missing = known?.turn && [...keys.series, ...keys.vectors].some((k) => !known.keys.series.has(k) && !known.keys.vectors.has(k));
+      const missing = known?.turn && ["series", "vectors", "evens"].some((set) => [...keys[set]].some((k) => !known.keys[set].has(k)));
       if (known) known.keys = keys;
       const revived = known && ENDED.has(known.state.status) && this.lives(run); // resumed
       if (!known && this.lives(run) && !document.hidden) setTimeout(() => this.runs.get(run)?.turn === 0 && this.fetch(run), SOON);
@@ -93,6 +94,7 @@ class Hub {
     mine.failures = 0;
     this.trouble(run, "");
     mine.whole = whole.points;
+    this.film.near.delete(run);
     mine.zoom = zoom?.points ? { ...zoom.points, upto: span[1] } : null;
     mine.events = whole.events;
     mine.eventsTotal = whole.eventsTotal;
@@ -106,12 +108,13 @@ class Hub {
     const query = [["run", run], ["points", POINTS]];
     for (const key of keys.series) query.push(["series", key]);
     for (const key of keys.vectors) query.push(["vector", key]);
+    for (const key of keys.evens) query.push(["even", key]);
     if (span) query.push(["lo", span[0]], ["hi", span[1]]);
     try {
       const got = await askJson(address("snapshot", query));
       const points = emptyPoints();
       for (const [key, s] of Object.entries(got.series)) points.series.set(key, seriesFrom(s));
-      for (const [key, v] of Object.entries(got.vectors)) points.vectors.set(key, vectorFrom(v));
+      for (const set of ["vectors", "evens"]) for (const [key, v] of Object.entries(got[set])) points[set].set(key, vectorFrom(v));
       return { points, events: got.events, eventsTotal: got.events_total, state: got.state };
     } catch (error) {
       return { trouble: error.message };
@@ -152,7 +155,7 @@ class Hub {
     if (mine.late && !superseded) mine.late.push(message);
     this.add(mine, message);
     const full = [...mine.whole.series.values()].some((s) => s.steps.length > 2 * POINTS)
-      || [...mine.whole.vectors.values()].some((v) => v.steps.length > 2 * ROWS);
+      || [...mine.whole.vectors.values(), ...mine.whole.evens.values()].some((v) => v.steps.length > 2 * ROWS);
     if (superseded || full || ENDED.has(message.state?.status)) this.fetch(message.run).then(() => this.listen());
     this.notify(message.run);
   }
@@ -167,9 +170,11 @@ class Hub {
         if (set === mine.whole) mine.start = Math.min(mine.start, more.t[0] ?? Infinity);
       }
       for (const [key, more] of Object.entries(message.vectors ?? {})) {
-        if (!mine.keys.vectors.has(key)) continue;
-        if (!set.vectors.has(key)) set.vectors.set(key, vectorFrom({ steps: [], t: [], v: [] }));
-        growVector(set.vectors.get(key), more, upto);
+        for (const kind of ["vectors", "evens"]) {
+          if (!mine.keys[kind].has(key)) continue;
+          if (!set[kind].has(key)) set[kind].set(key, vectorFrom({ steps: [], t: [], v: [] }));
+          growVector(set[kind].get(key), more, upto);
+        }
       }
     }
     const name = (e) => `${e.step} ${e.kind} ${e.rule} ${e.layer}`;
@@ -242,7 +247,7 @@ class Hub {
   extent() {
     let last = 0;
     for (const { whole, events, start } of this.runs.values()) {
-      for (const s of [...whole.series.values(), ...whole.vectors.values()]) {
+      for (const s of [...whole.series.values(), ...whole.vectors.values(), ...whole.evens.values()]) {
         const t = Math.max(s.t.at(-1) ?? start, s.nonfinite?.at(-1)?.[1] ?? start) - start;
         last = Math.max(last, this.time ? (Number.isFinite(t) ? t : 0) : s.last);
       }

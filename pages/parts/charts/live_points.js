@@ -1,6 +1,6 @@
 // The points of one run as the hub holds them: what a snapshot brought, grown by what the stream adds; live_fill.js draws from them.
 
-const emptyPoints = () => ({ series: new Map(), vectors: new Map() });
+const emptyPoints = () => ({ series: new Map(), vectors: new Map(), evens: new Map() }); // evens: vectors thinned evenly, for a film
 
 // one series: finite values apart from the others, so that an axis never meets an infinity
 const seriesFrom = (got) => {

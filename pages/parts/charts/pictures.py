@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.labs.chart import RunStyle
 from engine.server.service import service
+from pages.parts.charts.hub_scripts import HUB
 from pages.parts.charts.prefix import prefix
 from pages.parts.own_component import own_component
 from pages.parts.plain import plain
@@ -18,11 +19,7 @@ Shown = Mapping[str, Mapping[int, str]]  # name -> step -> what it says
 
 _mount = own_component(
     "pictures",
-    "charts/chart_look.js",
-    "charts/live_ask.js",
-    "charts/live_stream.js",
-    "charts/live_points.js",
-    "charts/live_hub.js",
+    *HUB,
     "charts/pictures.js",
     style="charts/pictures.css",
 )
