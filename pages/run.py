@@ -16,9 +16,10 @@ from pages.parts.charts.pictures import pictures_now, strips
 from pages.parts.charts.redraw import redrawn, sentences, tables
 from pages.parts.charts.run_styles import ordered, twins
 from pages.parts.charts.run_styles import run_styles as looks_of
+from pages.parts.charts.schematic import of_lab as schematic_of
 from pages.parts.charts.toolbar import toolbar
 from pages.parts.plain import code, plain
-from pages.parts.runs import details
+from pages.parts.runs import details, film
 from pages.parts.runs.controls import together
 from pages.parts.runs.header import head, overhead
 from pages.parts.runs.jobs import jobs
@@ -175,7 +176,9 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
     """One chart: a skeleton that the browser fills, or a whole figure, made again once a second while a run goes on."""
     whole = chart.live == "redraw"
     figure, frames = (
-        redrawn(name, chart, run_styles, modes["layer"], theme) if whole else (chart.figure(run_styles, {}, {}, modes["layer"]), {})
+        redrawn(name, chart, run_styles, modes["layer"], theme, film.step_now())
+        if whole
+        else (chart.figure(run_styles, {}, {}, modes["layer"]), {})
     )
     live_chart(
         name,
@@ -197,6 +200,11 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
 @st.fragment
 def board() -> None:
     modes = toolbar(layers, living=living)
+    grows = [run_style.run for run_style in run_styles if run_style.run not in drawn[1]]
+    model = schematic_of(specs[0]["lab"])
+    if model is not None:
+        film.drawing(model, run_styles, specs, modes["layer"], living=grows)
+    film.scrubbing(run_styles, living=grows)
     with st.grid(columns=2, min_column_width=420, gap="small"):
         for name, chart in fitting.items():
             where = f" :gray[:small[in {plain(modes['layer'])}]]" if chart.layered and modes["layer"] else ""

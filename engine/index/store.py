@@ -196,13 +196,14 @@ class Store(OfEach):
             out.setdefault(name, {})[step] = message
         return out
 
-    def frame(self, run: str, names: Iterable[str] | None = None, *, newest: bool = False) -> pl.DataFrame:
+    def frame(self, run: str, names: Iterable[str] | None = None, *, newest: bool = False, hi: int | None = None) -> pl.DataFrame:
         """Every stored point, or of each series only those of its newest step: metric, layer, index (null for scalars), step, t, value.
 
-        NAME, NAME@LAYER or a family may be asked for.
+        NAME, NAME@LAYER or a family may be asked for; `hi`: nothing after this step.
         """
         run_id = self._id(run)
         which = "" if names is None else f" AND metric_id IN ({', '.join(map(str, self._chosen(run, names)))})"
+        which += "" if hi is None else f" AND step <= {int(hi)}"
         which += " QUALIFY step = max(step) OVER (PARTITION BY metric_id)" if newest else ""
         with self._cursor() as cursor:
             frame = cursor.sql(

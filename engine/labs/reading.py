@@ -23,7 +23,7 @@ from engine.core.left_out import FINDER, LEFT_OUT, leave_out
 from engine.core.paths import ROOT
 from engine.labs.describe import Document, Part, describe_labs, describe_probes
 
-FIGURES = ("charts",)  # folders of labs that only the server draws from
+FIGURES = ("charts", "schematics")  # folders of labs that only the server draws from
 DRAWING = ("chart", "traces", "profiles")  # files of labs that import plotly or polars
 LATE = "pyg_"  # how files begin that few runs need and whose import takes about a second: PyTorch Geometric, and pandas with it
 TRIES = 5  # a topic with more bad files than that is left out as a whole
@@ -96,6 +96,7 @@ def document(limits: Limits = LIMITS, progress: Progress = quietly) -> Document:
         "probes": measured["probes"],
         "detectors": measured["detectors"],
         "charts": Catalog("charts", object).names(),
+        "schematics": Catalog("schematics", object).names(),
         "errors": once,
         "left_out": dict(sorted(LEFT_OUT.items())),
     }

@@ -124,7 +124,9 @@ def browser_of(scope: Mapping[str, Any]) -> str | None:
 
 
 def take_snapshot(lab: Service, query: QueryParams) -> dict[str, Any]:
-    """What a chart draws first: series and vectors of one run, those of `evens` thinned evenly for a film, its newest events and how many there are, its state.
+    """What a chart draws first: series and vectors of one run, its newest events and how many there are, its state.
+
+    `vector` asks for the rows with the largest elements, `even` for rows at even distances, as a film needs them.
 
     `upto` is read before the series: a delta at a later step may already be among them, one at an
     earlier step never needs to be drawn again.

@@ -29,9 +29,12 @@ class LiveChart {
     this.cross = document.createElement("div");
     this.cross.className = "fl-cross";
     this.cross.hidden = true;
+    this.stand = document.createElement("div"); // the step at which the page's film stands
+    this.stand.className = "fl-cross fl-stand";
+    this.stand.hidden = true;
     this.waits = document.createElement("div"); // what an empty place says until its chart is worth drawing
     this.waits.className = "fl-waits";
-    this.box.append(this.node, this.cross, this.waits, this.note);
+    this.box.append(this.node, this.cross, this.stand, this.waits, this.note);
     root.append(this.box);
     this.cost = 0;
     this.drawnAt = 0;
@@ -130,6 +133,7 @@ class LiveChart {
     }
     this.missing = note;
     this.notes();
+    this.standing();
     await frame();
     if (first) return; // the first drawing is no measure of what a refresh takes
     await frame(); // the second one comes after the first was painted
@@ -187,13 +191,30 @@ class LiveChart {
     this.node.on("plotly_unhover", () => hub.hover(null, this));
   }
 
+  // an upright line at x, or none
+  upright(line, x) {
+    const { _size: size, xaxis } = this.node._fullLayout;
+    line.hidden = x === null || x < xaxis.range[0] || x > xaxis.range[1];
+    if (!line.hidden) Object.assign(line.style, { left: `${size.l + xaxis.d2p(x)}px`, top: `${size.t}px`, height: `${size.h}px` });
+  }
+
+  // the film of the page stands at another step
+  seek() {
+    if (this.spec.moment) return this.stale(true);
+    this.standing();
+    if (!hub.film.playing) this.point(hub.film.x(this.spec.runs[0]));
+  }
+
+  standing() {
+    if (this.drawn && !this.spec.redraw) this.upright(this.stand, hub.film.x(this.spec.runs[0]));
+  }
+
   // the same step as on the chart under the pointer
   point(x) {
     if (!this.drawn || !this.inView || this.spec.redraw) return;
-    const { _size: size, xaxis, hovermode, _subplots: panels } = this.node._fullLayout;
+    const { hovermode, _subplots: panels } = this.node._fullLayout;
     const alone = hovermode === "closest"; // a panel of single marks, where the nearest one may be far from this step
-    this.cross.hidden = x === null || !alone || x < xaxis.range[0] || x > xaxis.range[1];
-    if (!this.cross.hidden) Object.assign(this.cross.style, { left: `${size.l + xaxis.d2p(x)}px`, top: `${size.t}px`, height: `${size.h}px` });
+    this.upright(this.cross, alone ? x : null);
     if (x === null) globalThis.Plotly.Fx.unhover(this.node);
     else if (!alone) globalThis.Plotly.Fx.hover(this.node, { xval: x }, panels.cartesian);
   }

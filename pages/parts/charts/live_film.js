@@ -35,6 +35,15 @@ class Film {
     this.resting = setTimeout(() => this.rest(), PAUSE);
   }
 
+  // where the step lies on the page's horizontal axis, for a run; null while the page follows the newest
+  x(run) {
+    if (this.step === null || !this.hub.time) return this.step;
+    const held = this.hub.runs.get(run);
+    const [s] = held?.whole.series.values() ?? [];
+    const i = s?.steps.findLastIndex((step) => step <= this.step) ?? -1;
+    return i < 0 ? null : s.t[i] - held.start;
+  }
+
   // the last reading of a series at or before the step -> { step, value }, null where there is none; `value` is a number, a word for
   // one that is not finite, or the elements of a vector
   reading(run, key) {

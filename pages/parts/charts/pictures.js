@@ -13,7 +13,6 @@ class Pictures {
   constructor(root) {
     this.inView = false; // the hub counts what its charts cost, and this costs nothing
     this.cost = 0;
-    this.at = null; // the step a person chose; null follows the newest
     this.slider = make("input", { type: "range", min: 0, step: 1 });
     this.said = make("output");
     this.pick = make("label", { className: "fl-pick" }, make("span", { textContent: "Step" }), this.slider, this.said);
@@ -22,7 +21,7 @@ class Pictures {
     this.box = make("div", { className: "fl-pictures" }, this.pick, this.row, this.note);
     this.slider.addEventListener("input", () => {
       const chosen = +this.slider.value;
-      this.at = chosen === this.steps.length - 1 ? null : this.steps[chosen];
+      hub.film.seek(chosen === this.steps.length - 1 ? null : this.steps[chosen]);
       this.draw();
     });
     root.append(this.box);
@@ -37,6 +36,10 @@ class Pictures {
   point() {}
 
   stale() {
+    this.draw();
+  }
+
+  seek() {
     this.draw();
   }
 
@@ -59,9 +62,10 @@ class Pictures {
     const found = this.spec.shown.map((one) => [one, this.found(one)]);
     this.steps = [...new Set(found.flatMap(([, pictures]) => [...pictures.keys()]))].sort((a, b) => a - b);
     const newest = this.steps.length - 1;
-    let place = this.at === null ? newest : this.steps.findLastIndex((step) => step <= this.at);
-    if (place < 0) place = newest;
-    const step = this.steps[place];
+    const { step: at } = hub.film; // null follows the newest
+    let place = at === null ? newest : this.steps.findLastIndex((step) => step <= at);
+    const step = place < 0 ? at : this.steps[place]; // before the first picture there is none
+    place = Math.max(0, place);
     this.pick.hidden = newest < 1;
     this.slider.max = Math.max(0, newest);
     this.slider.value = place;

@@ -15,24 +15,27 @@ from engine.server.service import service
 from pages.parts.plain import plain, plain_cells
 
 
-def stored(chart: Chart, run_styles: Sequence[RunStyle], layer: str) -> tuple[Frames, Events]:
-    """What the index has of the series that the chart shows, run by run; nothing of a run that has none of them yet."""
+def stored(chart: Chart, run_styles: Sequence[RunStyle], layer: str, upto: int | None = None) -> tuple[Frames, Events]:
+    """What the index has of the series that the chart shows up to a step, run by run; nothing of a run that has none of them yet."""
     store = service().store
     frames, events = {}, {}
     for run_style in run_styles:
         known = {s["name"] for s in store.names(run_style.run) if not chart.layered or s["layer"] == layer}
         names = [series_key(need, layer if chart.layered else "") for need in (*chart.needs, *chart.also) if need in known]
         if names:
-            frames[run_style.run] = store.frame(run_style.run, names, newest=chart.newest)
+            frame = store.frame(run_style.run, names, newest=chart.newest, hi=upto)
+            frames |= {run_style.run: frame} if upto is None or not frame.is_empty() else {}
         events[run_style.run] = store.events(run_style.run)
     return frames, events
 
 
-def redrawn(name: str, chart: Chart, run_styles: Sequence[RunStyle], layer: str, theme: str) -> tuple[go.Figure, Frames]:
-    """The figure of what is stored now; the one before as long as nothing is new."""
-    frames, events = stored(chart, run_styles, layer)
+def redrawn(
+    name: str, chart: Chart, run_styles: Sequence[RunStyle], layer: str, theme: str, upto: int | None = None
+) -> tuple[go.Figure, Frames]:
+    """The figure of what is stored now, or was at a step; the one before as long as nothing is new."""
+    frames, events = stored(chart, run_styles, layer, upto)
     here = [(run, frame.height, *frame.select(pl.col("step").max(), pl.col("t").max()).row(0)) for run, frame in frames.items()]
-    of = (layer, theme, tuple(run_styles), here, [(run, len(told)) for run, told in events.items()])
+    of = (layer, theme, upto, tuple(run_styles), here, [(run, len(told)) for run, told in events.items()])
     memory: dict[str, Any] = st.session_state.setdefault("redrawn", {})
     before = memory.get(name)
     if before is None or before[0] != of:

@@ -21,8 +21,10 @@ _mount = own_component("schematic", *HUB, "charts/schematic.js", style="charts/s
 
 
 def of_lab(lab: str) -> Schematic | None:
-    """The schematic of a lab; None for one that has none or whose file cannot be read."""
-    return next((one for one in schematics()[0].values() if lab in one.labs), None)
+    """The schematic of a lab; None for one that has none or whose file cannot be read, and while the labs are still being read."""
+    known = service().labs()
+    good = {} if known["state"] == "computing" else schematics(known.get("schematics"))[0]
+    return next((one for one in good.values() if lab in one.labs), None)
 
 
 def schematic(

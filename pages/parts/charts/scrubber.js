@@ -19,7 +19,7 @@ class Scrubber {
     this.back = button("One step back", "‹", () => this.to(this.at() - 1));
     this.playing = button("Play", "▶", () => hub.film.play());
     this.next = button("One step on", "›", () => this.to(this.at() + 1));
-    this.newest = button("Go to the newest step", "⏭", () => this.to(null));
+    this.newest = button("Go to the newest step", "newest", () => this.to(null));
     this.slider = part("input", { type: "range", min: 0, step: 1 });
     this.slider.setAttribute("aria-label", "Step that the whole page shows");
     this.slider.addEventListener("input", () => this.to(+this.slider.value));

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support.walls.tree import once_a_writing, parsed, source_files
 
 LINES, CHARACTERS = 300, 200
-CATALOGS = ("", "probes", "charts", "panels", "detectors")  # folders of a topic whose files are entries; "" holds the labs
+CATALOGS = ("", "probes", "charts", "schematics", "panels", "detectors")  # folders of a topic whose files are entries; "" holds the labs
 STARTED = "engine/core/started.py"
 ADDRESS = re.compile(r"\bengine(\.[a-z_]+)+\b|\bengine/[a-z_]+")
 SQL = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE|CREATE|COPY)\b")

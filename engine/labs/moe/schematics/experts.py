@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.labs.schematic import HEIGHT, WIDTH, Readings, Schematic, framed, moving
+from engine.labs.schematic import HEIGHT, Readings, Schematic, framed, moving
 
 LOAD = "router/load"
 TEXT = "def f(x):"  # what Python's standard library is made of
 DOTS = 24.0  # a second, of all assignments together
 DEAD = 0.1  # of an equal share, as in the metric router/dead_experts
-LEFT, TOP, BOTTOM = 150.0, 24.0, 190.0  # of the field in which the experts stand
+LEFT, RIGHT, TOP, BOTTOM = 150.0, 312.0, 26.0, 188.0  # of the field in which the experts stand
 ROUTER = (92.0, 104.0)
 MOST = 256
 
@@ -41,7 +41,7 @@ class Experts(Schematic):
         parts += [
             f'<path class="fl-part" d="M{ROUTER[0] - 18} {ROUTER[1]} l18 -18 l18 18 l-18 18 z"/>',
             f'<text class="fl-word" x="{ROUTER[0]}" y="{ROUTER[1] + 34}" text-anchor="middle">{router}</text>',
-            f'<text class="fl-word" x="{(LEFT + WIDTH) / 2}" y="11" text-anchor="middle">{experts} experts</text>',
+            f'<text class="fl-word" x="{(LEFT + RIGHT) / 2}" y="11" text-anchor="middle">{experts} experts</text>',
         ]
         for expert, (x, y) in enumerate(places):
             drives = [
@@ -67,11 +67,11 @@ class Experts(Schematic):
 
 def _places(experts: int) -> tuple[list[tuple[float, float]], float]:
     """Where the experts stand, column by column, and the radius of an equal share."""
-    rows = math.ceil(math.sqrt(experts * (BOTTOM - TOP) / (WIDTH - LEFT)))
+    rows = math.ceil(math.sqrt(experts * (BOTTOM - TOP) / (RIGHT - LEFT)))
     columns = math.ceil(experts / rows)
-    wide, high = (WIDTH - LEFT) / columns, (BOTTOM - TOP) / rows
+    wide, high = (RIGHT - LEFT) / columns, (BOTTOM - TOP) / rows
     places = [(LEFT + (i // rows + 0.5) * wide, TOP + (i % rows + 0.5) * high) for i in range(experts)]
-    return places, round(0.24 * min(wide, high), 1)
+    return places, round(0.2 * min(wide, high), 1)
 
 
 def _way(expert: int, x: float, y: float, layer: str) -> str:

@@ -1,0 +1,44 @@
+"""The film of the run page: the schematic of its lab for each run, and the scrubber that moves everything on the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from engine.labs.chart import RunStyle
+from engine.labs.schematic import Schematic
+from pages.parts.charts.schematic import schematic, sentences
+from pages.parts.charts.scrubber import scrubber
+
+FARTHEST = 2**62  # a step; the index counts in 64 bits
+
+
+def step_now() -> int | None:
+    """The step in the address; None for one that follows the newest, or that is no step."""
+    written = st.query_params.get("step", "")
+    return int(written) if re.fullmatch(r"\d{1,19}", written) and int(written) <= FARTHEST else None
+
+
+def stand_at(step: int | None) -> None:
+    """A person left the page at this step: it goes into the address."""
+    if step is None:
+        st.query_params.pop("step", None)
+    else:
+        st.query_params["step"] = str(step)
+
+
+def drawing(
+    model: Schematic, run_styles: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], layer: str, *, living: Sequence[str]
+) -> None:
+    """The schematic of every run, and what each says in numbers; the numbers follow once a second while a run goes on."""
+    schematic(model, run_styles, specs, layer, living)
+    again = 1 if living and step_now() is None else None
+    st.fragment(lambda: sentences(model, run_styles, specs, layer, step_now()), run_every=again)()
+
+
+def scrubbing(run_styles: Sequence[RunStyle], *, living: Sequence[str]) -> None:
+    """The scrubber at the foot of the window."""
+    scrubber([run.run for run in run_styles], living=living, step=step_now(), on_step=stand_at)
