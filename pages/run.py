@@ -197,11 +197,14 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
         tables(chart, run_styles, frames, modes["layer"])
 
 
+drawings = schematic_of(specs[0]["lab"])
+
+
 @st.fragment
 def board() -> None:
     modes = toolbar(layers, living=living)
     grows = [run_style.run for run_style in run_styles if run_style.run not in drawn[1]]
-    model = schematic_of(specs[0]["lab"])
+    model = drawings[0] if len({spec["lab"] for spec in specs}) == 1 else None
     if model is not None:
         film.drawing(model, run_styles, specs, modes["layer"], living=grows)
     film.scrubbing(run_styles, living=grows)
@@ -220,7 +223,7 @@ if known["state"] == "computing":
 else:
     board()
 strips(run_styles, pictures_now(run_styles), living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]])
-for error in unreadable:
-    st.error(f"The chart in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")
+for error in (*unreadable, *drawings[1]):
+    st.error(f"The drawing in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")
 
 st.fragment(details.below)(run_styles, specs, folders, lab)

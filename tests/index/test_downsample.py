@@ -80,6 +80,20 @@ def test_a_vector_series_looks_the_same_live_and_after_a_reload(owner: IndexOwne
     assert len(live["steps"]) <= ROWS + 2
 
 
+def test_rows_for_a_film_stand_at_even_distances_whatever_they_hold(owner: IndexOwner) -> None:
+    run = begin(owner.data)
+    spool = spool_of(run)
+    for step in range(1000):
+        spool.log(step, vectors={("router/load", ""): [9.0 if step in (13, 501) else 1.0]}, t=1000.0 + step)
+    owner.catch_up()
+    film = owner.store.vectors(run.run, "router/load", rows=100, even=True)
+    assert film["steps"] == [*range(0, 1000, 10), 999], "every tenth, and the newest"
+    assert film["v"] == [[1.0]] * 101, "the largest rows are for charts, a film of them would be false"
+    near = owner.store.vectors(run.run, "router/load", lo=10, hi=15, even=True)
+    assert near["steps"] == [*range(10, 16)], "few rows come whole"
+    assert near["v"][3] == [9.0]
+
+
 @pytest.mark.parametrize("points", [2, 7, 50])
 def test_extremes_and_what_is_not_finite_survive_at_any_number_of_points(points: int) -> None:
     values = np.array(noisy(3))

@@ -152,6 +152,8 @@ def test_a_snapshot_agrees_with_the_store(lab_service: Service, port: int) -> No
         "grad_norm@a": lab_service.store.series(run.run, "grad_norm", "a", points=100),
     }
     assert told["vectors"]["load@a"] == lab_service.store.vectors(run.run, "load", "a", rows=100)
+    film = json.loads(get(port, f"/snapshot?run={run.run}&even=load@a&points=100")[2])
+    assert film["evens"]["load@a"] == lab_service.store.vectors(run.run, "load", "a", rows=100, even=True)
     assert told["upto"] == 499
     assert told["state"]["status"] == "finished"
     zoomed = json.loads(get(port, f"/snapshot?run={run.run}&series=grad_norm@a&lo=10.4&hi=12&points=100")[2])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from engine.core.catalog import Broken
 from engine.declare.knobs import unnest
 from engine.labs.chart import RunStyle
 from engine.labs.schematic import DRIVES, SPEED, Readings, Schematic, schematics
@@ -20,11 +22,11 @@ from pages.parts.plain import plain
 _mount = own_component("schematic", *HUB, "charts/schematic.js", style="charts/schematic.css")
 
 
-def of_lab(lab: str) -> Schematic | None:
-    """The schematic of a lab; None for one that has none or whose file cannot be read, and while the labs are still being read."""
+def of_lab(lab: str) -> tuple[Schematic | None, list[Broken]]:
+    """The schematic of a lab, None for one that has none and while the labs are still being read; and the files that cannot be read."""
     known = service().labs()
-    good = {} if known["state"] == "computing" else schematics(known.get("schematics"))[0]
-    return next((one for one in good.values() if lab in one.labs), None)
+    good, bad = schematics(() if known["state"] == "computing" else known.get("schematics"))
+    return next((one for one in good.values() if lab in one.labs), None), bad
 
 
 def schematic(
@@ -35,13 +37,19 @@ def schematic(
     layer = layer if drawing.layered else ""
     drawn = [run for run in run_styles if all(run.has(need) for need in drawing.needs)]
     panes = [
-        {"run": run.run, "label": run.label, "colour": run.colour, "svg": drawing.svg(knobs[run.run], layer, first_readings(run, drawing))}
-        for run in drawn
+        {"run": run.run, "label": run.label, "colour": run.colour, "svg": drawn_of(drawing, knobs[run.run], layer, run)} for run in drawn
     ]
     of_layers = {run.run: layer or (run.layers(need)[-1:] or [""])[0] for run in drawn for need in drawing.needs}
     metas = [{"run": run.run, "key": key, "kind": kind} for run in drawn for key, kind in _series(drawing, run, of_layers[run.run])]
     data = {"panes": panes, "metas": metas, "runs": [run.run for run in run_styles], "living": list(living), "prefix": prefix()}
     _mount(key="schematic", data=data | {"drives": dict(DRIVES), "speed": SPEED})
+
+
+def drawn_of(drawing: Schematic, knobs: Mapping[str, Any], layer: str, run: RunStyle) -> str:
+    """The drawing of one run; "" where its declaration lacks what it is made of, as that of an old run may."""
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        return drawing.svg(knobs, layer, first_readings(run, drawing))
+    return ""
 
 
 def first_readings(run: RunStyle, drawing: Schematic) -> Readings:
@@ -63,7 +71,9 @@ def sentences(drawing: Schematic, run_styles: Sequence[RunStyle], specs: Sequenc
     layer = layer if drawing.layered else ""
     for run in run_styles:
         at, readings = readings_at(run, drawing, layer, step)
-        said = drawing.sentence(knobs[run.run], readings, layer)
+        said = ""
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            said = drawing.sentence(knobs[run.run], readings, layer)
         if said:
             st.caption(f"**{plain(run.label)}**, step {at:,}: {plain(said)}")
 

@@ -24,6 +24,7 @@ from engine.labs.diffusion.models.energy_distance import energy_distance
 from engine.labs.diffusion.panels.diagnosis import Diagnosis
 from engine.labs.diffusion.probes.energy_distance import EnergyDistance
 from engine.labs.diffusion.probes.gradient_tail import GradientTail
+from engine.labs.diffusion.probes.jumps import Jumps
 from engine.labs.diffusion.probes.mode_coverage import ModeCoverage
 from engine.labs.diffusion.probes.samples import Samples
 from engine.labs.diffusion.probes.tangent import Tangent
@@ -195,6 +196,25 @@ def test_numbers_that_are_not_finite_reach_the_readings_and_a_distance_of_them_i
     assert found["energy_distance/floor"] > 0
     coverage = {r.metric: float(r.value) for r in ModeCoverage(broken.lab, broken.model).after(step)}
     assert coverage == {"mode_coverage/one_step": 0.0, "mode_coverage/two_steps": 0.0, "mode_coverage/data": 1.0}
+
+
+def test_jumps_begin_at_the_noise_of_the_samples_and_end_where_these_lie() -> None:
+    trained = train(None, **SMALL)
+    step = Step(2, 3, trained.lab, trained.model, {}, {}, None, 0.1)  # type: ignore[arg-type]
+    (jumps,) = Jumps(trained.lab, trained.model).after(step)
+    samples = {r.metric: torch.as_tensor(r.value) for r in Samples(trained.lab, trained.model).after(step)}
+    jumps_N4 = torch.as_tensor(jumps.value)
+    assert jumps_N4.shape == (64, 4)
+    torch.testing.assert_close(jumps_N4[:, 2:], samples["samples/one_step"][:64])
+    (again,) = Jumps(trained.lab, trained.model).after(step)
+    assert torch.equal(jumps_N4[:, :2], torch.as_tensor(again.value)[:, :2]), "the same noise every time"
+    assert 0.3 < float(jumps_N4[:, :2].std()) < 0.7, "as spread out as the data"
+
+
+def test_where_the_data_do_not_lie_in_the_plane_no_jump_is_read() -> None:
+    trained = train(None, **SMALL, data="digits")
+    step = Step(2, 3, trained.lab, trained.model, {}, {}, None, 0.1)  # type: ignore[arg-type]
+    assert list(Jumps(trained.lab, trained.model).after(step)) == []
 
 
 def test_the_tail_of_the_gradient_goes_on_from_a_checkpoint() -> None:

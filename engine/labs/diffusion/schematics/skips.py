@@ -21,8 +21,10 @@ class Skips(Schematic):
 
     labs = ("unet",)
     title = "What the long skips carry"
-    about = "Each arrow is a long skip, as thick as its part beside the main path; "
+    about = (
+        "Each arrow is a long skip, as thick as its part beside the main path; "
         "each bar is a decoder block, as long as its features are large."
+    )
     needs = (SHARE, SIZE)
 
     def svg(self, knobs: Mapping[str, Any], layer: str = "", first: Readings | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+from xml.sax.saxutils import escape
 
 from engine.labs.schematic import HEIGHT, Readings, Schematic, framed, moving
 
@@ -35,7 +36,7 @@ class Experts(Schematic):
             return ""
         layer = layer or f"blocks.{int(knobs['layers']) - 1}.moe"
         places, largest = _places(experts)
-        router = str(knobs["router"]).replace("_", " ")
+        router = escape(str(knobs["router"]).replace("_", " ")[:24])
         parts = [_text(), '<path class="fl-way" d="M34 104 H74"/>']
         parts += [_way(expert, x, y, layer) for expert, (x, y) in enumerate(places)]
         parts += [
