@@ -24,7 +24,14 @@ LAYER = "blocks.0.moe"
 EXPERTS = 8
 TODAY = editions.today("moe")
 EDITION = TODAY.number if TODAY else 1
-KNOBS = {"seed": 0, "steps": 120, "lr": 1e-3, "router": {"is": "softmax_top_k", "k": 1, "balance_weight": 0.0}}
+KNOBS = {
+    "seed": 0,
+    "steps": 120,
+    "lr": 1e-3,
+    "experts": EXPERTS,
+    "layers": 1,
+    "router": {"is": "softmax_top_k", "k": 1, "balance_weight": 0.0},
+}
 
 
 class MadeRun:

@@ -1,5 +1,7 @@
 // The scrubber: play, pause, one step on or back, or any step, for everything on the page at once (live_film.js).
 
+const NEWEST = -1; // a value: Streamlit does not hear of null where nothing was said before
+
 const part = (kind, props, ...inside) => {
   const node = Object.assign(document.createElement(kind), props);
   node.append(...inside);
@@ -84,7 +86,7 @@ class Scrubber {
   rested(step) {
     if (step === this.reported || hub.film.playing) return;
     this.reported = step;
-    this.report("step", step);
+    this.report("step", step ?? NEWEST);
   }
 
   draw() {

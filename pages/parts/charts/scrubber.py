@@ -19,6 +19,6 @@ def scrubber(runs: Sequence[str], *, living: Sequence[str], step: int | None, on
 
     def heard() -> None:
         at = (st.session_state.get(KEY) or {}).get("step")
-        on_step(None if at is None else int(at))
+        on_step(None if at is None or int(at) < 0 else int(at))
 
     _mount(key=KEY, data={"runs": list(runs), "living": list(living), "step": step, "prefix": prefix()}, on_step_change=heard)
