@@ -19,13 +19,14 @@ lint: .venv/test.stamp
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 
-# What is stale of the numbers that cards and docs show, from full presets over their seeds, held against new seeds, both maps of the README, and the slow tests.  Goes on after a kill.
+# What is stale of the numbers that cards and docs show, from full presets over their seeds, held against new seeds, both maps and the film of the README, and the slow tests.  Goes on after a kill.
 science: .venv/test.stamp
 	$(BIN)/python -m engine.docs.measure --stale
 	$(BIN)/python -m engine.docs.measure --check 9-12
 	$(BIN)/python -m engine.docs.reference docs
 	$(BIN)/python -m engine map moe lr=1e-3..3 router=softmax_top_k,loss_free,sinkhorn,hash steps=150 seed=0..4 --cells 6 --refine 2 --picture docs/pictures/map_router.svg
 	$(BIN)/python -m engine map trainability lr_in=1..1e5 lr_out=1..1e3 --cells 64 --picture docs/pictures/map_trainability.svg
+	D=$$(mktemp -d) && for P in collapse collapse_cured; do FAULTLINE_DATA=$$D $(BIN)/python -m engine run moe --preset $$P || exit 1; done && $(BIN)/python -m engine.docs.animation $$D/runs/*-moe-* --out docs/pictures/collapse.svg
 	$(BIN)/python -m pytest -q -m slow
 
 # The reference pages, from the catalogs.

@@ -1,7 +1,7 @@
 """A schematic: a drawing of a model whose parts move with recorded readings, on the run page, on cards and in the reference.
 
 A new schematic is one file in `engine/labs/<topic>/schematics/` with one subclass of `Schematic`.  The drawing is SVG, 320 by 200 units,
-coloured by classes alone (pages/parts/charts/schematic.css).  What moves says so itself, in attributes:
+coloured by classes alone (schematic.css beside this file).  What moves says so itself, in attributes:
 
     data-series, data-layer   the series that drives it, a scalar or a vector
     data-index                which element of a vector drives it, one for each drive
@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 from xml.sax.saxutils import quoteattr
 
@@ -30,6 +31,7 @@ DRIVES: Mapping[str, str] = {  # drive -> the attribute that it sets
     **{name: name for name in ("cx", "cy", "x1", "y1", "x2", "y2")},
 }
 SCALES = ("linear", "sqrt", "log")
+STYLE = Path(__file__).with_suffix(".css")  # the colours of every class, for pages, cards and documents
 
 Value = float | Sequence[float]
 Readings = Mapping[str, Value]  # NAME or NAME@LAYER -> a scalar, or the elements of a vector

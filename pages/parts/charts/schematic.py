@@ -11,7 +11,7 @@ import streamlit as st
 from engine.core.catalog import Broken
 from engine.declare.knobs import unnest
 from engine.labs.chart import RunStyle
-from engine.labs.schematic import DRIVES, SPEED, Readings, Schematic, schematics
+from engine.labs.schematic import DRIVES, SPEED, STYLE, Readings, Schematic, schematics
 from engine.runs.series import series_key
 from engine.server.service import service
 from pages.parts.charts.hub_scripts import HUB
@@ -19,7 +19,7 @@ from pages.parts.charts.prefix import prefix
 from pages.parts.own_component import own_component
 from pages.parts.plain import plain
 
-_mount = own_component("schematic", *HUB, "charts/schematic.js", style="charts/schematic.css")
+_mount = own_component("schematic", *HUB, "charts/schematic.js", style="charts/schematic.css", more_style=STYLE.read_text("utf-8"))
 
 
 def of_lab(lab: str) -> tuple[Schematic | None, list[Broken]]:
