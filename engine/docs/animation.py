@@ -69,8 +69,8 @@ def animated(runs: Sequence[Recorded], title: str, metric: str) -> str:
     last = max(run.steps[-1] for run in runs)
     moments = [round(last * i / (FRAMES - 1)) for i in range(FRAMES)]
     parts, rules = [], [_style()]
-    for place, run in enumerate(runs):
-        pane, moves = _pane(place, run, moments)
+    for number, run in enumerate(runs):
+        pane, moves = _pane(number, run, moments)
         parts.append(pane)
         rules += moves
     parts.append(_chart(runs, last, metric))
@@ -82,7 +82,7 @@ def animated(runs: Sequence[Recorded], title: str, metric: str) -> str:
     return f"{head}<title>{escape(title)}</title><style>{''.join(rules)}{calm}</style>{''.join(parts)}</svg>\n"
 
 
-def _pane(place: int, run: Recorded, moments: Sequence[int]) -> tuple[str, list[str]]:
+def _pane(side: int, run: Recorded, moments: Sequence[int]) -> tuple[str, list[str]]:
     """One drawing as it stands at the last moment, and the rules that move it through all of them."""
     frames = [ET.fromstring(still(run.svg, run.readings[_at(run.steps, step)])) for step in moments]
     elements = [[element for element in frame.iter() if element.get("data-drive")] for frame in frames]
@@ -91,7 +91,7 @@ def _pane(place: int, run: Recorded, moments: Sequence[int]) -> tuple[str, list[
         states = [{name: one[number].get(name) for name in MOVED if one[number].get(name) is not None} for one in elements]
         changing = sorted(name for name in CSS_ALONE if len({state.get(name) for state in states}) > 1)
         if changing:
-            name = f"m{place}-{number}"
+            name = f"m{side}-{number}"
             element.set("class", f"{element.get('class', '')} {name}")
             rules.append(_keyframes(name, [";".join(f"{one}:{state.get(one)}" for one in changing) for state in states]))
             rules.append(f".{name}{{{_running(name)}{_flowing(element)}}}")
@@ -99,9 +99,9 @@ def _pane(place: int, run: Recorded, moments: Sequence[int]) -> tuple[str, list[
             del element.attrib[attribute]
     root = frames[-1]
     ET.register_namespace("", NS)
-    x = place * WIDTH / 2
-    root.attrib |= {"x": f"{x:g}", "y": str(HEAD), "width": f"{WIDTH / 2:g}", "height": str(PANE), "style": f"--run:{COLOURS[place % 2]}"}
-    label = f'<text class="head" x="{x + 12:g}" y="16" style="fill:{COLOURS[place % 2]}">{escape(run.label)}</text>'
+    x = side * WIDTH / 2
+    root.attrib |= {"x": f"{x:g}", "y": str(HEAD), "width": f"{WIDTH / 2:g}", "height": str(PANE), "style": f"--run:{COLOURS[side % 2]}"}
+    label = f'<text class="head" x="{x + 12:g}" y="16" style="fill:{COLOURS[side % 2]}">{escape(run.label)}</text>'
     return label + ET.tostring(root, encoding="unicode"), rules
 
 
@@ -143,17 +143,17 @@ def _chart(runs: Sequence[Recorded], last: int, metric: str) -> str:
     parts += [f'<text x="38" y="{y + 4}" text-anchor="end">{text}</text>' for y, text in ((top, f"{high:.3g}"), (bottom, "0"))]
     parts += [f'<text x="44" y="{bottom + 15}">step 0</text>', f'<text x="{WIDTH - 16}" y="{bottom + 15}" text-anchor="end">{last}</text>']
     parts.append(f'<text x="{WIDTH / 2:g}" y="{bottom + 15}" text-anchor="middle">{escape(metric)}</text>')
-    for place, run in enumerate(runs):
+    for number, run in enumerate(runs):
         points = [(_across(s, last), bottom - (bottom - top) * max(0.0, v) / high) for s, v in run.decides if math.isfinite(v)]
         path = " L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-        dash = ' stroke-dasharray="6 3"' if place else ""
-        parts.append(f'<path fill="none" stroke="{COLOURS[place % 2]}" stroke-width="2"{dash} d="M{path}"/>' if points else "")
+        dash = ' stroke-dasharray="6 3"' if number else ""
+        parts.append(f'<path fill="none" stroke="{COLOURS[number % 2]}" stroke-width="2"{dash} d="M{path}"/>' if points else "")
     parts.append(f'<path class="axis now" stroke-width="2" d="M{_across(0, last):.1f} {top - 8} V{bottom}"/>')
     return "".join(parts)
 
 
 def _at(steps: Sequence[int], step: int) -> int:
-    """The place of the last reading at or before a step, the first one before there is any."""
+    """The number of the last reading at or before a step, the first one before there is any."""
     return max(0, sum(one <= step for one in steps) - 1)
 
 
