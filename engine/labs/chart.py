@@ -56,7 +56,8 @@ class Chart:
     `log`: its y axis follows the page's log / linear switch.  `about`: one sentence, "what am I seeing?".
     `live`: "extend" when every live trace carries `meta` and grows in the browser, "redraw" when the
     figure is made again from stored frames, at most once a second.  A redrawn figure has axes of its own: what
-    a person zoomed to stays, and the other charts do not follow.
+    a person zoomed to stays, and the other charts do not follow.  "moment": it shows one step, on axes of its own, and the browser
+    fills its rows and points at the step of the page's film.
     `newest`: the frames of a redrawn chart hold only the newest step of each series.
     """
 
@@ -66,7 +67,7 @@ class Chart:
     also: ClassVar[tuple[str, ...]] = ()
     layered: ClassVar[bool] = False
     log: ClassVar[bool] = False
-    live: ClassVar[Literal["extend", "redraw"]] = "extend"
+    live: ClassVar[Literal["extend", "redraw", "moment"]] = "extend"
     newest: ClassVar[bool] = False
     order: ClassVar[int] = 50  # order on the page, small first
 

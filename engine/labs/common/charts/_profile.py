@@ -13,8 +13,10 @@ from engine.labs.chart import RunStyle
 from engine.labs.common.traces import EDGES, FLOOR, NEUTRAL, OVERLAY, SHOWN, SYMBOLS, meta
 
 
-def profile(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[float | None], name: str = "", **style: Any) -> go.Scatter:
-    """One curve of one run; its raw values stay in `customdata` for `odd_marks`."""
+def profile(
+    run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[float | None], name: str = "", *, of: str = "profile", **style: Any
+) -> go.Scatter:
+    """One curve of one run; its raw values stay in `customdata` for `odd_marks`.  `of`: the kind of trace."""
     label = f"{run_style.label} · {name}" if name else run_style.label
     drawn = go.Scatter(
         x=list(x),
@@ -24,13 +26,21 @@ def profile(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[fl
         mode="lines+markers",
         line={"color": run_style.colour, "width": 1.6, "dash": run_style.dash},
         hovertemplate="%{y:.4~g}<extra>" + label + "</extra>",
-        meta=meta(run_style.run, metric, "", "profile"),
+        meta=meta(run_style.run, metric, "", of),
     )
     drawn.update(style)
     return drawn
 
 
-def with_zeros(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[float]) -> list[go.Scatter]:
+def film_row(run_style: RunStyle, metric: str, y: Sequence[float], first: int) -> list[go.Scatter]:
+    """A whole vector over its index, which begins at `first`, at one step: the browser fills it (pages/parts/charts/live_rows.js)."""
+    drawn = with_zeros(run_style, metric, range(first, first + len(y)), y, of="row")
+    for trace in drawn:
+        trace.meta |= {"first": first, "zeros": True, "height": FLOOR}
+    return drawn
+
+
+def with_zeros(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence[float], of: str = "profile") -> list[go.Scatter]:
     """One curve of one run, and marks at the lower edge where it is exactly 0, which a logarithmic axis cannot show."""
     at = [i for i, value in zip(x, y, strict=True) if value == 0]
     zeros = go.Scatter(
@@ -44,13 +54,13 @@ def with_zeros(run_style: RunStyle, metric: str, x: Sequence[float], y: Sequence
         hovertemplate="exactly 0<extra>" + run_style.label + "</extra>",
         meta=meta(run_style.run, metric, "", "zero"),
     )
-    return [profile(run_style, metric, x, [None if value == 0 else value for value in y]), zeros]
+    return [profile(run_style, metric, x, [None if value == 0 else value for value in y], of=of), zeros]
 
 
 def odd_marks(figure: go.Figure) -> None:
     """NaN and infinities of every profile, at the edge of the panel."""
     figure.update_layout(yaxis9={"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False, "tickmode": "auto"})
-    curves: list[Mapping[str, Any]] = [t for t in figure.data if (t.meta or {}).get("kind") == "profile"]
+    curves: list[Mapping[str, Any]] = [t for t in figure.data if (t.meta or {}).get("kind") in ("profile", "row")]
     for word, shown in SHOWN.items():
         found = [(x, t.line.color, t.name) for t in curves for x, w in zip(t.x or (), t.customdata or (), strict=True) if w == word]
         figure.add_trace(
@@ -65,6 +75,6 @@ def odd_marks(figure: go.Figure) -> None:
                 cliponaxis=False,
                 showlegend=bool(found),
                 hovertemplate=f"{shown}: %{{customdata}}<extra></extra>",
-                meta=meta("", "", "", "odd", value=word),
+                meta=meta("", "", "", "odd", value=word, height=EDGES[word]),
             )
         )

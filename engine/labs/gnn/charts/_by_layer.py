@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.labs.chart import Frames, RunStyle, blank
-from engine.labs.common.charts._profile import odd_marks, with_zeros
+from engine.labs.common.charts._profile import film_row, odd_marks
 from engine.labs.common.profiles import newest
 
 
@@ -16,12 +16,8 @@ def by_index(runs: Sequence[RunStyle], frames: Frames, metric: str, x_title: str
     figure = blank(y_title=y_title)
     for run_style in runs:
         values = newest(frames.get(run_style.run), metric)
-        x = range(first, first + len(values))
-        figure.add_traces(with_zeros(run_style, metric, x, values))
+        figure.add_traces(film_row(run_style, metric, values, first))
     odd_marks(figure)
-    figure.update_layout(xaxis={"title": {"text": x_title}, "dtick": 1 if _longest(runs, frames, metric) <= 20 else None})
+    longest = max((run_style.size(metric, "") for run_style in runs), default=0)
+    figure.update_layout(xaxis={"title": {"text": x_title}, "dtick": 1 if longest <= 20 else None})
     return figure
-
-
-def _longest(runs: Sequence[RunStyle], frames: Frames, metric: str) -> int:
-    return max((len(newest(frames.get(run_style.run), metric)) for run_style in runs), default=0)

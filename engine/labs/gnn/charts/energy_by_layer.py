@@ -17,8 +17,7 @@ class EnergyByLayer(Chart):
     about = "Dirichlet energy of the states over their size, by layer, at the newest reading: near 0 neighbours say the same."
     needs = ("dirichlet_energy",)
     log = True
-    live = "redraw"
-    newest = True
+    live = "moment"
     order = 24
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:

@@ -19,8 +19,7 @@ class GradientByLayer(Chart):
     )
     needs = ("variance/backward",)
     log = True
-    live = "redraw"
-    newest = True
+    live = "moment"
     order = 28
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:

@@ -20,8 +20,7 @@ class ObstructionByDistance(Chart):
     )
     needs = ("obstruction/by_distance",)
     log = True
-    live = "redraw"
-    newest = True
+    live = "moment"
     order = 21
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:

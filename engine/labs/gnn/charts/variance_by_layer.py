@@ -17,8 +17,7 @@ class VarianceByLayer(Chart):
     about = "Variance over the channels of a node, mean over nodes, by layer, at the newest reading of the training pass."
     needs = ("variance/forward",)
     log = True
-    live = "redraw"
-    newest = True
+    live = "moment"
     order = 26
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
