@@ -5,7 +5,15 @@ const DOT = 6; // pixels across, as in engine/labs/common/traces.py
 const MOST_MARKS = 200; // per trace; a stretch keeps its two ends
 
 const sum = (row) => row.reduce((a, b) => a + (Number.isFinite(b) ? b : 0), 0) || 1;
-const neat = (number) => (Math.abs(number) >= 1e4 || (number !== 0 && Math.abs(number) < 1e-3) ? number.toExponential(2) : String(+number.toPrecision(4)));
+// four significant digits, as `number` in pages/parts/words.py writes them
+function neat(number) {
+  const value = +number.toPrecision(4);
+  const size = Math.abs(value);
+  if (value === 0 || (size >= 1e-4 && size < 1e4)) return String(value);
+  const power = Math.floor((size.toFixed(0).length - 1) / 3);
+  if (size > 1 && size < 1e15) return `${+(value / 1000 ** power).toPrecision(4)} ${["", "k", "M", "G", "T"][power]}`;
+  return value.toExponential().replace("e+", "e");
+}
 
 // x of every stored position of a run, as the page's x axis wants it
 const xOf = (run) => {

@@ -23,6 +23,7 @@ _mount = own_component(
     "charts/live_stream.js",
     "charts/live_points.js",
     "charts/live_hub.js",
+    "charts/states.js",
     "charts/pictures.js",
     style="charts/pictures.css",
 )
