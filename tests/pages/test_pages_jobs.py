@@ -14,7 +14,7 @@ from engine.runs.folder import run_folder
 from engine.server.service import Service
 from tests.pages.test_pages import opened, said, taken_in
 from tests.support.lab_pages import button, collapse
-from tests.support.made_runs import MadeRun, finished_run, finished_twins, readings
+from tests.support.made_runs import MadeRun, finished_run, finished_twins
 from tests.support.minded import mind
 
 # -- runs --------------------------------------------------------------------------------------------
