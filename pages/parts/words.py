@@ -15,7 +15,8 @@ LONG = {
     **{"gtr": "GTR", "fosr": "FoSR", "sdrf": "SDRF", "borf": "BORF", "gdc": "GDC", "piorf": "PIORF"},
     **{"drew": "DRew", "signnet": "SignNet", "spe": "SPE", "l2": "L2"},
 }
-SI = {4: "T", 3: "G", 2: "M", 1: "k", 0: "", -1: "m", -2: "µ", -3: "n"}
+SUFFIXES = ("", "k", "M", "G", "T")  # of a thousand each; never one below 1, which reads as a unit ("1.848 m")
+SMALLEST, LARGEST = 1e-4, 1e4  # plainly written from the one up to the other
 
 
 class StatusStyle(NamedTuple):
@@ -40,7 +41,7 @@ STATUS: dict[str, StatusStyle] = {
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Four significant digits and an SI suffix; NaN and infinities by name."""
+    """Four significant digits: k, M, G from 10,000 on, a power of ten below 0.0001; NaN and infinities by name."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -50,10 +51,17 @@ def number(value: Any, digits: int = 4) -> str:
     value = float(value)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "−Inf"
-    if value == 0 or 0.01 <= abs(value) < 1e4:
-        return f"{value:.{digits}g}"
-    power = math.floor(math.log10(abs(value)) / 3)
-    return f"{value / 1000**power:.{digits}g} {SI[power]}".rstrip() if power in SI else f"{value:.{digits - 1}e}"
+    value = float(f"{value:.{digits - 1}e}")  # rounded first, so that no suffix and no power is one too small
+    size = abs(value)
+    if value == 0:
+        return "0"
+    if SMALLEST <= size < LARGEST:
+        return f"{value:.{digits + 4}f}".rstrip("0").rstrip(".") if size < 1 else f"{value:.10g}"
+    power = (len(f"{size:.0f}") - 1) // 3
+    if size > 1 and power < len(SUFFIXES):
+        return f"{value / 1000**power:.{digits}g} {SUFFIXES[power]}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def knob_value(value: Any) -> str:

@@ -14,7 +14,7 @@ from engine.labs.moe.charts.expert_load import ROWS, owners
 from engine.runs.series import SeriesInfo
 
 LAYER, EXPERTS, STEPS = "blocks.0.moe", 8, 30
-KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "below_zero", "spike", "events", "level"}
+KINDS = {"line", "smooth", "stack", "busiest", "nonfinite", "below_zero", "spike", "events", "level", "odd_routing"}
 GATHER = {"nonfinite", "below_zero", "spike", "level"}  # marks and bounds belong to a panel, not to one run
 SCALARS = ["loss/train", "loss/validation", "grad_norm", "accuracy/validation"]
 SCALARS += ["loss/fixed", "feature_norm/train", "feature_norm/fixed", "oscillation/train", "oscillation/chance"]
@@ -138,6 +138,45 @@ def test_the_stack_shows_each_expert_at_the_height_of_its_share() -> None:
     assert set(cells[3 * quarter + 1 :, 0]) == {2.0}
     assert np.isnan(cells[[2 * quarter, 3 * quarter], 0]).all(), "an edge between two bands"
     assert set(cells[:, 1]) == {0.0}, "an idle expert has no height"
+
+
+def routed_by_nan() -> tuple[RunStyle, pl.DataFrame]:
+    """Three steps of four experts: even; by scores that are not finite, which name expert 0; and a load that is not finite itself."""
+    loads = [[0.25] * 4, [1.0, 0.0, 0.0, 0.0], [math.nan] * 4]
+    series = (
+        SeriesInfo("router/load", LAYER, kind="vector", shape=(4,)),
+        SeriesInfo("router/dead_experts", LAYER),
+        SeriesInfo("router/logit_max", LAYER),
+    )
+    rows = [
+        *(("router/load", expert, step, share) for step, load in enumerate(loads) for expert, share in enumerate(load)),
+        *(("router/logit_max", None, step, value) for step, value in enumerate([2.0, math.nan, 3.0])),
+        *(("router/dead_experts", None, step, value) for step, value in enumerate([0.0, 3.0, 0.0])),
+    ]
+    table = [{"metric": m, "layer": LAYER, "index": i, "step": s, "t": float(s), "value": v} for m, i, s, v in rows]
+    return RunStyle("r", "odd", series=series), pl.DataFrame(table, infer_schema_length=None)
+
+
+def test_what_a_router_without_finite_scores_names_is_a_gap_with_a_cross_and_never_one_full_expert() -> None:
+    run_style, table = routed_by_nan()
+    figure = CATALOG["expert_load"].figure([run_style], {"r": table}, {}, LAYER)
+    bands = next(t for t in figure.data if t.meta["kind"] == "stack")
+    columns = [{row[step] for row in bands.z} for step in range(3)]
+    assert columns[0] >= {0, 1, 2, 3}
+    assert columns[1:] == [{None}, {None}]
+    (crosses,) = [t for t in figure.data if t.meta["kind"] == "odd_routing"]
+    assert list(crosses.x) == [1]
+    assert crosses.meta["key"] == f"router/logit_max@{LAYER}"
+
+
+def test_dead_experts_that_only_nan_made_are_marked_and_the_note_says_so() -> None:
+    run_style, table = routed_by_nan()
+    figure = CATALOG["dead_experts"].figure([run_style], {"r": table}, {}, LAYER)
+    (crosses,) = [t for t in figure.data if t.meta["kind"] == "odd_routing"]
+    assert list(crosses.x) == [1]
+    assert "says nothing about the routing" in crosses.meta["message"]
+    without = RunStyle("r", "hash", series=run_style.series[:2])
+    assert all(t.meta["kind"] != "odd_routing" for t in CATALOG["dead_experts"].figure([without], {}, {}, LAYER).data)
 
 
 # -- bytes per expert ----------------------------------------------------------------------------------

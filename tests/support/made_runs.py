@@ -22,8 +22,6 @@ from tests.support.minded import let_go, mind
 
 LAYER = "blocks.0.moe"
 EXPERTS = 8
-TODAY = editions.today("moe")
-EDITION = TODAY.number if TODAY else 1
 KNOBS = {
     "seed": 0,
     "steps": 120,
@@ -38,9 +36,17 @@ class MadeRun:
     """One run under construction.  While it lives it counts as running, because its process is this one."""
 
     def __init__(
-        self, data: Path, *, preset: str = "collapse", steps: int = 120, knobs: Mapping[str, Any] = KNOBS, began: float = 0.0
+        self,
+        data: Path,
+        *,
+        lab: str = "moe",
+        preset: str = "collapse",
+        steps: int = 120,
+        knobs: Mapping[str, Any] = KNOBS,
+        began: float = 0.0,
     ) -> None:
-        self.folder: RunFolder = reserve(data, "moe")
+        self.folder: RunFolder = reserve(data, lab)
+        self.lab = lab
         self.steps, self.preset, self.knobs = steps, preset, dict(knobs)
         self.began = began or time.time() - steps
         self.spool = Spool(self.folder.path / "spool.1.bin", self.folder.run)
@@ -64,10 +70,10 @@ class MadeRun:
             "parent": None,
             "twin": twin,
             "sweep": None,
-            "edition": EDITION,
+            "edition": today.number if (today := editions.today(self.lab)) else 1,
             "format": FORMAT,
         }
-        write_json(self.folder.path / "spec.json", {"run": self.run, "lab": "moe", **spec, "created": self.began})
+        write_json(self.folder.path / "spec.json", {"run": self.run, "lab": self.lab, **spec, "created": self.began})
         (self.folder.path / "out.log").write_text("reading the text\nstep 0\n")
         write_json(
             self.folder.path / "provenance.json", {"commit": "0123abc", "python": "3.11", "packages": {"torch": "2.13"}, "device": "cpu"}

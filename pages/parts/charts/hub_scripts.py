@@ -7,4 +7,5 @@ HUB = (
     "charts/live_points.js",
     "charts/live_film.js",
     "charts/live_hub.js",
+    "charts/states.js",
 )

@@ -32,7 +32,7 @@ class LiveChart {
     this.stand = document.createElement("div"); // the step at which the page's film stands
     this.stand.className = "fl-cross fl-stand";
     this.stand.hidden = true;
-    this.waits = document.createElement("div"); // what an empty place says until its chart is worth drawing
+    this.waits = document.createElement("div"); // what an empty place shows: a skeleton, or the words of its state (states.js)
     this.waits.className = "fl-waits";
     this.box.append(this.node, this.cross, this.stand, this.waits, this.note);
     root.append(this.box);
@@ -50,7 +50,7 @@ class LiveChart {
   }
 
   metas() {
-    return this.spec.figure.data.map((trace) => trace.meta).filter(Boolean);
+    return this.spec.figure.data.flatMap(({ meta }) => (!meta ? [] : FILMED.has(meta.kind) && this.spec.moment ? filmedMetas(meta) : [meta]));
   }
 
   update({ data, setStateValue }) {
@@ -72,7 +72,7 @@ class LiveChart {
 
   // something changed: draw soon, but not more often than the page can bear
   stale(now = false) {
-    if (!now && (this.spec.modes.paused || (this.spec.redraw && this.whole))) return;
+    if (!now && this.drawn && (this.spec.modes.paused || (this.spec.redraw && this.whole && !this.follows()))) return;
     this.dirty = true;
     if (!this.drawn) return hub.enqueueFirstDraw(this);
     if (!this.inView || (this.waiting && !now)) return;
@@ -81,14 +81,20 @@ class LiveChart {
     this.waiting = setTimeout(() => requestAnimationFrame(() => this.draw()), wait);
   }
 
+  // a chart of one step, while the page follows the newest
+  follows() {
+    return this.spec.moment && hub.film.step === null;
+  }
+
   content() {
     const logarithmic = this.spec.log && this.spec.modes.axis === "log";
+    if (this.spec.moment) return fillRows(this.spec.figure.data, logarithmic);
     if (this.spec.redraw) return { drawn: structuredClone(this.spec.figure.data), note: "", logarithmic };
     return { ...fill(this.spec.figure.data, { logarithmic, smoothing: this.spec.modes.smoothing }), logarithmic };
   }
 
   empty() {
-    return (this.spec.redraw ? this.spec.figure.data : this.content().drawn).every(hollow);
+    return (this.spec.redraw && !this.spec.moment ? this.spec.figure.data : this.content().drawn).every(hollow);
   }
 
   // an empty chart is not drawn before its runs have anything to show: that would only hold up those that have
@@ -100,7 +106,12 @@ class LiveChart {
   // what stands below the chart, or in its place while there is none
   notes() {
     const trouble = hub.troubleOf(this.spec);
-    this.waits.textContent = trouble || hub.emptyText(this.spec);
+    const bare = !this.drawn || !this.whole;
+    const fetching = bare && !trouble && SKELETON.has(stateOf(this));
+    this.waits.hidden = !bare;
+    this.waits.textContent = bare ? (!this.drawn && trouble) || wordsOf(this) : "";
+    this.waits.classList.toggle("fl-skeleton", fetching);
+    this.box.setAttribute("aria-busy", fetching);
     this.note.textContent = this.drawn ? [this.missing, trouble].filter(Boolean).join(" · ") : "";
   }
 
@@ -118,14 +129,13 @@ class LiveChart {
     this.width = this.box.clientWidth;
     const { drawn, note, logarithmic } = this.content();
     this.whole = !drawn.every(hollow);
-    const layout = this.layout(logarithmic, !this.whole);
+    const layout = this.layout(logarithmic);
     const shown = this.node._fullLayout?.yaxis;
     if (logarithmic) Object.assign(layout.yaxis, logTicks(drawn, shown?.type === "log" && !shown.autorange ? shown.range : null));
     this.drawing = true;
     try {
       await Plotly[first ? "newPlot" : "react"](this.node, drawn, layout, config(this, Plotly));
       if (first) this.bind();
-      if (first) this.waits.remove();
     } finally {
       this.drawing = false;
       if (this.again) this.stale(true);
@@ -140,13 +150,12 @@ class LiveChart {
     this.cost = performance.now() - began;
   }
 
-  layout(logarithmic, empty) {
+  layout(logarithmic) {
     const range = hub.range ?? hub.extent();
     const given = structuredClone(this.spec.figure.layout);
     const layout = themed(this.box, given, this.width);
     layout.uirevision = "keep";
     layout.dragmode = "zoom";
-    if (empty) layout.annotations = [...(given.annotations ?? []), { text: hub.emptyText(this.spec), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }];
     if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "none" });
     if (this.spec.redraw) {
       layout.yaxis.automargin = true;

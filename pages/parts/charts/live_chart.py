@@ -21,6 +21,7 @@ _mount = own_component(
     "live_chart",
     *HUB,
     "charts/live_fill.js",
+    "charts/live_rows.js",
     "charts/live_chart.js",
     style="charts/live_chart.css",
 )
@@ -36,13 +37,14 @@ def live_chart(
     living: Sequence[str],
     log: bool,
     redraw: bool = False,
+    moment: bool = False,
     range: Sequence[float] | None,
     theme: str,
     on_zoom: Callable[[Sequence[float] | None], None],
 ) -> None:
     """Mount the chart `name`; `living`: runs that still grow; `on_zoom` hears the range a person chose, or None for everything.
 
-    `redraw`: the figure is whole and is drawn as it is, on axes of its own.
+    `redraw`: the figure is whole and is drawn as it is, on axes of its own; `moment`: the browser fills it at one step, on axes of its own.
     """
     key = f"chart_{name}"
 
@@ -56,7 +58,8 @@ def live_chart(
         "living": list(living),
         "modes": modes,
         "log": log,
-        "redraw": redraw,
+        "redraw": redraw or moment,
+        "moment": moment,
         "range": list(range) if range else None,
         "theme": theme,
         "prefix": prefix(),

@@ -5,7 +5,15 @@ const DOT = 6; // pixels across, as in engine/labs/common/traces.py
 const MOST_MARKS = 200; // per trace; a stretch keeps its two ends
 
 const sum = (row) => row.reduce((a, b) => a + (Number.isFinite(b) ? b : 0), 0) || 1;
-const neat = (number) => (Math.abs(number) >= 1e4 || (number !== 0 && Math.abs(number) < 1e-3) ? number.toExponential(2) : String(+number.toPrecision(4)));
+// four significant digits, as `number` in pages/parts/words.py writes them
+function neat(number) {
+  const value = +number.toPrecision(4);
+  const size = Math.abs(value);
+  if (value === 0 || (size >= 1e-4 && size < 1e4)) return String(value);
+  const power = Math.floor((size.toFixed(0).length - 1) / 3);
+  if (size > 1 && size < 1e15) return `${+(value / 1000 ** power).toPrecision(4)} ${["", "k", "M", "G", "T"][power]}`;
+  return value.toExponential().replace("e+", "e");
+}
 
 // x of every stored position of a run, as the page's x axis wants it
 const xOf = (run) => {
@@ -73,13 +81,33 @@ function edge(trace, marks, word) {
   trace.showlegend = shown.length > 0;
 }
 
+// -> whether what a vector says of a step is no choice: it is not finite itself, or the newest reading of the scores behind it is not
+function unchosen(run, scores) {
+  const s = hub.points(run).series.get(scores);
+  const odd = new Set(s?.nonfinite.map(([step]) => step));
+  const steps = odd.size ? [...s.steps, ...odd].sort((a, b) => a - b) : [];
+  return (step, row) => !row.every(Number.isFinite) || odd.has(steps[steps.findLastIndex((at) => at <= step)]);
+}
+
+// crosses where a router's scores were not finite -> a sentence for the note (engine/labs/moe/charts/_odd_routing.py)
+function oddRouting(trace) {
+  const { run, key, label, message } = trace.meta;
+  const { nonfinite, nonfiniteCount } = raw({ run, key });
+  edge(trace, nonfinite.map((o) => ({ ...o, colour: trace.marker.color, says: `${label}, step ${o.step}: no finite scores` })), EDGE_WORDS[nonfinite[0]?.word]);
+  trace.showlegend = false;
+  const many = `${nonfiniteCount} step${nonfiniteCount > 1 ? "s" : ""}`;
+  return nonfiniteCount ? `${label}: ${many} without finite router scores, the first at step ${nonfinite[0].step}: ${message}` : "";
+}
+
 function busiest(trace) {
-  const { run, noun } = trace.meta;
+  const { run, noun, scores } = trace.meta;
   const vector = hub.points(run).vectors.get(trace.meta.key);
   const at = xOf(run);
   trace.x = vector ? vector.steps.map((step, i) => at(step, vector.t[i])) : [];
   trace.y = trace.x.map(() => 1);
-  trace.customdata = (vector?.v ?? []).map((row) => {
+  const odd = unchosen(run, scores);
+  trace.customdata = (vector?.v ?? []).map((row, i) => {
+    if (odd(vector.steps[i], row)) return "no finite scores: nothing was chosen";
     const total = sum(row);
     const order = row.map((v, i) => [v / total, i]).sort((a, b) => b[0] - a[0]);
     const idle = row.filter((v) => v / total < 0.1 / row.length).length;
@@ -96,10 +124,11 @@ function stack(trace) {
   const many = given.length;
   // evenly spaced columns, each with the load last seen there: Plotly paints an even grid ten times faster
   trace.x = given.map((_, i) => given[0] + ((given[many - 1] - given[0]) * i) / Math.max(1, many - 1));
+  const odd = unchosen(trace.meta.run, trace.meta.scores);
   let seen = 0;
   const columns = trace.x.map((x) => {
     while (seen + 1 < many && given[seen + 1] <= x + 1e-9) seen += 1;
-    return owners(vector.v[seen], trace.meta.rows);
+    return odd(vector.steps[seen], vector.v[seen]) ? new Array(trace.meta.rows).fill(null) : owners(vector.v[seen], trace.meta.rows);
   });
   trace.z = Array.from({ length: trace.meta.rows }, (_, row) => columns.map((column) => column[row]));
 }
@@ -170,7 +199,7 @@ function logTicks(traces, shown) {
   let [low, high] = shown ?? [Infinity, -Infinity];
   if (!shown) {
     for (const { meta, y } of traces) {
-      for (const value of ["line", "spike", "profile"].includes(meta?.kind) ? y : []) {
+      for (const value of ["line", "spike", "profile", "row"].includes(meta?.kind) ? y : []) {
         if (value > 0) [low, high] = [Math.min(low, Math.log10(value)), Math.max(high, Math.log10(value))];
       }
     }
@@ -198,6 +227,7 @@ function fill(traces, { logarithmic, smoothing }) {
     }
     seen.add(trace.meta.run + trace.meta.key);
   }
+  const odd = new Set();
   const ends = [...points.values()].flatMap((p) => [p.x[0], p.x.at(-1)]).filter((x) => x !== undefined);
   for (const trace of drawn) {
     const kind = trace.meta?.kind;
@@ -219,6 +249,7 @@ function fill(traces, { logarithmic, smoothing }) {
       trace.y = trace.x.map(() => trace.meta.value);
     } else if (kind === "stack") stack(trace);
     else if (kind === "busiest") busiest(trace);
+    else if (kind === "odd_routing") odd.add(oddRouting(trace));
     else if (kind === "events") lane(trace);
     else if (kind === "spike") spikes(trace, lines);
   }
@@ -228,6 +259,7 @@ function fill(traces, { logarithmic, smoothing }) {
     left > 0 ? `the newest events; ${left} earlier ones are left out` : "",
     nonfiniteCount ? `${nonfiniteCount} non-finite value${nonfiniteCount > 1 ? "s" : ""}, marked at the edge` : "",
     low ? `${low} point${low > 1 ? "s" : ""} at or below 0, marked at the floor` : "",
+    ...odd,
   ].filter(Boolean);
   return { drawn, note: says.join(" · ") };
 }

@@ -12,7 +12,7 @@ const ENDED = new Set(["finished", "stopped", "diverged", "failed", "killed", "l
 class Hub {
   charts = new Set();
   pendingFirstDraw = new Set(); // charts that wait for their first drawing
-  runs = new Map(); // id -> {whole, zoom, events, state, start, turn, keys}
+  runs = new Map(); // id -> {whole, zoom, events, state, start, turn, keys, fetched}; `fetched`: the keys that a snapshot answered
   range = null; // [low, high] in units of the x axis, null for everything
   resets = 0; // how often a person asked to see everything
   time = false; // x is seconds since the start of the run instead of steps
@@ -80,9 +80,10 @@ class Hub {
     const mine = this.runs.get(run);
     if (!mine) return;
     const turn = ++mine.turn;
+    const { keys } = mine;
     mine.late ??= []; // what the stream says while the answer is on its way belongs on top of it
     const span = this.steps(run);
-    const [whole, zoom] = await Promise.all([this.ask(run, mine.keys), span ? this.ask(run, mine.keys, span) : null]);
+    const [whole, zoom] = await Promise.all([this.ask(run, keys), span ? this.ask(run, keys, span) : null]);
     if (this.runs.get(run) !== mine || mine.turn !== turn) return;
     const late = mine.late;
     mine.late = null;
@@ -93,6 +94,7 @@ class Hub {
     }
     mine.failures = 0;
     this.trouble(run, "");
+    mine.fetched = new Set([...keys.series, ...keys.vectors, ...keys.evens]);
     mine.whole = whole.points;
     this.film.near.delete(run);
     mine.zoom = zoom?.points ? { ...zoom.points, upto: span[1] } : null;
@@ -132,6 +134,7 @@ class Hub {
   }
 
   resync() {
+    for (const run of this.growing()) this.runs.get(run).fetched = null; // nobody knows what came meanwhile
     for (const run of this.runs.keys()) this.fetch(run);
     this.listen();
   }
@@ -140,6 +143,7 @@ class Hub {
   trouble(what, sentence) {
     if ((this.troubles.get(what) ?? "") === sentence) return;
     this.troubles.set(what, sentence);
+    if (what === "stream" && sentence) for (const run of this.growing()) this.runs.get(run).fetched = null;
     for (const chart of this.charts) chart.notes();
   }
 
@@ -154,6 +158,7 @@ class Hub {
     const superseded = message.reset !== undefined && message.reset !== null;
     if (mine.late && !superseded) mine.late.push(message);
     this.add(mine, message);
+    if (superseded || ENDED.has(message.state?.status)) mine.fetched = null;
     const full = [...mine.whole.series.values()].some((s) => s.steps.length > 2 * POINTS)
       || [...mine.whole.vectors.values(), ...mine.whole.evens.values()].some((v) => v.steps.length > 2 * ROWS);
     if (superseded || full || ENDED.has(message.state?.status)) this.fetch(message.run).then(() => this.listen());
@@ -199,7 +204,7 @@ class Hub {
 
   nextFirstDraw() {
     const inView = [...this.pendingFirstDraw].filter((chart) => chart.inView && this.charts.has(chart));
-    return inView.find((chart) => !chart.empty()) ?? inView.find((chart) => !this.hasNoData(chart.spec.runs));
+    return inView.find((chart) => !chart.empty()) ?? inView.find((chart) => KNOWN.has(stateOf(chart)) && !this.hasNoData(chart.spec.runs));
   }
 
   // nothing is known yet of any of these runs, or they have measured nothing so far
@@ -255,15 +260,6 @@ class Hub {
     }
     last ||= 1;
     return [-0.01 * last, 1.02 * last];
-  }
-
-  // what an empty panel says
-  emptyText({ runs, name }) {
-    const known = runs.map((run) => this.runs.get(run)?.state.status);
-    if (!known.every(Boolean)) return "Fetching the points";
-    const living = !known.every((status) => ENDED.has(status));
-    if (name === "event_lane") return living ? "No event so far" : "No rule fired in this run";
-    return living ? "Waiting for the first point" : "Nothing was measured here";
   }
 
   zoomTo(range, forced = false) {

@@ -1,4 +1,4 @@
-"""The table of runs as a frame: how each stands, its last losses, a small curve, and on request the knobs that differ."""
+"""The table of runs as a frame: how each stands, its last losses, a small picture of its curve, and on request the knobs that differ."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from engine.runs.ending import ENDED
 from engine.scheduler import estimate
 from engine.server.service import service
 from pages.parts.clock import local, zone
-from pages.parts.words import STATUS, knob_value, title
+from pages.parts.runs.sparkline import sparkline
+from pages.parts.words import STATUS, knob_value, number, title
 
-CURVE_POINTS = 40
+CURVE_POINTS = 40  # of each picture
+LOSS = "loss/train"
+CURVE_HELP = "What decides the run's preset, or else its training loss, from least to greatest; a cross where a value was not finite."
 SIGNS = {
     "queued": "◷",
     "running": "▶",
@@ -52,11 +55,15 @@ def matching(rows: Sequence[Row], lab: str, statuses: Sequence[str], text: str) 
 def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, Any]]:
     """-> (frame, column configuration).  `knobs` get a column each, behind the status."""
     curves = _curves(rows)
+    of = [_named(curves[row["run"]][0]) if curves[row["run"]][1] else "" for row in rows]
+    which = set(of) - {""}
+    alike = len(which) <= 1
     columns: dict[str, list[Any]] = {
         "status": [f"{SIGNS[row['status']]} {STATUS[row['status']].word}" for row in rows],
         "preset": [title(row["preset"] or "own knobs") for row in rows],
+        "curve": [curves[row["run"]][1] for row in rows],
+        **({} if alike else {"curve_of": of}),
         "lab": [row["lab"] for row in rows],
-        "loss": [curves[row["run"]] for row in rows],
         "training": [_finite(row["last"].get("loss/train")) for row in rows],
         "validation": [_finite(row["last"].get("loss/validation")) for row in rows],
         "steps": [f"{row['steps']:,} of {row['target']:,}" if row["target"] else f"{row['steps']:,}" for row in rows],
@@ -75,7 +82,8 @@ def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tu
         "status": st.column_config.TextColumn("Status", width=100),
         "preset": st.column_config.TextColumn("Preset", width="medium"),
         "lab": st.column_config.TextColumn("Lab", width="small"),
-        "loss": st.column_config.LineChartColumn("Loss", width="medium", help="The training loss, step by step; finite values only."),
+        "curve": st.column_config.ImageColumn(which.pop().capitalize() if len(which) == 1 else "Curve", width=160, help=CURVE_HELP),
+        "curve_of": st.column_config.TextColumn("Curve of", width="small", help="What the small picture shows of this run."),
         "training": st.column_config.TextColumn("Training", width="small", help="The last training loss."),
         "validation": st.column_config.TextColumn("Validation", width="small", help="The last validation loss."),
         "steps": st.column_config.TextColumn("Steps", width="small", help="Steps done, of those asked for."),
@@ -101,33 +109,57 @@ def _flats(rows: Sequence[Row]) -> list[Mapping[str, Any]]:
 
 
 def _finite(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else f"{value:.4g}"
+    return "" if value is None else number(value)
 
 
-def _curves(rows: Sequence[Row]) -> dict[str, list[float]]:
-    """A few points of the training loss of each run; those of ended runs are kept.
+def _named(key: str) -> str:
+    """`router/dead_experts@blocks.1.moe` -> "dead experts"."""
+    return "training loss" if key == LOSS else key.partition("@")[0].rpartition("/")[2].replace("_", " ")
 
-    One query for all runs of about the same length: its buckets are as wide as the longest of them needs.
+
+def _deciding(rows: Sequence[Row]) -> dict[str, str]:
+    """Run -> the series in which it shows whether its preset breaks; the training loss where no preset names one."""
+    presets = {lab["lab"]: lab["presets"] for lab in service().labs()["labs"]}
+    return {row["run"]: presets.get(row["lab"], {}).get(row["preset"] or "", {}).get("deciding") or LOSS for row in rows}
+
+
+def _curves(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Run -> (series, its picture); those of ended runs are kept.
+
+    One query for all runs of about the same length and the same series: its buckets are as wide as the longest of them needs.
+    A run without a point of its deciding series shows its training loss.
     """
-    out: dict[str, list[float]] = {}
-    kept = _kept(str(service().data))
-    ask: dict[int, list[Row]] = {}
+    out: dict[str, tuple[str, str]] = {}
+    kept, deciding = _kept(str(service().data)), _deciding(rows)
+    unread: list[Row] = []
     for row in rows:
         known = kept.get(row["run"])
-        if known is not None and known[0] == (row["status"], row["steps"]):
+        if known is not None and known[0] == (row["status"], row["steps"], deciding[row["run"]]):
             out[row["run"]] = known[1]
         else:
-            ask.setdefault(row["steps"].bit_length(), []).append(row)
-    for alike in ask.values():
-        found = service().store.many([(row["run"], "loss/train", "") for row in alike], points=CURVE_POINTS)
-        for row, curve in zip(alike, found, strict=True):
-            out[row["run"]] = curve["values"]
-            if row["status"] in ENDED:
-                kept[row["run"]] = ((row["status"], row["steps"]), curve["values"])
+            unread.append(row)
+    out |= _pictures(unread, deciding)
+    without = [row for row in unread if not out[row["run"]][1] and deciding[row["run"]] != LOSS]
+    out |= _pictures(without, {row["run"]: LOSS for row in without})
+    for row in unread:
+        if row["status"] in ENDED:
+            kept[row["run"]] = ((row["status"], row["steps"], deciding[row["run"]]), out[row["run"]])
+    return out
+
+
+def _pictures(rows: Sequence[Row], series: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    store = service().store
+    groups: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["steps"].bit_length(), series[row["run"]]), []).append(row)
+    out = {}
+    for (_, key), alike in groups.items():
+        curves = store.many([(row["run"], *store.split(key)) for row in alike], points=CURVE_POINTS)
+        out |= {row["run"]: (key, sparkline(curve)) for row, curve in zip(alike, curves, strict=True)}
     return out
 
 
 @lru_cache(maxsize=8)
-def _kept(_data: str) -> dict[str, tuple[Any, list[float]]]:
-    """Run -> (status and steps, curve), shared by all visitors of one data folder."""
+def _kept(_data: str) -> dict[str, tuple[Any, tuple[str, str]]]:
+    """Run -> (what it was made of, (series, picture)), shared by all visitors of one data folder."""
     return {}

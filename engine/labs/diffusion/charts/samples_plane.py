@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.profiles import latest
 from engine.labs.common.traces import NEUTRAL, meta
+from engine.labs.diffusion.charts._outside import at_edge, far
 
 COLUMNS = {"samples/one_step": "one jump", "samples/two_steps": "two jumps"}
-REACH = 1.25  # of the data, drawn around it; what lies outside is counted
+REACH = 1.25  # of the data, drawn around it; what lies outside is drawn at the edge
 
 
 class SamplesPlane(Chart):
@@ -21,7 +22,7 @@ class SamplesPlane(Chart):
     title = "Samples over the data"
     about = (
         "Points made from noise (coloured) over real ones (grey) at the latest reading, in one jump on the left and two on the right; "
-        "what lies outside a panel is counted in its corner."
+        "a point outside a panel is an arrow at its edge that shows where it went; how many and how far stands in the corner."
     )
     needs = ("samples/one_step", "samples/two_steps", "samples/data")
     live = "redraw"
@@ -64,10 +65,29 @@ class SamplesPlane(Chart):
                     meta=meta(run_style.run, name, "", "redraw"),
                 )
             )
-        outside = len(made) // 2 - len(inside)
+        outside = [(x, y) for x, y in zip(made[::2], made[1::2], strict=True) if not (_within(x, reach) and _within(y, reach))]
+        arrows = at_edge(outside, reach)
+        figure.add_trace(
+            go.Scatter(
+                x=[x for x, _, _ in arrows],
+                y=[y for _, y, _ in arrows],
+                mode="markers",
+                marker={
+                    "symbol": "triangle-up",
+                    "size": 8,
+                    "angle": [angle for _, _, angle in arrows],
+                    "color": run_style.colour,
+                    "opacity": 0.7,
+                },
+                xaxis=f"x{axis}",
+                yaxis=f"y{axis}",
+                name=f"{run_style.label} · outside",
+                meta=meta(run_style.run, metric, "", "redraw"),
+            )
+        )
         corner = {"xref": f"x{axis} domain", "yref": f"y{axis} domain", "x": 0.02, "xanchor": "left", "showarrow": False}
         figure.add_annotation(**corner, text=COLUMNS[metric], y=0.99, yanchor="top")
-        figure.add_annotation(**corner, text=f"{outside} of {len(made) // 2} outside" if outside else "", y=0.01, yanchor="bottom")
+        figure.add_annotation(**corner, text=far(outside, len(made) // 2, reach / REACH), y=0.01, yanchor="bottom")
         if column == 0:
             title = {
                 "text": f"<b>{run_style.label}</b>, step {step}",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
-from engine.labs.common.traces import level, line, marks
+from engine.labs.common.traces import EDGES, OVERLAY, level, line, marks
+from engine.labs.moe.charts._odd_routing import odd_routing
 
 
 class DeadExperts(Chart):
@@ -31,4 +32,7 @@ class DeadExperts(Chart):
             figure.add_trace(level(experts, f"all {experts} experts"))
         figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})
         marks(figure, runs, frames, events)
+        for run_style in runs:
+            message = "a count of dead experts there says nothing about the routing"
+            figure.add_traces(odd_routing(run_style, frames, layer, OVERLAY, EDGES["NaN"], message))
         return figure

@@ -11,6 +11,7 @@ from plotly.colors import sample_colorscale
 
 from engine.labs.chart import Chart, Events, Frames, RunStyle, blank
 from engine.labs.common.traces import meta, points
+from engine.labs.moe.charts._odd_routing import odd_routing, odd_steps, scores_key
 
 ROWS = 160  # heights that a panel tells apart
 
@@ -21,7 +22,7 @@ class ExpertLoad(Chart):
     title = "Who gets the tokens"
     about = (
         "Each band is one expert and its height the share of tokens it receives; the white line is the evenness of the load: "
-        "1, the dashed line, is perfectly even."
+        "1, the dashed line, is perfectly even.  Where the router's scores were not finite there is a gap with a cross."
     )
     needs = ("router/load",)
     layered = True
@@ -81,9 +82,10 @@ def _panel(figure: go.Figure, row: int, panels: int, run_style: RunStyle, frames
             yaxis=axis,
             name="busiest",
             hovertemplate="%{customdata}<extra></extra>",
-            meta=meta(run_style.run, "router/load", layer, "busiest", noun="expert"),
+            meta=meta(run_style.run, "router/load", layer, "busiest", noun="expert", scores=scores_key(layer)),
         )
     )
+    figure.add_traces(odd_routing(run_style, frames, layer, axis, 0.5, "no expert was chosen there, and no band is drawn"))
     figure.add_shape(type="line", xref="paper", x0=0, x1=1, yref=axis, y0=1, y1=1, line={"dash": "dash", "width": 1.2, "color": "#8A8A8A"})
 
 
@@ -97,7 +99,9 @@ def stack(run_style: RunStyle, frame: pl.DataFrame | None, layer: str, size: int
     if mine is not None and not mine.is_empty():
         table = mine.sort("step", "index").pivot("index", index="step", values="value", aggregate_function="first")
         steps = table["step"].to_list()
-        cells = owners(np.nan_to_num(table.drop("step").to_numpy(), nan=0.0, posinf=0.0, neginf=0.0))
+        loads = table.drop("step").to_numpy()
+        odd = set(odd_steps(frame, layer, dict(zip(steps, loads.tolist(), strict=True))))
+        cells = owners(np.where([[step in odd] for step in steps], np.nan, loads))
     scale = [[edge, _colour(expert, size)] for expert in range(size) for edge in (expert / size, (expert + 1) / size)]
     return go.Heatmap(
         x=steps,
@@ -110,12 +114,15 @@ def stack(run_style: RunStyle, frame: pl.DataFrame | None, layer: str, size: int
         hoverinfo="skip",
         yaxis=axis,
         name="load",
-        meta=meta(run_style.run, "router/load", layer, "stack", rows=ROWS),
+        meta=meta(run_style.run, "router/load", layer, "stack", rows=ROWS, scores=scores_key(layer)),
     )
 
 
 def owners(load_SE: np.ndarray) -> np.ndarray:
-    """-> (ROWS, S): which of E experts owns each height in each of S steps; nan where one band meets the next."""
+    """-> (ROWS, S): which of E experts owns each height in each of S steps; nan where one band meets the next, and in the whole of a
+    step whose load is not finite."""
+    finite_S = np.isfinite(load_SE).all(axis=1)
+    load_SE = np.where(finite_S[:, None], load_SE, 0.0)
     total_S1 = load_SE.sum(axis=1, keepdims=True)
     tops_SE = np.cumsum(load_SE / np.where(total_S1 > 0, total_S1, 1.0), axis=1)
     heights_R = (np.arange(ROWS) + 0.5) / ROWS
@@ -124,7 +131,7 @@ def owners(load_SE: np.ndarray) -> np.ndarray:
     edge_RS = np.zeros_like(owner_RS, dtype=bool)
     edge_RS[1:] = owner_RS[1:] != owner_RS[:-1]
     thick_RS = np.take_along_axis(thick_SE.T, owner_RS.astype(int), axis=0)
-    return np.where(edge_RS & thick_RS, np.nan, owner_RS)
+    return np.where((edge_RS & thick_RS) | ~finite_S, np.nan, owner_RS)
 
 
 def _colour(expert: int, experts: int) -> str:
