@@ -39,12 +39,14 @@ def live_chart(
     living: Sequence[str],
     log: bool,
     redraw: bool = False,
+    jump: int = 0,
     range: Sequence[float] | None,
     theme: str,
     on_zoom: Callable[[Sequence[float] | None], None],
 ) -> None:
     """Mount the chart `name`; `living`: runs that still grow; `on_zoom` hears the range a person chose, or None for everything.
 
+    `jump`: counts how often the page, and not a hand on a chart, set `range`.
     `redraw`: the figure is whole and is drawn as it is, on axes of its own.
     """
     key = f"chart_{name}"
@@ -61,6 +63,7 @@ def live_chart(
         "log": log,
         "redraw": redraw,
         "range": list(range) if range else None,
+        "jump": jump,
         "theme": theme,
         "prefix": prefix(),
     }
