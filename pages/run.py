@@ -24,7 +24,7 @@ from pages.parts.plain import code, plain
 from pages.parts.runs import details
 from pages.parts.runs.controls import together
 from pages.parts.runs.expected import expected
-from pages.parts.runs.header import head
+from pages.parts.runs.header import head, overhead
 from pages.parts.runs.jobs import jobs
 from pages.parts.runs.measured import measured
 from pages.parts.runs.orders import asking
@@ -34,6 +34,10 @@ from pages.parts.runs.verdicts import deciding_of, verdict_of
 
 MOST_RUNS = 8  # more cannot be told apart
 LOOK_HERE = ":material/visibility: **Look here first**: it shows on this chart."
+COST = (
+    "The share of a training step that probes need to read what the charts show. The knob `probes` sets it: free, cheap or dear. "
+    "Probes change nothing in the training."
+)
 HEADINGS = {"training": "Training", "mechanism": "Mechanism", "samples": "Samples", "events": "Events"}
 
 asked = [run for run in dict.fromkeys(st.query_params.get("run", "").split(",")) if run]
@@ -133,6 +137,11 @@ verdicts = verdicts_now()
 pointers = {run: verdict.pointer for run, verdict in verdicts.items()}
 
 
+# buttons for all of several runs keep their place when but one of them is left
+lived = len(folders) > 1 and (living or bool(st.session_state.get(f"lived_{','.join(found)}")))
+st.session_state[f"lived_{','.join(found)}"] = lived
+
+
 def heads() -> None:
     standing = {folder.run: folder.status() for folder in folders}
     alone = sum(status not in ENDED for status in standing.values()) == 1
@@ -142,7 +151,9 @@ def heads() -> None:
             with st.container(gap="xsmall"):
                 head(run_style, folder, list(standing), keys=alone)
                 strip(run_style, now[folder.run], ended=folder.run in drawn[2])
-    together(standing)
+    if lived:
+        with st.container(key="together"):
+            together(standing)
     moved = {run: verdict.pointer for run, verdict in now.items()} != pointers
     if moved or shape_now() != drawn or service().labs()["state"] != known["state"]:
         st.rerun()
@@ -222,6 +233,12 @@ def card(name: str, modes: dict[str, Any]) -> None:
             st.caption(about)
 
 
+def cost() -> None:
+    """What measuring takes of a step, of the first run."""
+    with contextlib.suppress(KeyError):
+        st.caption(overhead(folders[0].state()) or "Not known yet what measuring takes of a step.", help=COST)
+
+
 @st.fragment
 def board() -> None:
     """The deciding chart first and wide, then the switches, then all others under their headings."""
@@ -230,6 +247,7 @@ def board() -> None:
     if first:
         with top:
             card(first, modes)
+    st.fragment(cost, run_every=2 if living else None)()
     for group in GROUPS:
         names = [name for name, chart in fitting.items() if name != first and group_of(chart) == group]
         if names:

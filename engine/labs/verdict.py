@@ -118,10 +118,12 @@ def _crossing(of: Readings, deciding: Mapping[str, Any], level: float | None) ->
     """The first reading that is not finite, unless an event says so, and the first one past the level."""
     out: list[Sign] = []
     points = of.points
-    name = str(deciding["metric"]).partition("@")[0]
+    name = metric_words(str(deciding["metric"]))
     odd = next((point for point in points if word(point.value)), None)
     if odd is not None and not any(event["kind"] == "nonfinite" and int(event["step"]) <= odd.step for event in of.events):
-        out.append((Sentence(odd.step, f"{name} is {word(odd.value)} here for the first time.", "crossing"), f"{name} was not finite"))
+        out.append(
+            (Sentence(odd.step, f"{_upper(name)} is {word(odd.value)} here for the first time.", "crossing"), f"{name} was not finite")
+        )
     past = next((i for i, p in enumerate(points) if level is not None and is_past(p.value, level, deciding["direction"])), None)
     if past is not None and level is not None:
         side = "below" if deciding["direction"] == "down" else "above"
@@ -129,6 +131,12 @@ def _crossing(of: Readings, deciding: Mapping[str, Any], level: float | None) ->
         text = f"{_said(deciding, points[past].value)}: {side} {level:g}{begins}, where its preset counts as broken."
         out.append((Sentence(points[past].step, text, "crossing"), f"this number went {side} {level:g}"))
     return out
+
+
+def metric_words(key: str) -> str:
+    """A metric as a person reads it: `router/dead_experts@blocks.1.moe` -> "router dead experts in blocks.1.moe"."""
+    name, _, layer = key.partition("@")
+    return " ".join(name.replace("/", " ").replace("_", " ").split()) + (f" in {layer}" if layer else "")
 
 
 def is_past(value: float, level: float, direction: str) -> bool:
@@ -150,9 +158,9 @@ def _leads(signs: Sequence[Sign]) -> list[str]:
 
 
 def _end(of: Readings, deciding: Mapping[str, Any], band: Mapping[str, Any] | None) -> tuple[Placed | None, str]:
-    name = str(deciding["metric"]).partition("@")[0]
+    name = metric_words(str(deciding["metric"]))
     if not of.points:
-        return None, f"{name}, by which its preset is judged, was not measured in this run."
+        return None, f"{_upper(name)}, by which its preset is judged, was not measured in this run."
     first, last = of.points[0], of.points[-1]
     text = f"At the end {_said(deciding, last.value, start=False)}"
     if last.step > first.step:
@@ -186,9 +194,13 @@ def _placed(of: Readings, first: float, last: float, band: Mapping[str, Any] | N
 
 def _said(deciding: Mapping[str, Any], value: float, *, start: bool = True) -> str:
     """The preset's sentence about one value of its number."""
-    message = str(deciding.get("says") or "") or f"{str(deciding['metric']).partition('@')[0]} is {{value}}"
+    message = str(deciding.get("says") or "") or f"{metric_words(str(deciding['metric']))} is {{value}}"
     text = message.replace("{value}", _number(value))
-    return text[:1].upper() + text[1:] if start else text
+    return _upper(text) if start else text
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _number(value: float) -> str:

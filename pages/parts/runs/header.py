@@ -52,8 +52,8 @@ def word(folder: RunFolder, status: str) -> None:
 
 
 def overhead(state: Mapping[str, Any]) -> str:
-    """What measuring costs, measured; empty while it is not known."""
+    """What measuring costs, measured; empty while it is not known.  The first steps measure more than the later ones."""
     share = state.get("probe_share")
     if share is None or not math.isfinite(float(share)):
         return ""
-    return f"measuring takes {100 * float(share):.0f} % of a step"
+    return f"Measuring takes {100 * float(share):.0f} % of a step"

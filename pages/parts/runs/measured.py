@@ -10,6 +10,7 @@ import streamlit as st
 from engine.core.nonfinite import number as plain
 from engine.declare.records import MEASURED, printed_band, printed_pair, record, same_runs
 from engine.labs.common.noise_floors import with_floors
+from engine.labs.verdict import metric_words
 from engine.runs.series import split_key
 from pages.parts.runs.story import FREE
 from pages.parts.words import number
@@ -45,7 +46,7 @@ def measured(lab: Mapping[str, Any], name: str, runs: Mapping[str, str | None], 
     ]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " --- |" * (len(head) - 1)]
     for key in keys:
-        cells = [f"`{key.removesuffix('|last')}`", *(printed_band(one, key) or "–" for one in found.values())]
+        cells = [metric_words(key.removesuffix("|last")), *(printed_band(one, key) or "–" for one in found.values())]
         cells += [_compared(found[pair[0]], found[pair[1]], key)] if pair else []
         cells += [_placed(found[preset], run, key) for preset, run in mine.values()]
         lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
