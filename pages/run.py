@@ -6,13 +6,16 @@ from typing import Any
 
 import streamlit as st
 
-from engine.labs.chart import Chart, charts
+from engine.declare.records import listed
+from engine.labs.chart import GROUPS, Chart, charts, group_of
+from engine.labs.verdict import Verdict
 from engine.runs.ending import ENDED
 from engine.runs.folder import run_folder
-from engine.runs.series import SeriesInfo, series_key
+from engine.runs.series import SeriesInfo, series_key, split_key
 from engine.server.service import service
 from pages.parts.charts.live_chart import live_chart
 from pages.parts.charts.pictures import pictures_now, strips
+from pages.parts.charts.pointer import point
 from pages.parts.charts.redraw import redrawn, sentences, tables
 from pages.parts.charts.run_styles import ordered, twins
 from pages.parts.charts.run_styles import run_styles as looks_of
@@ -21,14 +24,22 @@ from pages.parts.charts.toolbar import toolbar
 from pages.parts.plain import code, plain
 from pages.parts.runs import details, film
 from pages.parts.runs.controls import together
+from pages.parts.runs.expected import expected
 from pages.parts.runs.header import head, overhead
 from pages.parts.runs.jobs import jobs
 from pages.parts.runs.measured import measured
 from pages.parts.runs.orders import asking
-from pages.parts.words import title
+from pages.parts.runs.story import story
+from pages.parts.runs.strip import strip
+from pages.parts.runs.verdicts import deciding_of, verdict_of
 
 MOST_RUNS = 8  # more cannot be told apart
-AT_ONCE = ("loss/train", "loss/validation", "grad_norm")  # what every training measures: drawn before the first point
+LOOK_HERE = ":material/visibility: **Look here first**: it shows on this chart."
+COST = (
+    "The share of a training step that probes need to read what the charts show. The knob `probes` sets it: free, cheap or dear. "
+    "Probes change nothing in the training."
+)
+HEADINGS = {"training": "Training", "mechanism": "Mechanism", "samples": "Samples", "events": "Events"}
 
 asked = [run for run in dict.fromkeys(st.query_params.get("run", "").split(",")) if run]
 
@@ -69,28 +80,31 @@ if not declared:
 specs = ordered(declared)
 folders = [found[spec["run"]] for spec in specs]
 known = service().labs()
-lab = next((lab for lab in known["labs"] if lab["lab"] == specs[0]["lab"]), None)
+labs = {one["lab"]: one for one in known["labs"]}
+lab = labs.get(specs[0]["lab"])
+labs_of_page = list(dict.fromkeys(spec["lab"] for spec in specs))
 theme = st.context.theme.type or "light"
 
 
 def series_now() -> dict[str, tuple[SeriesInfo, ...]]:
-    """What each run has measured so far; a young run counts as having what every training measures."""
+    """What each run has measured so far; a young run counts as having what its preset measures."""
     out = {}
-    for folder in folders:
-        known = [
+    for folder, spec in zip(folders, specs, strict=True):
+        stored = [
             SeriesInfo(s["name"], s["layer"], s["unit"], s["kind"], tuple(s["shape"] or ())) for s in service().store.names(folder.run)
         ]
-        early = () if folder.status() in ENDED else AT_ONCE
-        out[folder.run] = (*known, *(SeriesInfo(name) for name in early if not any(s.name == name for s in known)))
+        early = [] if folder.status() in ENDED else expected(labs.get(spec["lab"]), known["probes"], spec)
+        have = {(s.name, s.layer) for s in stored}
+        out[folder.run] = (*stored, *(s for s in early if (s.name, s.layer) not in have))
     return out
 
 
-def shape_now() -> tuple[frozenset[tuple[str, str]], frozenset[str], frozenset[str]]:
+def shape_now() -> tuple[frozenset[tuple[str, ...]], frozenset[str], frozenset[str]]:
     """What decides which charts and pictures there are, and which runs have ended: when it changes, the page is made again.
 
     -> named series and pictures; runs that have ended; runs of which the index has everything.
     """
-    named = frozenset((run, series_key(s.name, s.layer)) for run, series in series_now().items() for s in series)
+    named = frozenset((run, series_key(s.name, s.layer), *map(str, s.shape)) for run, series in series_now().items() for s in series)
     drawn = frozenset((folder.run, f"image {name}") for folder in folders for name in service().store.pictures(folder.run))
     ended = frozenset(folder.run for folder in folders if folder.status() in ENDED)
     return named | drawn, ended, frozenset(run for run in ended if service().store.state(run)["status"] in ENDED)
@@ -103,6 +117,11 @@ def show(run: str) -> dict[str, Any] | None:
     return None
 
 
+def verdicts_now() -> dict[str, Verdict]:
+    """The verdict on each run."""
+    return {folder.run: verdict_of(folder, spec, labs.get(spec["lab"])) for folder, spec in zip(folders, specs, strict=True)}
+
+
 drawn = shape_now()
 living = len(drawn[1]) < len(folders)
 unread = len(drawn[2]) < len(folders)  # ended, but the index has not caught up
@@ -110,38 +129,39 @@ run_styles = looks_of(specs, series_now(), theme)
 
 # -- head --------------------------------------------------------------------------------------------
 
-preset = (lab or {"presets": {}})["presets"].get(specs[0].get("preset") or "", {})
-of_lab = lab["title"] if lab else plain(specs[0]["lab"])
-st.title(f"{of_lab}: {plain(title((specs[0].get('preset') or 'own knobs').replace('_cured', '')))}")
-with st.container():  # there from the start: an element that came in later would push the charts to new places
-    if preset:
-        st.markdown(preset["story"])
-        with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
-            st.markdown(preset["see"])
-            measured(lab, specs[0]["preset"], {spec["run"]: spec.get("preset") for spec in specs if spec["run"] in drawn[2]}, show)
-    if lab:
-        st.page_link("lab.py", label="Remedies and panels of this lab", icon=":material/science:", query_params={"lab": lab["lab"]})
+shown = story(specs, labs)
+with st.container(key="run_head", gap="xsmall"):
+    st.title(shown.title)
+    if shown.sentence:
+        st.caption(shown.sentence)
+verdicts = verdicts_now()
+pointers = {run: verdict.pointer for run, verdict in verdicts.items()}
+
+
+# buttons for all of several runs keep their place when but one of them is left
+lived = len(folders) > 1 and (living or bool(st.session_state.get(f"lived_{','.join(found)}")))
+st.session_state[f"lived_{','.join(found)}"] = lived
 
 
 def heads() -> None:
     standing = {folder.run: folder.status() for folder in folders}
     alone = sum(status not in ENDED for status in standing.values()) == 1
-    for run_style, folder in zip(run_styles, folders, strict=True):
-        head(run_style, folder, list(standing), keys=alone)
-    together(standing)
-    said = overhead(folders[0].state())
-    if said:
-        st.caption(said[:1].upper() + said[1:] + ".")
-    if shape_now() != drawn or service().labs()["state"] != known["state"]:
+    now = verdicts_now()
+    with st.grid(columns=min(2, len(folders)), min_column_width=340, gap="xsmall"):
+        for run_style, folder in zip(run_styles, folders, strict=True):
+            with st.container(gap="xsmall"):
+                head(run_style, folder, list(standing), keys=alone)
+                strip(run_style, now[folder.run], ended=folder.run in drawn[2])
+    if lived:
+        with st.container(key="together"):
+            together(standing)
+    moved = {run: verdict.pointer for run, verdict in now.items()} != pointers
+    if moved or shape_now() != drawn or service().labs()["state"] != known["state"]:
         st.rerun()
 
 
 waiting = living or unread or known["state"] == "computing"
 st.fragment(heads, run_every=1 if waiting else None)()
-if twins(specs):
-    st.markdown(details.difference(specs))
-if len(specs) > 1 and len({spec["lab"] for spec in specs}) == 1:
-    st.page_link("compare.py", label="Compare these runs", icon=":material/compare:", query_params={"run": ",".join(found)})
 
 
 def gone() -> None:
@@ -161,6 +181,9 @@ layers = list(
         layer for c in fitting.values() if c.layered for need in c.needs for run_style in run_styles for layer in run_style.layers(need)
     )
 )
+decides = deciding_of(labs.get(specs[0]["lab"]), specs[0]) if shown.preset else deciding_of(None, specs[0])
+model, undrawable = schematic_of(specs[0]["lab"]) if len(labs_of_page) == 1 else (None, [])
+first = next((name for name in (decides["chart"], "losses") if name in fitting), next(iter(fitting), ""))
 zoom = [float(end) for end in st.query_params.get("zoom", "").split(",") if re.fullmatch(r"-?\d{1,19}(\.\d+)?(e[+-]?\d\d?)?", end)]
 
 
@@ -180,6 +203,8 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
         if whole
         else (chart.figure(run_styles, {}, {}, modes["layer"]), {})
     )
+    if name == first and not whole and modes["x"] == "step":
+        figure = point(figure, run_styles, pointers, theme)
     live_chart(
         name,
         figure,
@@ -188,7 +213,9 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
         living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]],
         log=chart.log,
         redraw=whole,
+        moment=chart.live == "moment",
         range=zoom if len(zoom) == 2 else None,
+        jump=st.session_state.get("jumps", 0),
         theme=theme,
         on_zoom=zoomed,
     )
@@ -197,33 +224,76 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
         tables(chart, run_styles, frames, modes["layer"])
 
 
-drawings = schematic_of(specs[0]["lab"])
+def card(name: str, modes: dict[str, Any]) -> None:
+    """One chart with its title and what is seen on it."""
+    chart = fitting[name]
+    where = f" :gray[:small[in {plain(modes['layer'])}]]" if chart.layered and modes["layer"] else ""
+    about = " ".join([chart.about, *filter(None, [(lab or {}).get("chart_notes", {}).get(name)])])
+    with st.container(border=True, gap="xsmall", height="stretch", key=f"card_{name}"):
+        st.markdown(f"##### {chart.title}{where}")
+        st.caption(LOOK_HERE if name == first else about)
+        again = 1 if chart.live == "redraw" and unread and not modes["paused"] else None
+        st.fragment(plot, run_every=again)(name, chart, modes)
+        if name == first:
+            st.caption(about)
+
+
+def cost() -> None:
+    """What measuring takes of a step, of the first run."""
+    with contextlib.suppress(KeyError):
+        st.caption(overhead(folders[0].state()) or "Not known yet what measuring takes of a step.", help=COST)
 
 
 @st.fragment
 def board() -> None:
-    modes = toolbar(layers, living=living)
+    """The deciding chart first and wide, beside it the schematic; then the switches, and all other charts under their headings."""
     grows = [run_style.run for run_style in run_styles if run_style.run not in drawn[1]]
-    model = drawings[0] if len({spec["lab"] for spec in specs}) == 1 else None
-    if model is not None:
-        film.drawing(model, run_styles, specs, modes["layer"], living=grows)
+    top = st.container(key="deciding")
+    modes = toolbar(layers, living=living, layer=split_key(decides["metric"])[1])
+    with top:
+        left, right = st.columns([11, 9]) if model else (st.container(), None)
+        if first:
+            with left:
+                card(first, modes)
+        if model and right:
+            with right:
+                film.drawing(model, run_styles, specs, modes["layer"], living=grows)
     film.scrubbing(run_styles, living=grows)
-    with st.grid(columns=2, min_column_width=420, gap="small"):
-        for name, chart in fitting.items():
-            where = f" :gray[:small[in {plain(modes['layer'])}]]" if chart.layered and modes["layer"] else ""
-            with st.container(border=True, gap="xsmall", height="stretch"):
-                st.markdown(f"##### {chart.title}{where}")
-                st.caption(" ".join([chart.about, *filter(None, [(lab or {}).get("chart_notes", {}).get(name)])]))
-                again = 1 if chart.live == "redraw" and unread and not modes["paused"] else None
-                st.fragment(plot, run_every=again)(name, chart, modes)
+    st.fragment(cost, run_every=2 if living else None)()
+    for group in GROUPS:
+        names = [name for name, chart in fitting.items() if name != first and group_of(chart) == group]
+        if names:
+            st.markdown(f"#### {HEADINGS[group]}")
+            with st.grid(columns=2, min_column_width=420, gap="small"):
+                for name in names:
+                    card(name, modes)
 
 
 if known["state"] == "computing":
     st.info("The charts are drawn as soon as the labs have been read.", icon=":material/hourglass_empty:")
 else:
     board()
+
+# -- the rest ----------------------------------------------------------------------------------------
+
 strips(run_styles, pictures_now(run_styles), living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]])
-for error in (*unreadable, *drawings[1]):
+for error in (*unreadable, *undrawable):
     st.error(f"The drawing in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")
 
+if twins(specs):
+    st.markdown(details.difference(specs))
+with st.container(horizontal=True):
+    if len(specs) > 1 and len(labs_of_page) == 1:
+        label = f"Compare {listed([plain(run_style.label) for run_style in run_styles])}"
+        st.page_link("compare.py", label=label, icon=":material/compare:", query_params={"run": ",".join(found)})
+    for one in (labs[name] for name in labs_of_page if name in labs):
+        whose = "this lab" if len(labs_of_page) == 1 else plain(one["title"])
+        st.page_link("lab.py", label=f"Remedies and panels of {whose}", icon=":material/science:", query_params={"lab": one["lab"]})
+if lab and shown.preset:
+    preset = lab["presets"][shown.preset]
+    with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
+        if not shown.own:
+            st.caption("This is said and measured of the preset as it is; here knobs are changed.")
+        st.markdown("\n\n".join(filter(None, [shown.rest, preset["see"]])))
+        measured(lab, shown.preset, {spec["run"]: spec.get("preset") for spec in specs if spec["run"] in drawn[2]}, show)
 st.fragment(details.below)(run_styles, specs, folders, lab)

@@ -6,7 +6,7 @@ from engine.compare.arms import MOST_RUNS
 from engine.runs.ending import ENDED, STATUSES
 from engine.server.service import service
 from pages.parts.runs.orders import ask_to_delete, asking, order
-from pages.parts.runs.run_table import matching, table
+from pages.parts.runs.run_table import ALWAYS, matching, table
 from pages.parts.sweeps.delete import asking_of_sweep
 from pages.parts.sweeps.group import choose_sweep, current, group, runs_of
 from pages.parts.words import STATUS
@@ -88,7 +88,7 @@ def listed() -> None:
     st.session_state["ticked_runs"] = [row["run"] for row in chosen]
     if len(rows) > len(shown):
         st.caption(f"The newest {len(shown)} of {len(rows):,}; the search finds the others.")
-    if differing and frame.width <= 2:
+    if differing and frame.width <= len(ALWAYS):
         st.caption("The listed runs have the same knobs.")
     with bar:
         _buttons([row["run"] for row in chosen], {row["run"]: row["status"] for row in chosen})

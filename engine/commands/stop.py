@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     limit = time.monotonic() + PATIENCE
     while any(f.status() not in ENDED for f in folders) and time.monotonic() < limit:
         for folder in folders:
-            supervisor.escalate(folder)  # whoever is on duty presses too; asking twice does no harm
+            supervisor.pressing.escalate(folder)  # whoever is on duty presses too; asking twice does no harm
             executor.status(folder)
         time.sleep(0.05)
     supervisor.close()

@@ -19,6 +19,8 @@ from engine.core.catalog import Broken, Catalog
 from engine.runs.series import SeriesInfo
 
 Frames = Mapping[str, pl.DataFrame]  # run id -> metric, layer, index, step, t, value (every stored point)
+Group = Literal["training", "mechanism", "samples", "events"]
+GROUPS: tuple[Group, ...] = ("training", "mechanism", "samples", "events")
 Events = Mapping[str, Sequence[Mapping[str, Any]]]  # run id -> events as in `show`
 
 
@@ -70,6 +72,7 @@ class Chart:
     live: ClassVar[Literal["extend", "redraw", "moment"]] = "extend"
     newest: ClassVar[bool] = False
     order: ClassVar[int] = 50  # order on the page, small first
+    group: ClassVar[Group | None] = None  # under which heading it stands; None: what `group_of` derives
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         """-> the figure of `runs`; a run without a frame gets its traces with no points."""
@@ -97,6 +100,15 @@ def charts(only: Container[str] | None = None) -> tuple[dict[str, Chart], list[B
     return {name: good[name]() for name in sorted(good, key=lambda n: (good[n].order, n))}, bad
 
 
+def group_of(chart: Chart) -> Group:
+    """Under which heading of the page a chart stands: its own word; else by what it needs, which for events is nothing."""
+    if chart.group is not None:
+        return chart.group
+    if not chart.needs:
+        return "events"
+    return "training" if {need.partition("/")[0] for need in chart.needs} & {"loss", "grad_norm"} else "mechanism"
+
+
 def blank(*, y_title: str = "", height: int = 300) -> go.Figure:
     """An empty figure in the house layout; colours of text and grid come from the page's theme."""
     layout = {  # in one piece: Plotly takes eight times as long to update a figure as to make it
@@ -106,7 +118,7 @@ def blank(*, y_title: str = "", height: int = 300) -> go.Figure:
         "hovermode": "x unified",
         "hoverdistance": 12,
         "hoverlabel": {"namelength": -1},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "trace"},
         "xaxis": {"title": {"text": "step"}, "zeroline": False},
         "yaxis": {"title": {"text": y_title}, "zeroline": False},
     }

@@ -46,6 +46,23 @@ class Slots:
             return max(1, (self.cores - self._busy_cores) // threads)
         return 1 if kind != "cuda" else len([name for name in self.gpus if name not in self._busy_gpus])
 
+    def fits_both(self, one: RunFolder, other: RunFolder) -> tuple[bool, str]:
+        """-> (whether both could start now, else why they wait).  A pair that has to wait closes its devices as `fits` does."""
+        if _both(self._copy(), one, other):
+            return True, ""
+        (kind, threads), (other_kind, more) = needs(one), needs(other)
+        self._full |= {kind, other_kind}
+        return False, self._why("cpu", threads + more) if kind == other_kind == "cpu" else "the two need a free device each"
+
+    def ever_both(self, one: RunFolder, other: RunFolder) -> bool:
+        """Whether both would fit at once if nothing else ran on this machine."""
+        return _both(Slots(self.cores, self.gpus, ()), one, other)
+
+    def _copy(self) -> Slots:
+        same = Slots(self.cores, self.gpus, ())
+        same._busy_cores, same._busy_gpus, same._full = self._busy_cores, [*self._busy_gpus], {*self._full}
+        return same
+
     def take(self, folder: RunFolder, gpu: str | None) -> None:
         """The run has been started."""
         if gpu is not None:
@@ -67,6 +84,15 @@ class Slots:
         free = [name for name in self.gpus if name not in {numbered.get(b, b) for b in self._busy_gpus}]
         wanted = free if kind == "cuda" else [name for name in free if name == numbered.get(kind)]
         return wanted[0] if wanted else None
+
+
+def _both(slots: Slots, one: RunFolder, other: RunFolder) -> bool:
+    for folder in (one, other):
+        free, gpu, _ = slots.fits(folder)
+        if not free:
+            return False
+        slots.take(folder, gpu)
+    return True
 
 
 def one_per_worker(living: Iterable[RunFolder]) -> list[RunFolder]:

@@ -25,6 +25,7 @@ from engine.scheduler.completion import Completion
 from engine.scheduler.executor import Executor
 from engine.scheduler.launch import environment_of, lock_to_start
 from engine.scheduler.local import Local
+from engine.scheduler.pairs import Pairs
 from engine.scheduler.pressing import Pressing
 from engine.scheduler.queue import QueueOrder
 from engine.scheduler.slots import Slots
@@ -57,6 +58,7 @@ class Supervisor:
         self.gpus = list(device.gpus() if gpus is None else gpus)
         self.pressing = Pressing(self.executor, terminate_after, kill_after)
         self.stacking = Stacking(self.data, self.executor)
+        self.pairs = Pairs(self.data)
         self.problem = ""  # why the last pass failed, in one sentence
         self.no_room = ""  # why the disk let no run start in the last pass
         self.order = QueueOrder(self.data)
@@ -164,7 +166,7 @@ class Supervisor:
             queued.append(folder)
         else:
             living.append(folder)
-            self.escalate(folder)
+            self.pressing.escalate(folder)
 
     @contextlib.contextmanager
     def _alone(self, folder: RunFolder) -> Iterator[None]:
@@ -246,14 +248,6 @@ class Supervisor:
             return dict(self.blocked_by)
         return {folder.run: PAUSED if folder.run in self.order.paused() else ELSEWHERE for folder in self.order.waiting()}
 
-    def escalate(self, folder: RunFolder) -> None:
-        """Press a run that was asked to stop."""
-        self.pressing.escalate(folder)
-
-    def waited(self, folder: RunFolder) -> float | None:
-        """Seconds since this supervisor saw that the run was asked to stop, or None when it was not."""
-        return self.pressing.waited(folder)
-
     def _start(self, living: list[RunFolder], queued: list[RunFolder]) -> None:
         """In the order of the queue on each device; a run that waits for a GPU holds up no CPU run, and a paused one nobody."""
         waits: dict[str, str] = {}
@@ -274,7 +268,7 @@ class Supervisor:
 
     def _start_one(self, folder: RunFolder, order: list[RunFolder], slots: Slots, waits: dict[str, str], gone: set[str]) -> None:
         """The next run in the order of the queue, and those that start with it; `gone`: runs that are paused or wait no more."""
-        fits, gpu, why = slots.fits(folder)
+        fits, gpu, why = self.pairs.fits(folder, slots)
         if not fits:
             waits[folder.run] = why
             return
@@ -285,11 +279,22 @@ class Supervisor:
             waits[folder.run] = MEASURING
             slots.take(folder, gpu)  # which the measuring takes
             return
-        started = self._launched(group if together else [folder], gpu)
+        twin, why = (None, "") if together else self.pairs.with_twin(folder, others, slots)
+        if why:
+            waits.update({one.run: why for one in (folder, twin) if one is not None})
+            gone.update(waits)
+            return
+        self._start_group(group if together else [folder], gpu, slots, waits, gone)
+        if twin is not None:
+            self._start_group([twin], slots.fits(twin)[1], slots, waits, gone)
+
+    def _start_group(self, group: list[RunFolder], gpu: str | None, slots: Slots, waits: dict[str, str], gone: set[str]) -> None:
+        """Runs that start in one worker, in the slot of the first."""
+        started = self._launched(group, gpu)
         gone.update(one.run for one in started)
         if started:
-            slots.take(folder, gpu)
+            slots.take(group[0], gpu)
             with contextlib.suppress(OSError):  # a full disk costs a turn, not the start
-                self.order.serve(str((folder.spec() or {}).get("who") or ""))
+                self.order.serve(str((group[0].spec() or {}).get("who") or ""))
         elif self.no_room:
-            waits[folder.run] = f"{self.no_room}; it starts when there is room"
+            waits[group[0].run] = f"{self.no_room}; it starts when there is room"

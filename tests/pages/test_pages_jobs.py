@@ -88,7 +88,9 @@ def test_only_columns_that_differ_shows_the_knobs_that_differ(lab_service: Servi
     assert set(frame["lr"]) == {"0.1", "0.2"}
 
 
-@pytest.mark.parametrize(("press", "lands"), [("Compare", "Compare"), ("Lay over", "Mixture of Experts: Collapse")])
+@pytest.mark.parametrize(
+    ("press", "lands"), [("Compare", "Compare"), ("Lay over", "Mixture of Experts: Collapse with changed knobs: steps 120")]
+)
 def test_ticked_rows_are_compared_or_laid_over_each_other(
     lab_service: Service, monkeypatch: pytest.MonkeyPatch, press: str, lands: str
 ) -> None:

@@ -24,9 +24,15 @@ GPU = {"device": "cuda", "precision": "bf16", "width": 1024, "blocks": 6, "batch
 STRESSED = {**COMMON, **FACM, "anchor": "none", "fourier_scale": 16.0, "steps": 1800}
 FOURIER = {**COMMON, **SCM, "fourier_scale": 16.0}
 MEAN_FLOW_STRESSED = {**COMMON, **MEAN_FLOW, "fourier_scale": 16.0, "steps": 1800}
-ONE_JUMP = Deciding("energy_distance", "energy_distance/one_step")
-DERIVATIVE = Deciding("derivative_norms", "derivative/time")
-OWN_FLOW = Deciding("energy_distance", "energy_distance/own_flow")
+ONE_JUMP = Deciding(
+    "energy_distance", "energy_distance/one_step", message="samples made in one jump lie {value} from the data (energy distance)"
+)
+DERIVATIVE = Deciding("derivative_norms", "derivative/time", message="the derivative with respect to time is {value} long on average")
+OWN_FLOW = Deciding(
+    "energy_distance",
+    "energy_distance/own_flow",
+    message="samples made along the network's own velocity lie {value} from the data (energy distance)",
+)
 
 PRESETS = {
     "unanchored": Preset(

@@ -14,7 +14,7 @@ GPU = {
 }
 UNET_GPU = GPU | {"backbone": "unet", "backbone.levels": 3}
 VIT_GPU = GPU | {"backbone": "u_vit", "backbone.patch": 2, "backbone.heads": 8, "width": 512, "skips": 8}
-FEATURES = Deciding("feature_norm", "feature_norm/train")
+FEATURES = Deciding("feature_norm", "feature_norm/train", message="the features of the outermost block have a mean squared norm of {value}")
 
 PRESETS = {
     "skips": Preset(

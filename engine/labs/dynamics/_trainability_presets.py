@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.declare.presets import Deciding, Preset
 
-VALUE = Deciding("trainability_value", "trainability/value")
+VALUE = Deciding("trainability_value", "trainability/value", message="the loss has been {value} times the first one, on average so far")
 TOO_FAST = {"lr_in": 100.0, "lr_out": 80.0}
 
 PRESETS = {

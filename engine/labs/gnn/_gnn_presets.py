@@ -29,14 +29,28 @@ MESH = {
 }
 GOES_ON = {"on_divergence": "continue"}  # the rule on the gradient takes a plateau's end for a divergence
 DEEP = {**TRANSFER, **GOES_ON, "graph": "ring", "graph.distance": 4, "layers": 16, "norm": "none", "steps": 300}
-VARIANCE = Deciding("variance_by_layer", "variance/ratio")
-ACCURACY = Deciding("accuracy", "accuracy/train", "down")
-RATIO = Deciding("jacobian_by_distance", "jacobian/ratio", "down")
-ENERGY = Deciding("energy_by_layer", "dirichlet_energy/ratio", "down")
-RESISTANCE = Deciding("rewiring", "resistance/total")
-ERROR = Deciding("rmse", "rmse/validation")
-RANK = Deciding("jacobian_by_distance", "jacobian/rank_resistance", "down")
-CHANGE = Deciding("encoding_change", "positional_encoding/change")
+VARIANCE = Deciding("variance_by_layer", "variance/ratio", message="states of the last layer vary {value} times as much as of the first")
+ACCURACY = Deciding("accuracy", "accuracy/train", "down", "a share of {value} of the training examples is answered rightly")
+RATIO = Deciding(
+    "jacobian_by_distance",
+    "jacobian/ratio",
+    "down",
+    "the read node depends on the far message {value} times as on its own features",
+)
+ENERGY = Deciding("energy_by_layer", "dirichlet_energy/ratio", "down", "the last layer keeps {value} of the first layer's Dirichlet energy")
+RESISTANCE = Deciding("rewiring", "resistance/total", message="the effective resistances of all pairs of nodes add up to {value} ohm")
+ERROR = Deciding("rmse", "rmse/validation", message="the error on the validation examples is {value} (root mean square)")
+RANK = Deciding(
+    "jacobian_by_distance",
+    "jacobian/rank_resistance",
+    "down",
+    "effective resistance orders the dependence with a rank correlation of {value}",
+)
+CHANGE = Deciding(
+    "encoding_change",
+    "positional_encoding/change",
+    message="noise of 0.001 in the Laplacian changes the encoding by {value} of its size",
+)
 
 PRESETS = {
     "ring": Preset(

@@ -66,6 +66,7 @@ class LiveChart {
       hub.time = time;
       if (before && !others) hub.zoomTo(null); // a range of steps is no range of seconds
     }
+    if (before && data.jump !== before.jump) hub.zoomTo(data.range); // a sentence of the page was pressed
     hub.join(this);
     this.stale(true);
   }

@@ -38,12 +38,14 @@ def live_chart(
     log: bool,
     redraw: bool = False,
     moment: bool = False,
+    jump: int = 0,
     range: Sequence[float] | None,
     theme: str,
     on_zoom: Callable[[Sequence[float] | None], None],
 ) -> None:
     """Mount the chart `name`; `living`: runs that still grow; `on_zoom` hears the range a person chose, or None for everything.
 
+    `jump`: counts how often the page, and not a hand on a chart, set `range`.
     `redraw`: the figure is whole and is drawn as it is, on axes of its own; `moment`: the browser fills it at one step, on axes of its own.
     """
     key = f"chart_{name}"
@@ -61,6 +63,7 @@ def live_chart(
         "redraw": redraw or moment,
         "moment": moment,
         "range": list(range) if range else None,
+        "jump": jump,
         "theme": theme,
         "prefix": prefix(),
     }

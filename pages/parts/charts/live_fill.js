@@ -185,7 +185,8 @@ function regions(runs, end) {
     const at = xOf(run);
     const events = hub.runs.get(run)?.events ?? [];
     const onset = events.find((e) => e.kind === "divergence");
-    if (onset) shapes.push({ ...upright, type: "rect", x0: at(onset.step, onset.t), x1: end, fillcolor: "rgba(213,94,0,0.10)", line: { width: 0 } });
+    const label = { text: `diverged: the rule ${unlinked(onset?.rule || "")} fired`, textposition: "top left", font: { size: 11, color: "#8A8A8A" } };
+    if (onset) shapes.push({ ...upright, type: "rect", x0: at(onset.step, onset.t), x1: end, fillcolor: "rgba(213,94,0,0.10)", line: { width: 0 }, label });
     for (const e of events.filter((e) => e.kind === "spike" || e.kind === "intervention").slice(0, MOST_MARKS)) {
       const x = at(e.step, e.t);
       shapes.push({ ...upright, x0: x, x1: x, line: { width: 1, color: "rgba(138,138,138,0.6)", dash: e.kind === "spike" ? "solid" : "dash" } });

@@ -1,29 +1,36 @@
-"""How the runs of a page look: fixed colours; twins share a hue, dotted for the broken or unchanged one and solid for the other."""
+"""How the runs of a page look: of twins the broken or unchanged one is vermilion and dotted, the other blue; labels from what differs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.declare.knobs import unnest
 from engine.labs.chart import RunStyle
 from engine.runs.series import SeriesInfo
-from pages.parts.words import title
+from pages.parts.words import knob_value, title
 
 COLOURS = {  # Okabe and Ito, each at least 3:1 on its background
     "light": ("#0072B2", "#D55E00", "#00805C", "#B5588C", "#8A6D00", "#555555"),
     "dark": ("#56B4E9", "#E8722A", "#2FBF97", "#CC79A7", "#E69F00", "#BBBBBB"),
 }
-
+DASHES = {  # of the broken or unchanged twin, and of all others; in the second round, when the colours are used up
+    True: ("dot", "dashdot"),
+    False: ("solid", "dash"),
+}
+MOST_KNOBS = 3  # in a label
 
 NOTHING = ("", "none", None)  # what a knob says with which nothing is changed
 
+Spec = Mapping[str, Any]
 
-def cured(spec: Mapping[str, Any]) -> bool:
+
+def cured(spec: Spec) -> bool:
     return "_cured" in (spec.get("preset") or "")
 
 
-def second(spec: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> bool:
+def second(spec: Spec, specs: Sequence[Spec]) -> bool:
     """Of twins the cured one or, where both have one preset, the one that changes something of which the other says nothing."""
     twin = next((other for other in specs if other["run"] == spec.get("twin")), None)
     if twin is None or cured(spec) != cured(twin):
@@ -32,34 +39,77 @@ def second(spec: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> bool:
     return any(own[name] not in NOTHING and others.get(name, "") in NOTHING for name in own)
 
 
-def twins(specs: Sequence[Mapping[str, Any]]) -> bool:
+def twins(specs: Sequence[Spec]) -> bool:
     """True for exactly two runs that name each other."""
     return len(specs) == 2 and specs[0].get("twin") == specs[1]["run"]
 
 
-def ordered(specs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def ordered(specs: Sequence[Spec]) -> list[Spec]:
     """The broken or unchanged twin before the other one; everything else as asked for."""
     return sorted(specs, key=lambda spec: second(spec, specs)) if twins(specs) else list(specs)
 
 
-def run_styles(specs: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[SeriesInfo]], theme: str) -> list[RunStyle]:
+def run_styles(specs: Sequence[Spec], series: Mapping[str, Sequence[SeriesInfo]], theme: str) -> list[RunStyle]:
     """One look per run, in the order of `specs`."""
     colours = COLOURS.get(theme, COLOURS["light"])
-    colour_of: dict[str, int] = {}  # which colour a run has; twins share one
+    labels = labels_of(specs)
+    used: dict[str, int] = {}  # run -> its number among the colours
     out: list[RunStyle] = []
-    for spec in specs:
-        run, twin = spec["run"], spec.get("twin")
-        paired = any(other["run"] == twin for other in specs)
-        colour_of[run] = colour_of[twin] if twin in colour_of else len(set(colour_of.values()))
-        again = colour_of[run] >= len(colours)  # more runs than colours: the second round is dashed
-        dash = "dot" if paired and not second(spec, specs) else "dash" if again else "solid"
-        out.append(RunStyle(run, label(spec, specs), colours[colour_of[run] % len(colours)], dash, tuple(series.get(run, ()))))
+    for spec, label in zip(specs, labels, strict=True):
+        run = spec["run"]
+        twin = next((other for other in specs if other["run"] == spec.get("twin")), None)
+        if run not in used:
+            _give_colours(spec, twin, specs, used)
+        first = twin is not None and not second(spec, specs) and second(twin, specs)
+        dash = DASHES[first][min(1, used[run] // len(colours))]
+        out.append(RunStyle(run, label, colours[used[run] % len(colours)], dash, tuple(series.get(run, ()))))
     return out
 
 
-def label(spec: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> str:
+def _give_colours(spec: Spec, twin: Spec | None, specs: Sequence[Spec], used: dict[str, int]) -> None:
+    """The next colour, or to twins the next two: the first of them to the cured or changed one."""
+    free = max(used.values(), default=-1) + 1
+    if twin is None:
+        used[spec["run"]] = free
+        return
+    last = spec if second(spec, specs) else twin
+    used[last["run"]] = free
+    used[(twin if last is spec else spec)["run"]] = free + 1
+
+
+def label(spec: Spec, specs: Sequence[Spec]) -> str:
+    """The label of one of `specs`."""
+    return labels_of(specs)[[one["run"] for one in specs].index(spec["run"])]
+
+
+def labels_of(specs: Sequence[Spec]) -> list[str]:
+    """A short name for each run: of twins which it is, of one its preset, of several what differs between them."""
     if twins(specs):
         names = ("unchanged", "changed") if cured(specs[0]) == cured(specs[1]) else ("broken", "cured")
-        return names[second(spec, specs)]
-    named = title(spec.get("preset") or spec["lab"]).replace("<", "‹")  # plotly.js would read a tag
-    return named if len(specs) == 1 else f"{named} {spec['run'][-4:]}"
+        return [names[second(spec, specs)] for spec in specs]
+    named = [", ".join([*_names(spec, specs), *_differing(spec, specs)]) or _preset(spec) for spec in specs]
+    often = Counter(named)
+    tails = [f" {spec['run'][-4:]}" if often[name] > 1 else "" for name, spec in zip(named, specs, strict=True)]
+    return [f"{name}{tail}".replace("<", "‹") for name, tail in zip(named, tails, strict=True)]  # plotly.js would read a tag
+
+
+def _preset(spec: Spec) -> str:
+    return title(spec.get("preset") or spec["lab"])
+
+
+def _names(spec: Spec, specs: Sequence[Spec]) -> list[str]:
+    """Its preset, where not all have the same, and its lab, where others have a preset of that name."""
+    if len({(other["lab"], other.get("preset")) for other in specs}) == 1:
+        return []
+    alike = {other["lab"] for other in specs if _preset(other) == _preset(spec)}
+    return [f"{_preset(spec)} ({spec['lab']})" if len(alike) > 1 else _preset(spec)]
+
+
+def _differing(spec: Spec, specs: Sequence[Spec]) -> list[str]:
+    """The first few knobs in which it differs from others of the same preset: "seed=1", "router=hash"."""
+    same = [unnest(other["knobs"]) for other in specs if (other["lab"], other.get("preset")) == (spec["lab"], spec.get("preset"))]
+    own = unnest(spec["knobs"])
+    changed = [name for name in own if len({repr(flat.get(name)) for flat in same}) > 1]
+    changed = [name for name in changed if name.partition(".")[0] not in changed or "." not in name]  # an answer stands for its knobs
+    changed = [name for name in changed if name != "data_seed" or "seed" not in changed]
+    return [f"{name.rpartition('.')[2]}={knob_value(own[name])}" for name in changed[:MOST_KNOBS]]

@@ -11,8 +11,8 @@ AXES = {"log": "log", "linear": "linear"}
 TIMES = {"step": "step", "time": "time"}
 
 
-def toolbar(layers: Sequence[str], *, living: bool) -> dict[str, Any]:
-    """-> {"axis", "x", "smoothing", "layer", "paused"}."""
+def toolbar(layers: Sequence[str], *, living: bool, layer: str = "") -> dict[str, Any]:
+    """-> {"axis", "x", "smoothing", "layer", "paused"}; `layer` is the one that is chosen at first."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="toolbar"):
         axis = st.segmented_control(
             "Loss and norms", list(AXES), default="log", required=True, format_func=AXES.get, key="axis", bind="query-params"
@@ -20,11 +20,11 @@ def toolbar(layers: Sequence[str], *, living: bool) -> dict[str, Any]:
         x = st.segmented_control(
             "Horizontal axis", list(TIMES), default="step", required=True, format_func=TIMES.get, key="x", bind="query-params"
         )
-        layer = ""
+        chosen = ""
         if layers:
-            layer = st.selectbox(
-                "Layer", layers, key="layer", bind="query-params", width=190, help="Charts of experts show one layer at a time."
-            )
+            first = list(layers).index(layer) if layer in layers else 0
+            message = "Charts of experts show one layer at a time."
+            chosen = st.selectbox("Layer", layers, first, key="layer", bind="query-params", width=190, help=message)
         smoothing = st.slider(
             "Smoothing",
             0.0,
@@ -37,4 +37,4 @@ def toolbar(layers: Sequence[str], *, living: bool) -> dict[str, Any]:
             help="Running average over steps. The raw line stays visible, and marks of spikes stay at their raw height.",
         )
         paused = living and st.toggle("Pause the view", key="paused", help="The training goes on; only the charts stand still.")
-    return {"axis": axis or "log", "x": x or "step", "smoothing": float(smoothing), "layer": layer or "", "paused": bool(paused)}
+    return {"axis": axis or "log", "x": x or "step", "smoothing": float(smoothing), "layer": chosen or "", "paused": bool(paused)}

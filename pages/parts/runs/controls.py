@@ -32,10 +32,11 @@ def controls(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence
     elif status not in ("finished", "unreadable"):
         message = "Goes on from the last checkpoint; what was measured after it is measured again."
         _button("Resume", "resume", f"resume_{run}", service().resume_run, [run], None, help=message)
-    if status != "unreadable":  # of which no knob is known
-        _repeat(run_style, folder, status, page)
-    if status in ENDED and st.button("Delete", icon=":material/delete:", key=f"delete_{run}"):
-        ask_to_delete([run])
+    with st.popover("More", type="tertiary", key=f"more_{run}"):
+        if status != "unreadable":  # of which no knob is known
+            _repeat(run_style, folder, status, page)
+        if status in ENDED and st.button("Delete", icon=":material/delete:", key=f"delete_{run}"):
+            ask_to_delete([run])
 
 
 def _repeat(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[str]) -> None:

@@ -13,12 +13,13 @@ from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
 from engine.server.service import service
 from pages.parts.plain import plain
+from pages.parts.runs.band import swatch
 from pages.parts.runs.controls import controls
 from pages.parts.runs.status import badge
 from pages.parts.runs.troubles import of_run
 from pages.parts.words import STATUS, progress, standing
 
-DASHES = {"solid": "━━", "dot": "┅┅", "dash": "╍╍"}
+DASHES = {"solid": "━━", "dot": "┅┅", "dash": "╍╍", "dashdot": "╍┅"}  # where a picture has room for signs only
 
 
 def head(run_style: RunStyle, folder: RunFolder, page: Sequence[str], *, keys: bool) -> None:
@@ -27,8 +28,9 @@ def head(run_style: RunStyle, folder: RunFolder, page: Sequence[str], *, keys: b
     share, said = progress(state, status)
     if status == "queued":
         said = standing(folder.run, service().supervisor.queue())
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{DASHES[run_style.dash]} {plain(run_style.label)}**", width="content")
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.html(swatch(run_style), width="content")
+        st.markdown(f"**{plain(run_style.label)}**", width="content")
         badge(status)
         if status in ENDED:
             st.caption(plain(said), width="content")
@@ -50,8 +52,8 @@ def word(folder: RunFolder, status: str) -> None:
 
 
 def overhead(state: Mapping[str, Any]) -> str:
-    """What measuring costs, measured; empty while it is not known."""
+    """What measuring costs, measured; empty while it is not known.  The first steps measure more than the later ones."""
     share = state.get("probe_share")
     if share is None or not math.isfinite(float(share)):
         return ""
-    return f"measuring takes {100 * float(share):.0f} % of a step"
+    return f"Measuring takes {100 * float(share):.0f} % of a step"

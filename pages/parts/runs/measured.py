@@ -10,10 +10,11 @@ import streamlit as st
 from engine.core.nonfinite import number as plain
 from engine.declare.records import MEASURED, printed_band, printed_pair, record, same_runs
 from engine.labs.common.noise_floors import with_floors
+from engine.labs.verdict import metric_words
 from engine.runs.series import split_key
+from pages.parts.runs.story import FREE
 from pages.parts.words import number
 
-FREE = {"seed", "data_seed", "device", "threads", "probes"}  # a run that differs in these alone is one more draw of its preset
 DRAW = "Runs are chaotic at the level of rounding: the same seed on another processor is another draw."
 
 Record = Mapping[str, Any]
@@ -28,7 +29,7 @@ def measured(lab: Mapping[str, Any], name: str, runs: Mapping[str, str | None], 
     presets = lab["presets"]
     broken = presets[name].get("broken") or name
     names = [n for n in (broken, presets[broken]["twin"]) if n]
-    found = {n: one for n in names if (one := _record(lab, n))}
+    found = {n: one for n in names if (one := record_of(lab, n))}
     if not found:
         st.caption("This preset has not been measured yet.")
         return
@@ -45,7 +46,7 @@ def measured(lab: Mapping[str, Any], name: str, runs: Mapping[str, str | None], 
     ]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " --- |" * (len(head) - 1)]
     for key in keys:
-        cells = [f"`{key.removesuffix('|last')}`", *(printed_band(one, key) or "–" for one in found.values())]
+        cells = [metric_words(key.removesuffix("|last")), *(printed_band(one, key) or "–" for one in found.values())]
         cells += [_compared(found[pair[0]], found[pair[1]], key)] if pair else []
         cells += [_placed(found[preset], run, key) for preset, run in mine.values()]
         lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
@@ -57,7 +58,7 @@ def measured(lab: Mapping[str, Any], name: str, runs: Mapping[str, str | None], 
     st.caption(f"{meaning} {origin} {DRAW}")
 
 
-def _record(lab: Mapping[str, Any], name: str) -> Record | None:
+def record_of(lab: Mapping[str, Any], name: str) -> Record | None:
     """What was measured of the preset, or of another with the very same knobs: a ladder's own is one of its arms."""
     return next((one for n in same_runs(lab["presets"], name) if (one := record(MEASURED / lab["lab"] / f"{n}.json"))), None)
 

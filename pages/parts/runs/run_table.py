@@ -33,6 +33,8 @@ SIGNS = {
     "unreadable": "⊘",
 }
 
+ALWAYS = ("status", "preset", "run", "loss", "training", "validation", "steps")  # what it is and what came out, before what differs
+
 Row = Mapping[str, Any]
 
 
@@ -53,7 +55,7 @@ def matching(rows: Sequence[Row], lab: str, statuses: Sequence[str], text: str) 
 
 
 def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """-> (frame, column configuration).  `knobs` get a column each, behind the status."""
+    """-> (frame, column configuration).  `knobs` get a column each, behind the status; `differing`: the knobs that are not all alike."""
     curves = _curves(rows)
     of = [_named(curves[row["run"]][0]) if curves[row["run"]][1] else "" for row in rows]
     which = set(of) - {""}
@@ -76,8 +78,7 @@ def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tu
         values = {name: [knob_value(flat.get(name)) for flat in _flats(rows)] for name in knobs if name not in columns}
         columns = {"status": columns["status"], **values, **columns}
     if differing:
-        columns = {**_differing(rows), **{name: columns[name] for name in ("run",)}}
-        columns = {"status": [f"{SIGNS[row['status']]} {STATUS[row['status']].word}" for row in rows], **columns}
+        columns = {name: columns[name] for name in ALWAYS} | {n: v for n, v in _differing(rows).items() if n not in ALWAYS}
     config = {
         "status": st.column_config.TextColumn("Status", width=100),
         "preset": st.column_config.TextColumn("Preset", width="medium"),

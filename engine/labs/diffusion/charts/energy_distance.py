@@ -22,6 +22,7 @@ class EnergyDistance(Chart):
     needs = ("energy_distance/one_step", "energy_distance/two_steps", "energy_distance/floor")
     log = True
     order = 14
+    group = "samples"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="energy distance")

@@ -22,6 +22,7 @@ class FdSmall(Chart):
     needs = ("fd_small/floor",)
     log = True
     order = 14
+    group = "samples"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="FD-small")

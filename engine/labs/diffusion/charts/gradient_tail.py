@@ -21,6 +21,7 @@ class GradientTail(Chart):
     needs = ("gradient_tail/p99_over_median", "gradient_tail/median")
     log = True
     order = 44
+    group = "training"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="ratio, and norm")

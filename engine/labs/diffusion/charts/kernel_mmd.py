@@ -22,6 +22,7 @@ class KernelMmd(Chart):
     needs = ("kernel_mmd/floor",)
     log = True
     order = 47
+    group = "samples"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="kernel distance")

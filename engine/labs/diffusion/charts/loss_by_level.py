@@ -23,6 +23,7 @@ class LossByLevel(Chart):
     live = "redraw"
     newest = True
     order = 24
+    group = "training"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="loss")

@@ -21,6 +21,7 @@ class ModeCoverage(Chart):
     )
     needs = ("mode_coverage/one_step", "mode_coverage/two_steps", "mode_coverage/data")
     order = 15  # beside the energy distance, which hardly notices a missing part
+    group = "samples"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="share reached")

@@ -27,6 +27,7 @@ class TimeToLoss(Chart):
     needs = (METRIC,)
     live = "redraw"
     order = 28
+    group = "training"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="steps")

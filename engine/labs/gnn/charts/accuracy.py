@@ -20,6 +20,7 @@ class Accuracy(Chart):
     )
     needs = ("accuracy/train",)
     order = 12
+    group = "training"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="accuracy")

@@ -21,6 +21,7 @@ class RootMeanSquareError(Chart):
     needs = ("rmse/train",)
     log = True
     order = 12
+    group = "training"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(y_title="root mean square error")

@@ -1,0 +1,41 @@
+"""Which series a young run will have: those measured of its preset, so that each chart has its place from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.labs.probe import PRICES
+from engine.runs.series import SeriesInfo, series_key, split_key
+from pages.parts.runs.measured import record_of
+from pages.parts.runs.story import changed_knobs
+
+AT_ONCE = ("loss/train", "loss/validation", "grad_norm")  # what every training measures: drawn before the first point
+
+
+def expected(lab: Mapping[str, Any] | None, probes: Sequence[Mapping[str, Any]], spec: Mapping[str, Any]) -> list[SeriesInfo]:
+    """Of a preset whose knobs are unchanged what its record holds, and the vectors of the probes that made it; else what all runs have."""
+    one = record_of(lab, spec.get("preset") or "") if lab and not changed_knobs(lab, spec) else None
+    if lab is None or one is None:
+        return [SeriesInfo(name) for name in AT_ONCE]
+    scalars = [split_key(key.removesuffix("|last")) for key in one["summary"] if key.endswith("|last")]
+    layers: dict[str, list[str]] = {}  # family of a metric -> the layers in which it is measured
+    for name, layer in scalars:
+        layers.setdefault(name.partition("/")[0], []).append(layer)
+    names = {name for name, _ in scalars}
+    out = {series_key(name, layer): SeriesInfo(name, layer) for name, layer in scalars}
+    price = str(spec["knobs"].get("probes", "cheap"))
+    for probe in probes:
+        single = {metric["name"] for metric in probe["metrics"] if metric["kind"] == "scalar"}
+        if not _attaches(probe, lab, price) or (single and not single & names):
+            continue
+        for metric in probe["metrics"]:
+            if metric["kind"] == "vector":
+                where = dict.fromkeys(layers.get(metric["name"].partition("/")[0], ())) if metric["layered"] else {"": None}
+                out |= {series_key(metric["name"], layer): SeriesInfo(metric["name"], layer, kind="vector") for layer in where}
+    return list(out.values())
+
+
+def _attaches(probe: Mapping[str, Any], lab: Mapping[str, Any], price: str) -> bool:
+    allowed = PRICES[: PRICES.index(price) + 1] if price in PRICES else PRICES  # type: ignore[arg-type]
+    return probe["price"] in allowed and (not probe["needs"] or probe["needs"] in lab["provides"])
