@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -9,28 +10,51 @@ import streamlit as st
 
 from engine.core.device import gpus
 from engine.declare.resolve import KnobError
+from engine.labs.chart import charts
 from engine.scheduler.control import Refused
+from engine.scheduler.estimate import of_many
+from engine.scheduler.preview import sentences
+from engine.scheduler.sweeps import Arm
 from engine.server.service import service
+from pages.parts.gallery.curves import picture
+from pages.parts.gallery.facts import declarations, line
+from pages.parts.gallery.recorded import arms_of, recorded
 from pages.parts.plain import code, plain
 from pages.parts.who import who
 from pages.parts.words import title
 
+SEEDS = (3, 5, 8)
+
 
 def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
-    """One preset: its story, and a button that breaks it; a second one when it has a twin."""
-    with st.container(border=True, height="stretch"):
+    """One preset as a poster: its recorded curves, a sentence, what it costs, and a button that starts all of it."""
+    key = f"{lab['lab']}_{name}"
+    with st.container(border=True, height="stretch", key=f"card_{key}"):
         st.markdown(f"### {title(name)}")
-        st.markdown(preset["story"])
-        st.caption(" · ".join(facts(lab, preset)))
-        key = f"{lab['lab']}_{name}"
+        arms = recorded(lab, name)
+        if arms:
+            st.html(picture(arms, _chart(lab, preset), st.context.theme.type or "light", pair=bool(preset["twin"]) and not preset["grid"]))
+        else:
+            st.caption("Its curves are not recorded yet.")
+        first, *rest = re.split(r"(?<=[.])\s+", preset["story"], maxsplit=1)
+        st.markdown(first)
+        st.caption(line(service().data, lab, name))
+        for more in rest:
+            with st.expander("More"):
+                st.markdown(more)
+                st.caption(" · ".join(facts(lab, preset)))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             one, icon = ("Break it", "bolt") if preset["kind"] == "breaks" else ("Run it", "play_arrow")
-            if preset["twin"]:
+            many = len(arms_of(lab, name))
+            if preset["grid"]:
+                _button(f"Compare {many}", "compare_arrows", "arms", lab, name, type="primary")
+            elif preset["twin"]:
                 both, healing = ("Break it and cure it", "healing") if preset["kind"] == "breaks" else ("Run both", "compare_arrows")
                 _button(one, icon, "break", lab, name)
                 _button(both, healing, "cure", lab, name, type="primary")
             else:
                 _button(one, icon, "break", lab, name, type="primary")
+            seeds(lab, name)
             if preset["gpu"] and gpus():
                 st.toggle("on the GPU, larger", key=f"gpu_{key}")
         refused = st.session_state.pop(f"refused_{key}", "")
@@ -38,15 +62,49 @@ def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
             st.error(plain(refused), icon=":material/error:")
 
 
-def _button(label: str, icon: str, what: Literal["break", "cure"], lab: Mapping[str, Any], name: str, **options: Any) -> None:
+def _chart(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
+    """What the picture draws, in words: the title of the chart that decides."""
+    name = (preset["decides"] or {}).get("chart", "")
+    known = service().labs()
+    chart = charts(() if known["state"] == "computing" else known.get("charts"))[0].get(name)
+    return chart.title if chart else preset["deciding"]
+
+
+def seeds(lab: Mapping[str, Any], name: str) -> None:
+    """`× N seeds`: everything that the card starts, with several seeds, as one comparison; how many and how long before the press."""
+    key = f"{lab['lab']}_{name}"
+    with st.popover("× seeds", key=f"seeds_{key}", on_change="rerun") as opened:
+        if not opened.open:
+            return
+        count = int(st.segmented_control("Seeds", SEEDS, default=SEEDS[1], required=True, key=f"count_{key}") or SEEDS[1])
+        try:
+            declared = declarations(lab, name, range(count))
+            st.markdown(" ".join(sentences([Arm(one, "") for one in declared], of_many(service().data, declared))))
+        except KnobError as error:
+            st.error(plain(error), icon=":material/error:")
+            return
+        if st.button("Launch and compare", icon=":material/compare_arrows:", type="primary", key=f"launch_seeds_{key}"):
+            started, message = _started(lambda: service().launch_many(declared, who=who()))
+            if started:
+                st.switch_page("compare.py", query_params={"run": ",".join(started)})
+            st.error(plain(message), icon=":material/error:")
+
+
+def _button(label: str, icon: str, what: Literal["break", "cure", "arms"], lab: Mapping[str, Any], name: str, **options: Any) -> None:
     """A press is answered before the page would be made again, since the person is about to leave it (`leave`)."""
     key = f"{lab['lab']}_{name}"
 
     def pressed() -> None:
         preset = lab["presets"][name]["gpu"] if st.session_state.get(f"gpu_{key}") else name
-        st.session_state["started"], st.session_state[f"refused_{key}"] = start(lab["lab"], preset, what == "cure")
+        begun = start_arms(lab, name) if what == "arms" else start(lab["lab"], preset, what == "cure")
+        st.session_state["started"], st.session_state[f"refused_{key}"] = begun
 
     st.button(label, icon=f":material/{icon}:", key=f"{what}_{key}", on_click=pressed, **options)
+
+
+def start_arms(lab: Mapping[str, Any], name: str) -> tuple[list[str], str]:
+    """Start every arm of a ladder with the same seed -> as `start`."""
+    return _started(lambda: service().launch_many(declarations(lab, name), who=who()))
 
 
 def start(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> tuple[list[str], str]:

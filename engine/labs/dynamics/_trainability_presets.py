@@ -12,6 +12,8 @@ PRESETS = {
         knobs={"lr_in": 30.0, "lr_out": 30.0},
         kind="control",
         deciding=VALUE,
+        phenomena=("learning rate",),
+        difficulty="introductory",
     ),
     "diverges": Preset(
         knobs=TOO_FAST,
@@ -19,14 +21,19 @@ PRESETS = {
         kind="breaks",
         deciding=VALUE,
         level=1.0,
+        phenomena=("divergence", "learning rate"),
+        difficulty="introductory",
     ),
     "warm_up": Preset(
         knobs=TOO_FAST,
         grid={"warmup": [10, 20, 30]},
         deciding=VALUE,
+        phenomena=("divergence", "learning rate"),
+        difficulty="introductory",
     ),
     "on_the_boundary": Preset(
         knobs={"lr_in": 30.0, "lr_out": 95.0},
         deciding=VALUE,
+        phenomena=("divergence", "learning rate"),
     ),
 }
