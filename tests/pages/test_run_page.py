@@ -1,4 +1,4 @@
-"""The run page says what it shows: of one preset, of changed knobs, of several presets and labs; twins are told apart by colour and dash."""
+"""The run page says what it shows, of one preset, changed knobs or several labs; twins are told apart by colour and dash."""
 
 from __future__ import annotations
 
@@ -28,15 +28,11 @@ def declared(run: str, preset: str | None = "collapse", lab: str = "moe", twin: 
 
 def laboratory(name: str = "moe", title: str = "Mixture of Experts") -> dict[str, Any]:
     numbers = {"steps": 300, "seed": 0, "lr": 0.001}
-    knobs = [{"name": n, "kind": "float" if n == "lr" else "int", "default": v, "choices": []} for n, v in numbers.items()]
+    free = {"choices": [], "min": None, "max": None, "unit": ""}
+    knobs = [{"name": n, "kind": "float" if n == "lr" else "int", "default": v, **free} for n, v in numbers.items()]
     plain = {"story": "Experts idle. The rest is folded.", "see": "dead experts", "twin": None, "knobs": {}}
-    presets = {
-        "collapse": plain,
-        "collapse_cured": {**plain, "broken": "collapse"},
-        "healthy": plain,
-        "slower_1": {**plain, "arm": "slower"},
-    }
-    presets |= {"slower": plain, "slower_2": {**plain, "arm": "slower"}}
+    presets = {"collapse": plain, "collapse_cured": {**plain, "broken": "collapse"}, "healthy": plain, "slower": plain}
+    presets |= {f"slower_{n}": {**plain, "arm": "slower"} for n in (1, 2)}
     return {"lab": name, "title": title, "knobs": knobs, "presets": presets, "provides": ["routing"]}
 
 
