@@ -24,7 +24,7 @@ from pages.parts.charts.toolbar import toolbar
 from pages.parts.plain import code, plain
 from pages.parts.runs import details, film
 from pages.parts.runs.controls import together
-from pages.parts.runs.expected import expected
+from pages.parts.runs.expected import expected, of_an_earlier_run, of_run
 from pages.parts.runs.header import head, overhead
 from pages.parts.runs.jobs import jobs
 from pages.parts.runs.measured import measured
@@ -86,15 +86,20 @@ labs_of_page = list(dict.fromkeys(spec["lab"] for spec in specs))
 theme = st.context.theme.type or "light"
 
 
+young = {  # what they will have, of runs that go on
+    spec["run"]: of_an_earlier_run(labs.get(spec["lab"]), spec) or expected(labs.get(spec["lab"]), known["probes"], spec)
+    for folder, spec in zip(folders, specs, strict=True)
+    if folder.status() not in ENDED
+}
+
+
 def series_now() -> dict[str, tuple[SeriesInfo, ...]]:
     """What each run has measured so far; a young run counts as having what its preset measures."""
     out = {}
-    for folder, spec in zip(folders, specs, strict=True):
-        stored = [
-            SeriesInfo(s["name"], s["layer"], s["unit"], s["kind"], tuple(s["shape"] or ())) for s in service().store.names(folder.run)
-        ]
-        early = [] if folder.status() in ENDED else expected(labs.get(spec["lab"]), known["probes"], spec)
+    for folder in folders:
+        stored = of_run(folder.run)
         have = {(s.name, s.layer) for s in stored}
+        early = [] if folder.status() in ENDED else young.get(folder.run, [])
         out[folder.run] = (*stored, *(s for s in early if (s.name, s.layer) not in have))
     return out
 

@@ -22,7 +22,7 @@ PAGES = {
     "lab?lab=moe": "Break it",
     "cuda": "",
     "topology?graph=barbell&edits=%2B0-21": "Train both",
-    "run?run={runs}": "Run again",
+    "run?run={runs}": "More",
     "compare?run={runs}": "4 more seeds",
 }
 

@@ -41,7 +41,7 @@ def nothing_left_running(lab: Server) -> Iterator[None]:
 def press(page: Page, name: str) -> None:
     """A button by its words; a shortcut may be told behind them."""
     named = page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( Shortcut .*)?$"))
-    named.and_(page.locator("[data-testid^=stBaseButton]")).click()
+    named.and_(page.locator("[data-testid^=stBaseButton], [data-testid^=stPopoverButton]")).click()
 
 
 def launched(visitor: Callable[..., Page], lab: Server, knobs: str) -> tuple[Page, RunFolder]:
@@ -132,6 +132,7 @@ def test_run_again_repeats_every_loss_bit_for_bit(lab: Server, visitor: Callable
     page.get_by_role("tab", name="Provenance").click()
     for what in ("commit", "packages torch", "device", "dirty"):
         expect(page.get_by_role("cell", name=what, exact=True)).to_be_visible()
+    press(page, "More")
     press(page, "Run again")
     page.wait_for_url(f"**/run?run={first.run}*20*")
     again = shown(page, lab)[1]
@@ -143,6 +144,7 @@ def test_run_again_repeats_every_loss_bit_for_bit(lab: Server, visitor: Callable
 def test_duplicate_fills_the_form_marks_what_changes_and_launches_it(lab: Server, visitor: Callable[..., Page]) -> None:
     page, first = launched(visitor, lab, f"steps=20 {TINY}")
     badge(page, "finished")
+    press(page, "More")
     press(page, "Duplicate")
     page.wait_for_url("**/build?*from=*")
     field = page.get_by_role("textbox", name="lr: peak learning rate")

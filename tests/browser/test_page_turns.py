@@ -36,6 +36,7 @@ def test_a_timer_of_the_page_that_was_left_does_not_blank_the_new_one(lab: Serve
         page = context.new_page()
         page.route_web_socket("**/_stcore/stream", between)
         page.goto(f"{lab.address}/run?run={made.run}")
+        page.get_by_role("button", name="More").click()
         button = page.get_by_role("button", name="Duplicate")
         expect(button).to_be_visible()
         while not timers:

@@ -40,6 +40,7 @@ def test_a_spoilt_run_is_told_beside_a_healthy_one_that_is_drawn_whole(lab: Serv
 
     page.goto(f"{lab.address}/run?run={bad.run}")
     expect(page.get_by_text(sentence).first).to_be_visible()
+    page.get_by_role("button", name="More").click()
     page.get_by_role("button", name="Delete").first.click()
     page.get_by_role("button", name="Delete it").click()
     expect(page.get_by_text("Deleted").or_(page.get_by_role("heading", name="No such run")).first).to_be_visible()

@@ -48,11 +48,12 @@ def _repeat(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[
 
 
 def together(standing: Mapping[str, str]) -> None:
-    """For several living runs on the page: one button, and one key, for all of them."""
+    """For several living runs on the page: one button, and one key, for all of them; else how many have ended."""
     living = [run for run, status in standing.items() if status not in ENDED]
     running = [run for run in living if standing[run] == "running"]
     held = [run for run in living if standing[run] == "held"]
     if len(living) < 2:
+        st.caption(f"{len(standing) - len(living)} of {len(standing)} runs have ended.")
         return
     with st.container(horizontal=True):
         if running:

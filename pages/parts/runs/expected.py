@@ -1,16 +1,20 @@
-"""Which series a young run will have: those measured of its preset, so that each chart has its place from the start."""
+"""Which series a young run will have: those of an earlier run of its preset, so that each chart has its place from the start."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.labs.probe import PRICES
+from engine.runs.folder import run_folder
 from engine.runs.series import SeriesInfo, series_key, split_key
+from engine.server.service import service
 from pages.parts.runs.measured import record_of
 from pages.parts.runs.story import changed_knobs
 
 AT_ONCE = ("loss/train", "loss/validation", "grad_norm")  # what every training measures: drawn before the first point
+MOST_LOOKED_AT = 5  # earlier runs whose declarations are read
 
 
 def expected(lab: Mapping[str, Any] | None, probes: Sequence[Mapping[str, Any]], spec: Mapping[str, Any]) -> list[SeriesInfo]:
@@ -34,6 +38,25 @@ def expected(lab: Mapping[str, Any] | None, probes: Sequence[Mapping[str, Any]],
                 where = dict.fromkeys(layers.get(metric["name"].partition("/")[0], ())) if metric["layered"] else {"": None}
                 out |= {series_key(metric["name"], layer): SeriesInfo(metric["name"], layer, kind="vector") for layer in where}
     return list(out.values())
+
+
+def of_run(run: str) -> list[SeriesInfo]:
+    """Every series that the index has of a run."""
+    found = service().store.names(run)
+    return [SeriesInfo(s["name"], s["layer"], s["unit"], s["kind"], tuple(s["shape"] or ())) for s in found]
+
+
+def of_an_earlier_run(lab: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> list[SeriesInfo]:
+    """What the newest whole run of the same preset on this machine has, if the knobs of both are unchanged; [] where there is none."""
+    if lab is None or not spec.get("preset") or changed_knobs(lab, spec):
+        return []
+    alike = [row for row in service().store.runs() if (row["lab"], row["preset"]) == (spec["lab"], spec["preset"])]
+    for row in [row for row in reversed(alike) if row["status"] in ("finished", "diverged")][:MOST_LOOKED_AT]:
+        with contextlib.suppress(KeyError):  # deleted meanwhile
+            other = run_folder(service().data, row["run"]).spec() or {}
+            if other and not changed_knobs(lab, other) and other["knobs"].get("probes") == spec["knobs"].get("probes"):
+                return of_run(row["run"])
+    return []
 
 
 def _attaches(probe: Mapping[str, Any], lab: Mapping[str, Any], price: str) -> bool:

@@ -51,7 +51,7 @@ def of_run(folder: RunFolder, status: str) -> list[str]:
     stored = service().store
     state, (places, lost) = stored.state(folder.run), stored.damage(folder.run)
     message = []
-    if status not in ENDED and (waited := service().supervisor.waited(folder)) is not None:
+    if status not in ENDED and (waited := service().supervisor.pressing.waited(folder)) is not None:
         message.append(stopping(waited))
     if dropped := int(state.get("dropped") or 0):
         message.append(
