@@ -79,10 +79,10 @@ def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tu
         columns = {**_differing(rows), **{name: columns[name] for name in ("run",)}}
         columns = {"status": [f"{SIGNS[row['status']]} {STATUS[row['status']].word}" for row in rows], **columns}
     config = {
-        "status": st.column_config.TextColumn("Status", width=100),
-        "preset": st.column_config.TextColumn("Preset", width="medium"),
+        "status": st.column_config.TextColumn("Status", width=92),
+        "preset": st.column_config.TextColumn("Preset", width=128),
         "lab": st.column_config.TextColumn("Lab", width="small"),
-        "curve": st.column_config.ImageColumn(which.pop().capitalize() if len(which) == 1 else "Curve", width=160, help=CURVE_HELP),
+        "curve": st.column_config.ImageColumn(which.pop().capitalize() if len(which) == 1 else "Curve", width=122, help=CURVE_HELP),
         "curve_of": st.column_config.TextColumn("Curve of", width="small", help="What the small picture shows of this run."),
         "training": st.column_config.TextColumn("Training", width="small", help="The last training loss."),
         "validation": st.column_config.TextColumn("Validation", width="small", help="The last validation loss."),
