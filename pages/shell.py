@@ -24,8 +24,8 @@ page = st.navigation(
         st.Page("compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
         st.Page("machine.py", title="Machine", icon=":material/memory:", url_path="machine"),
         st.Page("cuda.py", title="CUDA kernels", icon=":material/developer_board:", url_path="cuda"),
-        st.Page("lab.py", title="Lab", icon=":material/science:", url_path="lab"),
-        st.Page("run.py", title="Run", icon=":material/show_chart:", url_path="run"),
+        st.Page("lab.py", title="Lab", icon=":material/science:", url_path="lab", visibility="hidden"),
+        st.Page("run.py", title="Run", icon=":material/show_chart:", url_path="run", visibility="hidden"),
     ],
     position="top",
 )

@@ -60,7 +60,7 @@ def one_kernel(name: str, record: Mapping[str, Any], benches: Sequence[Mapping[s
     formula(words["formula"])
     st.markdown(f"{words['legend']}  \n**Least that must move.** {words['minimum_bytes']}  \n**Used by.** {words['used_by']}")
     even = ["Load"] if "balance" in record else []
-    registers, proof, speed, *load, source = st.tabs(["Registers", "Proof", "Speed", *even, "Source and reasoning"])
+    speed, proof, *load, source, registers = st.tabs(["Speed", "Proof", *even, "Source and reasoning", "Registers"])
     with source:
         text = (recorded.FOLDER / name / f"{name}.cu").read_text("utf-8")
         st.code(text, language="cpp", line_numbers=True, wrap_lines=True)

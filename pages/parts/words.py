@@ -16,6 +16,7 @@ LONG = {
     **{"drew": "DRew", "signnet": "SignNet", "spe": "SPE", "l2": "L2"},
 }
 SUFFIXES = ("", "k", "M", "G", "T")  # of a thousand each; never one below 1, which reads as a unit ("1.848 m")
+STEADY = 20  # steps, before which what one takes says little about the others
 SMALLEST, LARGEST = 1e-4, 1e4  # plainly written from the one up to the other
 
 
@@ -98,6 +99,8 @@ def progress(state: Mapping[str, Any], status: str) -> tuple[float, str]:
         phase = str(state.get("phase") or "starting")
         if phase != "training":
             return share, f"{counted} · {phase}" if step else phase
+        if step < STEADY:
+            return share, f"{counted} · estimating the time left" if counted else ""
         left = duration((steps - step) * float(state.get("step_seconds") or math.nan))
         return share, f"{counted} · {left} left" if left else counted
     return share, counted

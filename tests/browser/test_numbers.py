@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import ROOT
+from tests.browser.charts_on_page import at_step, chart, until
+from tests.browser.conftest import ROOT, Server
 from tests.pages.test_words import WRITTEN
+from tests.support.made_runs import MadeRun
 
 pytestmark = pytest.mark.browser
 
@@ -25,3 +28,22 @@ def test_the_browser_writes_numbers_as_python_does(browser: Browser) -> None:
     written = page.evaluate(write, [source[0], [value for value, _ in numbers]])
     page.close()
     assert written == [w for _, w in numbers]
+
+
+@pytest.mark.parametrize("axis", ["linear", "log"])
+def test_no_tick_of_a_small_or_a_large_axis_has_a_suffix_that_could_be_a_unit(lab: Server, visitor: Callable[..., Page], axis: str) -> None:
+    made = MadeRun(lab.data, steps=30).declare()
+    for step in range(30):
+        made.log({"loss/train": 2e-5 * (1 + step % 3), "grad_norm": 1e-3 * (1 + step)})
+    made.end()
+    page = visitor(f"{lab.address}/run?run={made.run}&axis={axis}")
+    nodes = [chart(page, heading) for heading in ("Gradient norm", "Loss")]
+    for node in nodes:
+        until(page, "node => node.data[0].x.length === 30 && node.querySelectorAll('.ytick text').length > 1", node)
+        ticks = node.locator(".ytick text").all_text_contents()
+        assert not [tick for tick in ticks if re.search(r"[mµμn]", tick)], ticks
+    page.mouse.move(*at_step(nodes[1], 7))
+    for node in nodes:  # both show the step under the pointer
+        until(page, "node => node.querySelector('.hoverlayer .legendtext, .hoverlayer text')", node)
+        words = node.locator(".hoverlayer").text_content() or ""
+        assert re.search(r": 0\.[0-9]+$", words), words

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from engine.runs.event import Event
-from tests.browser.charts_on_page import until
+from tests.browser.charts_on_page import chart, until
 from tests.browser.conftest import PATIENCE, ROOT, Server
 from tests.support.entering import let_in
 from tests.support.made_runs import MadeRun, readings
@@ -21,6 +21,7 @@ SOURCE = (ROOT / "pages" / "parts" / "charts" / "states.js").read_text()
 TABLE: dict[str, dict[str, list[str]]] = json.loads(re.search(r"const STATES = (\{.*?\n\});", SOURCE, re.DOTALL)[1])
 TROUBLE = re.compile(r"The server does not answer|The address /snapshot answered with")
 STEPS = 30
+OTHER = "blocks.1.moe"
 
 # every text that was on screen in the place of a chart, with the heading of its card and what the test did at that time
 WATCH = """
@@ -163,3 +164,26 @@ def test_no_chart_says_anything_false_while_its_points_are_on_their_way(
     for run, status in zip(runs, statuses, strict=False):
         if status == "running":
             run.end("stopped")
+
+
+def test_a_series_that_is_fetched_only_when_its_layer_is_chosen_is_on_its_way_and_not_unmeasured(
+    lab: Server, context: BrowserContext
+) -> None:
+    run = MadeRun(lab.data, steps=STEPS).declare()
+    for step in range(STEPS):
+        scalars, load = readings(step, healthy=False)
+        run.log(scalars | {f"router/dead_experts@{OTHER}": 1.0}, load=load)
+    run.end()
+    page, gate = visited(context, lab, [run])
+    gate.turn("open")
+    node = chart(page, "Dead experts")
+    until(page, "node => node.data[0].x.length === 30", node)
+    gate.turn("held")
+    page.get_by_role("combobox", name="Layer").click()
+    page.get_by_role("option", name=OTHER).click()
+    skeleton = page.locator(".fl-chart").filter(has=page.locator(".fl-skeleton:visible"))
+    expect(skeleton.first).to_be_visible()
+    assert not [text for phase, heading, text in kept(page) if phase == "held" and heading.startswith("Dead experts")]
+    gate.turn("open")
+    until(page, "(node, key) => node.data[0].meta.key === key && node.data[0].x.length === 30", node, f"router/dead_experts@{OTHER}")
+    expect(skeleton).to_have_count(0)

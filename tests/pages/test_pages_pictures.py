@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.server.service import Service
@@ -65,3 +66,17 @@ def test_a_redrawn_chart_holds_what_is_stored_and_says_it_in_a_table(lab_service
     assert list(table.iloc[1]) == ["3", "75.0 %", "␣ 100 % (×1.3)"]
     others = [one for one in parts(test, "live_chart") if one["name"] != "bytes_per_expert"]
     assert not any(one["redraw"] for one in others)
+
+
+def test_a_picture_of_what_a_chart_draws_is_folded_below_the_others(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = lab_service.labs() | {"charts": ["losses", "bytes_per_expert"]}
+    monkeypatch.setattr(Service, "labs", lambda self: document)
+    made = MadeRun(lab_service.data, steps=2).declare()
+    made.draw("bytes_per_expert", np.zeros((4, 4)), "Bytes.", step=0)
+    made.draw("cells", np.zeros((4, 4)), "Cells.", step=0)
+    made.end()
+    taken_in(lab_service, made)
+    test = opened("run.py", run=made.run)
+    assert [strip["name"] for strip in parts(test, "pictures")] == ["cells", "bytes_per_expert"]
+    assert "Bytes per expert, step by step, as the run drew it" in [e.label for e in test.expander]
+    assert "##### Bytes per expert" not in said(test)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pages.parts.words import number
+from pages.parts.words import STEADY, number, progress
 
 WRITTEN: list[tuple[Any, str]] = [
     (None, "–"),
@@ -49,3 +49,9 @@ WRITTEN: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("value", "written"), WRITTEN)
 def test_a_number_is_written_so_that_no_suffix_can_be_taken_for_a_unit(value: Any, written: str) -> None:
     assert number(value) == written
+
+
+def test_the_time_left_is_estimated_only_after_enough_steps_to_know_what_one_takes() -> None:
+    state = {"steps": 1000, "phase": "training", "step_seconds": 2.0}
+    assert progress(state | {"step": STEADY - 1}, "running")[1] == f"step {STEADY - 1} of 1,000 · estimating the time left"
+    assert progress(state | {"step": STEADY}, "running")[1].endswith("33 min left")

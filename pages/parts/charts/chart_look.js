@@ -43,6 +43,16 @@ function themed(box, given, width) {
   layout.font = { color: ink, size: 12, family: css.fontFamily };
   layout.modebar = { orientation: "v", bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,0.8)", activecolor: ink };
   layout.hoverlabel = { ...given.hoverlabel, bgcolor: paper, bordercolor: faint, font: { ...layout.font, size: 11 } };
-  for (const name of Object.keys(given).filter((k) => /^[xy]axis\d*$/.test(k))) layout[name] = { gridcolor: faint, linecolor: faint, ...given[name] };
+  for (const name of Object.keys(given).filter((k) => /^[xy]axis\d*$/.test(k))) {
+    const axis = (layout[name] = { gridcolor: faint, linecolor: faint, ...PLAIN, ...given[name] });
+    const title = typeof axis.title === "string" ? { text: axis.title } : axis.title;
+    if (title?.text && axis.visible !== false) Object.assign(axis, { automargin: true, title: { standoff: name[0] === "x" ? 6 : 10, ...title } }); // never over the ticks
+  }
   return layout;
 }
+
+// no suffix on an axis: "500µ" or "1.8m" would be read as a unit
+const PLAIN = { exponentformat: "power", minexponent: 4 };
+
+// where a finger points, or there is no room beside the panel, the row of icons would only cover it; two taps show everything
+const bar = () => (matchMedia("(hover: none), (max-width: 640px)").matches ? false : "hover");

@@ -5,10 +5,13 @@
 const LEAST = 150;
 const REST = 1.5;
 
+const NARROW = 520; // pixels of a chart's box
+const LEGEND_LINE = 19; // pixels
+
 // only what is named here: no button that would send the figure anywhere
 const config = (chart, Plotly) => ({
   displaylogo: false,
-  displayModeBar: "hover",
+  displayModeBar: bar(),
   responsive: false,
   doubleClick: chart.spec.redraw ? "reset" : false,
   modeBarButtons: [[
@@ -100,8 +103,25 @@ class LiveChart {
 
   // an empty chart is not drawn before its runs have anything to show: that would only hold up those that have
   showPlaceholder() {
-    this.node.style.minHeight = `${this.spec.figure.layout.height ?? 300}px`; // nothing moves when the chart comes
+    this.node.style.minHeight = `${this.height(this.box.clientWidth)}px`; // nothing moves when the chart comes
     this.notes();
+  }
+
+  // on a narrow screen the lines of a legend come on top of the height, so that they never take the panel's
+  height(width) {
+    const { layout, data } = this.spec.figure;
+    const height = layout.height ?? 300;
+    if (!width || width > NARROW || layout.showlegend === false) return height;
+    const shown = data.filter((trace) => trace.name && trace.showlegend !== false && trace.meta?.kind !== "events");
+    const room = width - 92; // between the margins
+    let lines = 0;
+    let left = 0;
+    for (const { name } of shown) {
+      const wide = 46 + 6.4 * name.length;
+      if (wide > left) [lines, left] = [lines + 1, room];
+      left -= wide;
+    }
+    return height + LEGEND_LINE * Math.max(0, lines - 1);
   }
 
   // what stands below the chart, or in its place while there is none
@@ -155,6 +175,7 @@ class LiveChart {
     const range = hub.range ?? hub.extent();
     const given = structuredClone(this.spec.figure.layout);
     const layout = themed(this.box, given, this.width);
+    layout.height = this.height(this.width);
     layout.uirevision = "keep";
     layout.dragmode = "zoom";
     if (this.spec.log) Object.assign(layout.yaxis, { type: logarithmic ? "log" : "linear", exponentformat: "power", minorloglabels: "none" });

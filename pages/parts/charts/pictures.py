@@ -31,8 +31,16 @@ def pictures_now(run_styles: Sequence[RunStyle]) -> dict[str, Shown]:
 
 
 def strips(run_styles: Sequence[RunStyle], shown_of_run: Mapping[str, Shown], *, living: Sequence[str]) -> None:
-    """One strip per name of a picture; nothing where there is none."""
-    for name in sorted({name for shown in shown_of_run.values() for name in shown}):
+    """One strip per name of a picture; nothing where there is none.
+
+    A picture of what a chart of the same name draws in the colours of the page is folded: it adds the earlier steps.
+    """
+    charts = service().labs().get("charts", ())
+    for name in sorted({name for shown in shown_of_run.values() for name in shown}, key=lambda name: (name in charts, name)):
+        if name in charts:
+            with st.expander(f"{plain(title(name))}, step by step, as the run drew it", icon=":material/photo_library:"):
+                _strip(name, run_styles, shown_of_run, living)
+            continue
         with st.container(border=True, gap="xsmall"):
             st.markdown(f"##### {plain(title(name))}")
             _strip(name, run_styles, shown_of_run, living)

@@ -39,7 +39,7 @@ class StillChart {
     const { zooms } = this.spec;
     const all = { name: "everything", title: "Show everything", icon: Plotly.Icons.home, click: () => Plotly.relayout(this.node, WHOLE) };
     const modeBarButtons = [["zoom2d", "pan2d", zooms ? all : "resetScale2d", "toImage"]];
-    const config = { displaylogo: false, displayModeBar: "hover", responsive: false, modeBarButtons };
+    const config = { displaylogo: false, displayModeBar: bar(), responsive: false, modeBarButtons };
     if (zooms) config.doubleClick = "autosize";
     const held = zooms ? { dragmode: "zoom", uirevision: "stays" } : { dragmode: false };
     await Plotly.react(this.node, data, { ...held, ...themed(this.box, layout, this.width) }, config);

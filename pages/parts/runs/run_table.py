@@ -80,10 +80,10 @@ def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tu
     if differing:
         columns = {name: columns[name] for name in ALWAYS} | {n: v for n, v in _differing(rows).items() if n not in ALWAYS}
     config = {
-        "status": st.column_config.TextColumn("Status", width=100),
-        "preset": st.column_config.TextColumn("Preset", width="medium"),
+        "status": st.column_config.TextColumn("Status", width=92),
+        "preset": st.column_config.TextColumn("Preset", width=128),
         "lab": st.column_config.TextColumn("Lab", width="small"),
-        "curve": st.column_config.ImageColumn(which.pop().capitalize() if len(which) == 1 else "Curve", width=160, help=CURVE_HELP),
+        "curve": st.column_config.ImageColumn(which.pop().capitalize() if len(which) == 1 else "Curve", width=122, help=CURVE_HELP),
         "curve_of": st.column_config.TextColumn("Curve of", width="small", help="What the small picture shows of this run."),
         "training": st.column_config.TextColumn("Training", width="small", help="The last training loss."),
         "validation": st.column_config.TextColumn("Validation", width="small", help="The last validation loss."),

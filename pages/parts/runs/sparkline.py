@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-WIDTH, HEIGHT, EDGE, TOP = 140, 30, 3, 8  # pixels; the crosses have the room above `TOP`
+WIDTH, HEIGHT, EDGE, TOP = 104, 30, 3, 8  # pixels; the crosses have the room above `TOP`
 LINE, CROSS = "#2F86C8", "#D55E00"  # each at least 3:1 on the light and on the dark page
 MOST_CROSSES = 12  # as many as can be told apart
 

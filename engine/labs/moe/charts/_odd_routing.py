@@ -45,7 +45,7 @@ def odd_routing(run_style: RunStyle, frames: Frames, layer: str, axis: str, heig
             x=odd,
             y=[height] * len(odd),
             mode="markers+text",
-            textposition="middle left",
+            textposition="top right",
             marker={"symbol": "x", "size": 9, "color": run_style.colour, "line": {"width": 0}},
             yaxis=axis,
             cliponaxis=False,
