@@ -18,13 +18,19 @@ from tests.support.made_runs import MadeRun, finished_run, finished_twins
 SHELL = str(ROOT / "pages" / "shell.py")
 
 PRESET = {"story": "Most experts end up idle.", "see": "dead experts", "gpu": None, "grid": None, "kind": "breaks"}
+PRESET |= {"deciding": "", "decides": None, "level": None, "breaks_at": None, "order": 0, "difficulty": "introductory", "phenomena": []}
+KNOB: dict[str, Any] = {"kind": "int", "choices": [], "unit": "", "group": "training", "min": 0, "max": 1_000_000, "optional": False}
 LAB: dict[str, Any] = {
     "lab": "moe",
     "title": "Mixture of Experts",
     "icon": "",
+    "papers": [],
     "story": "A router sends each byte to one expert.",
     "knobs": [
-        {"name": "steps", "kind": "int", "default": 300, "choices": [], "unit": "steps", "about": "optimizer steps", "group": "training"}
+        {**KNOB, "name": "steps", "default": 300, "unit": "steps", "about": "optimizer steps"},
+        {**KNOB, "name": "seed", "default": 0, "about": "seed"},
+        {**KNOB, "name": "device", "kind": "option", "default": "cpu", "choices": [{"name": "cpu"}], "about": "where"},
+        {**KNOB, "name": "threads", "default": 1, "about": "threads"},
     ],
     "presets": {
         "collapse": {**PRESET, "twin": "collapse_cured", "knobs": {}},
