@@ -21,8 +21,8 @@ class SamplesPlane(Chart):
 
     title = "Samples over the data"
     about = (
-        "Points made from noise (coloured) over real ones (grey) at the latest reading, in one jump on the left and two on the right; "
-        "a point outside a panel is an arrow at its edge that shows where it went; how many and how far stands in the corner."
+        "Points made from noise (coloured) over real ones (grey) at the latest reading, in one jump and in two; "
+        "one outside a panel is an arrow at its edge, counted in the corner."
     )
     needs = ("samples/one_step", "samples/two_steps", "samples/data")
     live = "redraw"
