@@ -31,8 +31,8 @@ def test_an_arrow_stands_where_the_line_to_its_point_leaves_the_panel() -> None:
 
 def test_the_corner_says_how_many_are_outside_how_far_and_how_many_are_no_numbers() -> None:
     assert far([], 10, 1.0) == ""
-    assert far([(4.0, 0.0), (0.0, 8.0), (0.0, 1000.0)], 10, 2.0) == "3 of 10 outside, half of them beyond 4 × the data"
-    assert far([(math.nan, 0.0)], 10, 2.0) == "1 of 10 outside, 1 not finite"
+    assert far([(4.0, 0.0), (0.0, 8.0), (0.0, 1000.0)], 10, 2.0) == "3 of 10 outside<br>half beyond 4 × the data"
+    assert far([(math.nan, 0.0)], 10, 2.0) == "1 of 10 outside<br>1 not finite"
     assert far([(1e308, 1e308), (1e308, 1e308)], 2, 1e-3).startswith("2 of 2 outside")
 
 

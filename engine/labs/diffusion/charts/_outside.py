@@ -33,7 +33,7 @@ def far(outside: Sequence[Point], count: int, radius: float) -> str:
     odd = len(outside) - len(lengths)
     parts = [f"{len(outside)} of {count} outside"]
     if lengths:
-        parts.append(f"half of them beyond {lengths[len(lengths) // 2]:.3g} × the data")
+        parts.append(f"half beyond {lengths[len(lengths) // 2]:.3g} × the data")
     if odd:
         parts.append(f"{odd} not finite")
-    return ", ".join(parts)
+    return "<br>".join(parts)

@@ -21,8 +21,8 @@ class SamplesPlane(Chart):
 
     title = "Samples over the data"
     about = (
-        "Points made from noise (coloured) over real ones (grey) at the latest reading, in one jump on the left and two on the right; "
-        "a point outside a panel is an arrow at its edge that shows where it went; how many and how far stands in the corner."
+        "Points made from noise (coloured) over real ones (grey) at the latest reading, in one jump and in two; "
+        "one outside a panel is an arrow at its edge, counted in the corner."
     )
     needs = ("samples/one_step", "samples/two_steps", "samples/data")
     live = "redraw"
@@ -74,8 +74,8 @@ class SamplesPlane(Chart):
                 y=[y for _, y, _ in arrows],
                 mode="markers",
                 marker={
-                    "symbol": "triangle-up",
-                    "size": 8,
+                    "symbol": "arrow",
+                    "size": 10,
                     "angle": [angle for _, _, angle in arrows],
                     "color": run_style.colour,
                     "opacity": 0.7,
@@ -86,9 +86,9 @@ class SamplesPlane(Chart):
                 meta=meta(run_style.run, metric, "", "redraw"),
             )
         )
-        corner = {"xref": f"x{axis} domain", "yref": f"y{axis} domain", "x": 0.02, "xanchor": "left", "showarrow": False}
-        figure.add_annotation(**corner, text=COLUMNS[metric], y=0.99, yanchor="top")
-        figure.add_annotation(**corner, text=far(outside, len(made) // 2, reach / REACH), y=0.01, yanchor="bottom")
+        corner = {"xref": f"x{axis} domain", "yref": f"y{axis} domain", "x": 0.06, "xanchor": "left", "align": "left", "showarrow": False}
+        figure.add_annotation(**corner, text=COLUMNS[metric], y=0.95, yanchor="top")
+        figure.add_annotation(**corner, text=far(outside, len(made) // 2, reach / REACH), y=0.05, yanchor="bottom")
         if column == 0:
             title = {
                 "text": f"<b>{run_style.label}</b>, step {step}",

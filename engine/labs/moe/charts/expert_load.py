@@ -21,8 +21,8 @@ class ExpertLoad(Chart):
 
     title = "Who gets the tokens"
     about = (
-        "Each band is one expert and its height the share of tokens it receives; the white line is the evenness of the load: "
-        "1, the dashed line, is perfectly even.  Where the router's scores were not finite there is a gap with a cross."
+        "Each band is an expert, its height the share of tokens it receives; the white line is the evenness of the load: "
+        "1, dashed, is perfectly even. A gap with a cross: no finite router scores."
     )
     needs = ("router/load",)
     layered = True
