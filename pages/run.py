@@ -24,7 +24,7 @@ from pages.parts.charts.toolbar import toolbar
 from pages.parts.plain import code, plain
 from pages.parts.runs import details, film
 from pages.parts.runs.controls import together
-from pages.parts.runs.expected import expected, of_an_earlier_run, of_run
+from pages.parts.runs.expected import expected, of_an_earlier_run, of_chart, of_run
 from pages.parts.runs.header import head, overhead
 from pages.parts.runs.jobs import jobs
 from pages.parts.runs.measured import measured
@@ -86,6 +86,10 @@ labs_of_page = list(dict.fromkeys(spec["lab"] for spec in specs))
 theme = st.context.theme.type or "light"
 
 
+shown = story(specs, labs)
+decides = deciding_of(labs.get(specs[0]["lab"]), specs[0]) if shown.preset else deciding_of(None, specs[0])
+catalog, unreadable = charts(() if known["state"] == "computing" else known.get("charts"))
+at_first = of_chart(catalog.get(decides["chart"]), decides["metric"])  # whatever the knobs are
 young = {  # what they will have, of runs that go on
     spec["run"]: of_an_earlier_run(labs.get(spec["lab"]), spec) or expected(labs.get(spec["lab"]), known["probes"], spec)
     for folder, spec in zip(folders, specs, strict=True)
@@ -99,7 +103,7 @@ def series_now() -> dict[str, tuple[SeriesInfo, ...]]:
     for folder in folders:
         stored = of_run(folder.run)
         have = {(s.name, s.layer) for s in stored}
-        early = [] if folder.status() in ENDED else young.get(folder.run, [])
+        early = [] if folder.status() in ENDED else [*young.get(folder.run, []), *at_first]
         out[folder.run] = (*stored, *(s for s in early if (s.name, s.layer) not in have))
     return out
 
@@ -134,7 +138,6 @@ run_styles = looks_of(specs, series_now(), theme)
 
 # -- head --------------------------------------------------------------------------------------------
 
-shown = story(specs, labs)
 with st.container(key="run_head", gap="xsmall"):
     st.title(shown.title)
     if shown.sentence:
@@ -179,14 +182,12 @@ asking(gone)
 
 # -- charts ------------------------------------------------------------------------------------------
 
-catalog, unreadable = charts(() if known["state"] == "computing" else known.get("charts"))
 fitting = {name: chart for name, chart in catalog.items() if chart.fits(run_styles)}
 layers = list(
     dict.fromkeys(
         layer for c in fitting.values() if c.layered for need in c.needs for run_style in run_styles for layer in run_style.layers(need)
     )
 )
-decides = deciding_of(labs.get(specs[0]["lab"]), specs[0]) if shown.preset else deciding_of(None, specs[0])
 model, undrawable = schematic_of(specs[0]["lab"]) if len(labs_of_page) == 1 else (None, [])
 first = next((name for name in (decides["chart"], "losses") if name in fitting), next(iter(fitting), ""))
 zoom = [float(end) for end in st.query_params.get("zoom", "").split(",") if re.fullmatch(r"-?\d{1,19}(\.\d+)?(e[+-]?\d\d?)?", end)]

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.labs.chart import Chart
 from engine.labs.probe import PRICES
 from engine.runs.folder import run_folder
 from engine.runs.series import SeriesInfo, series_key, split_key
@@ -44,6 +45,12 @@ def of_run(run: str) -> list[SeriesInfo]:
     """Every series that the index has of a run."""
     found = service().store.names(run)
     return [SeriesInfo(s["name"], s["layer"], s["unit"], s["kind"], tuple(s["shape"] or ())) for s in found]
+
+
+def of_chart(chart: Chart | None, metric: str) -> list[SeriesInfo]:
+    """What the chart of the deciding metric needs, so that no other one stands in its place before its first point."""
+    layer = split_key(metric)[1] if chart and chart.layered else ""
+    return [SeriesInfo(need, layer) for need in chart.needs] if chart else []
 
 
 def of_an_earlier_run(lab: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> list[SeriesInfo]:
