@@ -23,8 +23,12 @@ LAB: dict[str, Any] = {
     "title": "Mixture of Experts",
     "icon": "",
     "story": "A router sends each byte to one expert.",
+    "papers": ["arXiv 2101.03961"],
     "knobs": [
-        {"name": "steps", "kind": "int", "default": 300, "choices": [], "unit": "steps", "about": "optimizer steps", "group": "training"}
+        {
+            **{"name": "steps", "kind": "int", "default": 300, "choices": [], "unit": "steps", "about": "optimizer steps"},
+            **{"group": "training", "min": 1, "max": 10_000, "above": None, "below": None},
+        }
     ],
     "presets": {
         "collapse": {**PRESET, "twin": "collapse_cured", "knobs": {}},
@@ -76,7 +80,7 @@ def taken_in(lab_service: Service, *runs: MadeRun) -> None:
 
 def test_the_gallery_shows_one_card_for_each_preset_and_none_for_a_twin(lab_service: Service) -> None:
     test = opened()
-    assert [b.label for b in test.button] == ["Break it", "Break it and cure it", "Run it"]
+    assert [b.label for b in test.button] == ["Break it", "Break it and cure it", "× seeds", "Run it", "× seeds"]
     assert "Most experts end up idle." in said(test)
 
 
@@ -96,7 +100,7 @@ def test_a_lab_that_cannot_be_read_has_its_own_card(lab_service: Service, monkey
     )
     test = opened()
     assert "engine/labs/moe/odd.py" in said(test)
-    assert len(test.button) == 3, "the good cards are still there"
+    assert len(test.button) == 5, "the good cards are still there"
 
 
 def test_labs_that_failed_say_why_and_offer_to_try_again(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""A form for knobs: fields, sliders and the words beside them."""
