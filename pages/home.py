@@ -44,7 +44,7 @@ showcases = sorted((one for one in cards if one[2].get("order")), key=lambda one
 if showcases and not wanted:
     with top:
         st.header("Start here", anchor="start")
-        with st.grid(min_column_width=420, row_height="content"):
+        with st.grid(min_column_width=380, row_height="content"):
             for lab, name, preset in showcases:
                 card(lab, name, preset, known, only)
 left = [(lab, name, preset) for lab, name, preset in cards if not wanted or wanted.fits(lab, name, preset)]
@@ -66,7 +66,7 @@ for lab in labs:
         group = {name: preset for name, preset in of_lab.items() if preset["kind"] == kind}
         if group:
             st.subheader(heading, anchor=f"{lab['lab']}-{kind}")
-            with st.grid(min_column_width=340, row_height="content"):
+            with st.grid(min_column_width=290, row_height="content"):
                 for name, preset in group.items():
                     card(lab, name, preset, known, only)
 

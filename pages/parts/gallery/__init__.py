@@ -1,1 +1,1 @@
-"""A form for knobs: fields, sliders and the words beside them."""
+"""The gallery: recorded curves as posters, filters, and runs with several seeds."""
