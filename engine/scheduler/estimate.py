@@ -42,6 +42,26 @@ def seconds(data: Path, declaration: Declaration, known: Known | None = None) ->
     return (statistics.median(times) * int(declaration.flat["steps"]), len(times)) if times else None
 
 
+def probe_share(data: Path, declaration: Declaration) -> tuple[float, int] | None:
+    """-> (share of a step that measuring took, how many runs of this size and price of probes say so); None where no run here does.
+
+    KnobError for a device that is not here.
+    """
+    declaration = declaration.on_this_machine()
+    size = _size(declaration, declaration.flat)
+    shares: list[float] = []
+    for folder in reversed(all_runs(data)[-LOOKED_AT:]):
+        declared = knobs(folder.path)
+        if declared is None or declared[0] != declaration.lab or _size(declaration, declared[1]) != size:
+            continue
+        share = folder.state().get("probe_share")
+        if isinstance(share, int | float) and 0 <= share < 1:
+            shares.append(float(share))
+        if len(shares) == ENOUGH:
+            break
+    return (statistics.median(shares), len(shares)) if shares else None
+
+
 def _measured(data: Path) -> Iterator[tuple[str, Flat, float]]:
     for folder in reversed(all_runs(data)[-LOOKED_AT:]):
         declared = knobs(folder.path)
