@@ -4,7 +4,7 @@ import shlex
 
 import streamlit as st
 
-from engine.declare.resolve import KnobError, declaration
+from engine.declare.resolve import Declaration, KnobError, declaration
 from engine.declare.revise import changes, command, request_of, written
 from engine.runs.folder import run_folder
 from engine.scheduler import estimate
@@ -102,6 +102,17 @@ try:  # a link may carry changes; once drawn, the fields themselves know
 except ValueError:
     linked = {}
 
+
+def probe_price(of: Declaration) -> str:
+    """What the chosen probes add to a step, as runs of this size measured it here, or that none did."""
+    level, measured = code(of.flat["probes"]), estimate.probe_share(service().data, of)
+    if measured is None:
+        return f"What the probes up to {level} add to a step is not measured on this machine yet."
+    share, count = measured
+    runs = f"{count} earlier runs" if count > 1 else "one earlier run"
+    return f"The probes up to {level} add {100 * share / (1 - share):.0f} % to the rest of a step, as measured in {runs} of this size."
+
+
 # -- the form, and above it what it comes to ------------------------------------------------------------
 
 top = st.container()
@@ -149,6 +160,8 @@ with top.container(border=True):
             st.markdown(f":material/timer: It will take {duration(found[0])}, as measured in {runs} of this size.")
         else:
             st.markdown(":material/timer: No estimate yet: no run of this size has been measured on this machine.")
+        if "probes" in declared.flat:
+            st.markdown(f":material/sensors: {probe_price(declared)}")
     with st.container(horizontal=True):
         once = st.button("Launch", icon=":material/play_arrow:", type="primary", disabled=not declared, key="launch")
         both = twin is not None and st.button(

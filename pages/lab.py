@@ -1,20 +1,25 @@
-"""The page of one lab: its story, its presets, its panels and every remedy with its text.  `?lab=` names it."""
+"""The page of one lab: its story and picture, panels to play with, every remedy with its text, its presets.  `?lab=` names it."""
 
 import re
 
 import streamlit as st
 
 from engine.core.suggest import nearest
+from engine.scheduler.estimate import measured_runs
 from engine.server.service import service
-from pages.parts.cards import broken_card, card, skeletons
+from pages.parts.cards import broken_card, card, leave, sentences, skeletons
 from pages.parts.charts.live_chart import preload
+from pages.parts.gallery.posters import shown_presets, style
+from pages.parts.gallery.seeds import seeds_dialog
 from pages.parts.knobs.texts import answer_text
+from pages.parts.labs.picture import lab_picture
 from pages.parts.panels import panel_card
 from pages.parts.plain import plain
 from pages.parts.words import title
 
-preload()
+leave()
 answer = service().labs()
+style()
 labs = {lab["lab"]: lab for lab in answer["labs"]}
 asked = st.query_params.get("lab", "") or next(iter(labs), "")
 lab = labs.get(asked)
@@ -46,11 +51,30 @@ if len(labs) > 1:
         for name, other in labs.items():
             if name != asked:
                 st.page_link("lab.py", label=other["title"], icon=other["icon"] or None, query_params={"lab": name})
-st.markdown(lab["story"], width=900)
+first, rest = sentences(lab["story"])
+st.markdown(first, width=900)
+if rest:
+    with st.expander("More about this lab", width=900):
+        st.markdown(rest)
 papers = [re.sub(r"arXiv (\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", paper) for paper in lab["papers"]]
 st.caption(f"Papers: {' · '.join(papers)}")
-sections = {"remedies": "Remedies", "presets": "Presets", **({"panels": "Panels"} if lab["panels"] else {})}
+sections = {**({"panels": "Panels"} if lab["panels"] else {}), "remedies": "Remedies", "presets": "Presets"}
 st.markdown(" · ".join(f"[{words}](#{anchor})" for anchor, words in sections.items()))
+lab_picture(lab, answer.get("charts"))
+
+# -- panels: to play with ------------------------------------------------------------------------------
+
+if lab["panels"]:
+    st.header("Panels", anchor="panels")
+    st.caption("Move a slider: the figure follows at once. Nothing is trained and no run is made.")
+for one in lab["panels"]:
+    if one["page"]:
+        st.page_link(f"{one['page']}.py", label=f"**{one['title']}.** {one['about']}", icon=":material/open_in_full:")
+    else:
+        panel_card(one)
+for error in answer["errors"]:
+    if error["kind"] in ("panel", "answer"):
+        broken_card(error)
 
 # -- remedies ----------------------------------------------------------------------------------------
 
@@ -70,22 +94,10 @@ for question in questions:
 # -- presets -----------------------------------------------------------------------------------------
 
 st.header("Presets", anchor="presets")
-with st.grid(min_column_width=420, row_height="content"):
-    for name, preset in lab["presets"].items():
-        if not any(preset.get(link) for link in ("broken", "small", "arm")):
-            card(lab, name, preset)
+known = measured_runs(service().data)
+with st.grid(min_column_width=340, row_height="content"):
+    for name, preset in shown_presets(lab).items():
+        card(lab, name, preset, known, answer.get("charts"), whole=True)
 st.page_link("build.py", label="Build a run of your own", icon=":material/tune:", query_params={"lab": asked})
-
-# -- panels ------------------------------------------------------------------------------------------
-
-if lab["panels"]:
-    st.header("Panels", anchor="panels")
-    st.caption("Move a slider: the figure follows at once. Nothing is trained and no run is made.")
-for one in lab["panels"]:
-    if one["page"]:
-        st.page_link(f"{one['page']}.py", label=f"**{one['title']}.** {one['about']}", icon=":material/open_in_full:")
-    else:
-        panel_card(one)
-for error in answer["errors"]:
-    if error["kind"] in ("panel", "answer"):
-        broken_card(error)
+seeds_dialog(answer["labs"])
+preload()

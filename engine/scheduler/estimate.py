@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,24 +17,59 @@ from engine.runs.folder import RunFolder, all_runs
 LOOKED_AT, ENOUGH = 300, 5  # newest runs that are searched; runs whose median is taken
 
 
-def seconds(data: Path, declaration: Declaration) -> tuple[float, int] | None:
+Known = Sequence[tuple[str, Flat, float]]
+
+
+def measured_runs(data: Path) -> Known:
+    """(lab, flat knobs, seconds a step) of the newest runs that measured it, the newest first: for who asks of many declarations."""
+    return list(_measured(data))
+
+
+def seconds(data: Path, declaration: Declaration, known: Known | None = None) -> tuple[float, int] | None:
     """-> (seconds for all steps, how many runs say so), or None where no run of this size was measured on this device.
+
+    `known`: what `measured_runs` gave, else the runs are read now.  KnobError for a device that is not here.
+    """
+    declaration = declaration.on_this_machine()
+    size = _size(declaration, declaration.flat)
+    times: list[float] = []
+    for lab, flat, step in _measured(data) if known is None else known:
+        if lab != declaration.lab or _size(declaration, flat) != size:
+            continue
+        times.append(step)
+        if len(times) == ENOUGH:
+            break
+    return (statistics.median(times) * int(declaration.flat["steps"]), len(times)) if times else None
+
+
+def probe_share(data: Path, declaration: Declaration) -> tuple[float, int] | None:
+    """-> (share of a step that measuring took, how many runs of this size and price of probes say so); None where no run here does.
 
     KnobError for a device that is not here.
     """
     declaration = declaration.on_this_machine()
     size = _size(declaration, declaration.flat)
-    found: list[float] = []
+    shares: list[float] = []
     for folder in reversed(all_runs(data)[-LOOKED_AT:]):
         declared = knobs(folder.path)
         if declared is None or declared[0] != declaration.lab or _size(declaration, declared[1]) != size:
             continue
+        share = folder.state().get("probe_share")
+        if isinstance(share, int | float) and 0 <= share < 1:
+            shares.append(float(share))
+        if len(shares) == ENOUGH:
+            break
+    return (statistics.median(shares), len(shares)) if shares else None
+
+
+def _measured(data: Path) -> Iterator[tuple[str, Flat, float]]:
+    for folder in reversed(all_runs(data)[-LOOKED_AT:]):
+        declared = knobs(folder.path)
+        if declared is None:
+            continue
         measured = folder.state().get("step_seconds")
         if measured:  # of runs that were trained together it is the time of all of them
-            found.append(float(measured) / _together(folder))
-        if len(found) == ENOUGH:
-            break
-    return (statistics.median(found) * int(declaration.flat["steps"]), len(found)) if found else None
+            yield *declared, float(measured) / _together(folder)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.declare.lab_catalog import Document
+from engine.declare.resolve import declaration
 from engine.declare.sweep import MOST, Plan, more_seeds, plan
 from engine.runs.ending import ENDED
 from engine.runs.sweep_file import SweepUnreadable, read_sweep, reused_by_others
@@ -79,6 +80,12 @@ class Sweeps:
         entry = find_lab(self._labs(), lab)
         planned = plan(entry, preset, given, drawn=drawn, leave_out=leave_out)
         return self._seen(planned, arms(self.data, entry, planned.declarations))
+
+    def preview_of_presets(self, lab: str, preset: str, compared: Sequence[str], seeds: Sequence[int]) -> Preview:
+        """The presets that the card of `preset` compares, each with these seeds, as one sweep of it.  KnobError, in one sentence."""
+        entry = find_lab(self._labs(), lab)
+        declared = tuple(declaration(entry, name, {"seed": seed}) for name in compared for seed in seeds)
+        return self._seen(Plan(lab, preset, {}, {}, tuple(seeds), declared), arms(self.data, entry, declared))
 
     def launch(self, preview: Preview, who: str | None = None, drawn: int | None = None) -> str:
         """Queue what is new of it -> the sweep's id.  Errors as `preview`; Refused for more runs than `who` may have waiting; OSError."""

@@ -3,58 +3,53 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Literal
 
 import streamlit as st
 
 from engine.core.device import gpus
-from engine.declare.resolve import KnobError
-from engine.labs.chart import charts
+from engine.declare.resolve import KnobError, declaration
+from engine.scheduler import estimate
 from engine.scheduler.control import Refused
-from engine.scheduler.estimate import of_many
-from engine.scheduler.preview import sentences
-from engine.scheduler.sweeps import Arm
+from engine.scheduler.estimate import Known
 from engine.server.service import service
-from pages.parts.gallery.curves import picture
-from pages.parts.gallery.facts import declarations, line
-from pages.parts.gallery.recorded import arms_of, recorded
+from pages.parts.gallery.posters import NOTHING, arms_of_preset, poster, recorded
+from pages.parts.gallery.seeds import want_seeds
 from pages.parts.plain import code, plain
 from pages.parts.who import who
-from pages.parts.words import title
+from pages.parts.words import duration, title
 
-SEEDS = (3, 5, 8)
+What = Literal["break", "cure", "arms"]
+KINDS = {"breaks": "breaks the training", "compared": "comparison", "control": "control"}
+MOST_RUNS = 8  # that one page of runs shows
 
 
-def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
-    """One preset as a poster: its recorded curves, a sentence, what it costs, and a button that starts all of it."""
-    key = f"{lab['lab']}_{name}"
-    with st.container(border=True, height="stretch", key=f"card_{key}"):
+def card(
+    lab: Mapping[str, Any],
+    name: str,
+    preset: Mapping[str, Any],
+    known: Known = (),
+    only: Container[str] | None = None,
+    *,
+    whole: bool = False,
+) -> None:
+    """One preset: its recorded picture, one sentence of its story or the `whole`, and what can be started.
+
+    `known`: step times measured here; `only`: charts that may be imported.
+    """
+    first, rest = (preset["story"], "") if whole else sentences(preset["story"])
+    with st.container(border=True, height="stretch"):
         st.markdown(f"### {title(name)}")
-        arms = recorded(lab, name)
-        if arms:
-            st.html(picture(arms, _chart(lab, preset), st.context.theme.type or "light", pair=bool(preset["twin"]) and not preset["grid"]))
-        else:
-            st.caption("Its curves are not recorded yet.")
-        first, *rest = re.split(r"(?<=[.])\s+", preset["story"], maxsplit=1)
-        st.markdown(first)
-        st.caption(line(service().data, lab, name))
-        for more in rest:
-            with st.expander("More"):
-                st.markdown(more)
-                st.caption(" · ".join(facts(lab, preset)))
+        st.markdown(poster(lab, name, only) or f":small[{NOTHING}]", unsafe_allow_html=True)
+        st.markdown(first, help=rest or None)
+        st.caption(" · ".join(facts(lab, name, known)))
+        key = f"{lab['lab']}_{name}"
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            one, icon = ("Break it", "bolt") if preset["kind"] == "breaks" else ("Run it", "play_arrow")
-            many = len(arms_of(lab, name))
-            if preset["grid"]:
-                _button(f"Compare {many}", "compare_arrows", "arms", lab, name, type="primary")
-            elif preset["twin"]:
-                both, healing = ("Break it and cure it", "healing") if preset["kind"] == "breaks" else ("Run both", "compare_arrows")
-                _button(one, icon, "break", lab, name)
-                _button(both, healing, "cure", lab, name, type="primary")
-            else:
-                _button(one, icon, "break", lab, name, type="primary")
-            seeds(lab, name)
+            for index, (label, icon, what) in enumerate(presses(lab, name)):
+                _button(label, icon, what, lab, name, type="primary" if index else "secondary")
+            st.button("× seeds", icon=":material/stacked_line_chart:", key=f"seeds_{key}", on_click=want_seeds, args=(lab["lab"], name))
             if preset["gpu"] and gpus():
                 st.toggle("on the GPU, larger", key=f"gpu_{key}")
         refused = st.session_state.pop(f"refused_{key}", "")
@@ -62,49 +57,30 @@ def card(lab: Mapping[str, Any], name: str, preset: Mapping[str, Any]) -> None:
             st.error(plain(refused), icon=":material/error:")
 
 
-def _chart(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
-    """What the picture draws, in words: the title of the chart that decides."""
-    name = (preset["decides"] or {}).get("chart", "")
-    known = service().labs()
-    chart = charts(() if known["state"] == "computing" else known.get("charts"))[0].get(name)
-    return chart.title if chart else preset["deciding"]
+def presses(lab: Mapping[str, Any], name: str) -> list[tuple[str, str, What]]:
+    """-> (label, icon, what it starts) of every button of a card; only what breaks is called so."""
+    preset = lab["presets"][name]
+    arms, breaks = arms_of_preset(lab, name), preset["kind"] == "breaks"
+    one = ("Break it", "bolt") if breaks else ("Run it", "play_arrow")
+    if preset["twin"]:
+        both = ("Break it and cure it", "healing") if breaks else ("Run both", "compare_arrows")
+        return [(*one, "break"), (*both, "cure")]
+    if len(arms) > 1:
+        return [(f"Compare {min(len(arms), MOST_RUNS)}", "compare_arrows", "arms")]
+    return [(*one, "break")]
 
 
-def seeds(lab: Mapping[str, Any], name: str) -> None:
-    """`× N seeds`: everything that the card starts, with several seeds, as one comparison; how many and how long before the press."""
-    key = f"{lab['lab']}_{name}"
-    with st.popover("× seeds", key=f"seeds_{key}", on_change="rerun") as opened:
-        if not opened.open:
-            return
-        count = int(st.segmented_control("Seeds", SEEDS, default=SEEDS[1], required=True, key=f"count_{key}") or SEEDS[1])
-        try:
-            declared = declarations(lab, name, range(count))
-            st.markdown(" ".join(sentences([Arm(one, "") for one in declared], of_many(service().data, declared))))
-        except KnobError as error:
-            st.error(plain(error), icon=":material/error:")
-            return
-        if st.button("Launch and compare", icon=":material/compare_arrows:", type="primary", key=f"launch_seeds_{key}"):
-            started, message = _started(lambda: service().launch_many(declared, who=who()))
-            if started:
-                st.switch_page("compare.py", query_params={"run": ",".join(started)})
-            st.error(plain(message), icon=":material/error:")
-
-
-def _button(label: str, icon: str, what: Literal["break", "cure", "arms"], lab: Mapping[str, Any], name: str, **options: Any) -> None:
+def _button(label: str, icon: str, what: What, lab: Mapping[str, Any], name: str, **options: Any) -> None:
     """A press is answered before the page would be made again, since the person is about to leave it (`leave`)."""
     key = f"{lab['lab']}_{name}"
 
     def pressed() -> None:
         preset = lab["presets"][name]["gpu"] if st.session_state.get(f"gpu_{key}") else name
-        begun = start_arms(lab, name) if what == "arms" else start(lab["lab"], preset, what == "cure")
-        st.session_state["started"], st.session_state[f"refused_{key}"] = begun
+        arms = arms_of_preset(lab, name)[:MOST_RUNS]
+        started = start_arms(lab, arms) if what == "arms" else start(lab["lab"], preset, what == "cure")
+        st.session_state["started"], st.session_state[f"refused_{key}"] = started
 
     st.button(label, icon=f":material/{icon}:", key=f"{what}_{key}", on_click=pressed, **options)
-
-
-def start_arms(lab: Mapping[str, Any], name: str) -> tuple[list[str], str]:
-    """Start every arm of a ladder with the same seed -> as `start`."""
-    return _started(lambda: service().launch_many(declarations(lab, name), who=who()))
 
 
 def start(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | None = None) -> tuple[list[str], str]:
@@ -112,6 +88,11 @@ def start(lab: str, preset: str | None, both: bool, given: Mapping[str, Any] | N
     if both:
         return _started(lambda: service().launch_twins(lab, str(preset), given, who=who()))
     return _started(lambda: (service().launch(lab, preset, given, who=who()),))
+
+
+def start_arms(lab: Mapping[str, Any], presets: Sequence[str]) -> tuple[list[str], str]:
+    """Start one run of each of these presets, all with the same seed, all or none -> as `start`."""
+    return _started(lambda: service().launch_many([declaration(lab, name, {}) for name in presets], who=who()))
 
 
 def start_pair(lab: str, given: Mapping[str, Any], change: Mapping[str, Any]) -> tuple[list[str], str]:
@@ -133,15 +114,32 @@ def leave(started: Sequence[str] = ()) -> None:
         st.switch_page("run.py", query_params={"run": ",".join(runs)})
 
 
-def facts(lab: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:
-    steps = preset["knobs"].get("steps") or next((k["default"] for k in lab["knobs"] if k["name"] == "steps"), None)
-    out = [f"{steps:,} steps"] if steps else []
-    twin = lab["presets"].get(preset["twin"])
-    if twin is None:
-        return out
-    here, there = preset["knobs"], twin["knobs"]
-    changed = {name.partition(".")[0] for name in here.keys() | there.keys() if here.get(name) != there.get(name)}
-    return [*out, f"the twin changes {', '.join(sorted(changed))}"]
+def facts(lab: Mapping[str, Any], name: str, known: Known) -> list[str]:
+    """How long one run takes, how hard it is to read, and what kind of preset it is; nothing that nobody measured."""
+    preset = lab["presets"][name]
+    return [one for one in (how_long(lab, name, known), preset.get("difficulty", ""), KINDS[preset["kind"]]) if one]
+
+
+def how_long(lab: Mapping[str, Any], name: str, known: Known) -> str:
+    """Minutes of one run as measured here, else processor seconds of the recorded runs and on what; "not measured yet" without both."""
+    arm = arms_of_preset(lab, name)[0]
+    try:
+        seconds = estimate.seconds(service().data, declaration(lab, arm, {}), known)
+    except KnobError:
+        seconds = None
+    if seconds:
+        return f"{duration(seconds[0])} a run on this machine"
+    one = recorded(lab, arm)
+    if one is None:
+        return "time not measured yet"
+    middle = statistics.median(run["cpu_seconds"] for run in one["runs"])
+    return f"{middle:.0f} CPU-seconds a run on {one['environment']['device'].removeprefix('cpu: ')}"
+
+
+def sentences(story: str) -> tuple[str, str]:
+    """The first sentence of a story, and the rest of it."""
+    first, *rest = re.split(r"(?<=[.!?])\s+", story, maxsplit=1)
+    return first, " ".join(rest)
 
 
 def skeletons() -> None:

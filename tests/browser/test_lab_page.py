@@ -20,7 +20,7 @@ NOISE = "What chance alone does to a balanced router"
 def test_a_slider_moves_the_figure_in_place_and_makes_no_run(lab: Server, visitor: Callable[..., Page]) -> None:
     before = {folder.run for folder in all_runs(lab.data)}
     page = visitor(lab.address)
-    page.get_by_role("link", name="Remedies, panels and papers of this lab").first.click(timeout=120_000)
+    page.get_by_role("link", name="Story, panels, remedies and papers of this lab").first.click(timeout=120_000)
     page.wait_for_url("**/lab?lab=*")
     page.goto(f"{lab.address}/lab?lab=moe")
     node = chart(page, NOISE)

@@ -24,8 +24,8 @@ LAB: dict[str, Any] = {
     "lab": "moe",
     "title": "Mixture of Experts",
     "icon": "",
-    "papers": [],
     "story": "A router sends each byte to one expert.",
+    "papers": ["arXiv 2101.03961"],
     "knobs": [
         {**KNOB, "name": "steps", "default": 300, "unit": "steps", "about": "optimizer steps"},
         {**KNOB, "name": "seed", "default": 0, "about": "seed"},
@@ -82,7 +82,7 @@ def taken_in(lab_service: Service, *runs: MadeRun) -> None:
 
 def test_the_gallery_shows_one_card_for_each_preset_and_none_for_a_twin(lab_service: Service) -> None:
     test = opened()
-    assert [b.label for b in test.button] == ["Break it", "Break it and cure it", "Run it"]
+    assert [b.label for b in test.button] == ["Break it", "Break it and cure it", "× seeds", "Run it", "× seeds"]
     assert "Most experts end up idle." in said(test)
 
 
@@ -102,7 +102,7 @@ def test_a_lab_that_cannot_be_read_has_its_own_card(lab_service: Service, monkey
     )
     test = opened()
     assert "engine/labs/moe/odd.py" in said(test)
-    assert len(test.button) == 3, "the good cards are still there"
+    assert len(test.button) == 5, "the good cards are still there"
 
 
 def test_labs_that_failed_say_why_and_offer_to_try_again(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

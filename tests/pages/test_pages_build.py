@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.core.files import write_json
 from engine.declare.resolve import Declaration, resolve
 from engine.declare.revise import changes, described, request_of
 from engine.declare.rules import broken
@@ -146,6 +147,7 @@ def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(
         checked.append(against)
         return broken(*against)
 
+    monkeypatch.setattr("pages.parts.cards.how_long", lambda *_: "")  # the gallery, which opens first, asks for every preset
     monkeypatch.setattr("engine.declare.resolve.resolve", counting)
     monkeypatch.setattr("engine.declare.resolve.broken", checking)
     monkeypatch.setattr("engine.declare.resolve._known", OrderedDict())
@@ -162,3 +164,33 @@ def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(
     test.run()
     assert len(list((lab_service.data / "runs").iterdir())) == 3
     assert len(computed) == len(checked) == 3, "another person's form, and the launch of one"
+
+
+def test_what_breaks_and_what_cures_is_open_and_the_rest_is_folded(lab_service: Service) -> None:
+    test = opened("build.py", lab="moe", preset="collapse")
+    assert [one.value for one in test.header][:2] == ["Stressors", "Remedies"]
+    folded = {one.label: one.proto.expanded for one in test.expander if one.label.startswith(("seed,", "precision,"))}
+    assert len(folded) == 2
+    assert not any(folded.values())
+    test = opened("build.py", lab="moe", preset="collapse", knobs="experts=16")
+    assert [one.proto.expanded for one in test.expander if "experts" in one.label] == [True], "a change is never out of sight"
+
+
+def test_kernels_cannot_be_chosen_where_there_is_no_gpu(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.parts.knobs.form.gpus", lambda: [])
+    test = opened("build.py", lab="moe", preset="collapse")
+    assert fields(test)["kernels"].disabled
+    assert "No CUDA device is here, so every run takes the references." in said(test)
+    monkeypatch.setattr("pages.parts.knobs.form.gpus", lambda: ["cuda:0"])
+    assert not fields(opened("build.py", lab="moe", preset="collapse"))["kernels"].disabled
+
+
+def test_the_price_of_probes_is_what_runs_of_that_size_measured_here(lab_service: Service) -> None:
+    run = collapse(lab_service.data)
+    write_json(lab_service.data / "runs" / run / "state.json", {"step_seconds": 0.1, "probe_share": 0.2})
+    lab_service.supervisor.stop(run)
+    test = opened("build.py", lab="moe", preset="collapse", knobs="device=cpu")
+    assert "The probes up to `cheap` add 25 % to the rest of a step, as measured in one earlier run of this size." in said(test)
+    fields(test)["probes"].set_value("dear")
+    test.run()
+    assert "What the probes up to `dear` add to a step is not measured on this machine yet." in said(test)

@@ -12,8 +12,8 @@ PRESETS = {
         knobs={"lr_in": 30.0, "lr_out": 30.0},
         kind="control",
         deciding=VALUE,
-        phenomena=("learning rate",),
         difficulty="introductory",
+        phenomena=("sensitivity to the learning rate",),
     ),
     "diverges": Preset(
         knobs=TOO_FAST,
@@ -21,19 +21,19 @@ PRESETS = {
         kind="breaks",
         deciding=VALUE,
         level=1.0,
-        phenomena=("divergence", "learning rate"),
         difficulty="introductory",
+        phenomena=("divergence", "sensitivity to the learning rate"),
     ),
     "warm_up": Preset(
         knobs=TOO_FAST,
         grid={"warmup": [10, 20, 30]},
         deciding=VALUE,
-        phenomena=("divergence", "learning rate"),
         difficulty="introductory",
+        phenomena=("warm-up", "sensitivity to the learning rate"),
     ),
     "on_the_boundary": Preset(
         knobs={"lr_in": 30.0, "lr_out": 95.0},
         deciding=VALUE,
-        phenomena=("divergence", "learning rate"),
+        phenomena=("sensitivity to the learning rate", "sensitivity to the seed"),
     ),
 }

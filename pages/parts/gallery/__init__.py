@@ -1,1 +1,1 @@
-"""What the gallery is made of: recorded curves as pictures, facts of a preset, filters, and what a card starts."""
+"""The gallery: recorded curves as posters, filters, and runs with several seeds."""

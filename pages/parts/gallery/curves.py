@@ -1,171 +1,170 @@
-"""Recorded curves as one small picture: of each arm the first seed as a line, all seeds as a band, and what was not finite at the edge."""
+"""Recorded curves as one small inline SVG: every seed of every arm, and the same in numbers for who cannot see it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
-from urllib.parse import quote
+from typing import Any, Literal
 
+import numpy as np
+
+from engine.core.nonfinite import number
 from engine.declare.records import print_one
-from pages.parts.gallery.recorded import Arm, Point
+from engine.index.downsample import thin
 
-WIDTH, HEIGHT = 320, 144
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 312.0, 24.0, 112.0
-BUCKETS = 40  # of steps, over which the band goes from the lowest to the highest value
-DECADES = 1.5  # more of them ask for a logarithmic axis
-PAIR = {"light": ("#C2410C", "#0072B2"), "dark": ("#E8722A", "#56B4E9")}  # broken, cured: Okabe and Ito, at least 3:1
-LADDER = {
-    "light": ("#0072B2", "#C2410C", "#00805C", "#B5588C", "#8A6D00", "#555555"),
-    "dark": ("#56B4E9", "#E8722A", "#2FBF97", "#CC79A7", "#E69F00", "#BBBBBB"),
-}
-INK = {"light": "#31333F", "dark": "#FAFAFA"}
-DASHES = ("", "5 3", "2 2", "7 2 2 2", "1 3", "9 3")
+Role = Literal["broken", "cured", "control", "arm"]
+
+WIDTH, HEIGHT = 640, 260  # of the drawing, in its own units
+LEFT, RIGHT, TOP, BOTTOM = 8, 632, 26, 236  # edges of the curves
+FIRST, OTHERS = 36, 14  # points of the first seed's line, and of each other seed's
+APART = 8  # marks nearer to each other than this, along the steps, are one
+MARKS = {"nan": "m-5-5 10 10m-10 0 10-10", "up": "m-6 5 6-10 6 10z", "down": "m-6-5 6 10 6-10z"}
 
 
-def picture(arms: Sequence[Arm], title: str, theme: str, *, pair: bool) -> str:
-    """-> an <img> with the curves; "" where there are none.  `pair`: the first arm is the broken or unchanged one of two."""
-    svg = drawn(arms, title, theme, pair=pair)
-    if not svg:
-        return ""
-    source = "data:image/svg+xml," + quote(svg, safe=" =:/,.-'()")
-    return f'<img src="{source}" alt="{escape(spoken(arms, title))}" style="width:100%;height:auto;display:block">'
+@dataclass(frozen=True)
+class Curve:
+    """One seed: ascending steps and a value at each; values that are not finite are kept."""
+
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
 
 
-def spoken(arms: Sequence[Arm], title: str) -> str:
-    """What the picture shows, in numbers."""
-    parts = []
-    for arm in arms:
-        ends = sorted(value for value in arm.ends() if math.isfinite(value))
-        odd = len(arm.ends()) - len(ends)
-        name = f"{arm.name}: " if arm.name else ""
-        span = [print_one(ends[0], 3), print_one(ends[-1], 3)] if ends else []
-        said = [f"ends at {span[0] if span[0] == span[1] else f'{span[0]} to {span[1]}'}"] if span else []
-        said += [f"{odd} of {len(arm.ends())} end at no finite number"] if odd else []
-        parts.append(name + ", ".join(said))
-    seeds = max((len(arm.seeds) for arm in arms), default=0)
-    return f"{title}, recorded with {seeds} seeds. {'; '.join(parts)}."
+@dataclass(frozen=True)
+class Arm:
+    """What one preset came to, seed by seed; `label`: what tells it from the other arms."""
+
+    label: str
+    role: Role
+    curves: tuple[Curve, ...]
 
 
-def drawn(arms: Sequence[Arm], title: str, theme: str, *, pair: bool) -> str:
-    """The picture as SVG; "" where no arm has a point."""
-    points = [point for arm in arms for seed in arm.seeds for point in seed]
-    if not points:
-        return ""
-    finite = [value for _, value in points if math.isfinite(value)]
-    last = max(step for step, _ in points) or 1
-    scale = _Scale(finite, last)
-    theme = theme if theme in INK else "light"
-    colours = PAIR[theme] if pair else LADDER[theme]
-    ink = INK[theme]
-    parts = [
-        f'<path d="M{LEFT} {TOP} V{BOTTOM} H{RIGHT}" fill="none" stroke="{ink}" stroke-opacity=".35"/>',
-        *_labels(scale, title, last, ink),
-    ]
-    for number, arm in enumerate(arms):
-        colour, dash = colours[number % len(colours)], DASHES[number % len(DASHES)]
-        parts.append(f'<path d="{_band(arm, scale)}" fill="{colour}" fill-opacity=".18"/>')
-        stroke = f'fill="none" stroke="{colour}" stroke-width="2"' + (f' stroke-dasharray="{dash}"' if dash else "")
-        parts.append(f'<path d="{_line(arm.seeds[0], scale)}" {stroke}/>')
-        parts += _crosses(arm, scale, colour)
-    parts += _legend(arms, colours, ink)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="10" fill="{ink}">'
-        f"{''.join(parts)}</svg>"
-    )
+@dataclass(frozen=True)
+class Axis:
+    """From values to heights in the drawing; both ends are values."""
 
-
-class _Scale:
-    """From steps and values to the picture; logarithmic where the values span many powers of ten and none is 0 or less."""
-
-    def __init__(self, finite: Sequence[float], last: int) -> None:
-        self.last = last
-        self.low, self.high = (min(finite), max(finite)) if finite else (0.0, 1.0)
-        self.log = self.low > 0 and math.log10(self.high / self.low) > DECADES
-        if not self.log:
-            self.low = min(self.low, 0.0) if self.low < 0.5 * self.high else self.low
-        self._ends = (math.log10(self.low), math.log10(self.high)) if self.log else (self.low, self.high)
-
-    def x(self, step: float) -> float:
-        return LEFT + (RIGHT - LEFT) * step / self.last
+    low: float
+    high: float
+    log: bool
 
     def y(self, value: float) -> float:
-        """Values beyond the finite ones stand at the edge."""
-        if math.isinf(value):
-            return TOP if value > 0 else BOTTOM
-        first, end = self._ends
-        share = ((math.log10(value) if self.log else value) - first) / ((end - first) or 1.0)
-        return BOTTOM - (BOTTOM - TOP) * share
+        """0 for the low end, 1 for the high one."""
+        low, high, value = (math.log10(v) if self.log else v for v in (self.low, self.high, value))
+        return 0.5 if high == low else (value - low) / (high - low)
 
 
-def _band(arm: Arm, scale: _Scale) -> str:
-    """Bucket by bucket from the lowest to the highest finite value of all seeds."""
-    width = max(1.0, (scale.last + 1) / BUCKETS)
-    ends: dict[int, list[float]] = {}
-    for seed in arm.seeds:
-        for step, value in seed:
-            if math.isfinite(value):
-                ends.setdefault(int(step / width), []).append(value)
-    middle = [(min(scale.last, (bucket + 0.5) * width), min(values), max(values)) for bucket, values in sorted(ends.items())]
-    upper = [f"{scale.x(at):.0f} {scale.y(high):.1f}" for at, _, high in middle]
-    lower = [f"{scale.x(at):.0f} {scale.y(low):.1f}" for at, low, _ in reversed(middle)]
-    return f"M{'L'.join([*upper, *lower])}z" if middle else ""
-
-
-def _line(points: Sequence[Point], scale: _Scale) -> str:
-    """Straight between recorded points, broken where one is not finite."""
-    return "".join(f"M{'L'.join(f'{scale.x(s):.1f} {scale.y(v):.1f}' for s, v in stretch)}" for stretch in _stretches(points))
-
-
-def _stretches(points: Sequence[Point]) -> Iterator[list[Point]]:
-    stretch: list[Point] = []
-    for point in points:
-        if math.isfinite(point[1]):
-            stretch.append(point)
-        elif stretch:
-            yield stretch
-            stretch = []
-    if stretch:
-        yield stretch if len(stretch) > 1 else [stretch[0], stretch[0]]
-
-
-def _crosses(arm: Arm, scale: _Scale, colour: str) -> list[str]:
-    """One cross for each stretch of steps at which any seed was not finite."""
-    steps = sorted({step for seed in arm.seeds for step, value in seed if not math.isfinite(value)})
-    crosses: list[float] = []
-    for step in steps:
-        if not crosses or scale.x(step) - crosses[-1] > 8:
-            crosses.append(scale.x(step))
-    marks = "".join(f"M{x - 3:.1f} {TOP - 3}l6 6m0 -6l-6 6" for x in crosses)
-    return [f'<path d="{marks}" stroke="{colour}" stroke-width="2" fill="none"/>'] if marks else []
-
-
-def _labels(scale: _Scale, title: str, last: int, ink: str) -> list[str]:
-    how = " (log)" if scale.log else ""
-    return [
-        f'<text x="{LEFT - 4}" y="{TOP + 4}" text-anchor="end">{print_one(scale.high)}</text>',
-        f'<text x="{LEFT - 4}" y="{BOTTOM + 1}" text-anchor="end">{print_one(scale.low)}</text>',
-        f'<text x="{LEFT}" y="{BOTTOM + 13}">step 0</text>',
-        f'<text x="{RIGHT}" y="{BOTTOM + 13}" text-anchor="end">{last:,}</text>',
-        f'<text x="{LEFT}" y="{BOTTOM + 27}" font-weight="bold">{escape(title)}{how}</text>',
+def arm_of(record: Mapping[str, Any], label: str, role: Role) -> Arm:
+    """The arm that a record of docs/measured holds; without curves where it has no film."""
+    curves = [
+        Curve(tuple(map(int, one["step"])), tuple(math.nan if v is None else float(number(v) or 0.0) for v in one["value"]))
+        for one in (record.get("film") or {}).get("curves", {}).values()
     ]
+    return Arm(label, role, tuple(curve for curve in curves if curve.steps))
 
 
-def _legend(arms: Sequence[Arm], colours: Sequence[str], ink: str) -> list[str]:
-    """Names in the colours of their lines, one after another above the picture."""
-    out, x = [], LEFT
-    knob = arms[0].name.removesuffix(arms[0].short).strip()
-    if len(arms) > 1 and knob:
-        out.append(f'<text x="4" y="13">{escape(knob)}</text>')
-        x = max(x, 12 + 5.4 * len(knob))
-    for number, arm in enumerate(arms):
-        name = arm.short
-        if not name:
+def axis_of(arms: Sequence[Arm], log: bool, level: float | None = None) -> Axis | None:
+    """An axis that holds every finite value and the level; logarithmic where that is wanted and all are positive; None without any."""
+    finite = [v for arm in arms for curve in arm.curves for v in curve.values if math.isfinite(v)]
+    if not finite:
+        return None
+    finite += [] if level is None else [level]
+    return Axis(min(finite), max(finite), log and min(finite) > 0)
+
+
+def svg(arms: Sequence[Arm], title: str, *, log: bool = False, level: float | None = None) -> str:
+    """The drawing, one path an arm for its first seed and one for the others; "" where no arm has a curve."""
+    drawn = [arm for arm in arms if arm.curves]
+    last = max((curve.steps[-1] for arm in drawn for curve in arm.curves), default=0)
+    axis = axis_of(drawn, log, level) or Axis(0.0, 1.0, log=False)
+    if not drawn:
+        return ""
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(alternative(arms, title, level))}">']
+    if level is not None:
+        y = _height(axis, level)
+        parts.append(f'<path class="fl-level" d="M{LEFT} {y}H{RIGHT}"/>')
+    for index, arm in enumerate(drawn):
+        colour = f"fl-{arm.role}" + (f" fl-arm{index % 6}" if arm.role == "arm" else "")
+        first, *others = arm.curves
+        if others:
+            parts.append(f'<path class="{colour} fl-thin" d="{"".join(_path(one, axis, last, OTHERS) for one in others)}"/>')
+        parts.append(f'<path class="{colour}" d="{_path(first, axis, last, FIRST)}"/>')
+        if marks := _marks(arm, last):
+            parts.append(f'<path class="{colour} fl-odd" d="{marks}"/>')
+    ends = print_one(axis.high), print_one(axis.low) + (" (log axis)" if axis.log else "")
+    parts.append(f'<text x="{LEFT}" y="18">{escape(ends[0])}</text><text x="{LEFT}" y="254">{escape(ends[1])}</text>')
+    parts.append(f'<text x="{RIGHT}" y="254" text-anchor="end">step {last:,}</text></svg>')
+    return "".join(parts)
+
+
+def ending(arm: Arm) -> str:
+    """Where its seeds end: the median, "24", and on how many of them the last value is not finite."""
+    ends = [curve.values[-1] for curve in arm.curves]
+    finite = [v for v in ends if math.isfinite(v)]
+    odd = f"not finite on {len(ends) - len(finite)} of {len(ends)} seeds" if len(finite) < len(ends) else ""
+    if not finite:
+        return odd
+    middle = print_one(statistics.median(finite), 3)
+    return f"{middle}, {odd}" if odd else middle
+
+
+def alternative(arms: Sequence[Arm], title: str, level: float | None = None) -> str:
+    """The drawing in words and numbers: each arm's first and last value, and when it first was not finite."""
+    most = max((len(arm.curves) for arm in arms), default=0)
+    sentences = [f"{title}, {of_seeds(most)}."]
+    for arm in arms:
+        if not arm.curves:
+            sentences.append(f"{arm.label}: not recorded.")
             continue
-        dash = DASHES[number % len(DASHES)]
-        line = f'<path d="M{x:.0f} 10h14" stroke="{colours[number % len(colours)]}" stroke-width="2.5"' + (
-            f' stroke-dasharray="{dash}"' if dash else ""
-        )
-        out.append(f'{line}/><text x="{x + 18:.0f}" y="13">{escape(name)}</text>')
-        x += 26 + 5.4 * len(name)
-    return out
+        starts = [curve.values[0] for curve in arm.curves if math.isfinite(curve.values[0])]
+        begin = f"from {print_one(statistics.median(starts), 3)} " if starts else ""
+        odd = [step for curve in arm.curves for step, v in zip(curve.steps, curve.values, strict=True) if not math.isfinite(v)]
+        sentences.append(f"{arm.label}: {begin}to {ending(arm)}{f'; first not finite at step {min(odd):,}' if odd else ''}.")
+    if level is not None:
+        sentences.append(f"Dashed level: {print_one(level)}.")
+    return " ".join(sentences)
+
+
+def of_seeds(count: int) -> str:
+    """What a number of so many seeds is."""
+    return "1 seed" if count == 1 else f"medians of {count} seeds"
+
+
+def _x(step: int, last: int) -> int:
+    return round(LEFT + (RIGHT - LEFT) * (step / last if last else 0.5))
+
+
+def _height(axis: Axis, value: float) -> int:
+    return round(BOTTOM - (BOTTOM - TOP) * axis.y(value))
+
+
+def _path(curve: Curve, axis: Axis, last: int, points: int) -> str:
+    """Relative moves between whole units; the line is interrupted where a value is not finite, and extremes stay."""
+    steps, values = np.asarray(curve.steps), np.asarray(curve.values, dtype=float)
+    kept, broken = thin(steps, values, points, (int(steps[0]), int(steps[-1])))
+    out, before, drawing = [], (0, 0), False
+    for row in np.union1d(kept, broken):
+        if not math.isfinite(values[row]):
+            drawing = False
+            continue
+        at = _x(int(steps[row]), last), _height(axis, float(values[row]))
+        if not drawing:
+            out.append(f"M{at[0]} {at[1]}l0 0")
+        elif at != before:
+            out.append(f" {at[0] - before[0]} {at[1] - before[1]}")
+        before, drawing = at, True
+    return "".join(out)
+
+
+def _marks(arm: Arm, last: int) -> str:
+    """A cross for NaN and an arrow for an infinity, at the edge to which it belongs."""
+    marks: dict[tuple[str, int], str] = {}
+    for curve in arm.curves:
+        for step, value in zip(curve.steps, curve.values, strict=True):
+            if math.isfinite(value):
+                continue
+            what = "nan" if math.isnan(value) else "up" if value > 0 else "down"
+            x = min(max(_x(step, last) // APART * APART, LEFT + 6), RIGHT - 6)
+            marks[what, x] = f"M{x} {BOTTOM + 2 if what == 'down' else TOP - 6}{MARKS[what]}"
+    return "".join(marks.values())

@@ -1,58 +1,53 @@
-"""Which cards the gallery shows: by what happens in them, by paper, and by words; the choice stands in the address."""
+"""Which presets of the gallery are shown: by phenomenon, by paper, by a search; the address says it too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
+from pages.parts.gallery.posters import shown_presets
 from pages.parts.words import title
 
-Lab = Mapping[str, Any]
-LAST = 1_000  # behind every showcase
+LabJson = Mapping[str, Any]
+Preset = Mapping[str, Any]
 
 
-def cards_of(lab: Lab) -> list[str]:
-    """The presets of a lab that have a card of their own; twins, arms and larger variants are on the cards of the others."""
-    return [name for name, preset in lab["presets"].items() if not any(preset.get(link) for link in ("broken", "small", "arm"))]
+@dataclass(frozen=True)
+class Filter:
+    """What a person wants to see; empty words want everything."""
+
+    phenomenon: str = ""
+    paper: str = ""
+    search: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.phenomenon or self.paper or self.search)
+
+    def fits(self, lab: LabJson, name: str, preset: Preset) -> bool:
+        """Whether a preset has the phenomenon, its lab the paper, and its texts every word of the search."""
+        if self.phenomenon and self.phenomenon not in preset.get("phenomena", ()):
+            return False
+        if self.paper and self.paper not in lab.get("papers", ()):
+            return False
+        text = " ".join([lab["title"], title(name), name, preset["story"], *preset.get("phenomena", ())]).lower()
+        return all(word in text for word in self.search.lower().split())
 
 
-def every(labs: Sequence[Lab]) -> Iterator[tuple[Lab, str]]:
-    for lab in labs:
-        yield from ((lab, name) for name in cards_of(lab))
+def chosen_filter(labs: Sequence[LabJson]) -> Filter:
+    """The three fields side by side; nothing is offered that no preset has."""
+    phenomena = sorted({one for lab in labs for preset in shown_presets(lab).values() for one in preset.get("phenomena", ())})
+    papers = list(dict.fromkeys(paper for lab in labs for paper in lab.get("papers", ())))
+    with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_filter"):
+        shared: dict[str, Any] = {"index": None, "bind": "query-params", "width": 260}
+        phenomenon = st.selectbox("Phenomenon", phenomena, placeholder="any", key="phenomenon", **shared)
+        paper = st.selectbox("Paper", papers, placeholder="any", key="paper", **shared)
+        search = st.text_input("Search", placeholder="a word of a title or a story", key="search", bind="query-params", width=260)
+    return Filter(phenomenon or "", paper or "", (search or "").strip())
 
 
-def in_order(labs: Sequence[Lab]) -> list[Lab]:
+def in_order(labs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Labs with showcases first, in the order of these."""
-    return sorted(labs, key=lambda lab: min([lab["presets"][name]["order"] or LAST for name in cards_of(lab)], default=LAST))
-
-
-def showcases(labs: Sequence[Lab]) -> list[tuple[Lab, str]]:
-    """Where one starts, in an order that teaches."""
-    chosen = [(lab["presets"][name]["order"], lab, name) for lab, name in every(labs) if lab["presets"][name]["order"]]
-    return [(lab, name) for _, lab, name in sorted(chosen, key=lambda one: one[0])]
-
-
-def filtered(labs: Sequence[Lab]) -> list[tuple[Lab, str]] | None:
-    """The cards that a person asked for; None where nothing was asked and the whole gallery stands."""
-    phenomena = sorted({one for lab, name in every(labs) for one in lab["presets"][name]["phenomena"]})
-    papers = sorted({paper for lab in labs for paper in lab["papers"]})
-    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-        words = st.text_input("Search", key="q", bind="query-params", placeholder="a word of a title or a story", width=260)
-        shown = st.multiselect("What happens", phenomena, key="shows", bind="query-params", placeholder="any phenomenon", width=320)
-        paper = st.selectbox("Paper", papers, index=None, key="paper", bind="query-params", placeholder="any paper", width=220)
-    if not (words or shown or paper):
-        return None
-    return [
-        (lab, name)
-        for lab, name in every(labs)
-        if set(shown) <= set(lab["presets"][name]["phenomena"])
-        and (not paper or paper in lab["papers"])
-        and all(word in _text(lab, name) for word in (words or "").lower().split())
-    ]
-
-
-def _text(lab: Lab, name: str) -> str:
-    preset = lab["presets"][name]
-    return " ".join([lab["title"], lab["lab"], title(name), name, preset["story"], *preset["phenomena"], *lab["papers"]]).lower()
+    return sorted(labs, key=lambda lab: min([preset.get("order") or LAST for preset in lab["presets"].values()], default=LAST))

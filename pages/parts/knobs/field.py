@@ -19,16 +19,16 @@ Spec = Mapping[str, Any]
 NOT_SET = "the same as seed"
 
 
-def field(spec: Spec, name: str, shown: Any, key: str, *, slider: bool = False) -> Any:
+def field(spec: Spec, name: str, shown: Any, key: str, *, slider: bool = False, disabled: bool = False) -> Any:
     """Draw the knob `name` with the value `shown` -> what stands in it: typed by a slider, a switch or a choice, else text.
 
-    `slider`: a number with both ends gets one; `shown` must then be within them.
+    `slider`: a number with both ends gets one; `shown` must then be within them.  `disabled`: a choice that makes no difference now.
     """
     text, tip = label(spec, name), hint(spec)
     if spec["kind"] == "option":
         options = [choice["name"] for choice in spec["choices"]]
         default = shown if shown in options else spec["default"]
-        return st.segmented_control(text, options, default=default, required=True, key=key, help=tip)
+        return st.segmented_control(text, options, default=default, required=True, key=key, help=tip, disabled=disabled)
     if spec["kind"] == "bool":
         return st.toggle(text, value=str(shown).lower() == "true", key=key, help=tip)
     if slider and closed(spec):

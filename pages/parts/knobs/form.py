@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import streamlit as st
 
+from engine.core.device import gpus
 from engine.declare.knobs import GROUPS, Flat
 from engine.declare.resolve import KnobError, typed
 from engine.declare.revise import described, written
@@ -16,6 +18,8 @@ from pages.parts.plain import plain
 
 Spec = Mapping[str, Any]
 
+OPEN = ("stressor", "remedy")  # groups whose knobs are never folded
+NO_GPU = "No CUDA device is here, so every run takes the references."
 HEADINGS = {
     "stressor": ("Stressors", "Settings whose purpose is to break the training."),
     "remedy": ("Remedies", "Published answers to one question each."),
@@ -39,15 +43,30 @@ def form(lab: Mapping[str, Any], base: Flat, first: Mapping[str, Any], key: str)
         heading, about = HEADINGS[group]
         st.header(heading, anchor=group)
         st.caption(about)
-        for spec in specs:
-            if spec["kind"] == "question":
-                _question(spec, base, first, key, values, wrong)
-        plain = [spec for spec in specs if spec["kind"] != "question"]
-        if plain:
-            with st.grid(min_column_width=230, gap="medium"):
-                for spec in plain:
-                    _field(spec, spec["name"], base, first, key, values, wrong)
+        with _folded(group, specs, first):
+            _group(specs, base, first, key, values, wrong)
     return {name: values[name] for name in described(lab, values)}, wrong
+
+
+def _folded(group: str, specs: Sequence[Spec], first: Mapping[str, Any]) -> AbstractContextManager[Any]:
+    """What breaks and what cures is open; the other knobs are folded under their names, unless a link changes one of them."""
+    if group in OPEN:
+        return nullcontext()
+    changed = {name.partition(".")[0] for name in first}
+    names = [spec["name"] for spec in specs]
+    return st.expander(", ".join(names), icon=":material/tune:", expanded=not changed.isdisjoint(names))
+
+
+def _group(specs: Sequence[Spec], base: Flat, first: Mapping[str, Any], key: str, values: Flat, wrong: list[str]) -> None:
+    """The questions of a group, then its other knobs side by side."""
+    for spec in specs:
+        if spec["kind"] == "question":
+            _question(spec, base, first, key, values, wrong)
+    plain_knobs = [spec for spec in specs if spec["kind"] != "question"]
+    if plain_knobs:
+        with st.grid(min_column_width=230, gap="medium"):
+            for spec in plain_knobs:
+                _field(spec, spec["name"], base, first, key, values, wrong)
 
 
 def _question(spec: Spec, base: Flat, first: Mapping[str, Any], key: str, values: Flat, wrong: list[str]) -> None:
@@ -67,7 +86,10 @@ def _question(spec: Spec, base: Flat, first: Mapping[str, Any], key: str, values
 def _field(spec: Spec, name: str, base: Flat, first: Mapping[str, Any], key: str, values: Flat, wrong: list[str]) -> None:
     """One knob: a field by its kind, a mark when it has left `base`, a sentence when its value cannot be."""
     with st.container(gap="xsmall"):
-        raw = field(spec, name, first.get(name, base.get(name, spec["default"])), f"{key}:{name}")
+        idle = NO_GPU if name == "kernels" and not gpus() else ""
+        raw = field(spec, name, first.get(name, base.get(name, spec["default"])), f"{key}:{name}", disabled=bool(idle))
+        if idle:
+            st.caption(idle)
         try:
             values[name] = typed(spec, name, raw.strip() if isinstance(raw, str) else raw)
         except KnobError as error:

@@ -10,15 +10,18 @@ NAMED = {"Paper": "paper", "Differs": "differs", "Cost": "cost", "Fails": "fails
 
 
 def answer_text(answer: Mapping[str, str]) -> None:
-    """The text of one answer of a question.  A formula that is our reconstruction is marked as such."""
+    """The text of one answer of a question: its idea, the rest folded.  A formula that is our reconstruction is marked as such."""
     if answer["idea"]:
         st.markdown(answer["idea"])
-    if answer["formula"]:
-        formula(answer["formula"])
-    st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in NAMED.items() if answer.get(what)))
-    if answer["reading"]:
-        where = ". ".join(answer[what].rstrip(".") for what in ("source", "why") if answer.get(what))
-        st.markdown(f":small[**Formula from.** {reading(answer['reading'])}{f': {where}.' if where else ''}]")
+    if not any(answer.get(what) for what in ("formula", "reading", *NAMED.values())):
+        return
+    with st.expander("Formula, paper, cost and where it fails", icon=":material/function:"):
+        if answer["formula"]:
+            formula(answer["formula"])
+        st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in NAMED.items() if answer.get(what)))
+        if answer["reading"]:
+            where = ". ".join(answer[what].rstrip(".") for what in ("source", "why") if answer.get(what))
+            st.markdown(f":small[**Formula from.** {reading(answer['reading'])}{f': {where}.' if where else ''}]")
 
 
 def formula(text: str) -> None:
