@@ -12,6 +12,7 @@ from pages.parts.gallery.posters import shown_presets
 from pages.parts.words import title
 
 LabJson = Mapping[str, Any]
+LAST = 1_000  # behind every showcase
 Preset = Mapping[str, Any]
 
 
