@@ -196,6 +196,7 @@ def test_a_link_shows_the_same_view_to_somebody_else_on_a_restarted_server(cold:
 def test_log_axis_smoothing_and_crosshair_hide_nothing(lab: Server, visitor: Callable[..., Page]) -> None:
     made = spiky_run(lab.data, low=[20, 21])
     page = opened(visitor, lab, made, query="&smoothing=0.9")
+    page.set_viewport_size({"width": 1280, "height": 2000})  # the loss stands first and alone, the gradient further down
     node = chart(page, "Loss")
     until(page, "node => node.data[0].x.length === 100", node)
     assert ranges(node)["type"] == "log"
