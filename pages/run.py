@@ -25,7 +25,7 @@ from pages.parts.plain import code, plain
 from pages.parts.runs import details, film
 from pages.parts.runs.controls import together
 from pages.parts.runs.expected import expected, of_an_earlier_run, of_chart, of_run
-from pages.parts.runs.header import head, overhead
+from pages.parts.runs.header import cost, head
 from pages.parts.runs.jobs import jobs
 from pages.parts.runs.measured import measured
 from pages.parts.runs.orders import asking
@@ -35,10 +35,6 @@ from pages.parts.runs.verdicts import deciding_of, verdict_of
 
 MOST_RUNS = 8  # more cannot be told apart
 LOOK_HERE = ":material/visibility: **Look here first**: it shows on this chart."
-COST = (
-    "The share of a training step that probes need to read what the charts show. The knob `probes` sets it: free, cheap or dear. "
-    "Probes change nothing in the training."
-)
 HEADINGS = {"training": "Training", "mechanism": "Mechanism", "samples": "Samples", "events": "Events"}
 
 asked = [run for run in dict.fromkeys(st.query_params.get("run", "").split(",")) if run]
@@ -244,12 +240,6 @@ def card(name: str, modes: dict[str, Any]) -> None:
             st.caption(about)
 
 
-def cost() -> None:
-    """What measuring takes of a step, of the first run."""
-    with contextlib.suppress(KeyError):
-        st.caption(overhead(folders[0].state()) or "Not known yet what measuring takes of a step.", help=COST)
-
-
 @st.fragment
 def board() -> None:
     """The deciding chart first and wide, beside it the schematic; then the switches, and all other charts under their headings."""
@@ -265,7 +255,7 @@ def board() -> None:
             with right:
                 film.drawing(model, run_styles, specs, modes["layer"], living=grows)
     film.scrubbing(run_styles, living=grows)
-    st.fragment(cost, run_every=2 if living else None)()
+    st.fragment(lambda: cost(folders[0]), run_every=2 if living else None)()
     for group in GROUPS:
         names = [name for name, chart in fitting.items() if name != first and group_of(chart) == group]
         if names:

@@ -15,7 +15,7 @@ from engine.scheduler import estimate
 from engine.scheduler.control import Refused
 from engine.scheduler.estimate import Known
 from engine.server.service import service
-from pages.parts.gallery.posters import NOTHING, arms_of_preset, poster, recorded
+from pages.parts.gallery.posters import NOTHING, arms_of_preset, cures, poster, recorded
 from pages.parts.gallery.seeds import want_seeds
 from pages.parts.plain import code, plain
 from pages.parts.who import who
@@ -63,7 +63,7 @@ def presses(lab: Mapping[str, Any], name: str) -> list[tuple[str, str, What]]:
     arms, breaks = arms_of_preset(lab, name), preset["kind"] == "breaks"
     one = ("Break it", "bolt") if breaks else ("Run it", "play_arrow")
     if preset["twin"]:
-        both = ("Break it and cure it", "healing") if breaks else ("Run both", "compare_arrows")
+        both = ("Break it and cure it", "healing") if breaks and cures(lab, name) else ("Run both", "compare_arrows")
         return [(*one, "break"), (*both, "cure")]
     if len(arms) > 1:
         return [(f"Compare {min(len(arms), MOST_RUNS)}", "compare_arrows", "arms")]

@@ -26,7 +26,7 @@ LAYERED += ["router/byte_information", "router/byte_information_noise", "router/
 LAYERED += ["router/token_entropy", "router/margin"]
 CATALOG, BROKEN = charts()
 PLAIN = dict.fromkeys([*SCALARS, *(need for c in CATALOG.values() if not c.layered and c.live == "extend" for need in c.needs)])
-REDRAWN = dict.fromkeys(need for c in CATALOG.values() if not c.layered and c.live == "redraw" for need in c.needs)
+REDRAWN = dict.fromkeys(need for c in CATALOG.values() if not c.layered and c.live != "extend" for need in c.needs)
 SERIES = (
     *(SeriesInfo(name) for name in PLAIN),
     *(SeriesInfo(name, kind="vector", shape=(EXPERTS,)) for name in REDRAWN),
@@ -121,6 +121,17 @@ def test_twins_share_a_hue_and_differ_in_dash() -> None:
     assert len({t.line.color for t in lines}) == 1
     assert {t.line.dash for t in lines if t.meta["run"] == BROKEN_TWIN.run} == {"dot"}
     assert {t.line.dash for t in lines if t.meta["run"] == CURED_TWIN.run} == {"solid"}
+
+
+def test_a_chart_of_one_step_says_of_every_trace_what_the_browser_fills_it_with() -> None:
+    filmed = {name: chart for name, chart in CATALOG.items() if chart.live == "moment"}
+    assert filmed
+    for name, chart in filmed.items():
+        for trace in drawn(chart, [BROKEN_TWIN, CURED_TWIN], {}).data:
+            assert trace.meta["kind"] in ("row", "zero", "odd"), name
+            assert not trace.x
+            assert 0 <= trace.meta["height"] <= 1
+            assert trace.meta["kind"] == "odd" or (trace.meta["key"] in chart.needs and trace.meta["first"] in (0, 1))
 
 
 def test_charts_attach_to_runs_that_have_what_they_need() -> None:

@@ -158,12 +158,12 @@ def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(
     button(test, "Launch with its cure").click()
     test.run()
     assert len(list((lab_service.data / "runs").iterdir())) == 2
-    assert len(computed) == len(checked) == 3, "the launch of both"
+    assert len(computed) == len(checked) == 4, "the launch of both, and the run page, which holds the cured run against its preset"
     test = opened("build.py", lab="moe", preset="collapse", knobs="lr=3e-3")
     button(test, "Launch").click()
     test.run()
     assert len(list((lab_service.data / "runs").iterdir())) == 3
-    assert len(computed) == len(checked) == 3, "another person's form, and the launch of one"
+    assert len(computed) == len(checked) == 4, "another person's form, and the launch of one"
 
 
 def test_what_breaks_and_what_cures_is_open_and_the_rest_is_folded(lab_service: Service) -> None:

@@ -255,7 +255,7 @@ def test_the_pages_lead_to_the_comparison(lab_service: Service, monkeypatch: pyt
     runs = arm(lab_service.data, [1, 2])
     taken_in(lab_service, *runs)
     test = opened("run.py", run=",".join(run.run for run in runs))
-    assert "Compare these runs" in [link.proto.label for link in test.get("page_link")]
+    assert "Compare seed=0 and seed=1" in [link.proto.label for link in test.get("page_link")]
 
 
 def test_a_run_that_cannot_be_read_is_left_out_and_named(lab_service: Service) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from engine.core.files import write_json
 from pages.parts.gallery.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Arm, alternative, arm_of, axis_of, ending, svg
-from pages.parts.gallery.posters import labels, poster, recorded
+from pages.parts.gallery.posters import cures, labels, poster, recorded
 from tests.support.lab_pages import ENTRIES
 
 MOE = ENTRIES["moe"]
@@ -140,3 +140,9 @@ def test_text_of_a_lab_is_escaped(tmp_path: Path) -> None:
 def test_arms_are_called_by_the_knob_in_which_they_differ() -> None:
     presets = ENTRIES["consistency"]
     assert labels(presets, ["fourier_0", "fourier_16"]) == {"fourier_0": "fourier scale 0", "fourier_16": "fourier scale 16"}
+
+
+def test_a_twin_that_ends_beyond_the_level_itself_is_no_cure() -> None:
+    assert cures(ENTRIES["moe"], "collapse")
+    assert cures(ENTRIES["consistency"], "unanchored")
+    assert not cures(ENTRIES["consistency"], "smooth_drift"), "its twin takes the spikes out and leaves the drift"

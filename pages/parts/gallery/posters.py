@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.declare.records import MEASURED, Record, record, same_runs
+from engine.declare.records import MEASURED, Record, record, same_runs, values
 from engine.labs.chart import charts
 from pages.parts.gallery.curves import Arm, Role, arm_of, ending, of_seeds, svg
 from pages.parts.words import knob_value, title
@@ -49,6 +49,18 @@ def recorded(lab: LabJson, name: str, folder: Path = MEASURED) -> Record | None:
         if (known := record(folder / lab["lab"] / f"{other}.json")) and lab["presets"][other].get("deciding") == deciding:
             return known
     return None
+
+
+def cures(lab: LabJson, name: str, folder: Path = MEASURED) -> bool:
+    """Whether the twin of a preset that breaks is called its cure: not where most of its recorded seeds end beyond the level themselves."""
+    preset = lab["presets"][name]
+    level, known = preset.get("breaks_at"), recorded(lab, preset["twin"], folder) if preset["twin"] else None
+    if level is None or known is None:
+        return bool(preset["twin"])
+    up = (preset.get("decides") or {}).get("direction", "up") == "up"
+    ends = [value for value in values(known, f"{preset['deciding']}|last") if value is not None]
+    beyond = sum(not (value <= level if up else value >= level) for value in ends)
+    return 2 * beyond <= len(ends)
 
 
 def labels(lab: LabJson, names: list[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,9 +18,13 @@ from pages.parts.runs.band import swatch
 from pages.parts.runs.controls import controls
 from pages.parts.runs.status import badge
 from pages.parts.runs.troubles import of_run
-from pages.parts.words import STATUS, progress, standing
+from pages.parts.words import STATUS, STEADY, progress, standing
 
 DASHES = {"solid": "━━", "dot": "┅┅", "dash": "╍╍", "dashdot": "╍┅"}  # where a picture has room for signs only
+COST = (
+    "The share of a training step that probes need to read what the charts show. The knob `probes` sets it: free, cheap or dear. "
+    "Probes change nothing in the training."
+)
 
 
 def head(run_style: RunStyle, folder: RunFolder, page: Sequence[str], *, keys: bool) -> None:
@@ -54,6 +59,12 @@ def word(folder: RunFolder, status: str) -> None:
 def overhead(state: Mapping[str, Any]) -> str:
     """What measuring costs, measured; empty while it is not known.  The first steps measure more than the later ones."""
     share = state.get("probe_share")
-    if share is None or not math.isfinite(float(share)):
-        return ""
+    if share is None or not math.isfinite(float(share)) or int(state.get("step") or 0) < STEADY:
+        return ""  # the first steps warm up, and say nothing of the others
     return f"Measuring takes {100 * float(share):.0f} % of a step"
+
+
+def cost(folder: RunFolder) -> None:
+    """What measuring takes of a step of a run, in a caption; that it is not known yet where nothing says so."""
+    with contextlib.suppress(KeyError):
+        st.caption(overhead(folder.state()) or "Not known yet what measuring takes of a step.", help=COST)
