@@ -76,4 +76,5 @@ if answer["state"] == "ready" and not labs and not answer["errors"]:
     folder = LABS.relative_to(ROOT).as_posix()
     st.info(f"There is no lab in `{folder}/`; add one file in a topic there and reload this page.", icon=":material/add_circle:")
 seeds_dialog(labs)
-preload()  # last: the cards come before the library of the charts
+if answer["state"] != "computing":
+    preload()  # last: the cards come before the library of the charts

@@ -84,7 +84,7 @@ def test_only_columns_that_differ_shows_the_knobs_that_differ(lab_service: Servi
     collapse(lab_service.data, lr=0.2, seed=5)
     lab_service.owner.step()
     frame = opened("runs.py", differing="true").dataframe[0].value
-    kept = ["status", "preset", "run", "loss", "training", "validation", "steps"]
+    kept = ["status", "preset", "run", "curve", "training", "validation", "steps"]
     assert list(frame.columns)[: len(kept)] == kept, "what a run is and what came out stays, and first"
     assert set(frame.columns[len(kept) :]) == {"lr", "seed", "data_seed"}
     assert set(frame["lr"]) == {"0.1", "0.2"}

@@ -33,7 +33,7 @@ SIGNS = {
     "unreadable": "⊘",
 }
 
-ALWAYS = ("status", "preset", "run", "loss", "training", "validation", "steps")  # what it is and what came out, before what differs
+ALWAYS = ("status", "preset", "run", "curve", "curve_of", "training", "validation", "steps")  # what it is and what came out, before what differs
 
 Row = Mapping[str, Any]
 
@@ -78,7 +78,7 @@ def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tu
         values = {name: [knob_value(flat.get(name)) for flat in _flats(rows)] for name in knobs if name not in columns}
         columns = {"status": columns["status"], **values, **columns}
     if differing:
-        columns = {name: columns[name] for name in ALWAYS} | {n: v for n, v in _differing(rows).items() if n not in ALWAYS}
+        columns = {name: columns[name] for name in ALWAYS if name in columns} | {n: v for n, v in _differing(rows).items() if n not in ALWAYS}
     config = {
         "status": st.column_config.TextColumn("Status", width=92),
         "preset": st.column_config.TextColumn("Preset", width=128),
