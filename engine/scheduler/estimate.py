@@ -45,9 +45,12 @@ def seconds(data: Path, declaration: Declaration, known: Known | None = None) ->
 def probe_share(data: Path, declaration: Declaration) -> tuple[float, int] | None:
     """-> (share of a step that measuring took, how many runs of this size and price of probes say so); None where no run here does.
 
-    KnobError for a device that is not here.
+    Only whole runs that were trained alone say it: the first steps measure more than later ones, and a run that has not begun says 0.
+    On a GPU none does, for the clocks of a step are those of the host.  KnobError for a device that is not here.
     """
     declaration = declaration.on_this_machine()
+    if str(declaration.device).startswith("cuda"):
+        return None
     size = _size(declaration, declaration.flat)
     shares: list[float] = []
     for folder in reversed(all_runs(data)[-LOOKED_AT:]):
@@ -55,7 +58,8 @@ def probe_share(data: Path, declaration: Declaration) -> tuple[float, int] | Non
         if declared is None or declared[0] != declaration.lab or _size(declaration, declared[1]) != size:
             continue
         share = folder.state().get("probe_share")
-        if isinstance(share, int | float) and 0 <= share < 1:
+        whole = (folder.exit() or {}).get("status") == "finished" and _together(folder) == 1
+        if whole and isinstance(share, int | float) and 0 < share < 1:
             shares.append(float(share))
         if len(shares) == ENOUGH:
             break

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.core.files import write_json
 from engine.declare.resolve import Declaration, resolve
@@ -169,11 +171,34 @@ def test_a_request_is_resolved_once_for_form_estimate_command_twin_and_launch(
 def test_what_breaks_and_what_cures_is_open_and_the_rest_is_folded(lab_service: Service) -> None:
     test = opened("build.py", lab="moe", preset="collapse")
     assert [one.value for one in test.header][:2] == ["Stressors", "Remedies"]
-    folded = {one.label: one.proto.expanded for one in test.expander if one.label.startswith(("seed,", "precision,"))}
-    assert len(folded) == 2
-    assert not any(folded.values())
+    assert folded(test) == {"seed": ("12 knobs", False), "precision": ("10 knobs", False), "probes": ("1 knob", False)}
     test = opened("build.py", lab="moe", preset="collapse", knobs="experts=16")
-    assert [one.proto.expanded for one in test.expander if "experts" in one.label] == [True], "a change is never out of sight"
+    assert folded(test)["precision"] == ("10 knobs, 1 changed", True), "a change is never out of sight"
+    assert not folded(test)["seed"][1]
+
+
+def folded(test: AppTest) -> dict[str, tuple[str, bool]]:
+    """The first knob of each folded group -> what its label counts, and whether it is open."""
+    groups = [one for one in test.expander if re.match(r"\d+ knobs?\b", one.label)]
+    return {names.partition(",")[0]: (count, one.proto.expanded) for one in groups for count, _, names in [one.label.partition(": ")]}
+
+
+def test_a_group_is_open_while_a_knob_of_it_is_refused_and_does_not_shut_when_it_is_put_back(lab_service: Service) -> None:
+    test = opened("build.py", lab="moe", preset="collapse")
+    for value, counted in (("many", "1 refused"), ("17", "1 changed"), ("300", "")):
+        fields(test)["steps"].set_value(value)
+        test.run()
+        assert folded(test)["seed"] == (", ".join(filter(None, ["12 knobs", counted])), True)
+    assert "The same as the preset Collapse" in said(test)
+    assert not folded(opened("build.py", lab="moe", preset="collapse"))["seed"][1], "another visit begins folded"
+
+
+def test_a_duplicate_opens_folded_until_something_leaves_the_run(lab_service: Service) -> None:
+    test = opened("build.py", **{"from": collapse(lab_service.data, experts=16, seed=3)})
+    assert not any(is_open for _, is_open in folded(test).values())
+    fields(test)["experts"].set_value("8")
+    test.run()
+    assert folded(test)["precision"] == ("10 knobs, 1 changed", True)
 
 
 def test_kernels_cannot_be_chosen_where_there_is_no_gpu(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,8 +212,11 @@ def test_kernels_cannot_be_chosen_where_there_is_no_gpu(lab_service: Service, mo
 
 def test_the_price_of_probes_is_what_runs_of_that_size_measured_here(lab_service: Service) -> None:
     run = collapse(lab_service.data)
-    write_json(lab_service.data / "runs" / run / "state.json", {"step_seconds": 0.1, "probe_share": 0.2})
-    lab_service.supervisor.stop(run)
+    folder = run_folder(lab_service.data, run)
+    write_json(folder.path / "state.json", {"step_seconds": 0.1, "probe_share": 0.2})
+    young = opened("build.py", lab="moe", preset="collapse", knobs="device=cpu")
+    assert "is not measured on this machine yet" in said(young), "the first steps measure more than the later ones"
+    folder.write_exit("finished", code=0)
     test = opened("build.py", lab="moe", preset="collapse", knobs="device=cpu")
     assert "The probes up to `cheap` add 25 % to the rest of a step, as measured in one earlier run of this size." in said(test)
     fields(test)["probes"].set_value("dear")

@@ -43,18 +43,57 @@ def form(lab: Mapping[str, Any], base: Flat, first: Mapping[str, Any], key: str)
         heading, about = HEADINGS[group]
         st.header(heading, anchor=group)
         st.caption(about)
-        with _folded(group, specs, first):
+        with _folded(lab, group, base, first, key):
             _group(specs, base, first, key, values, wrong)
     return {name: values[name] for name in described(lab, values)}, wrong
 
 
-def _folded(group: str, specs: Sequence[Spec], first: Mapping[str, Any]) -> AbstractContextManager[Any]:
-    """What breaks and what cures is open; the other knobs are folded under their names, unless a link changes one of them."""
+def _folded(lab: Mapping[str, Any], group: str, base: Flat, first: Mapping[str, Any], key: str) -> AbstractContextManager[Any]:
+    """What breaks and what cures is open; the others are folded, and their label counts and names the knobs.
+
+    A group with a knob that was changed or cannot be is open, and stays open when the knob is put back: it must not shut under a hand.
+    """
     if group in OPEN:
         return nullcontext()
-    changed = {name.partition(".")[0] for name in first}
-    names = [spec["name"] for spec in specs]
-    return st.expander(", ".join(names), icon=":material/tune:", expanded=not changed.isdisjoint(names))
+    names, left, refused = _counted(lab, group, base, first, key)
+    memory = f"{key}:open:{group}"
+    if left or refused:
+        st.session_state[memory] = True
+    parts = [f"{names} knob{'' if names == 1 else 's'}"]
+    parts += [f"{count} {word}" for count, word in ((left, "changed"), (refused, "refused")) if count]
+    label = f"{', '.join(parts)}: {', '.join(spec['name'] for spec in lab['knobs'] if spec['group'] == group)}"
+    return st.expander(label, icon=":material/tune:", expanded=bool(st.session_state.get(memory)))
+
+
+def _counted(lab: Mapping[str, Any], group: str, base: Flat, first: Mapping[str, Any], key: str) -> tuple[int, int, int]:
+    """-> (knobs of a group, how many of them left `base`, how many are refused), before they are drawn."""
+    shown: Flat = {}
+    for spec in lab["knobs"]:
+        if spec["kind"] == "question":
+            shown[spec["name"]] = _value(spec, spec["name"], base, first, key)
+    names = left = refused = 0
+    owners = {spec["name"]: spec["group"] for spec in lab["knobs"]}
+    for name, spec in described(lab, shown).items():
+        owner = name.partition(".")[0]
+        if owners[owner] != group:
+            continue
+        value = _value(spec, name, base, first, f"{key}:{shown[owner]}" if "." in name else key)
+        names += 1
+        try:
+            value = typed(spec, name, value.strip() if isinstance(value, str) else value)
+        except KnobError:
+            refused += 1
+        else:
+            left += name in base and base[name] != value
+    return names, left, refused
+
+
+def _value(spec: Spec, name: str, base: Flat, first: Mapping[str, Any], key: str) -> Any:
+    """What the field of a knob holds when it is drawn; a choice that is not there shows the default, as the field does."""
+    value = st.session_state.get(f"{key}:{name}", first.get(name, base.get(name, spec["default"])))
+    if spec["kind"] in ("option", "question"):
+        return value if value in [choice["name"] for choice in spec["choices"]] else spec["default"]
+    return written(value) if spec["kind"] != "bool" else str(value).lower() == "true"
 
 
 def _group(specs: Sequence[Spec], base: Flat, first: Mapping[str, Any], key: str, values: Flat, wrong: list[str]) -> None:
