@@ -19,7 +19,6 @@ from pages.parts.charts.pointer import point
 from pages.parts.charts.redraw import redrawn, sentences, tables
 from pages.parts.charts.run_styles import ordered, twins
 from pages.parts.charts.run_styles import run_styles as looks_of
-from pages.parts.charts.schematic import of_lab as schematic_of
 from pages.parts.charts.toolbar import toolbar
 from pages.parts.plain import code, plain
 from pages.parts.runs import details, film
@@ -184,7 +183,8 @@ layers = list(
         layer for c in fitting.values() if c.layered for need in c.needs for run_style in run_styles for layer in run_style.layers(need)
     )
 )
-model, undrawable = schematic_of(specs[0]["lab"]) if len(labs_of_page) == 1 else (None, [])
+grows = [run_style.run for run_style in run_styles if run_style.run not in drawn[1]]
+model, undrawable = film.model_of(specs[0]["lab"], run_styles, specs, living=grows) if len(labs_of_page) == 1 else (None, [])
 first = next((name for name in (decides["chart"], "losses") if name in fitting), next(iter(fitting), ""))
 zoom = [float(end) for end in st.query_params.get("zoom", "").split(",") if re.fullmatch(r"-?\d{1,19}(\.\d+)?(e[+-]?\d\d?)?", end)]
 
@@ -212,7 +212,7 @@ def plot(name: str, chart: Chart, modes: dict[str, Any]) -> None:
         figure,
         [run_style.run for run_style in run_styles],
         modes,
-        living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]],
+        living=grows,
         log=chart.log,
         redraw=whole,
         moment=chart.live == "moment",
@@ -243,7 +243,6 @@ def card(name: str, modes: dict[str, Any]) -> None:
 @st.fragment
 def board() -> None:
     """The deciding chart first and wide, beside it the schematic; then the switches, and all other charts under their headings."""
-    grows = [run_style.run for run_style in run_styles if run_style.run not in drawn[1]]
     top = st.container(key="deciding")
     modes = toolbar(layers, living=living, layer=split_key(decides["metric"])[1])
     with top:
@@ -272,7 +271,7 @@ else:
 
 # -- the rest ----------------------------------------------------------------------------------------
 
-strips(run_styles, pictures_now(run_styles), living=[run_style.run for run_style in run_styles if run_style.run not in drawn[1]])
+strips(run_styles, pictures_now(run_styles), living=grows)
 for error in (*unreadable, *undrawable):
     st.error(f"The drawing in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")
 

@@ -17,6 +17,8 @@ SEED, STEPS = "knobs=seed%3D5", "steps%3D77"
 def change(page: Page, label: str, value: str) -> None:
     page.locator(".stApp[data-test-script-state='notRunning']").wait_for()
     field = page.get_by_role("textbox", name=label)
+    if not field.is_visible():  # folded: what the group holds stands in its name
+        page.locator("summary", has_text=label.partition(":")[0]).first.click()
     field.fill(value)
     field.press("Enter")
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, Request, expect
 from engine.labs.schematic import schematics, still
 from tests.browser.charts_on_page import at_step, chart, until
 from tests.browser.conftest import Server
-from tests.support.made_runs import EXPERTS, KNOBS, LAYER, MadeRun, finished_twins, readings
+from tests.support.made_runs import DRAWN, EXPERTS, KNOBS, LAYER, MadeRun, finished_twins, readings
 
 pytestmark = pytest.mark.browser
 
@@ -52,13 +52,13 @@ def numbers(attributes: dict[str, str | None]) -> list[Any]:
 
 
 def by_python(step: int, *, healthy: bool, router: str) -> list[list[Any]]:
-    svg = schematics()[0]["experts"].svg({"experts": EXPERTS, "layers": 1, "router": router}, LAYER)
+    svg = schematics()[0]["experts"].svg({**DRAWN, "router": router}, LAYER)
     drawn = ET.fromstring(still(svg, {f"router/load@{LAYER}": readings(step, healthy=healthy)[1]}))
     return [numbers({name: element.get(name) for name in MOVED}) for element in drawn.iter() if element.get("data-drive")]
 
 
 def test_browser_and_python_draw_the_same_at_every_step(lab: Server, visitor: Callable[..., Page]) -> None:
-    broken, cured = finished_twins(lab.data, steps=60)
+    broken, cured = finished_twins(lab.data, steps=60, more=DRAWN)
     page = visitor(f"{lab.address}/run?run={broken.run},{cured.run}")
     expect(page.locator(".fl-schematics figure")).to_have_count(2)
     shown = []
@@ -77,7 +77,7 @@ def test_browser_and_python_draw_the_same_at_every_step(lab: Server, visitor: Ca
 
 
 def test_one_hand_moves_everything_and_asks_the_server_nothing_until_it_rests(lab: Server, visitor: Callable[..., Page]) -> None:
-    made = MadeRun(lab.data, steps=80).declare()
+    made = MadeRun(lab.data, steps=80, knobs={**KNOBS, **DRAWN}).declare()
     for step in range(80):
         scalars, load = readings(step, healthy=False)
         made.log(scalars, load=load)
@@ -121,7 +121,7 @@ def test_one_hand_moves_everything_and_asks_the_server_nothing_until_it_rests(la
 
 
 def test_keys_and_buttons_move_the_film_and_it_plays_to_its_end(lab: Server, visitor: Callable[..., Page]) -> None:
-    broken, _ = finished_twins(lab.data, steps=30)
+    broken, _ = finished_twins(lab.data, steps=30, more=DRAWN)
     page = visitor(f"{lab.address}/run?run={broken.run}&step=12", reduced_motion="reduce")
     stands_at(page, 12)
     slider(page).focus()
@@ -144,7 +144,7 @@ def test_keys_and_buttons_move_the_film_and_it_plays_to_its_end(lab: Server, vis
 
 
 def test_a_living_run_is_followed_until_somebody_touches_the_film(lab: Server, visitor: Callable[..., Page]) -> None:
-    made = MadeRun(lab.data, steps=500, knobs=KNOBS, began=time.time()).declare()
+    made = MadeRun(lab.data, steps=500, knobs={**KNOBS, **DRAWN}, began=time.time()).declare()
 
     def train(upto: int) -> None:
         while made.step < upto:

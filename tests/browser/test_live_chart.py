@@ -174,6 +174,7 @@ def test_a_link_shows_the_same_view_to_somebody_else_on_a_restarted_server(cold:
     node = chart(page, "Loss")
     until(page, "node => node.data[0].x.length > 100", node)
     page.get_by_text("linear", exact=True).click()
+    node.scroll_into_view_if_needed()  # a chart is drawn when somebody sees it
     until(page, "node => node._fullLayout.yaxis.type === 'linear'", node)
     zoom(node, 30, 60)
     page.wait_for_url("**zoom=*")

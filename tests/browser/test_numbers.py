@@ -37,6 +37,7 @@ def test_no_tick_of_a_small_or_a_large_axis_has_a_suffix_that_could_be_a_unit(la
         made.log({"loss/train": 2e-5 * (1 + step % 3), "grad_norm": 1e-3 * (1 + step)})
     made.end()
     page = visitor(f"{lab.address}/run?run={made.run}&axis={axis}")
+    page.set_viewport_size({"width": 1280, "height": 2000})  # only charts in view show the step under the pointer
     nodes = [chart(page, heading) for heading in ("Gradient norm", "Loss")]
     for node in nodes:
         until(page, "node => node.data[0].x.length === 30 && node.querySelectorAll('.ytick text').length > 1", node)

@@ -21,7 +21,7 @@ SOURCE = (ROOT / "pages" / "parts" / "charts" / "states.js").read_text()
 TABLE: dict[str, dict[str, list[str]]] = json.loads(re.search(r"const STATES = (\{.*?\n\});", SOURCE, re.DOTALL)[1])
 TROUBLE = re.compile(r"The server does not answer|The address /snapshot answered with")
 STEPS = 30
-OTHER = "blocks.1.moe"
+OTHER = "blocks.0.moe"
 
 # every text that was on screen in the place of a chart, with the heading of its card and what the test did at that time
 WATCH = """

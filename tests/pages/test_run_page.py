@@ -18,7 +18,7 @@ from pages.parts.runs.story import APART, changed_knobs, first_sentence, story
 from tests.pages.test_pages import LAB, opened, said, taken_in
 from tests.support.made_runs import KNOBS, MadeRun, readings
 
-DEAD = "router/dead_experts@blocks.0.moe"
+DEAD = "router/dead_experts@blocks.1.moe"
 DECIDES = {"chart": "dead_experts", "metric": DEAD, "direction": "up", "says": "{value} experts get next to nothing to do"}
 
 
@@ -139,8 +139,8 @@ def test_a_young_run_of_a_measured_preset_counts_as_having_what_was_measured(mon
     probes = [{"name": "router_load", "price": "cheap", "needs": "routing", "metrics": [load]}]
     probes += [{"name": "dear", "price": "dear", "needs": "", "metrics": [{"name": "jacobian", "kind": "vector", "layered": False}]}]
     found = expected(LABS["moe"], probes, declared("a"))
-    assert SeriesInfo("router/dead_experts", "blocks.0.moe") in found
-    assert SeriesInfo("router/load", "blocks.0.moe", kind="vector") in found
+    assert SeriesInfo("router/dead_experts", "blocks.1.moe") in found
+    assert SeriesInfo("router/load", "blocks.1.moe", kind="vector") in found
     assert "jacobian" not in {one.name for one in found}, "the knob probes does not buy it"
     for other in (declared("a", "healthy"), declared("a", lr=0.5), declared("a", None)):
         assert tuple(one.name for one in expected(LABS["moe"], probes, other)) == AT_ONCE

@@ -20,16 +20,10 @@ from engine.runs.pictures import Picture, Pictures
 from engine.runs.spool import Spool
 from tests.support.minded import let_go, mind
 
-LAYER = "blocks.0.moe"
+LAYER = "blocks.1.moe"  # that of the metric which decides the preset `collapse`
 EXPERTS = 8
-KNOBS = {
-    "seed": 0,
-    "steps": 120,
-    "lr": 1e-3,
-    "experts": EXPERTS,
-    "layers": 1,
-    "router": {"is": "softmax_top_k", "k": 1, "balance_weight": 0.0},
-}
+KNOBS = {"seed": 0, "steps": 120, "lr": 1e-3, "router": {"is": "softmax_top_k", "k": 1, "balance_weight": 0.0}}
+DRAWN = {"experts": EXPERTS, "layers": 2}  # what the schematic of a run is made from
 
 
 class MadeRun:
@@ -155,10 +149,11 @@ def finished_run(data: Path, *, preset: str = "collapse", steps: int = 120, heal
     return made.end()
 
 
-def finished_twins(data: Path, steps: int = 120) -> tuple[MadeRun, MadeRun]:
-    """-> (broken, cured), which name each other."""
-    cured_knobs = {**KNOBS, "router": {"is": "loss_free", "k": 1, "gate": "softmax", "update_rate": 1e-2}}
-    broken = MadeRun(data, steps=steps)
+def finished_twins(data: Path, steps: int = 120, more: Mapping[str, Any] | None = None) -> tuple[MadeRun, MadeRun]:
+    """-> (broken, cured), which name each other; `more` knobs of both."""
+    knobs = {**KNOBS, **(more or {})}
+    cured_knobs = {**knobs, "router": {"is": "loss_free", "k": 1, "gate": "softmax", "update_rate": 1e-2}}
+    broken = MadeRun(data, steps=steps, knobs=knobs)
     cured = MadeRun(data, preset="collapse_cured", steps=steps, knobs=cured_knobs)
     for made, healthy in ((broken, False), (cured, True)):
         made.declare(twin=cured.run if made is broken else broken.run)

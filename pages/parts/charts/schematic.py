@@ -29,13 +29,22 @@ def of_lab(lab: str) -> tuple[Schematic | None, list[Broken]]:
     return next((one for one in good.values() if lab in one.labs), None), bad
 
 
+def drawable(
+    drawing: Schematic, run_styles: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], living: Sequence[str]
+) -> list[RunStyle]:
+    """The runs that it can draw, or will once they have read what it is made from."""
+    knobs = {spec["run"]: unnest(spec["knobs"]) for spec in specs}
+    able = [run for run in run_styles if all(run.has(need) for need in drawing.needs)]
+    return [run for run in able if drawn_of(drawing, knobs[run.run], "", run) or (run.run in living and drawing.made_from)]
+
+
 def schematic(
     drawing: Schematic, run_styles: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], layer: str, living: Sequence[str]
 ) -> None:
-    """Mount the drawings of all runs that have what it needs."""
+    """Mount the drawings of all runs that can be drawn."""
     knobs = {spec["run"]: unnest(spec["knobs"]) for spec in specs}
     layer = layer if drawing.layered else ""
-    drawn = [run for run in run_styles if all(run.has(need) for need in drawing.needs)]
+    drawn = drawable(drawing, run_styles, specs, living)
     panes = [
         {"run": run.run, "label": run.label, "colour": run.colour, "svg": drawn_of(drawing, knobs[run.run], layer, run)} for run in drawn
     ]

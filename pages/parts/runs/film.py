@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from engine.core.catalog import Broken
 from engine.labs.chart import RunStyle
 from engine.labs.schematic import Schematic
-from pages.parts.charts.schematic import schematic, sentences
+from pages.parts.charts.schematic import drawable, of_lab, schematic, sentences
 from pages.parts.charts.scrubber import scrubber
 
 FARTHEST = 2**62  # a step; the index counts in 64 bits
@@ -28,6 +29,14 @@ def stand_at(step: int | None) -> None:
         st.query_params.pop("step", None)
     else:
         st.query_params["step"] = str(step)
+
+
+def model_of(
+    lab: str, run_styles: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], *, living: Sequence[str]
+) -> tuple[Schematic | None, list[Broken]]:
+    """The schematic of a lab if it can draw one of the runs; and the files of schematics that cannot be read."""
+    model, bad = of_lab(lab)
+    return (model if model and drawable(model, run_styles, specs, living) else None), bad
 
 
 def drawing(

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.benchmarks.benchmark import Benchmark, Figure, load, median
 from tests.browser.in_chromium import chromium, running
 from tests.support.entering import let_in
-from tests.support.made_runs import finished_twins
+from tests.support.made_runs import DRAWN, finished_twins
 
 STEPS, MOVES = 1000, 60
 READY = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(one => one.getBoundingClientRect().top < innerHeight).length >= 6
@@ -42,7 +42,7 @@ class Film(Benchmark):
 
     def measure(self) -> list[Figure]:
         with tempfile.TemporaryDirectory() as scratch, running(Path(scratch) / "data") as server, chromium() as browser:
-            broken, cured = finished_twins(server.data, steps=STEPS)
+            broken, cured = finished_twins(server.data, steps=STEPS, more=DRAWN)
             context = browser.new_context(viewport={"width": 1600, "height": 2600})
             let_in(context, server.address)
             page = context.new_page()
