@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -18,7 +19,7 @@ def change(page: Page, label: str, value: str) -> None:
     page.locator(".stApp[data-test-script-state='notRunning']").wait_for()
     field = page.get_by_role("textbox", name=label)
     if not field.is_visible():  # folded: what the group holds stands in its name
-        page.locator("summary", has_text=label.partition(":")[0]).first.click()
+        page.locator("summary").filter(has_text=re.compile(rf"knobs?.*: .*\b{label.partition(':')[0]}\b")).click()
     field.fill(value)
     field.press("Enter")
 

@@ -108,13 +108,16 @@ def kept(page: Page) -> list[tuple[str, str, str]]:
     return [tuple(json.loads(line)) for line in page.evaluate("() => window.kept")]
 
 
+UNREAD = ("Gradient", "Dead experts")  # of these runs: what they said they would measure, and what decides their preset
+
+
 def allowed(phase: str, heading: str, statuses: Sequence[str]) -> set[str]:
     """What the table allows a chart of these runs to say."""
     events = heading.startswith("Events")
     table = TABLE["events" if events else "chart"]
     if phase == "held":
         return {*table["unknown"], *table["fetching"]}
-    has_points = "diverged" in statuses if events else not heading.startswith("Gradient")
+    has_points = "diverged" in statuses if events else not heading.startswith(UNREAD)
     state = "points" if has_points else "living-empty" if "running" in statuses else "ended-empty"
     texts = set(table[state])
     if not events and state == "living-empty":
