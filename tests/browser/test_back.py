@@ -39,7 +39,7 @@ def test_one_press_of_back_leaves_build_however_much_was_changed_there(lab: Serv
     page.get_by_role("link", name="Machine").first.click()
     expect(page.get_by_role("heading", name="In the slots")).to_be_visible()
     page.go_back(wait_until="commit")
-    expect(page.get_by_text("2 changed")).to_be_visible()
+    expect(page.get_by_text("2 changed").first).to_be_visible()
     assert page.url == changed, "the link carries the changes"
     page.go_back(wait_until="commit")
     expect(page.get_by_role("heading", name="Break a training")).to_be_visible()
