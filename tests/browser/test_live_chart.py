@@ -192,6 +192,8 @@ def test_a_link_shows_the_same_view_to_somebody_else_on_a_restarted_server(cold:
     assert {t["meta"]["run"] for t in kind(node, "line")} == {broken.run, cured.run}
     load = kind(chart(other, "Who gets the tokens"), "stack")
     assert {t["meta"]["layer"] for t in load} == {LAYER}
+    other.mouse.dblclick(*at_step(chart(other, "Loss"), 45))
+    until(other, "() => !new URL(location.href).searchParams.has('zoom')")
 
 
 def test_log_axis_smoothing_and_crosshair_hide_nothing(lab: Server, visitor: Callable[..., Page]) -> None:

@@ -205,7 +205,7 @@ class LiveChart {
   zoom(range) {
     if (range === null) hub.resets += 1;
     hub.zoomTo(range, true);
-    this.report("range", range);
+    this.report("range", range ?? []); // a value: Streamlit does not hear of null where nothing was said before
   }
 
   bind() {

@@ -51,7 +51,7 @@ def live_chart(
     key = f"chart_{name}"
 
     def heard() -> None:
-        on_zoom((st.session_state.get(key) or {}).get("range"))
+        on_zoom((st.session_state.get(key) or {}).get("range") or None)
 
     data = {
         "name": name,

@@ -52,7 +52,7 @@ class StillChart {
     const low = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
     const high = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
     if (low !== undefined) this.report("range", [low, high]);
-    else if (change["xaxis.autorange"]) this.report("range", null);
+    else if (change["xaxis.autorange"]) this.report("range", []); // a value: Streamlit does not hear of null where nothing was said before
   }
 
   end() {
