@@ -77,7 +77,7 @@ def animated(runs: Sequence[Recorded], title: str, metric: str) -> str:
     rules.append(_keyframes("now", [f"transform:translateX({_across(step, last) - _across(0, last):.1f}px)" for step in moments]))
     rules.append(f".now{{{_running('now')}}}")
     height = HEAD + PANE + CHART
-    calm = "@media (prefers-reduced-motion: reduce){*{animation:none!important}}"
+    calm = " @media (prefers-reduced-motion: reduce){*{animation:none!important}}"
     head = f'<svg xmlns="{NS}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="{escape(title)}">'
     return f"{head}<title>{escape(title)}</title><style>{''.join(rules)}{calm}</style>{''.join(parts)}</svg>\n"
 
@@ -118,12 +118,12 @@ def _keyframes(name: str, states: Sequence[str]) -> str:
     """One state a frame, none of them where nothing changes; the last one stays for a while."""
     share = 100 * (1 - REST) / (len(states) - 1)
     kept = [(i, state) for i, state in enumerate(states) if i == 0 or state != states[i - 1]]
-    return f"@keyframes {name}{{{''.join(f'{i * share:.4g}%{{{state}}}' for i, state in kept)}}}"
+    return f" @keyframes {name}{{{''.join(f'{i * share:.4g}%{{{state}}}' for i, state in kept)}}}"
 
 
 def _style() -> str:
     """The colours of the drawings, in both themes, and of what stands around them."""
-    flow = f"@keyframes flow{{to{{stroke-dashoffset:{-SPEED * SECONDS * 10:g}}}}}"
+    flow = f" @keyframes flow{{to{{stroke-dashoffset:{-SPEED * SECONDS * 10:g}}}}}"
     around = "text{font:11px sans-serif;fill:var(--page-ink)}.head{font-weight:bold;font-size:13px}"
     around += ".axis{stroke:var(--page-ink);stroke-opacity:.4}"
     theme = "svg{--page-ink:#222}@media (prefers-color-scheme: dark){svg{--page-ink:#ddd}}"

@@ -3,7 +3,7 @@
 A new schematic is one file in `engine/labs/<topic>/schematics/` with one subclass of `Schematic`.  The drawing is SVG, 320 by 200 units,
 coloured by classes alone (schematic.css beside this file).  What moves says so itself, in attributes:
 
-    data-series, data-layer   the series that drives it, a scalar or a vector
+    data-series, data-layer   the series that drives it, a scalar or a vector; data-key is both in one
     data-index                which element of a vector drives it, one for each drive
     data-drive                one or more of DRIVES, separated by blanks
     data-range                for each drive the value of the attribute at the low and at the high end of the scale, "0.8,16"
@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 from xml.sax.saxutils import quoteattr
 
 from engine.core.catalog import Broken, Catalog
+from engine.runs.series import series_key
 
 WIDTH, HEIGHT = 320, 200
 NS = "http://www.w3.org/2000/svg"
@@ -73,6 +74,7 @@ def moving(series: str, layer: str, drives: Sequence[tuple[str, int | None, tupl
         if drive not in DRIVES or kind not in SCALES or not float(low) < float(high) or (kind == "log" and float(low) <= 0):
             raise ValueError(f"a schematic received the drive {drive!r} with the scale {scale!r}; drives are {', '.join(DRIVES)}.")
     joined = {
+        "key": series_key(series, layer),
         "series": series,
         "layer": layer,
         "index": " ".join("" if index is None else str(index) for _, index, _, _ in drives),
@@ -116,8 +118,7 @@ def _of(kind: str, value: float) -> float:
 
 def _set(element: ET.Element, readings: Readings) -> None:
     """What is not read leaves the element as it was drawn; what is no number marks it and leaves it there too."""
-    layer = element.get("data-layer", "")
-    reading = readings.get(element.get("data-series", "") + (f"@{layer}" if layer else ""))
+    reading = readings.get(element.get("data-key", ""))
     parts = [element.get(f"data-{name}", "").split(" ") for name in ("drive", "index", "range", "scale")]
     for drive, index, ends, scale in zip(*parts, strict=True):
         value = _element(reading, index)

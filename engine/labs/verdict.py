@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from engine.core.nonfinite import number, word
 from engine.declare.records import print_one
 from engine.runs.ending import ENDED
+from engine.runs.series import split_key
 
 NO_ALARM = frozenset(("image", "checkpoint", "damage", "knob"))  # events that are no sign of trouble
 WHOLE = frozenset(("finished", "diverged"))  # how a run ends that is one more draw of its preset
@@ -135,7 +136,7 @@ def _crossing(of: Readings, deciding: Mapping[str, Any], level: float | None) ->
 
 def metric_words(key: str) -> str:
     """A metric as a person reads it: `router/dead_experts@blocks.1.moe` -> "router dead experts in blocks.1.moe"."""
-    name, _, layer = key.partition("@")
+    name, layer = split_key(key)
     return " ".join(name.replace("/", " ").replace("_", " ").split()) + (f" in {layer}" if layer else "")
 
 

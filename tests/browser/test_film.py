@@ -61,6 +61,8 @@ def test_browser_and_python_draw_the_same_at_every_step(lab: Server, visitor: Ca
     broken, cured = finished_twins(lab.data, steps=60, more=DRAWN)
     page = visitor(f"{lab.address}/run?run={broken.run},{cured.run}")
     expect(page.locator(".fl-schematics figure")).to_have_count(2)
+    for number in (0, 1):
+        stands_at(page, 59, number)
     shown = []
     for step in (0, 21, 44):
         move(page, step)

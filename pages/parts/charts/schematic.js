@@ -30,10 +30,10 @@ const element = (value, index) => numeric(Array.isArray(value) ? (index === "" ?
 // every driven element of a drawing, read once
 function movingParts(svg) {
   return [...svg.querySelectorAll("[data-drive]")].map((node) => {
-    const { series, layer, drive, index, range, scale } = node.dataset;
+    const { key, drive, index, range, scale } = node.dataset;
     const [drives, indices, ranges, scales] = [drive, index ?? "", range, scale].map((all) => all.split(" "));
     const moves = drives.map((one, i) => ({ drive: one, index: indices[i] ?? "", ends: ranges[i].split(",").map(Number), scale: scales[i] }));
-    return { node, key: layer ? `${series}@${layer}` : series, moves };
+    return { node, key, moves };
   });
 }
 

@@ -13,6 +13,7 @@ import streamlit as st
 
 from engine.declare.records import MEASURED, Record, record, same_runs, values
 from engine.labs.chart import charts
+from engine.runs.series import split_key
 from pages.parts.gallery.curves import Arm, Role, arm_of, ending, of_seeds, svg
 from pages.parts.words import knob_value, title
 
@@ -125,7 +126,7 @@ def axis(preset: Preset, only: Container[str] | None) -> tuple[str, bool]:
     """-> (what the curves show, whether the chart that the preset names has a logarithmic axis)."""
     decides = preset.get("decides") or {}
     heading, log = _chart(decides.get("chart", ""), None if only is None else decides.get("chart") in only)
-    metric, _, layer = str(decides.get("metric") or preset.get("deciding") or "").partition("@")
+    metric, layer = split_key(str(decides.get("metric") or preset.get("deciding") or ""))
     return (heading or metric or "Nothing measured") + _layer(layer), log
 
 

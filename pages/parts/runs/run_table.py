@@ -11,6 +11,7 @@ import polars as pl
 import streamlit as st
 
 from engine.runs.ending import ENDED
+from engine.runs.series import split_key
 from engine.scheduler import estimate
 from engine.server.service import service
 from pages.parts.clock import local, zone
@@ -126,7 +127,7 @@ def _finite(value: Any) -> str:
 
 def _named(key: str) -> str:
     """`router/dead_experts@blocks.1.moe` -> "dead experts"."""
-    return "training loss" if key == LOSS else key.partition("@")[0].rpartition("/")[2].replace("_", " ")
+    return "training loss" if key == LOSS else split_key(key)[0].rpartition("/")[2].replace("_", " ")
 
 
 def _deciding(rows: Sequence[Row]) -> dict[str, str]:

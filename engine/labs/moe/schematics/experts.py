@@ -8,6 +8,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from engine.labs.schematic import HEIGHT, Readings, Schematic, framed, moving
+from engine.runs.series import series_key
 
 LOAD = "router/load"
 TEXT = "def f(x):"  # what Python's standard library is made of
@@ -54,7 +55,7 @@ class Experts(Schematic):
 
     def sentence(self, knobs: Mapping[str, Any], readings: Readings, layer: str = "") -> str:
         layer = layer or f"blocks.{int(knobs['layers']) - 1}.moe"
-        load = readings.get(f"{LOAD}@{layer}")
+        load = readings.get(series_key(LOAD, layer))
         if not isinstance(load, Sequence) or not load:
             return ""
         odd = sum(not math.isfinite(share) for share in load)
