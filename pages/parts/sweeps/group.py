@@ -59,7 +59,7 @@ def choose_sweep() -> Sweep | None:
 
 
 def _named(sweep: str) -> str:
-    """A line of the list: lab, what varies, how many runs, when."""
+    """A line of the list: lab, what varies, how many runs, when, and the end of its id: a browser takes the first of two equal lines."""
     if not sweep:
         return "all runs"
     file = service().data / "sweeps" / f"{sweep}.json"
@@ -68,7 +68,7 @@ def _named(sweep: str) -> str:
         words, created = _summary(file, looks.st_mtime_ns, looks.st_ino)
     except (OSError, KeyError, SweepUnreadable):
         return sweep
-    return f"{words} · {ago(time.time() - created)}"
+    return f"{words} · {ago(time.time() - created)} · {sweep[-4:]}"
 
 
 @lru_cache(maxsize=4 * MOST_LISTED)
