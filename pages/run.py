@@ -27,7 +27,7 @@ from pages.parts.runs.expected import expected, of_an_earlier_run, of_chart, of_
 from pages.parts.runs.header import cost, head
 from pages.parts.runs.jobs import jobs
 from pages.parts.runs.measured import measured
-from pages.parts.runs.orders import asking
+from pages.parts.runs.orders import asking, waits_for_an_answer
 from pages.parts.runs.story import story
 from pages.parts.runs.strip import strip
 from pages.parts.runs.verdicts import deciding_of, verdict_of
@@ -159,6 +159,8 @@ def heads() -> None:
         with st.container(key="together"):
             together(standing)
     moved = {run: verdict.pointer for run, verdict in now.items()} != pointers
+    if waits_for_an_answer():
+        return
     if moved or shape_now() != drawn or service().labs()["state"] != known["state"]:
         st.rerun()
 

@@ -32,16 +32,12 @@ def controls(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence
     elif status not in ("finished", "unreadable"):
         message = "Goes on from the last checkpoint; what was measured after it is measured again."
         _button("Resume", "resume", f"resume_{run}", service().resume_run, [run], None, help=message)
-    with st.popover("More", type="tertiary", key=f"more_{run}", on_change="rerun"):
-        if status != "unreadable":  # of which no knob is known
+    if status != "unreadable":  # of which no knob is known
+        with st.popover("More", type="tertiary", key=f"more_{run}", on_change="rerun"):
             _repeat(run_style, folder, status, page)
-        if status in ENDED and st.button("Delete", icon=":material/delete:", key=f"delete_{run}", on_click=_close, args=(run,)):
-            ask_to_delete([run])
-
-
-def _close(run: str) -> None:
-    """The window of a run's further buttons closes: a dialog comes in its place."""
-    st.session_state[f"more_{run}"] = False
+    # not among them: the window of further buttons would lie over the dialog that asks
+    if status in ENDED and st.button("Delete", icon=":material/delete:", type="tertiary", key=f"delete_{run}"):
+        ask_to_delete([run])
 
 
 def _repeat(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[str]) -> None:

@@ -37,6 +37,11 @@ def ask_to_delete(runs: Sequence[str]) -> None:
     st.rerun()
 
 
+def waits_for_an_answer() -> bool:
+    """Whether the dialog is open: a page is not made again under the hand that answers it."""
+    return bool(st.session_state.get(ASKED))
+
+
 def asking(then: Callable[[], None] | None = None) -> None:
     """The dialog that `ask_to_delete` asked for, until it is answered; only its own button deletes, and then comes `then`."""
     runs = st.session_state.get(ASKED)
