@@ -41,7 +41,7 @@ def test_a_spoilt_run_is_told_beside_a_healthy_one_that_is_drawn_whole(lab: Serv
     page.goto(f"{lab.address}/run?run={bad.run}")
     expect(page.get_by_text(sentence).first).to_be_visible()
     page.get_by_role("button", name="Delete").first.click()
-    expect(page.get_by_role("button", name="Delete it")).to_be_visible()  # asked first; what it does: tests/pages/test_pages_odd_runs.py
+    expect(page.get_by_role("button", name="Delete it")).to_be_visible()  # asked first; what it does: tests/pages/test_pages_jobs.py
     page.goto(f"{lab.address}/run?run={healthy.run}")
     assert len(kind(chart(page, "Loss"), "line")[0]["x"]) == 30
     assert "Traceback" not in lab.log()
