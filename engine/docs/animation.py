@@ -30,7 +30,6 @@ from engine.runs.series import series_key, split_key
 FRAMES, SECONDS, REST = 90, 10.0, 0.12  # frames, length of the film, share of it that the last frame stays
 COLOURS = ("#D55E00", "#0072B2")  # broken, cured: legible on white and on near-black
 WIDTH, HEAD, PANE, CHART = 680, 24, 200, 110
-MOVED = ("r", "opacity", "stroke-dasharray", "visibility", "stroke-width", "cx", "cy", "x1", "y1", "x2", "y2", "height")
 CSS_ALONE = frozenset({"r", "opacity", "stroke-dasharray", "visibility", "stroke-width", "cx", "cy", "height"})
 
 
@@ -88,7 +87,7 @@ def _pane(side: int, run: Recorded, moments: Sequence[int]) -> tuple[str, list[s
     elements = [[element for element in frame.iter() if element.get("data-drive")] for frame in frames]
     rules = []
     for number, element in enumerate(elements[-1]):
-        states = [{name: one[number].get(name) for name in MOVED if one[number].get(name) is not None} for one in elements]
+        states = [{name: one[number].get(name) for name in CSS_ALONE if one[number].get(name) is not None} for one in elements]
         changing = sorted(name for name in CSS_ALONE if len({state.get(name) for state in states}) > 1)
         if changing:
             name = f"m{side}-{number}"
