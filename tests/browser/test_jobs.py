@@ -192,3 +192,4 @@ def test_a_row_is_ticked_opened_and_deleted(lab: Server, visitor: Callable[..., 
     dialog.get_by_role("button", name="Delete it").click()
     expect(page.get_by_text("No run fits")).to_be_visible()
     soon(lambda: not made.folder.path.exists())
+    expect(dialog).to_have_count(0)

@@ -57,7 +57,7 @@ def test_three_zooms_a_choice_and_the_run_has_the_bits_of_its_cell(lab: Server, 
         views.append(page.evaluate(VIEW))
     assert [round(view[2], 9) for view in views] == [5.0, 0.5, 0.05, 0.005]
     assert f"centre_x={views[-1][0]!r}" in page.url, "all digits"
-    page.wait_for_function("() => document.querySelector('.fl-stage').dataset.edge !== undefined")
+    page.wait_for_function("() => document.querySelector('.fl-stage')?.dataset.edge !== undefined")
     expect(page.locator(".fl-status")).to_contain_text("% diverged")
 
     for view in (views[2], views[1]):
@@ -129,7 +129,7 @@ def test_an_address_of_somebody_else_is_plain_numbers_or_nothing(lab: Server, vi
 
 def test_the_theory_line_lies_where_its_panel_says(lab: Server, visitor: Callable[..., Page]) -> None:
     page = opened(visitor, lab, "?width=8")
-    page.wait_for_function("() => +document.querySelector('.fl-stage').dataset.edge > 0", timeout=4 * PATIENCE)
+    page.wait_for_function("() => +document.querySelector('.fl-stage')?.dataset.edge > 0", timeout=4 * PATIENCE)
     drawn = page.evaluate(f"() => {MAP}.line.segments()")
     edge = panel("trainability_edge")(width=8).compute()["edge"]
     assert drawn == [list(segment) for segment in zip(*(edge[name] for name in ("x0", "y0", "x1", "y1")), strict=True)]

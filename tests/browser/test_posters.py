@@ -50,7 +50,7 @@ def test_on_a_phone_the_cards_are_one_column(lab: Server, visitor: Callable[...,
     page.locator(".fl-poster svg").nth(5).wait_for(timeout=120_000)
     boxes = page.locator(".fl-poster").evaluate_all("all => all.slice(0, 6).map(one => one.getBoundingClientRect().left)")
     assert max(boxes) - min(boxes) < 2
-    page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollWidth <= 390")
+    page.wait_for_function("() => document.querySelector('[data-testid=stMain]')?.scrollWidth <= 390")
 
 
 def test_a_ladder_opens_the_page_of_all_its_arms(cold: Server, visitor: Callable[..., Page]) -> None:

@@ -12,8 +12,8 @@ from tests.browser.conftest import Server
 
 pytestmark = pytest.mark.browser
 
-IN_VIEW = """(node, share) => { const box = node.getBoundingClientRect(), foot = document.querySelector('.fl-scrubber').offsetHeight;
-  return box.width > 0 && box.top >= 0 && box.top + share * box.height <= innerHeight - foot; }"""
+IN_VIEW = """(node, share) => { const box = node.getBoundingClientRect(), foot = document.querySelector('.fl-scrubber')?.offsetHeight;
+  return foot > 0 && box.width > 0 && box.top >= 0 && box.top + share * box.height <= innerHeight - foot; }"""
 
 
 @pytest.mark.parametrize(("width", "height", "share"), [(1366, 768, 0.8), (390, 844, 0.4)])  # of the chart, which two heads push down

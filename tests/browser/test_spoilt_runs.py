@@ -41,7 +41,11 @@ def test_a_spoilt_run_is_told_beside_a_healthy_one_that_is_drawn_whole(lab: Serv
     page.goto(f"{lab.address}/run?run={bad.run}")
     expect(page.get_by_text(sentence).first).to_be_visible()
     page.get_by_role("button", name="Delete").first.click()
-    expect(page.get_by_role("button", name="Delete it")).to_be_visible()  # asked first; what it does: tests/pages/test_pages_jobs.py
+    page.get_by_role("button", name="Delete it").click()
+    page.wait_for_url("**/runs*")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert not bad.folder.path.exists()
+    assert not bad.folder.path.is_symlink()
     page.goto(f"{lab.address}/run?run={healthy.run}")
     assert len(kind(chart(page, "Loss"), "line")[0]["x"]) == 30
     assert "Traceback" not in lab.log()

@@ -52,6 +52,11 @@ def test_a_grid_is_seen_before_it_is_launched_and_its_runs_stand_together(lab: S
     (sweep,) = (read_sweep(lab.data, name) for name in sweep_ids(lab.data) if name not in before)
     assert sweep.id in page.url
     assert list(statuses(lab.data, sweep).values()) == ["finished"] * 4
+    press(page, "Delete sweep")
+    press(page, "Delete it with 4 runs")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("sweep="))
+    assert sweep.id not in sweep_ids(lab.data)
 
 
 def test_eighteen_runs_are_counted_and_timed_before_launch_and_their_order_is_changed(lab: Server, visitor: Callable[..., Page]) -> None:

@@ -15,6 +15,7 @@ from pages.parts.plain import code, plain
 from pages.parts.words import STATUS
 
 ASKED = "runs_to_delete"
+DELETED = "runs_were_deleted"
 
 
 def order(give: Callable[[str], object], run: str) -> bool:
@@ -50,6 +51,10 @@ def asking(then: Callable[[], None] | None = None) -> None:
 
     @st.dialog("Delete for good?", icon=":material/delete:", on_dismiss=_answered)
     def ask() -> None:
+        if not waits_for_an_answer():  # not by what a button returns: Streamlit takes no press of one that is disabled by now
+            if st.session_state.pop(DELETED, False) and then is not None:
+                then()
+            st.rerun()
         standing = {folder.run: folder.status() for folder in all_runs(service().data) if folder.run in runs}
         gone = [run for run, status in standing.items() if status in ENDED or status == "queued"]
         if gone:
@@ -62,14 +67,8 @@ def asking(then: Callable[[], None] | None = None) -> None:
                 st.warning(f"{code(run)} is {STATUS[standing[run]].word}; stop it first, then delete it.", icon=":material/info:")
         with st.container(horizontal=True):
             label = f"Delete {len(gone)} runs" if len(gone) > 1 else "Delete it"
-            done = st.button(
-                label, icon=":material/delete:", type="primary", key="delete_now", on_click=_delete, args=(gone,), disabled=not gone
-            )
-            kept = st.button("Keep", key="keep", on_click=_answered)
-        if done and then is not None:
-            then()
-        if done or kept:
-            st.rerun()
+            st.button(label, icon=":material/delete:", type="primary", key="delete_now", on_click=_delete, args=(gone,), disabled=not gone)
+            st.button("Keep", key="keep", on_click=_answered)
 
     ask()
 
@@ -77,7 +76,9 @@ def asking(then: Callable[[], None] | None = None) -> None:
 def _delete(runs: Sequence[str]) -> None:
     """The table leaves out at once what the index has not yet noticed."""
     hidden = st.session_state.setdefault("deleted_runs", set())
-    hidden |= {run for run in runs if order(service().delete_run, run)}
+    deleted = {run for run in runs if order(service().delete_run, run)}
+    hidden |= deleted
+    st.session_state[DELETED] = bool(deleted)
     _answered()
 
 

@@ -27,6 +27,8 @@ def asking_of_sweep() -> None:
 
     @st.dialog("Delete this sweep?", icon=":material/delete:", on_dismiss=_answered)
     def ask() -> None:
+        if PENDING not in st.session_state:  # answered; of a sweep that is gone the buttons are no longer drawn
+            st.rerun()
         try:
             lost = service().sweeps.lost_with(sweep)
         except KeyError as error:
@@ -37,15 +39,11 @@ def asking_of_sweep() -> None:
             st.warning(f"{_runs(lost.living)} of it still go{'es' * (len(lost.living) == 1)} on. Stop the sweep first, then delete it.")
         with st.container(horizontal=True):
             shared = {"disabled": bool(lost.living), "on_click": _delete}
-            pressed = [st.button("Forget the sweep only", key="forget_sweep", args=(sweep, False), **shared)]
+            st.button("Forget the sweep only", key="forget_sweep", args=(sweep, False), **shared)
             if lost.own:
                 label = f"Delete it with {_runs(lost.own)}"
-                pressed.append(
-                    st.button(label, icon=":material/delete:", type="primary", key="delete_sweep_runs", args=(sweep, True), **shared)
-                )
-            pressed.append(st.button("Keep", key="keep_sweep", on_click=_answered))
-        if any(pressed):
-            st.rerun()
+                st.button(label, icon=":material/delete:", type="primary", key="delete_sweep_runs", args=(sweep, True), **shared)
+            st.button("Keep", key="keep_sweep", on_click=_answered)
 
     ask()
 
