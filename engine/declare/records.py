@@ -40,6 +40,15 @@ def same_runs(presets: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
     return [name, *(n for n, preset in presets.items() if n != name and knobs is not None and preset.get("knobs") == knobs)]
 
 
+def recorded(lab: Mapping[str, Any], name: str, folder: Path = MEASURED) -> Record | None:
+    """The record of a preset, or of another preset with the very same knobs that is decided by the same metric."""
+    deciding = lab["presets"][name].get("deciding")
+    for other in same_runs(lab["presets"], name):
+        if (known := record(folder / lab["lab"] / f"{other}.json")) and lab["presets"][other].get("deciding") == deciding:
+            return known
+    return None
+
+
 @functools.lru_cache(maxsize=512)
 def _record(path: Path, _written: int, _size: int) -> Record | None:
     found = read_json(path)

@@ -1,4 +1,4 @@
-"""The lab's own addresses beside the pages: /live, /snapshot, /image, /export, /panel, /plotly.js and /healthz.
+"""The lab's own addresses beside the pages: /live, /snapshot, /image, /still, /export, /panel, /plotly.js and /healthz.
 
 In the browser pages/parts/charts/live_hub.js asks the first two, pages/parts/graph/graph.js posts to /panel.
 """
@@ -36,6 +36,7 @@ from engine.index.export import FORMATS, write
 from engine.labs.panel_frames import encoded
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.pictures import picture_file
+from engine.server import stills
 from engine.server.descriptors import raise_limit
 from engine.server.event_stream import EventStream, Streams
 from engine.server.gate import BROWSER
@@ -88,6 +89,9 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
     def image(request: Request) -> Response:
         return picture(_run(find_service(), request.query_params), request)
 
+    def still(request: Request) -> Response:
+        return stills.answer(find_service().labs(), request)
+
     def export(request: Request) -> Response:
         folder, form = _run(find_service(), request.query_params), request.query_params.get("format", "csv")
         if form not in FORMATS:
@@ -110,6 +114,7 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
         Route(f"{at}/live", _answered_async(live)),
         Route(f"{at}/snapshot", _answered(snapshot)),
         Route(f"{at}/image", _answered(image)),
+        Route(f"{at}/still", _answered(still)),
         Route(f"{at}/export", _answered(export)),
         Route(f"{at}/panel", _answered_async(panel), methods=["POST"]),
         Route(f"{at}/plotly.js", plotly_js),

@@ -10,13 +10,15 @@ from typing import Any, Literal
 import streamlit as st
 
 from engine.core.device import gpus
+from engine.declare.records import recorded
 from engine.declare.resolve import KnobError, declaration
 from engine.scheduler import estimate
 from engine.scheduler.control import Refused
 from engine.scheduler.estimate import Known
 from engine.server.service import service
-from pages.parts.gallery.posters import NOTHING, arms_of_preset, cures, poster, recorded
+from pages.parts.gallery.posters import NOTHING, arms_of_preset, cures, poster
 from pages.parts.gallery.seeds import want_seeds
+from pages.parts.gallery.stills import stills
 from pages.parts.plain import code, plain
 from pages.parts.who import who
 from pages.parts.words import duration, title
@@ -42,7 +44,7 @@ def card(
     first, rest = (preset["story"], "") if whole else sentences(preset["story"])
     with st.container(border=True, height="stretch"):
         st.markdown(f"### {title(name)}")
-        st.markdown(poster(lab, name, only) or f":small[{NOTHING}]", unsafe_allow_html=True)
+        st.markdown((poster(lab, name, only) or f":small[{NOTHING}]") + stills(lab, name), unsafe_allow_html=True)
         st.markdown(first, help=rest or None)
         st.caption(" · ".join(facts(lab, name, known)))
         key = f"{lab['lab']}_{name}"
@@ -133,7 +135,8 @@ def how_long(lab: Mapping[str, Any], name: str, known: Known) -> str:
     if one is None:
         return "time not measured yet"
     middle = statistics.median(run["cpu_seconds"] for run in one["runs"])
-    return f"{middle:.0f} CPU-seconds a run on {one['environment']['device'].removeprefix('cpu: ')}"
+    device = one["environment"]["device"].removeprefix("cpu: ").replace("(R)", "").replace("(TM)", "").removesuffix(" Processor")
+    return f"{middle:.0f} CPU-seconds a run on {device}"
 
 
 def sentences(story: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.charts_on_page import press_card
+from tests.browser.charts_on_page import press_card, until
 from tests.browser.conftest import Server
 
 pytestmark = pytest.mark.browser
@@ -42,6 +42,16 @@ def test_a_poster_has_two_colours_in_both_themes_and_the_cure_is_dashed(lab: Ser
         assert cured.evaluate(style, "strokeDasharray") != "none"
         colours += [broken.evaluate(style, "stroke"), cured.evaluate(style, "stroke")]
     assert len(set(colours)) == 4, colours
+
+
+def test_the_small_schematics_of_a_card_are_fetched_and_drawn(lab: Server, visitor: Callable[..., Page]) -> None:
+    page = visitor(lab.address)
+    drawn = page.locator(".fl-stills img")
+    drawn.first.wait_for(timeout=120_000)
+    for picture in drawn.all()[:6]:
+        picture.scroll_into_view_if_needed()
+        until(page, "node => node.complete && node.naturalWidth > 0", picture)
+        assert picture.get_attribute("alt")
 
 
 def test_on_a_phone_the_cards_are_one_column(lab: Server, visitor: Callable[..., Page]) -> None:

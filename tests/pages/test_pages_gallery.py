@@ -12,12 +12,13 @@ from streamlit.testing.v1 import AppTest
 
 from engine.core.files import write_json
 from engine.declare.measured import fill
+from engine.declare.records import recorded
 from engine.runs.folder import all_runs, run_folder
 from engine.runs.sweep_file import read_sweep, sweep_ids
 from engine.server import service as service_module
 from engine.server.service import Service
 from pages.parts.cards import presses, sentences
-from pages.parts.gallery.posters import arms_of_preset, poster, recorded, shown_presets
+from pages.parts.gallery.posters import arms_of_preset, poster, shown_presets
 from tests.pages.test_pages import opened, said
 from tests.support.lab_pages import ENTRIES, button, collapse
 
@@ -67,6 +68,17 @@ def test_the_presets_of_a_lab_stand_under_what_they_are(real_labs: Service) -> N
             assert any("Break" in label for label in labels) == (preset["kind"] == "breaks"), (name, labels)
 
 
+def test_a_card_shows_the_model_broken_beside_cured_and_says_the_same_in_words(real_labs: Service) -> None:
+    posters = [m.value for m in opened().markdown if "fl-poster" in m.value]
+    pictured = [html for html in posters if "fl-stills" in html]
+    assert len(pictured) >= 15
+    collapse_card = posters[0]
+    assert collapse_card.count("<img ") == 2
+    assert collapse_card.index("preset=collapse&amp;") < collapse_card.index("preset=collapse_cured&amp;")
+    assert "experts get less than a tenth of an equal share" in collapse_card
+    assert all(html.count("<img ") == html.count('loading="lazy"') == html.count(" alt=") for html in pictured)
+
+
 def test_every_preset_says_how_hard_it_is_and_what_happens_in_it() -> None:
     for lab in LABS:
         for name, preset in shown_presets(lab).items():
@@ -84,7 +96,7 @@ def test_every_card_has_a_picture_that_says_the_same_in_words() -> None:
 
 
 def test_a_preset_that_nobody_recorded_has_no_picture_and_says_so(real_labs: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.parts.gallery.posters.record", lambda path: None)
+    monkeypatch.setattr("engine.declare.records.record", lambda path: None)
     test = opened()
     assert "Not recorded yet" in said(test)
     assert "<svg" not in said(test)

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.declare.records import MEASURED, Record, record, same_runs, values
+from engine.declare.records import MEASURED, recorded, values
 from engine.labs.chart import charts
 from engine.runs.series import split_key
 from pages.parts.gallery.curves import Arm, Role, arm_of, ending, of_seeds, svg
@@ -41,15 +41,6 @@ def arms_of_preset(lab: LabJson, name: str) -> list[str]:
     preset = lab["presets"][name]
     ladder = [other for other, one in lab["presets"].items() if one.get("arm") == name]
     return ladder or [name, *([preset["twin"]] if preset["twin"] else [])]
-
-
-def recorded(lab: LabJson, name: str, folder: Path = MEASURED) -> Record | None:
-    """The record of a preset, or of another preset with the very same knobs that is decided by the same metric."""
-    deciding = lab["presets"][name].get("deciding")
-    for other in same_runs(lab["presets"], name):
-        if (known := record(folder / lab["lab"] / f"{other}.json")) and lab["presets"][other].get("deciding") == deciding:
-            return known
-    return None
 
 
 def cures(lab: LabJson, name: str, folder: Path = MEASURED) -> bool:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from engine.core.nonfinite import number
-from engine.declare.records import MEASURED
-from engine.labs.schematic import STYLE, Readings, Schematic, still
+from engine.declare.records import MEASURED, recorded
+from engine.labs.recorded_still import recorded_still
+from engine.labs.schematic import STYLE, Schematic
 from engine.runs.series import split_key
 from pages.parts.charts.run_styles import COLOURS
 from pages.parts.charts.schematic import of_lab
-from pages.parts.gallery.posters import arms_of_preset, labels, poster, recorded, shown_presets
+from pages.parts.gallery.posters import arms_of_preset, labels, poster, shown_presets
 from pages.parts.plain import plain
 from pages.parts.words import title
 
@@ -54,25 +53,9 @@ def _panes(lab: LabJson, name: str, model: Schematic, folder: Path = MEASURED) -
     layer = split_key(lab["presets"][name]["deciding"])[1] if model.layered else ""
     panes = []
     for arm, colour in zip(arms, colours, strict=False):
-        pane = _pane(model, recorded(lab, arm, folder) or {}, layer, named[arm], colour)
-        if pane is None:
+        drawn = recorded_still(model, recorded(lab, arm, folder) or {}, layer)
+        if drawn is None:
             return []
-        panes.append(pane)
+        words = f"**{plain(named[arm])}**, recorded with seed {drawn.seed}, step {drawn.step}: {plain(drawn.sentence)}"
+        panes.append((f'<div style="--run:{colour}">{drawn.drawing}</div>', words))
     return panes
-
-
-def _pane(model: Schematic, record: Mapping[str, Any], layer: str, label: str, colour: str) -> tuple[str, str] | None:
-    vectors = record.get("film", {}).get("vectors", {})
-    first, last = _readings(vectors, 0), _readings(vectors, -1)
-    with contextlib.suppress(KeyError, TypeError, ValueError):
-        drawing = model.svg(record["knobs"], layer, first)
-        said = model.sentence(record["knobs"], last, layer)
-        if drawing and said:
-            step = max(one["step"][-1] for one in vectors.values())
-            words = f"**{plain(label)}**, recorded with seed {record['seeds'][0]}, step {step}: {plain(said)}"
-            return f'<div style="--run:{colour}">{still(drawing, last)}</div>', words
-    return None
-
-
-def _readings(vectors: Mapping[str, Mapping[str, Sequence[Any]]], at: int) -> Readings:
-    return {key: [float(v) for v in (number(element) for element in one["value"][at]) if v is not None] for key, one in vectors.items()}

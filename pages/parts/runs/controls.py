@@ -23,21 +23,32 @@ STOP_KEY, HOLD_KEY = "S", "H"
 
 
 def controls(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[str], *, keys: bool) -> None:
-    """Buttons of one run; `page` are the runs on the page, `keys` gives its stop and hold their shortcuts."""
+    """Buttons of one run; `page` are the runs on the page.
+
+    `keys`: it alone goes on, so its stop and hold stand in the open, with their shortcuts; of several runs that go on they stand
+    under "More", and those of all of them in the open (`together`).
+    """
     run = run_style.run
-    if status in ("running", "held"):
-        _hold(run_style, status, HOLD_KEY if keys else None)
-    if status not in ENDED:
-        _stop(run_style, folder, STOP_KEY if keys else None)
-    elif status not in ("finished", "unreadable"):
+    if keys and status not in ENDED:
+        _living(run_style, folder, status, keys=True)
+    if status in ENDED and status not in ("finished", "unreadable"):
         message = "Goes on from the last checkpoint; what was measured after it is measured again."
         _button("Resume", "resume", f"resume_{run}", service().resume_run, [run], None, help=message)
     if status != "unreadable":  # of which no knob is known
         with st.popover("More", type="tertiary", key=f"more_{run}", on_change="rerun"):
+            if not keys:
+                _living(run_style, folder, status, keys=False)
             _repeat(run_style, folder, status, page)
     # not among them: the window of further buttons would lie over the dialog that asks
     if status in ENDED and st.button("Delete", icon=":material/delete:", type="tertiary", key=f"delete_{run}"):
         ask_to_delete([run])
+
+
+def _living(run_style: RunStyle, folder: RunFolder, status: str, *, keys: bool) -> None:
+    if status in ("running", "held"):
+        _hold(run_style, status, HOLD_KEY if keys else None)
+    if status not in ENDED:
+        _stop(run_style, folder, STOP_KEY if keys else None)
 
 
 def _repeat(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[str]) -> None:

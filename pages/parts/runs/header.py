@@ -33,7 +33,7 @@ def head(run_style: RunStyle, folder: RunFolder, page: Sequence[str], *, keys: b
     share, said = progress(state, status)
     if status == "queued":
         said = standing(folder.run, service().supervisor.queue())
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+    with st.container(key=f"head_{folder.run}", horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.html(swatch(run_style), width="content")
         st.markdown(f"**{plain(run_style.label)}**", width="content")
         badge(status)
