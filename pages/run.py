@@ -186,7 +186,6 @@ layers = list(
     )
 )
 grows = [run_style.run for run_style in run_styles if run_style.run not in drawn[1]]
-model, undrawable = film.model_of(specs[0]["lab"], run_styles, specs, living=grows) if len(labs_of_page) == 1 else (None, [])
 first = next((name for name in (decides["chart"], "losses") if name in fitting), next(iter(fitting), ""))
 zoom = [float(end) for end in st.query_params.get("zoom", "").split(",") if re.fullmatch(r"-?\d{1,19}(\.\d+)?(e[+-]?\d\d?)?", end)]
 
@@ -247,14 +246,16 @@ def board() -> None:
     """The deciding chart first and wide, beside it the schematic; then the switches, and all other charts under their headings."""
     top = st.container(key="deciding")
     modes = toolbar(layers, living=living, layer=split_key(decides["metric"])[1])
+    one_lab = len(labs_of_page) == 1
+    filmed, undrawable = film.film_of(specs[0]["lab"], run_styles, specs, modes["layer"], living=grows) if one_lab else (None, [])
     with top:
-        left, right = st.columns([11, 9]) if model else (st.container(), None)
+        left, right = st.columns([11, 9]) if filmed else (st.container(), None)
         if first:
             with left:
                 card(first, modes)
-        if model and right:
+        if filmed and right:
             with right:
-                film.drawing(model, run_styles, specs, modes["layer"], living=grows)
+                film.drawing(filmed, living=grows)
     film.scrubbing(run_styles, living=grows)
     st.fragment(lambda: cost(folders[0]), run_every=2 if living else None)()
     for group in GROUPS:
@@ -264,6 +265,7 @@ def board() -> None:
             with st.grid(columns=2, min_column_width=420, gap="small"):
                 for name in names:
                     card(name, modes)
+    film.could_not_be_read(undrawable)
 
 
 if known["state"] == "computing":
@@ -274,8 +276,7 @@ else:
 # -- the rest ----------------------------------------------------------------------------------------
 
 strips(run_styles, pictures_now(run_styles), living=grows)
-for error in (*unreadable, *undrawable):
-    st.error(f"The drawing in {code(error.file)} could not be read: {plain(error.message)}", icon=":material/error:")
+film.could_not_be_read(unreadable)
 
 if twins(specs):
     st.markdown(details.difference(specs))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.core.nonfinite import number
-from engine.labs.schematic import STYLE, Readings, Schematic, still
+from engine.labs.schematic import STYLE, Readings, Schematic, drawn, said, still
 
 INK = {"light": "#1f2933", "dark": "#e6eaee"}  # lines and words, as the pages have them
 
@@ -37,13 +36,11 @@ def recorded_still(model: Schematic, record: Mapping[str, Any], layer: str = "")
     vectors = record.get("film", {}).get("vectors", {})
     first, last = _readings(vectors, 0), _readings(vectors, -1)
     layer = layer if model.layered else ""
-    with contextlib.suppress(KeyError, TypeError, ValueError):
-        drawing = model.svg(record["knobs"], layer, first)
-        said = model.sentence(record["knobs"], last, layer)
-        if drawing and said:
-            step = max(one["step"][-1] for one in vectors.values())
-            return Still(still(drawing, last), said, step, record["seeds"][0])
-    return None
+    knobs = record.get("knobs", {})
+    drawing, sentence = drawn(model, knobs, layer, first), said(model, knobs, last, layer)
+    if not drawing or not sentence:
+        return None
+    return Still(still(drawing, last), sentence, max(one["step"][-1] for one in vectors.values()), record["seeds"][0])
 
 
 def _readings(vectors: Mapping[str, Mapping[str, Sequence[Any]]], at: int) -> Readings:

@@ -61,6 +61,25 @@ class Schematic:
         raise TypeError(f"{type(self).__name__} must define sentence(knobs, readings, layer)")
 
 
+def drawn(model: Schematic, knobs: Mapping[str, Any], layer: str = "", first: Readings | None = None) -> str:
+    """The drawing as `svg` makes it, "" where that raises or gives no XML: a run of other code may hold anything, and stops no page."""
+    try:
+        svg = model.svg(knobs, layer, first)
+        if svg:
+            ET.fromstring(svg)
+    except Exception:
+        return ""
+    return svg
+
+
+def said(model: Schematic, knobs: Mapping[str, Any], readings: Readings, layer: str = "") -> str:
+    """The sentence as `sentence` makes it, "" where that raises."""
+    try:
+        return model.sentence(knobs, readings, layer)
+    except Exception:
+        return ""
+
+
 def schematics(only: Sequence[str] | None = None) -> tuple[dict[str, Schematic], list[Broken]]:
     """Every schematic of the catalog, and the files that could not be read."""
     good, bad = Catalog("schematics", Schematic).load(only)

@@ -31,7 +31,7 @@ from engine.core.disk import why
 from engine.core.files import as_json, keep_room, read_json, regular, use_room, write_json
 from engine.core.locks import is_locked
 from engine.core.paths import private_folder
-from engine.runs import formats
+from engine.runs import checked, formats
 from engine.runs.ending import ENDS, signal_name
 from engine.runs.process import NOBODY, Process
 
@@ -120,11 +120,13 @@ class RunFolder:
 
     def state(self) -> dict[str, Any]:
         """What the worker said last, at its end in exit.json; nothing of an unreadable run."""
-        return {} if self.unreadable() else {**(read_json(self.path / "state.json", SMALL) or {}), **last_of(self.exit() or {})}
+        if self.unreadable():
+            return {}
+        return {**checked.state_said(read_json(self.path / "state.json", SMALL) or {}), **last_of(self.exit() or {})}
 
     def provenance(self) -> dict[str, Any]:
         """What it was computed with (engine/worker/provenance.py); nothing of an unreadable run, or while that is not known."""
-        return {} if self.unreadable() else read_json(self.path / "provenance.json", PROVENANCE) or {}
+        return {} if self.unreadable() else checked.provenance_said(read_json(self.path / "provenance.json", PROVENANCE) or {})
 
     def exit(self) -> dict[str, Any] | None:
         """How it ended, or None; an exit.json that gives no end of a run counts as lost, and says so."""
@@ -133,7 +135,7 @@ class RunFolder:
             return None
         if told is None or told.get("status") not in tuple(ENDS):
             return {"status": "lost", "code": None, "signal": None, "says": "Its exit.json gives no end that a run can have."}
-        return told if isinstance(told.get("says", ""), str) else {**told, "says": ""}
+        return checked.end_said(told)
 
     def process(self) -> Process | None:
         """Its worker as it was started, or None; a proc.json that names no process counts as one that has gone."""
@@ -223,7 +225,7 @@ class RunFolder:
 
 def last_of(end: dict[str, Any]) -> dict[str, int]:
     """How far a run had come and what the disk had refused, of an exit.json that says it."""
-    return {name: end[name] for name in ("step", "dropped") if type(end.get(name)) is int and 0 <= end[name] < 2**63}
+    return {name: end[name] for name in ("step", "dropped") if checked.whole(end.get(name))}
 
 
 def reserve(data: Path, lab: str) -> RunFolder:

@@ -63,6 +63,7 @@ def test_charts_are_drawn_and_grow_behind_a_prefix(kind: str, request: pytest.Fi
     page.get_by_role("link", name="Gallery").first.click()
     expect(page.get_by_role("heading", name="Break a training")).to_be_visible(timeout=PATIENCE)
     assert page.evaluate("() => location.pathname").rstrip("/") == "/class/lab"
+    until(page, "node => node.complete && node.naturalWidth > 0", page.locator(".fl-stills img").first)
     page.goto(f"{address}/lab?lab=moe")  # a panel's chart, without a run
     expect(page.locator(".fl-chart .main-svg").first).to_be_visible(timeout=120_000)
     page.goto(f"{address}/topology")  # what a browser posts arrives too

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -13,7 +14,7 @@ from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
 from engine.labs.lab import Lab
 from engine.labs.probe import Probe
-from engine.labs.schematic import DRIVES, NS, SCALES, SPEED, Readings, attributes, framed, moving, placed, schematics, still
+from engine.labs.schematic import DRIVES, NS, SCALES, SPEED, Readings, attributes, drawn, framed, moving, placed, said, schematics, still
 
 GOOD, BROKEN = schematics()
 RECORDS = {"moe": "collapse", "unet": "skips", "gnn": "ring", "consistency": "unanchored", "trainability": "diverges"}
@@ -147,3 +148,46 @@ def test_a_knob_of_others_is_text_and_never_an_element() -> None:
 
 def test_a_label_with_marks_stays_a_label() -> None:
     assert ET.fromstring(framed([], 'a "quoted" <label> & more')).get("aria-label") == 'a "quoted" <label> & more'
+
+
+ODD = (
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    math.nan,
+    math.inf,
+    10**30,
+    "",
+    '"><script>alert(1)</script>',
+    "\x00",
+    "\ud800",
+    [],
+    {"a": 1},
+    "9" * 400,
+    2.5,
+    257,
+)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_no_run_of_other_code_can_stop_a_page_or_put_anything_into_it(name: str) -> None:
+    """Odd knobs and readings: a plain drawing or none, a sentence or none, never an exception."""
+    rng, (lab, _, films) = random.Random(0), drawing(name)
+    for _ in range(400):
+        knobs = dict(knobs_of(lab))
+        for knob in rng.sample(list(knobs), rng.choice([1, 2, 5])):
+            if rng.random() < 0.2:
+                del knobs[knob]
+            else:
+                knobs[knob] = rng.choice(ODD)
+        readings = dict(films[0])
+        for key in list(readings):
+            readings[key] = rng.choice(
+                [readings[key], [], math.nan, [math.nan, math.inf, 1e300, -1.0, 3.7] * rng.choice([1, 7]), -math.inf]
+            )
+        svg = drawn(GOOD[name], knobs, rng.choice(["", '"><x>']), readings)
+        if svg:
+            assert {element.tag.removeprefix(f"{{{NS}}}") for element in ET.fromstring(still(svg, readings)).iter()} <= ALLOWED
+        assert isinstance(said(GOOD[name], knobs, readings), str)

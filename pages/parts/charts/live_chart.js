@@ -260,14 +260,4 @@ class LiveChart {
   }
 }
 
-const mounted = new WeakMap();
-
-export default function (component) {
-  const root = component.parentElement;
-  if (!mounted.has(root)) mounted.set(root, new LiveChart(root));
-  mounted.get(root).update(component);
-  return () => {
-    mounted.get(root)?.end();
-    mounted.delete(root);
-  };
-}
+export default mounts(LiveChart);

@@ -136,14 +136,4 @@ class Pictures {
   }
 }
 
-const mounted = new WeakMap();
-
-export default function (component) {
-  const root = component.parentElement;
-  if (!mounted.has(root)) mounted.set(root, new Pictures(root));
-  mounted.get(root).update(component);
-  return () => {
-    mounted.get(root)?.end();
-    mounted.delete(root);
-  };
-}
+export default mounts(Pictures);

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -11,7 +11,7 @@ import streamlit as st
 from engine.core.catalog import Broken
 from engine.declare.knobs import unnest
 from engine.labs.chart import RunStyle
-from engine.labs.schematic import DRIVES, SPEED, STYLE, Readings, Schematic, schematics
+from engine.labs.schematic import DRIVES, SPEED, STYLE, Readings, Schematic, drawn, said, schematics
 from engine.runs.series import series_key
 from engine.server.service import service
 from pages.parts.charts.hub_scripts import HUB
@@ -29,36 +29,40 @@ def of_lab(lab: str) -> tuple[Schematic | None, list[Broken]]:
     return next((one for one in good.values() if lab in one.labs), None), bad
 
 
-def drawable(
-    drawing: Schematic, run_styles: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], living: Sequence[str]
-) -> list[RunStyle]:
-    """The runs that it can draw, or will once they have read what it is made from."""
-    knobs = {spec["run"]: unnest(spec["knobs"]) for spec in specs}
-    able = [run for run in run_styles if all(run.has(need) for need in drawing.needs)]
-    return [run for run in able if drawn_of(drawing, knobs[run.run], "", run) or (run.run in living and drawing.made_from)]
+@dataclass(frozen=True)
+class Pane:
+    """One run with its drawing, "" while it has not read yet what that is made from; its flat knobs, and the layer that it shows."""
+
+    run: RunStyle
+    svg: str
+    knobs: Mapping[str, Any]
+    layer: str
+    first: Readings
 
 
-def schematic(
-    drawing: Schematic, run_styles: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], layer: str, living: Sequence[str]
-) -> None:
-    """Mount the drawings of all runs that can be drawn."""
+def panes_of(
+    drawing: Schematic, runs: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], layer: str, living: Sequence[str]
+) -> list[Pane]:
+    """The runs that it can draw, or will once they have read what it is made from; each is drawn once a run of the page."""
     knobs = {spec["run"]: unnest(spec["knobs"]) for spec in specs}
     layer = layer if drawing.layered else ""
-    drawn = drawable(drawing, run_styles, specs, living)
-    panes = [
-        {"run": run.run, "label": run.label, "colour": run.colour, "svg": drawn_of(drawing, knobs[run.run], layer, run)} for run in drawn
-    ]
-    of_layers = {run.run: layer or (run.layers(need)[-1:] or [""])[0] for run in drawn for need in drawing.needs}
-    metas = [{"run": run.run, "key": key, "kind": kind} for run in drawn for key, kind in _series(drawing, run, of_layers[run.run])]
-    data = {"panes": panes, "metas": metas, "runs": [run.run for run in run_styles], "living": list(living), "prefix": prefix()}
+    out = []
+    for run in runs:
+        if not all(run.has(need) for need in drawing.needs):
+            continue
+        first = first_readings(run, drawing)
+        svg = drawn(drawing, knobs[run.run], layer, first)
+        if svg or (run.run in living and drawing.made_from):
+            out.append(Pane(run, svg, knobs[run.run], layer, first))
+    return out
+
+
+def schematic(drawing: Schematic, panes: Sequence[Pane], runs: Sequence[RunStyle], living: Sequence[str]) -> None:
+    """Mount the drawings; `runs` are all runs of the page."""
+    shown = [{"run": one.run.run, "label": one.run.label, "colour": one.run.colour, "svg": one.svg} for one in panes]
+    metas = [{"run": one.run.run, "key": key, "kind": kind} for one in panes for key, kind in _series(drawing, one)]
+    data = {"panes": shown, "metas": metas, "runs": [run.run for run in runs], "living": list(living), "prefix": prefix()}
     _mount(key="schematic", data=data | {"drives": dict(DRIVES), "speed": SPEED})
-
-
-def drawn_of(drawing: Schematic, knobs: Mapping[str, Any], layer: str, run: RunStyle) -> str:
-    """The drawing of one run; "" where its declaration lacks what it is made of, as that of an old run may."""
-    with contextlib.suppress(KeyError, TypeError, ValueError):
-        return drawing.svg(knobs, layer, first_readings(run, drawing))
-    return ""
 
 
 def first_readings(run: RunStyle, drawing: Schematic) -> Readings:
@@ -74,24 +78,20 @@ def first_readings(run: RunStyle, drawing: Schematic) -> Readings:
     return out
 
 
-def sentences(drawing: Schematic, run_styles: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], layer: str, step: int | None) -> None:
+def sentences(drawing: Schematic, panes: Sequence[Pane], step: int | None) -> None:
     """What the drawings say in numbers, run by run, at the page's step."""
-    knobs = {spec["run"]: unnest(spec["knobs"]) for spec in specs}
-    layer = layer if drawing.layered else ""
-    for run in run_styles:
-        at, readings = readings_at(run, drawing, layer, step)
-        said = ""
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            said = drawing.sentence(knobs[run.run], readings, layer)
-        if said:
-            st.caption(f"**{plain(run.label)}**, step {at:,}: {plain(said)}")
+    for one in panes:
+        at, readings = readings_at(one, drawing, step)
+        sentence = said(drawing, one.knobs, readings, one.layer)
+        if sentence:
+            st.caption(f"**{plain(one.run.label)}**, step {at:,}: {plain(sentence)}")
 
 
-def readings_at(run: RunStyle, drawing: Schematic, layer: str, step: int | None) -> tuple[int, Readings]:
+def readings_at(pane: Pane, drawing: Schematic, step: int | None) -> tuple[int, Readings]:
     """-> the newest step at or before `step` at which something was read, and the readings."""
-    store, at, out = service().store, 0, dict(first_readings(run, drawing))
+    store, run, at, out = service().store, pane.run, 0, dict(pane.first)
     for name in drawing.needs:
-        of = layer or (run.layers(name)[-1:] or [""])[0]
+        of = _layer(pane, name)
         if run.shape(name, of):
             rows = store.vectors(run.run, name, of, hi=step, rows=1)
             if rows["v"]:
@@ -106,10 +106,15 @@ def readings_at(run: RunStyle, drawing: Schematic, layer: str, step: int | None)
     return at, out
 
 
-def _series(drawing: Schematic, run: RunStyle, layer: str) -> list[tuple[str, str]]:
+def _layer(pane: Pane, name: str) -> str:
+    """The layer of a series that a pane shows: the one that was chosen, else the last."""
+    return pane.layer or (pane.run.layers(name)[-1:] or [""])[0]
+
+
+def _series(drawing: Schematic, pane: Pane) -> list[tuple[str, str]]:
     """The keys under which the hub holds what moves a drawing, each with its kind."""
     out = []
     for name in drawing.needs:
-        of = layer if layer and layer in run.layers(name) else ""
-        out.append((series_key(name, of), "moment" if run.shape(name, of) else "line"))
+        of = _layer(pane, name) if _layer(pane, name) in pane.run.layers(name) else ""
+        out.append((series_key(name, of), "moment" if pane.run.shape(name, of) else "line"))
     return out

@@ -113,14 +113,4 @@ class Scrubber {
   }
 }
 
-const mounted = new WeakMap();
-
-export default function (component) {
-  const root = component.parentElement;
-  if (!mounted.has(root)) mounted.set(root, new Scrubber(root));
-  mounted.get(root).update(component);
-  return () => {
-    mounted.get(root)?.end();
-    mounted.delete(root);
-  };
-}
+export default mounts(Scrubber);

@@ -62,14 +62,4 @@ class StillChart {
   }
 }
 
-const mounted = new WeakMap();
-
-export default function (component) {
-  const root = component.parentElement;
-  if (!mounted.has(root)) mounted.set(root, new StillChart(root));
-  mounted.get(root).update(component);
-  return () => {
-    mounted.get(root)?.end();
-    mounted.delete(root);
-  };
-}
+export default mounts(StillChart);

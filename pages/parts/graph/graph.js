@@ -151,14 +151,4 @@ class TouchGraph extends GraphView {
   }
 }
 
-const mounted = new WeakMap();
-
-export default function (component) {
-  const root = component.parentElement;
-  if (!mounted.has(root)) mounted.set(root, new TouchGraph(root));
-  mounted.get(root).update(component);
-  return () => {
-    mounted.get(root)?.end();
-    mounted.delete(root);
-  };
-}
+export default mounts(TouchGraph);
