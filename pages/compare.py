@@ -13,6 +13,7 @@ from engine.runs.ending import ENDED
 from engine.runs.series import split_key
 from engine.server.service import service
 from engine.statistics.sentences import figure
+from pages.parts.charts.run_styles import cured
 from pages.parts.charts.still_chart import still_chart
 from pages.parts.charts.toolbar import AXES
 from pages.parts.compare.address import (
@@ -122,7 +123,9 @@ def board() -> None:
         st.rerun()
     standing = {run: status for run, (status, _) in now.items()}
     first = answer(store, arms, known, now, Question(metric, baseline, by), keys)
-    shown = Shown(first.overview, first.curves, None, None, unit_of(metric), axis != "linear", st.context.theme.type or "light")
+    cures = frozenset(arm.name for arm in arms.arms if all(cured(specs[run]) for run in arm.runs.values()))
+    theme = st.context.theme.type or "light"
+    shown = Shown(first.overview, first.curves, None, None, unit_of(metric), axis != "linear", theme, cured=cures)
     knob_table(first.overview, shown.styles, standing)
     for sentence in notes(arms, standing):
         st.caption(plain(sentence))

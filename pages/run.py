@@ -150,7 +150,7 @@ def heads() -> None:
     standing = {folder.run: folder.status() for folder in folders}
     alone = sum(status not in ENDED for status in standing.values()) == 1
     now = verdicts_now()
-    with st.grid(columns=min(2, len(folders)), min_column_width=340, gap="xsmall"):
+    with st.grid(columns=min(2, len(folders)), min_column_width=340, gap="medium"):
         for run_style, folder in zip(run_styles, folders, strict=True):
             with st.container(gap="xsmall"):
                 head(run_style, folder, list(standing), keys=alone)

@@ -57,13 +57,20 @@ def run_styles(specs: Sequence[Spec], series: Mapping[str, Sequence[SeriesInfo]]
     out: list[RunStyle] = []
     for spec, label in zip(specs, labels, strict=True):
         run = spec["run"]
-        twin = next((other for other in specs if other["run"] == spec.get("twin")), None)
+        twin = next((other for other in specs if other["run"] == spec.get("twin")), None) or _cure(spec, specs)
         if run not in used:
             _give_colours(spec, twin, specs, used)
         first = twin is not None and not second(spec, specs) and second(twin, specs)
         dash = DASHES[first][min(1, used[run] // len(colours))]
         out.append(RunStyle(run, label, colours[used[run] % len(colours)], dash, tuple(series.get(run, ()))))
     return out
+
+
+def _cure(spec: Spec, specs: Sequence[Spec]) -> Spec | None:
+    """Of two runs that were started one by one, of which one is of a preset that cures: the other one."""
+    if len(specs) != 2 or specs[0]["lab"] != specs[1]["lab"] or cured(specs[0]) == cured(specs[1]):
+        return None
+    return specs[spec is specs[0]]
 
 
 def _give_colours(spec: Spec, twin: Spec | None, specs: Sequence[Spec], used: dict[str, int]) -> None:

@@ -6,7 +6,7 @@ It draws numbers that `engine.compare` and `engine.statistics` made and writes n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -53,6 +53,7 @@ class Shown:
     log: bool
     theme: str
     within: tuple[int, int] | None = None
+    cured: frozenset[str] = frozenset()  # arms of which every run is of a preset that cures another
 
     @property
     def arms(self) -> Arms:
@@ -60,7 +61,7 @@ class Shown:
 
     @property
     def styles(self) -> list[ArmStyle]:
-        return styles(self.arms, self.theme)
+        return styles(self.arms, self.theme, self.cured)
 
     @property
     def axis(self) -> str:
@@ -98,11 +99,14 @@ def pictures() -> tuple[dict[str, ComparisonPicture], list[Broken]]:
     return {name: good[name]() for name in sorted(good, key=lambda name: (good[name].order, name))}, bad
 
 
-def styles(arms: Arms, theme: str) -> list[ArmStyle]:
-    """One for each arm, in their order."""
+def styles(arms: Arms, theme: str, cured: Container[str] = ()) -> list[ArmStyle]:
+    """One for each arm, in their order; of two, of which one is a cure, that one has the colour that cures have everywhere."""
     colours = COLOURS.get(theme, COLOURS["light"])
+    places = list(range(len(arms.arms)))
+    if [arm.name in cured for arm in arms.arms] == [False, True]:
+        places.reverse()
     out = []
-    for n, arm in enumerate(arms.arms):
+    for n, arm in zip(places, arms.arms, strict=True):
         turn = n // len(colours)
         out.append(
             ArmStyle(arm.name, tag_free(arm.name), colours[n % len(colours)], DASHES[turn % len(DASHES)], MARKERS[turn % len(MARKERS)])

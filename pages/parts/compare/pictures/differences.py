@@ -59,7 +59,7 @@ class PairedDifferences(ComparisonPicture):
         names = [tag_free(one.first) for one in rows]
         figure.layout.yaxis.update(tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6], automargin=True)
         figure.layout.yaxis.update(showgrid=False, title=None)
-        figure.layout.xaxis.update(title=f"{shown.axis}, minus {tag_free(shown.overview.baseline)}", zeroline=False)
+        figure.layout.xaxis.update(title=f"difference{f' ({tag_free(shown.unit)})' if shown.unit else ''}", zeroline=False)
         return figure
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from pages.parts.compare.picture import ComparisonPicture, Shown, tag_free
+from pages.parts.compare.picture import ComparisonPicture, Shown
 from pages.parts.compare.strips import strips
 
 
@@ -20,4 +20,6 @@ class TimeToThreshold(ComparisonPicture):
 
     def figure(self, shown: Shown) -> go.Figure:
         assert shown.times is not None
-        return strips(shown, shown.times, tag_free(shown.times.metric), log=False, unnumbered="never reached")
+        figure = strips(shown, shown.times, "first step", log=False, unnumbered="never reached")
+        figure.layout.yaxis.rangemode = "nonnegative"
+        return figure
