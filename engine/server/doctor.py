@@ -9,7 +9,7 @@ import platform
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.core import device, locks
@@ -83,11 +83,24 @@ def folder(data: Path) -> Iterator[Check]:
     yield private(data)
     free = shutil.disk_usage(data).free
     yield "disk", free > ENOUGH, f"{free / 2**30:.1f} GiB free" + ("" if free > ENOUGH else "; at least 2 GiB are advised")
-    for name, lock, what in (("owner", "owner.lock", "keeps the index"), ("supervisor", "supervisor.lock", "minds the queue")):
-        held = locks.is_locked(data / lock)
-        holder = f"process {locks.holder(data / lock)}" if held else ""
-        yield name, True, f"{holder} {what}" if held else f"no process {what} now; the next one does"
+    yield holder("owner", data / "owner.lock", owner_of, "keeps the index")
+    yield holder("supervisor", data / "supervisor.lock", locks.holder, "minds the queue")
     yield index(data)
+
+
+def owner_of(lock: Path) -> str:
+    """The process that keeps the index: its lock holds the bare number of the process, unlike the others."""
+    from engine.index.connection import holder
+
+    return holder(lock)
+
+
+def holder(name: str, lock: Path, reader: Callable[[Path], int | str | None], what: str) -> Check:
+    """Which process holds this lock and so does `what`?  One whose file names nobody is held all the same."""
+    if not locks.is_locked(lock):
+        return name, True, f"no process {what} now; the next one does"
+    process = reader(lock)
+    return name, True, f"process {process} {what}" if process else f"a process {what}, and its lock does not name it"
 
 
 def private(data: Path) -> Check:

@@ -64,7 +64,7 @@ class Experts(Schematic):
         idle = sum(share < DEAD / len(load) for share in load)
         busiest = max(range(len(load)), key=lambda expert: load[expert])
         shares = f"the busiest, expert {busiest}, gets {100 * load[busiest]:.3g} % where an equal share is {100 / len(load):.3g} %"
-        return f"Of this step's tokens {idle} of {len(load)} experts get less than a tenth of an equal share; {shares}."
+        return f"In this batch {idle} of {len(load)} experts get less than a tenth of an equal share; {shares}."
 
 
 def _places(experts: int) -> tuple[list[tuple[float, float]], float]:
