@@ -24,7 +24,7 @@ from engine.core.files import read_json, replace
 from engine.declare.knobs import unnest
 from engine.index.open_run import open_run
 from engine.labs.lab import Lab
-from engine.labs.schematic import NS, SPEED, STYLE, Readings, Schematic, schematics, still
+from engine.labs.schematic import DRIVES, NS, SPEED, STYLE, Readings, Schematic, schematics, still
 from engine.runs.series import series_key, split_key
 
 FRAMES, SECONDS, REST = 90, 10.0, 0.12  # frames, length of the film, share of it that the last frame stays
@@ -82,9 +82,17 @@ def animated(runs: Sequence[Recorded], title: str, metric: str) -> str:
 
 
 def _pane(side: int, run: Recorded, moments: Sequence[int]) -> tuple[str, list[str]]:
-    """One drawing as it stands at the last moment, and the rules that move it through all of them."""
+    """One drawing as it stands at the last moment, and the rules that move it through all of them.
+
+    ValueError for a drawing whose parts move by what a style sheet cannot set: its film would stand still where the page moves.
+    """
     frames = [ET.fromstring(still(run.svg, run.readings[_at(run.steps, step)])) for step in moments]
     elements = [[element for element in frame.iter() if element.get("data-drive")] for frame in frames]
+    driven = {DRIVES[drive] for element in elements[-1] for drive in element.get("data-drive", "").split()}
+    if driven - CSS_ALONE:
+        raise ValueError(
+            f"This drawing moves {', '.join(sorted(driven - CSS_ALONE))}, which no style sheet can; it has no film without a script."
+        )
     rules = []
     for number, element in enumerate(elements[-1]):
         states = [{name: one[number].get(name) for name in CSS_ALONE if one[number].get(name) is not None} for one in elements]
@@ -134,7 +142,7 @@ def _across(step: float, last: int) -> float:
 
 
 def _chart(runs: Sequence[Recorded], last: int, metric: str) -> str:
-    """The curves of the deciding metric, and the line that stands at the film's step."""
+    """The curves of the deciding metric, a cross at the upper edge where it was not finite, and the line that stands at the film's step."""
     top, bottom = HEAD + PANE + 14, HEAD + PANE + CHART - 22
     finite = [value for run in runs for _, value in run.decides if math.isfinite(value)]
     high = max(finite, default=1.0) or 1.0
@@ -147,6 +155,8 @@ def _chart(runs: Sequence[Recorded], last: int, metric: str) -> str:
         path = " L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         dash = ' stroke-dasharray="6 3"' if number else ""
         parts.append(f'<path fill="none" stroke="{COLOURS[number % 2]}" stroke-width="2"{dash} d="M{path}"/>' if points else "")
+        odd = "".join(f"M{_across(s, last) - 3:.1f} {top - 3} l6 6 m-6 0 l6 -6" for s, v in run.decides if not math.isfinite(v))
+        parts.append(f'<path fill="none" stroke="{COLOURS[number % 2]}" stroke-width="1.5" d="{odd}"/>' if odd else "")
     parts.append(f'<path class="axis now" stroke-width="2" d="M{_across(0, last):.1f} {top - 8} V{bottom}"/>')
     return "".join(parts)
 
@@ -185,7 +195,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         for folder, label, one in zip(args.runs, labels(knobs), knobs, strict=True)
     ]
     title = f"{drawing.title}: {runs[0].label} beside {runs[1].label}, step by step"
-    replace(args.out, lambda file: file.write_text(animated(runs, title, words(deciding.metric)), "utf-8"))
+    try:
+        picture = animated(runs, title, words(deciding.metric))
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+    replace(args.out, lambda file: file.write_text(picture, "utf-8"))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from engine.docs.animation import FRAMES, Recorded, animated, labels, main, recorded, words
 from engine.index.open_run import open_run
-from engine.labs.schematic import schematics, still
+from engine.labs.schematic import framed, moving, schematics, still
 from tests.support.made_runs import EXPERTS, LAYER, finished_twins, readings
 
 KNOBS = {"experts": EXPERTS, "layers": 1, "router": "softmax_top_k"}
@@ -62,3 +64,20 @@ def test_a_run_without_the_readings_is_refused_in_one_sentence(tmp_path: Path) -
     points = open_run(broken.folder.path).filter(~open_run(broken.folder.path)["metric"].str.starts_with("router/load"))
     with pytest.raises(ValueError, match="holds no reading of router/load"):
         recorded(points, "this run", KNOBS, schematics()[0]["experts"], DEAD)
+
+
+def test_a_value_that_is_not_finite_is_a_cross(tmp_path: Path) -> None:
+    broken, cured = finished_twins(tmp_path, steps=20)
+    first = run(broken.folder.path)
+    odd = dataclasses.replace(first, decides=[(step, math.nan if step > 10 else value) for step, value in first.decides])
+    crosses = 'stroke-width="1.5" d="M'
+    assert crosses not in animated([first, run(cured.folder.path, "cured")], "Two runs", words(DEAD))
+    assert animated([odd, run(cured.folder.path, "cured")], "Two runs", words(DEAD)).count("l6 6 m-6 0 l6 -6") == 9
+
+
+def test_a_drawing_that_no_style_sheet_can_move_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    broken, _ = finished_twins(tmp_path, steps=3)
+    line = framed([f'<line x1="0" y1="0" x2="9" y2="9" {moving("loss/train", "", [("x2", None, (0.0, 9.0), "linear:0:1")])}/>'], "a line")
+    first = dataclasses.replace(run(broken.folder.path), svg=line)
+    with pytest.raises(ValueError, match="moves x2, which no style sheet can"):
+        animated([first, first], "Two runs", words(DEAD))

@@ -221,3 +221,18 @@ def test_without_a_preset_the_loss_stands_first(lab_service: Service) -> None:
     headings = [one.value for one in opened("run.py", run=made.run).markdown if one.value.startswith("#####")]
     assert headings[0] == "##### Loss"
     made.end("stopped")
+
+
+def test_a_run_whose_lab_no_longer_knows_its_knobs_is_not_called_unchanged() -> None:
+    lab = laboratory()
+    lab["knobs"] = [{**one, "max": 0.1} if one["name"] == "lr" else one for one in lab["knobs"]]  # the run lies out of today's bounds
+    assert changed_knobs(lab, declared("a", lr=0.5)) == {"lr": 0.5}
+    assert changed_knobs(lab, declared("a", preset="gone", lr=0.5)) == {}, "without a preset nothing can be changed"
+
+
+def test_two_runs_started_one_by_one_have_the_colours_of_twins_where_one_is_a_cure() -> None:
+    blue, vermilion = COLOURS["light"][:2]
+    alone = [declared("a"), declared("b", preset="collapse_cured")]
+    assert [one.colour for one in run_styles(alone, {}, "light")] == [vermilion, blue]
+    assert [one.colour for one in run_styles(alone[::-1], {}, "light")] == [blue, vermilion]
+    assert [one.colour for one in run_styles([declared("a"), declared("b", preset="healthy")], {}, "light")] == [blue, vermilion]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from engine.declare.knobs import unnest
 from engine.declare.resolve import KnobError, declaration
 from engine.declare.revise import changes, request_of
 from pages.parts.plain import plain
@@ -69,10 +70,13 @@ def changed_knobs(lab: Lab | None, spec: Spec) -> dict[str, Any]:
     if lab is None or spec.get("preset") not in lab["presets"]:
         return {}
     try:
-        preset, knobs, _ = request_of(lab, spec)
-        changed = changes(declaration(lab, preset, {}), knobs)
-    except (KnobError, KeyError):  # of a lab that has changed since
-        return {}
+        preset, knobs, lost = request_of(lab, spec)
+        own = unnest(spec["knobs"])
+        beyond = {name: own[name] for name in (one.partition("=")[0] for one in lost) if name in knobs}  # values that it no longer allows
+        changed = {**changes(declaration(lab, preset, {}), knobs), **beyond}
+    except (KnobError, KeyError):  # of a lab that has changed since: whatever its preset does not say today is changed
+        base = {one["name"]: one["default"] for one in lab["knobs"]} | lab["presets"][spec["preset"]]["knobs"]
+        changed = {name: value for name, value in unnest(spec["knobs"]).items() if name not in base or base[name] != value}
     return {name: value for name, value in changed.items() if name not in FREE}
 
 

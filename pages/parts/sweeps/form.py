@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.core.device import gpus
 from engine.declare.knobs import Flat
 from engine.declare.resolve import KnobError, RuleBroken
 from engine.declare.revise import sweep_command, written
@@ -31,7 +32,7 @@ def sweep_form(lab: Mapping[str, Any], preset: str | None, over: Flat, shown: Fl
     ladder = _ladder(lab, preset)
     with st.expander("Sweep: vary knobs and seeds", icon=":material/stacked_line_chart:", expanded=bool(ladder)):
         specs = dict(specs_of_all(lab))
-        names = [name for name in specs if name not in NOT_VARIED]
+        names = [name for name in specs if name not in NOT_VARIED and (name != "kernels" or gpus())]  # without a GPU all arms are one
         vary = st.multiselect(
             "Vary",
             names,
