@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -9,16 +10,16 @@ from typing import Any
 import duckdb
 
 
-class OfEach:
+class OfEach(ABC):
     """What a store (engine/index/store.py) is asked of many runs at once; runs without the metric are left out of every answer."""
 
     _directory: Any
 
-    def _cursor(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        raise NotImplementedError
+    @abstractmethod
+    def _cursor(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]: ...
 
-    def _id(self, run: str) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _id(self, run: str) -> int: ...
 
     def last_values(self, runs: Sequence[str], name: str, layer: str = "") -> dict[str, float]:
         """Run -> the value of its last stored step, finite or not."""
