@@ -25,7 +25,7 @@ from pages.parts.compare.address import (
     zoom_of_address,
 )
 from pages.parts.compare.more_seeds import more_seeds
-from pages.parts.compare.picture import ComparisonPicture, Shown, pictures
+from pages.parts.compare.picture import ComparisonPicture, Shown, broken_arm, pictures
 from pages.parts.compare.reading import Question, answer, levels_between
 from pages.parts.compare.said import said
 from pages.parts.compare.table import knob_table
@@ -122,7 +122,8 @@ def board() -> None:
         st.rerun()
     standing = {run: status for run, (status, _) in now.items()}
     first = answer(store, arms, known, now, Question(metric, baseline, by), keys)
-    shown = Shown(first.overview, first.curves, None, None, unit_of(metric), axis != "linear", st.context.theme.type or "light")
+    theme = st.context.theme.type or "light"
+    shown = Shown(first.overview, first.curves, None, None, unit_of(metric), axis != "linear", theme, broken=broken_arm(arms, specs))
     knob_table(first.overview, shown.styles, standing)
     for sentence in notes(arms, standing):
         st.caption(plain(sentence))
