@@ -17,7 +17,7 @@ def test_a_broken_arm_and_its_cure_look_as_on_the_run_page(lab_service: Service)
             for preset in (first, last)
             for seed in range(2)
         ]
-        first_column = list(page(lab_service, runs).table[0].value.index)
+        first_column = page(lab_service, runs).table[0].value.iloc[:, 0].tolist()
         assert len({cell.partition(" ")[2] for cell in first_column}) == 2, "the rows show the dashes of their lines"
         specs = {spec["run"]: spec for spec in declared(lab_service.data, [run.run for run in runs])}
         arms = chosen(lab_service.store, list(specs.values()), None)
