@@ -13,7 +13,6 @@ from engine.runs.ending import ENDED
 from engine.runs.series import split_key
 from engine.server.service import service
 from engine.statistics.sentences import figure
-from pages.parts.charts.run_styles import cured
 from pages.parts.charts.still_chart import still_chart
 from pages.parts.charts.toolbar import AXES
 from pages.parts.compare.address import (
@@ -26,7 +25,7 @@ from pages.parts.compare.address import (
     zoom_of_address,
 )
 from pages.parts.compare.more_seeds import more_seeds
-from pages.parts.compare.picture import ComparisonPicture, Shown, pictures
+from pages.parts.compare.picture import ComparisonPicture, Shown, broken_arm, pictures
 from pages.parts.compare.reading import Question, answer, levels_between
 from pages.parts.compare.said import said
 from pages.parts.compare.table import knob_table
@@ -123,9 +122,8 @@ def board() -> None:
         st.rerun()
     standing = {run: status for run, (status, _) in now.items()}
     first = answer(store, arms, known, now, Question(metric, baseline, by), keys)
-    cures = frozenset(arm.name for arm in arms.arms if all(cured(specs[run]) for run in arm.runs.values()))
     theme = st.context.theme.type or "light"
-    shown = Shown(first.overview, first.curves, None, None, unit_of(metric), axis != "linear", theme, cured=cures)
+    shown = Shown(first.overview, first.curves, None, None, unit_of(metric), axis != "linear", theme, broken=broken_arm(arms, specs))
     knob_table(first.overview, shown.styles, standing)
     for sentence in notes(arms, standing):
         st.caption(plain(sentence))

@@ -6,9 +6,10 @@ It draws numbers that `engine.compare` and `engine.statistics` made and writes n
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import plotly.graph_objects as go
 
@@ -20,13 +21,14 @@ from engine.core.paths import ROOT
 from engine.labs.common.traces import EDGES, NEUTRAL, OVERLAY, SHOWN, SYMBOLS
 from engine.statistics.difference import Difference
 from engine.statistics.noise_floor import Floor
-from pages.parts.charts.run_styles import COLOURS
+from pages.parts.charts.run_styles import COLOURS, second
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 SHADE = 0.18  # opacity of a band
 GREY = "rgba(138,138,138,0.22)"  # a noise floor, on white and on near-black
 FLOOR, UNMEASURED = "noise floor", "noise floor: not measured"
+LINE = 34  # characters of a line of an axis title, which a phone still shows whole
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class ArmStyle:
 @dataclass(frozen=True)
 class Shown:
     """What the pictures of one page draw.  `times`: steps to the `level`; None where no level was chosen.  `within`: the steps that
-    a person has zoomed to."""
+    a person has zoomed to.  `broken`: the arm that is drawn as a run page draws a broken run; "" where no declaration says so."""
 
     overview: Overview
     curves: Curves
@@ -53,7 +55,7 @@ class Shown:
     log: bool
     theme: str
     within: tuple[int, int] | None = None
-    cured: frozenset[str] = frozenset()  # arms of which every run is of a preset that cures another
+    broken: str = ""
 
     @property
     def arms(self) -> Arms:
@@ -61,11 +63,11 @@ class Shown:
 
     @property
     def styles(self) -> list[ArmStyle]:
-        return styles(self.arms, self.theme, self.cured)
+        return styles(self.arms, self.theme, self.broken)
 
     @property
     def axis(self) -> str:
-        """Title of an axis of values."""
+        """What an axis of values shows."""
         return f"{tag_free(self.overview.metric)}{f' ({tag_free(self.unit)})' if self.unit else ''}"
 
     def style(self, arm: str) -> ArmStyle:
@@ -99,19 +101,36 @@ def pictures() -> tuple[dict[str, ComparisonPicture], list[Broken]]:
     return {name: good[name]() for name in sorted(good, key=lambda name: (good[name].order, name))}, bad
 
 
-def styles(arms: Arms, theme: str, cured: Container[str] = ()) -> list[ArmStyle]:
-    """One for each arm, in their order; of two, of which one is a cure, that one has the colour that cures have everywhere."""
+def broken_arm(arms: Arms, specs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Of two arms the broken or unchanged one, where the declarations of all their runs agree which it is; "" otherwise."""
+    if len(arms.arms) != 2:
+        return ""
+    every = list(specs.values())
+    sides = [{second(specs[run], every) for run in arm.runs.values() if run in specs} for arm in arms.arms]
+    return next((arm.name for arm, *side in zip(arms.arms, sides, sides[::-1], strict=True) if side == [{False}, {True}]), "")
+
+
+def styles(arms: Arms, theme: str, broken: str = "") -> list[ArmStyle]:
+    """One for each arm, in their order; of a broken arm and its cure the colours and dashes that a run page gives to such a pair."""
     colours = COLOURS.get(theme, COLOURS["light"])
-    places = list(range(len(arms.arms)))
-    if [arm.name in cured for arm in arms.arms] == [False, True]:
-        places.reverse()
     out = []
-    for n, arm in zip(places, arms.arms, strict=True):
+    for n, arm in enumerate(arms.arms):
         turn = n // len(colours)
-        out.append(
-            ArmStyle(arm.name, tag_free(arm.name), colours[n % len(colours)], DASHES[turn % len(DASHES)], MARKERS[turn % len(MARKERS)])
-        )
+        colour, dash = colours[n % len(colours)], DASHES[turn % len(DASHES)]
+        if broken:
+            colour, dash = (colours[1], "dot") if arm.name == broken else (colours[0], "solid")
+        out.append(ArmStyle(arm.name, tag_free(arm.name), colour, dash, MARKERS[turn % len(MARKERS)]))
     return out
+
+
+def in_lines(text: str, most: int = LINE) -> str:
+    """A long title in lines of at most `most` characters, broken before "@" and behind a blank or a comma; a longer word stays whole."""
+    lines = [""]
+    for part in re.split(r"(?<=[ ,])|(?=@)", text):
+        if lines[-1] and len((lines[-1] + part).rstrip()) > most:
+            lines.append("")
+        lines[-1] += part
+    return "<br>".join(line.strip() for line in lines)
 
 
 def tag_free(text: object) -> str:

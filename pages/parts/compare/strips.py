@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from engine.core.nonfinite import word
 from engine.labs.chart import blank
 from engine.labs.common.traces import NEUTRAL
-from pages.parts.compare.picture import Overview, Shown, edge_marks, floor_band, seed_text, shade, short, tag_free, value_axis
+from pages.parts.compare.picture import Overview, Shown, edge_marks, floor_band, in_lines, seed_text, shade, short, tag_free, value_axis
 
 WIDTH = 0.28  # half of an arm's strip
 MOST_NAMED = 8  # arms whose names fit below the axis
@@ -17,7 +17,8 @@ MOST_NAMED = 8  # arms whose names fit below the axis
 
 def strips(shown: Shown, overview: Overview, title: str, *, log: bool, unnumbered: str) -> go.Figure:
     """`unnumbered`: what a value that is no number means ("diverged")."""
-    figure = blank(y_title=title, height=340)
+    figure = blank(y_title=in_lines(title), height=340)
+    figure.layout.yaxis.automargin = True
     figure.layout.update(hovermode="closest", showlegend=False)
     styles, arms = shown.styles, overview.arms.arms
     position = {arm.name: n for n, arm in enumerate(arms)}

@@ -30,7 +30,7 @@ def knob_table(overview: Overview, styles: list[ArmStyle], standing: Mapping[str
     rows: list[dict[str, Any]] = []
     for n, (arm, style) in enumerate(zip(arms.arms, styles, strict=True)):
         is_base = arm.name == overview.baseline
-        row = {"#": f"{n + 1}", **({"line": GLYPHS[style.dash]} if dashed else {})}
+        row = {"#": f"{n + 1} {GLYPHS[style.dash]}" if dashed else f"{n + 1}"}  # one column, for a phone
         row |= {"arm": arm.name} if numbered or not arms.differing else {}
         heads = arms.heads
         row |= {name: _cell(arm.knobs, name, arms.differing) for name in heads[:MOST_KNOBS]}

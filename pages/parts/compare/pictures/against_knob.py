@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from engine.core.nonfinite import word
 from engine.labs.chart import blank
 from engine.labs.common.traces import NEUTRAL
-from pages.parts.compare.picture import ComparisonPicture, Shown, edge_marks, floor_band, seed_text, short, tag_free, value_axis
+from pages.parts.compare.picture import ComparisonPicture, Shown, edge_marks, floor_band, in_lines, seed_text, short, tag_free, value_axis
 
 SPREAD = 10.0  # largest over smallest, from which on the knob's axis is logarithmic
 
@@ -33,7 +33,7 @@ class AgainstKnob(ComparisonPicture):
 
     def figure(self, shown: Shown) -> go.Figure:
         knob, overview = knob_of(shown), shown.overview
-        figure = blank(y_title=shown.axis, height=340)
+        figure = blank(y_title=in_lines(shown.axis), height=340)
         figure.layout.update(hovermode="closest", showlegend=False)
         together = list(overview.compared.arms)
         at = {arm.name: float(overview.arms.arm(arm.name).knobs[knob]) for arm in together}

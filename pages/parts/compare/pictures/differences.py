@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 from engine.core.nonfinite import WORDS
 from engine.labs.chart import blank
 from engine.labs.common.traces import NEUTRAL
-from pages.parts.compare.picture import ComparisonPicture, Shown, floor_band, seed_text, short, tag_free
+from pages.parts.compare.picture import ComparisonPicture, Shown, floor_band, in_lines, seed_text, short, tag_free
 
 ROW = 44  # pixels of an arm
+LINE_HEIGHT = 16  # pixels of a further line of the axis title
 OUTSIDE = {math.inf: "only this arm diverged", -math.inf: "only the baseline diverged"}
 NAN, ABOVE, BELOW = WORDS
 
@@ -59,7 +60,9 @@ class PairedDifferences(ComparisonPicture):
         names = [tag_free(one.first) for one in rows]
         figure.layout.yaxis.update(tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6], automargin=True)
         figure.layout.yaxis.update(showgrid=False, title=None)
-        figure.layout.xaxis.update(title=f"difference{f' ({tag_free(shown.unit)})' if shown.unit else ''}", zeroline=False)
+        title = in_lines(f"{shown.axis}, minus {tag_free(shown.overview.baseline)}")
+        figure.layout.xaxis.update(title=title, zeroline=False, automargin=True)
+        figure.layout.height += LINE_HEIGHT * title.count("<br>")
         return figure
 
 
