@@ -194,7 +194,7 @@ def test_a_sweep_that_is_gone_or_odd_is_one_sentence_and_the_table_stays(lab_ser
 
 
 def test_kernels_are_varied_only_where_a_gpu_would_run_them(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    for here in ([], ["NVIDIA H100"]):
+    for devices in ([], ["NVIDIA H100"]):
         monkeypatch.setattr("pages.parts.sweeps.form.gpus", lambda devices=devices: devices)
         test = opened("build.py", lab="moe", preset="collapse")
         assert ("kernels" in test.multiselect(key=f"{KEY}:vary").options) == bool(devices)
