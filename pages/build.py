@@ -15,6 +15,7 @@ from pages.parts.knobs.field import NOT_SET
 from pages.parts.knobs.form import form
 from pages.parts.own_address import replace_own_address
 from pages.parts.plain import code, plain
+from pages.parts.runs.story import FREE
 from pages.parts.sweeps.form import sweep_form
 from pages.parts.words import duration, title
 
@@ -140,7 +141,8 @@ elif not arrives:
 
 with top.container(border=True):
     if preset:
-        st.markdown(lab["presets"][preset]["story"])
+        apart = f"What the preset {title(preset)} does without these changes: " if set(over) - FREE else ""
+        st.markdown(f"{apart}{lab['presets'][preset]['story']}")
     if changed:
         marked = [
             f"{code(name)} {plain(written(base[name]) or NOT_SET)} → **{plain(written(value) or NOT_SET)}**"

@@ -58,12 +58,15 @@ def test_a_bad_value_is_answered_in_one_sentence_and_cannot_be_launched(lab_serv
 
 def test_a_changed_field_is_marked_shown_as_a_command_and_launched(lab_service: Service) -> None:
     test = opened("build.py", lab="moe", preset="collapse")
+    apart = "What the preset Collapse does without these changes: "
     assert "The same as the preset Collapse" in said(test)
+    assert apart not in said(test)
     assert test.code[0].value == "python -m engine run moe --preset collapse"
     fields(test)["lr"].set_value("3e-3")
     test.run()
     assert "1 changed" in said(test)
     assert "was 0.001" in said(test)
+    assert apart in said(test), "the story is of the preset, not of what the form shows"
     assert test.code[0].value == "python -m engine run moe --preset collapse lr=0.003"
     assert test.query_params["knobs"] == "lr=0.003", "the link carries the change"
     button(test, "Launch").click()
@@ -89,6 +92,7 @@ def test_duplicate_fills_the_form_from_the_run_and_marks_what_leaves_it(lab_serv
     assert f"The same as the run `{run}`" in said(test)
     assert (fields(test)["lr"].value, fields(test)["seed"].value, fields(test)["data_seed"].value) == ("0.02", "3", "")
     assert "changed" not in said(test)
+    assert "What the preset Collapse does without these changes: " in said(test), "that run had another learning rate"
     fields(test)["seed"].set_value("4")
     test.run()
     assert "1 changed" in said(test)
