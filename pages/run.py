@@ -150,7 +150,7 @@ st.session_state[f"lived_{','.join(found)}"] = lived
 def heads() -> None:
     standing = {folder.run: folder.status() for folder in folders}
     now = verdicts_now()
-    with st.grid(columns=min(2, len(folders)), min_column_width=340, gap="medium"):
+    with st.grid(columns=min(2, len(folders)), min_column_width=340, gap="small"):
         for run_style, folder in zip(run_styles, folders, strict=True):
             with st.container(gap="xsmall"):
                 head(run_style, folder, list(standing), keys=len(folders) == 1)

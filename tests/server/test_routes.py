@@ -253,7 +253,7 @@ def test_a_server_with_open_streams_ends_promptly_even_if_one_does_not_read(tmp_
 
 def test_routes_stand_below_a_prefix_and_the_health_check_at_both_places(lab_service: Service) -> None:
     assert {route.path for route in routes(lambda: lab_service, "/class/lab/")} == {
-        *(f"/class/lab/{name}" for name in ("live", "snapshot", "image", "export", "panel", "plotly.js", "healthz")),
+        *(f"/class/lab/{name}" for name in ("live", "snapshot", "image", "still", "export", "panel", "plotly.js", "healthz")),
         "/healthz",
     }
 
