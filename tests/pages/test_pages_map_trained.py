@@ -82,6 +82,13 @@ def test_what_makes_no_map_is_one_sentence_and_starts_nothing(lab_service: Servi
     assert not [one for one in test.button if one.label.startswith("Train")]
 
 
+def test_kernels_are_an_axis_only_where_a_gpu_would_run_them(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    for devices in ([], ["NVIDIA H100"]):
+        monkeypatch.setattr("pages.parts.sweeps.form.gpus", lambda devices=devices: devices)
+        test = opened("map.py", lab="moe")
+        assert ("kernels" in test.selectbox(key="map:moe:y").options) == bool(devices)
+
+
 def test_the_picture_shows_what_stands_and_a_cell_its_runs(lab_service: Service) -> None:
     name = made(lab_service)
     test = opened("map.py", sweep=name)

@@ -16,7 +16,7 @@ from engine.server.service import service
 from engine.server.sweeps import MapPreview
 from pages.parts.plain import plain
 from pages.parts.prose import prose
-from pages.parts.sweeps.form import specs_of_all
+from pages.parts.sweeps.form import idle, specs_of_all
 from pages.parts.who import who
 
 NONE = "none"
@@ -29,7 +29,7 @@ def map_form(lab: Mapping[str, Any]) -> None:
     """Draw it; a press makes the map and goes to its page."""
     prose("map_trained")
     key = f"map:{lab['lab']}"
-    specs = {name: spec for name, spec in specs_of_all(lab) if name not in LEFT_OUT}
+    specs = {name: spec for name, spec in specs_of_all(lab) if name not in LEFT_OUT and not idle(name)}
     numbers = [name for name, spec in specs.items() if spec["kind"] in ("int", "float")]
     with st.grid(min_column_width=250, gap="medium"):
         preset = st.selectbox(
