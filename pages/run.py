@@ -17,6 +17,7 @@ from pages.parts.charts.live_chart import live_chart
 from pages.parts.charts.pictures import pictures_now, strips
 from pages.parts.charts.pointer import point
 from pages.parts.charts.redraw import redrawn, sentences, tables
+from pages.parts.charts.rows import in_rows
 from pages.parts.charts.run_styles import ordered, twins
 from pages.parts.charts.run_styles import run_styles as looks_of
 from pages.parts.charts.toolbar import toolbar
@@ -148,12 +149,11 @@ st.session_state[f"lived_{','.join(found)}"] = lived
 
 def heads() -> None:
     standing = {folder.run: folder.status() for folder in folders}
-    alone = sum(status not in ENDED for status in standing.values()) == 1
     now = verdicts_now()
     with st.grid(columns=min(2, len(folders)), min_column_width=340, gap="medium"):
         for run_style, folder in zip(run_styles, folders, strict=True):
             with st.container(gap="xsmall"):
-                head(run_style, folder, list(standing), keys=alone)
+                head(run_style, folder, list(standing), keys=len(folders) == 1)
                 strip(run_style, now[folder.run], ended=folder.run in drawn[2])
     if lived:
         with st.container(key="together"):
@@ -262,9 +262,12 @@ def board() -> None:
         names = [name for name, chart in fitting.items() if name != first and group_of(chart) == group]
         if names:
             st.markdown(f"#### {HEADINGS[group]}")
+            pairs, wide = in_rows(names, fitting)
             with st.grid(columns=2, min_column_width=420, gap="small"):
-                for name in names:
+                for name in pairs:
                     card(name, modes)
+            for name in wide:
+                card(name, modes)
     film.could_not_be_read(undrawable)
 
 

@@ -1,12 +1,14 @@
 """What the owner tells its listeners after each committed pass: new points, vectors, events and states, run by run.
 
-Tables and samples (vectors of more than one dimension) stay at home: a live trace has no use for them, and they are large.
+Large tables and samples (vectors of more than one dimension) stay at home: a live trace has no use for them.  A small one moves a drawing,
+which stands at the newest reading: of such a one the newest row of a pass is told.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -20,6 +22,8 @@ from engine.index.follower import Follower, state_of
 from engine.runs.series import series_key
 
 Message = dict[str, Any]
+
+SMALL = 512  # values of a table that is told
 
 log = logging.getLogger("faultline")
 
@@ -87,7 +91,9 @@ def message_of(follower: Follower, batch: IngestBatch, known: Mapping[str, Any] 
     mine = [block for block in batch.points.values() if block.run_id == follower.run_id]
     message: Message = {"run": follower.folder.run, "points": _points(mine)}
     rows = [block for block in batch.vectors.values() if block.run_id == follower.run_id]
-    message["vectors"] = _vectors([block for block in rows if len(block.series[0].shape) < 2])  # the others are drawn from what is stored
+    message["vectors"] = _vectors([block for block in rows if len(block.series[0].shape) < 2])
+    tables = [block for block in rows if len(block.series[0].shape) > 1 and math.prod(block.series[0].shape) <= SMALL]
+    message["vectors"] |= _vectors(tables, newest=True)  # larger ones are drawn from what is stored
     message["events"] = [
         {k: jsonable(v) for k, v in data.items() if k != "t"} for run_id, data in batch.events if run_id == follower.run_id
     ]
@@ -123,8 +129,8 @@ def _drawn(parts: list[tuple[list[int], list[float], np.ndarray]]) -> dict[str, 
     return {"steps": at[rows].tolist(), "t": t[rows].tolist(), "values": [jsonable(x) for x in v[rows].tolist()]}
 
 
-def _vectors(blocks: list[ColumnBlock]) -> dict[str, dict[str, list]]:
-    """The same of vectors."""
+def _vectors(blocks: list[ColumnBlock], *, newest: bool = False) -> dict[str, dict[str, list]]:
+    """The same of vectors; with `newest` the last row of each alone."""
     found: dict[str, list[tuple[int, float, tuple[float, ...]]]] = {}
     for block in blocks:
         if block.steps:
@@ -133,6 +139,6 @@ def _vectors(blocks: list[ColumnBlock]) -> dict[str, dict[str, list]]:
     out = {}
     for key, rows in found.items():
         rows.sort(key=lambda row: row[:2])
-        kept = [rows[i] for i in thin_rows([row[0] for row in rows], [row[2] for row in rows], ROWS)]
+        kept = rows[-1:] if newest else [rows[i] for i in thin_rows([row[0] for row in rows], [row[2] for row in rows], ROWS)]
         out[key] = {"steps": [row[0] for row in kept], "t": [row[1] for row in kept], "v": [[jsonable(x) for x in row[2]] for row in kept]}
     return out

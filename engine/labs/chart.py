@@ -72,6 +72,7 @@ class Chart:
     live: ClassVar[Literal["extend", "redraw", "moment"]] = "extend"
     newest: ClassVar[bool] = False
     order: ClassVar[int] = 50  # order on the page, small first
+    wide: ClassVar[bool] = False  # it takes a whole row: it has a panel for each run, or is flat
     group: ClassVar[Group | None] = None  # under which heading it stands; None: what `group_of` derives
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:

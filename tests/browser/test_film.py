@@ -170,3 +170,28 @@ def test_a_living_run_is_followed_until_somebody_touches_the_film(lab: Server, v
     page.get_by_role("button", name="Go to the newest step").click()
     stands_at(page, 59)
     made.end()
+
+
+def test_a_drawing_that_a_table_moves_follows_a_living_run(lab: Server, visitor: Callable[..., Page]) -> None:
+    """64 jumps of four numbers: the drawing of the consistency lab once stood still at the step of the first look."""
+    made = MadeRun(
+        lab.data, lab="consistency", preset="unanchored", steps=500, knobs={"seed": 0, "steps": 500}, began=time.time()
+    ).declare()
+    made.spool.describe("jumps", shape=(64, 4))
+    made.spool.describe("samples/data", shape=(20, 2))
+
+    def jump(step: int, reach: float) -> None:
+        ends = [reach * np.cos(0.7 * i) for i in range(256)]
+        assert made.spool.log(step, {("loss/train", ""): 1.0}, {("jumps", ""): ends, ("samples/data", ""): [0.05 * i for i in range(40)]})
+        made.step = step + 1
+        made.tick()
+
+    jump(0, 0.2)
+    page = visitor(f"{lab.address}/run?run={made.run}")
+    stands_at(page, 0)
+    ends = "node => [...node.querySelectorAll('circle.fl-node')].map(dot => dot.getAttribute('cx')).join()"
+    before = pane(page).evaluate(ends)
+    jump(10, 0.9)
+    stands_at(page, 10)
+    assert pane(page).evaluate(ends) != before
+    made.end()

@@ -127,9 +127,9 @@ def allowed(phase: str, heading: str, statuses: Sequence[str]) -> set[str]:
 
 FINALLY = {  # statuses of the runs of a page -> what is said of them once their points are there
     ("running",): ["No reading of this so far", "No rule has fired so far"],
-    ("finished",): ["No rule fired in this run"],
+    ("finished",): ["No rule fired"],
     ("diverged",): [],
-    ("stopped",): ["No rule fired in this run"],
+    ("stopped",): ["No rule fired"],
     ("running", "finished"): ["No rule has fired so far"],
 }
 

@@ -56,16 +56,22 @@ def test_listeners_hear_what_was_committed_and_only_of_their_runs(owner: IndexOw
     assert len(news) == 3
 
 
-def test_tables_and_samples_are_not_streamed(owner: IndexOwner) -> None:
+def test_of_small_tables_the_newest_row_is_told_and_large_ones_are_only_stored(owner: IndexOwner) -> None:
     folder = begin(owner.data)
     news: list[dict] = []
     owner.subscribe({folder.run}, news.append)
     spool = spool_of(folder)
-    spool.describe("samples", shape=(2, 2))
-    spool.log(0, {}, {("samples", ""): [1.0, 2.0, 3.0, 4.0], ("row", ""): [1.0, 2.0]})
+    large = (subscribe.SMALL, 2)
+    spool.describe("jumps", shape=(2, 2))
+    spool.describe("samples", shape=large)
+    for step in range(3):
+        spool.log(step, {}, {("jumps", ""): [1.0, 2.0, 3.0, step], ("samples", ""): [4.0] * math.prod(large), ("row", ""): [1.0, 2.0]})
     owner.catch_up()
-    assert [set(message["vectors"]) for message in news] == [{"row"}]
-    assert owner.store.frame(folder.run, ["samples"])["value"].to_list() == [1.0, 2.0, 3.0, 4.0], "they are stored all the same"
+    assert [set(message["vectors"]) for message in news] == [{"jumps", "row"}]
+    told = news[0]["vectors"]
+    assert (told["jumps"]["steps"], told["jumps"]["v"]) == ([2], [[1.0, 2.0, 3.0, 2.0]])
+    assert told["row"]["steps"] == [0, 1, 2]
+    assert len(owner.store.frame(folder.run, ["jumps", "samples"])) == 3 * (4 + math.prod(large)), "they are stored all the same"
 
 
 def test_a_listener_that_fails_is_dropped_and_the_others_still_hear(owner: IndexOwner, caplog: pytest.LogCaptureFixture) -> None:

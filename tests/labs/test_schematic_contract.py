@@ -12,9 +12,11 @@ import pytest
 
 from engine.core.catalog import Catalog
 from engine.core.paths import ROOT
+from engine.index.subscribe import SMALL
 from engine.labs.lab import Lab
 from engine.labs.probe import Probe
 from engine.labs.schematic import DRIVES, NS, SCALES, SPEED, Readings, attributes, drawn, framed, moving, placed, said, schematics, still
+from engine.runs.series import split_key
 
 GOOD, BROKEN = schematics()
 RECORDS = {"moe": "collapse", "unet": "skips", "gnn": "ring", "consistency": "unanchored", "trainability": "diverges"}
@@ -53,6 +55,14 @@ def drawing(name: str) -> tuple[str, str, list[Readings]]:
 def test_every_lab_has_one_schematic_and_every_file_can_be_read() -> None:
     assert BROKEN == []
     assert sorted(lab for one in GOOD.values() for lab in one.labs) == Catalog("", Lab).names()
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_moves_it_is_small_enough_to_be_told_while_a_run_goes_on(name: str) -> None:
+    for readings in film(GOOD[name].labs[0]):
+        for key, value in readings.items():
+            if split_key(key)[0] in GOOD[name].needs and isinstance(value, list):
+                assert len(value) <= SMALL, f"{key} of {len(value)} values moves the drawing only when the page is loaded"
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from engine.labs.chart import charts
 from engine.runs.series import SeriesInfo
 from engine.server import service as service_module
 from engine.server.service import Service
+from pages.parts.charts.rows import in_rows
 from pages.parts.charts.run_styles import COLOURS, labels_of, ordered, run_styles
 from pages.parts.runs import expected as expected_module
 from pages.parts.runs.expected import AT_ONCE, expected
@@ -258,3 +260,32 @@ def test_two_runs_started_one_by_one_have_the_colours_of_twins_where_one_is_a_cu
     assert [one.colour for one in run_styles(alone, {}, "light")] == [vermilion, blue]
     assert [one.colour for one in run_styles(alone[::-1], {}, "light")] == [blue, vermilion]
     assert [one.colour for one in run_styles([declared("a"), declared("b", preset="healthy")], {}, "light")] == [blue, vermilion]
+
+
+def test_wide_charts_have_a_row_of_their_own_and_none_is_left_beside_nothing() -> None:
+    catalog, _ = charts()
+    assert {name for name, chart in catalog.items() if chart.wide} >= {"bytes_per_expert", "event_lane", "samples_plane", "jacobian_map"}
+    assert in_rows(["losses", "bytes_per_expert", "grad_norm"], catalog) == (["losses", "grad_norm"], ["bytes_per_expert"])
+    assert in_rows(["losses", "grad_norm", "dead_experts", "event_lane"], catalog) == (
+        ["losses", "grad_norm"],
+        ["dead_experts", "event_lane"],
+    )
+    assert in_rows(["event_lane"], catalog) == ([], ["event_lane"])
+
+
+def test_the_buttons_of_twins_keep_their_row_when_one_of_them_ends(lab_service: Service) -> None:
+    runs = [collapsing(lab_service) for _ in range(2)]
+    for run in runs:
+        run.log(*readings(0, healthy=True)[:1])
+    lab_service.owner.catch_up()
+    page = ",".join(run.run for run in runs)
+
+    def words(label: str) -> list[str]:
+        return [one.label for one in opened("run.py", run=page).button if one.label.startswith(label)]
+
+    assert words("Stop")[-1] == "Stop all"
+    runs[0].end()
+    lab_service.owner.catch_up()
+    assert words("Stop")[-1] == "Stop", "one row of buttons, for those that go on"
+    assert "1 of 2 runs have ended." in said(opened("run.py", run=page))
+    runs[1].end()

@@ -14,7 +14,7 @@ const STATES = {
     "fetching": [],
     "living-empty": ["No rule has fired so far"],
     "points": [],
-    "ended-empty": ["No rule fired in this run", "No event was recorded"],
+    "ended-empty": ["No rule fired", "No event was recorded"],
     "unreachable": []
   }
 };

@@ -25,8 +25,8 @@ STOP_KEY, HOLD_KEY = "S", "H"
 def controls(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[str], *, keys: bool) -> None:
     """Buttons of one run; `page` are the runs on the page.
 
-    `keys`: it alone goes on, so its stop and hold stand in the open, with their shortcuts; of several runs that go on they stand
-    under "More", and those of all of them in the open (`together`).
+    `keys`: it is alone, so its stop and hold stand in the open, with their shortcuts; of several runs they stand under "More", and
+    those of all that go on in the open (`together`), so that nothing changes its place when one of them ends.
     """
     run = run_style.run
     if keys and status not in ENDED:
@@ -60,19 +60,20 @@ def _repeat(run_style: RunStyle, folder: RunFolder, status: str, page: Sequence[
 
 
 def together(standing: Mapping[str, str]) -> None:
-    """For several living runs on the page: one button, and one key, for all of them; else how many have ended."""
+    """For several runs on the page: one button, and one key, for those that go on; else how many have ended, in the same place."""
     living = [run for run, status in standing.items() if status not in ENDED]
     running = [run for run in living if standing[run] == "running"]
     held = [run for run in living if standing[run] == "held"]
-    if len(living) < 2:
-        st.caption(f"{len(standing) - len(living)} of {len(standing)} runs have ended.")
-        return
-    with st.container(horizontal=True):
+    which = " all" if len(living) > 1 else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
         if running:
-            _button("Hold all", "pause", "hold_all", service().hold_run, running, HOLD_KEY)
+            _button(f"Hold{which}", "pause", "hold_all", service().hold_run, running, HOLD_KEY)
         elif held:
-            _button("Continue all", "play_arrow", "continue_all", service().resume_run, held, HOLD_KEY)
-        _button("Stop all", "stop", "stop_all", service().stop_run, living, STOP_KEY)
+            _button(f"Continue{which}", "play_arrow", "continue_all", service().resume_run, held, HOLD_KEY)
+        if living:
+            _button(f"Stop{which}", "stop", "stop_all", service().stop_run, living, STOP_KEY)
+        if len(living) < len(standing):
+            st.caption(f"{len(standing) - len(living)} of {len(standing)} runs have ended.", width="content")
 
 
 def _hold(run_style: RunStyle, status: str, key: str | None) -> None:

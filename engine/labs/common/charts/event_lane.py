@@ -18,6 +18,7 @@ class EventLane(Chart):
     title = "Events"
     about = "When each rule fired: the first mark in a lane against the moment the loss moves is the warning time that rule gives."
     order = 60
+    wide = True
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         figure = blank(height=200)

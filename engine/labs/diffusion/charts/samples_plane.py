@@ -27,6 +27,7 @@ class SamplesPlane(Chart):
     needs = ("samples/one_step", "samples/two_steps", "samples/data")
     live = "redraw"
     order = 12
+    wide = True
     group = "samples"
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:

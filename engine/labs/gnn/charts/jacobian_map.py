@@ -33,6 +33,7 @@ class JacobianMap(Chart):
     live = "redraw"
     newest = True
     order = 18
+    wide = True
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         drawn = [run for run in runs if run.has(JACOBIAN)] or list(runs)

@@ -18,7 +18,7 @@ METRIC, BYTES = "router/bytes", 256
 SHOWN = 40  # the most frequent bytes of the text
 TOP = 5  # in the table
 APART = -3  # place of the column of all bytes together, left of the first byte
-SCALE = ((0.0, "rgba(213,94,0,0.04)"), (1.0, "rgba(213,94,0,1)"))
+SCALE = ((0.0, "rgba(0,140,105,0.05)"), (1.0, "rgba(0,140,105,1)"))
 
 
 class BytesPerExpert(Chart):
@@ -31,6 +31,7 @@ class BytesPerExpert(Chart):
     live = "redraw"
     newest = True
     order = 55
+    wide = True
 
     def figure(self, runs: Sequence[RunStyle], frames: Frames, events: Events, layer: str = "") -> go.Figure:
         drawn = [run_style for run_style in runs if run_style.shape(METRIC, layer)] or list(runs)
