@@ -294,7 +294,8 @@ if lab and shown.preset:
     preset = lab["presets"][shown.preset]
     with st.expander("What to look for, and what was measured", icon=":material/visibility:", width=900):
         if not shown.own:
-            st.caption("This is said and measured of the preset as it is; here knobs are changed.")
+            here = "here knobs are changed" if shown.known else "whether the runs here have its knobs cannot be known"
+            st.caption(f"This is said and measured of the preset as it is; {here}.")
         st.markdown("\n\n".join(filter(None, [shown.rest, preset["see"]])))
         measured(lab, shown.preset, {spec["run"]: spec.get("preset") for spec in specs if spec["run"] in drawn[2]}, show)
 st.fragment(details.below)(run_styles, specs, folders, lab)

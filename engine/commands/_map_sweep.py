@@ -12,11 +12,10 @@ from engine.commands._answer import ANSWERED, BAD_USAGE, FAILED, Refusal, tell
 from engine.commands._index import index
 from engine.commands._map_picture import write_picture
 from engine.commands._sweeps import work_on_the_queue
-from engine.commands.run import read_knobs
 from engine.commands.sweep import code_of, wait
 from engine.core.paths import data_folder
 from engine.declare.lab_catalog import Document
-from engine.declare.resolve import KnobError, LabJson
+from engine.declare.resolve import KnobError, LabJson, read_knobs
 from engine.declare.revise import written
 from engine.index.store import Store
 from engine.runs.sweep_file import Sweep, SweepUnreadable

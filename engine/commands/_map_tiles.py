@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.commands._answer import BAD_USAGE, FAILED, Refusal
-from engine.commands.run import read_knobs
 from engine.core.nonfinite import WORDS
 from engine.declare.axes import parse
-from engine.declare.resolve import KnobError, LabJson
+from engine.declare.resolve import KnobError, LabJson, read_knobs
 from engine.declare.sweep import specs_of
 from engine.server.panels import arguments as panel_knobs
 from engine.server.panels import in_a_plain_process

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ from engine.commands.labs import catalog
 from engine.core import locks
 from engine.core.disk import refused, why
 from engine.core.paths import data_folder
-from engine.declare.resolve import KnobError, resolve
+from engine.declare.resolve import KnobError, read_knobs, resolve
 from engine.index.owner import IndexOwner
 from engine.runs.ending import CODE_OF_STATUS, ENDED
 from engine.runs.folder import RunFolder
@@ -61,19 +61,6 @@ def run(args: argparse.Namespace) -> int:
         document = owner.store.show(folder.run)
     tell(args.json, document, lines(document))
     return ANSWERED if args.detach else CODE_OF_STATUS[folder.status()]
-
-
-def read_knobs(given: Sequence[str]) -> dict[str, Any]:
-    """["lr=1e-3", …] -> {"lr": "1e-3", …}.  KnobError for what is not KNOB=VALUE or comes twice."""
-    out: dict[str, Any] = {}
-    for text in given:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise KnobError(f'"{text}" is not KNOB=VALUE; write for example lr=1e-3.')
-        if name in out:
-            raise KnobError(f"{name} was given twice, as {out[name]} and {value}; give it once.")
-        out[name] = value
-    return out
 
 
 def detach(folder: RunFolder) -> None:

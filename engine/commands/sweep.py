@@ -21,11 +21,11 @@ from engine.commands._index import index
 from engine.commands._progress import SweepProgress
 from engine.commands._sweeps import work_on_the_queue
 from engine.commands.labs import catalog
-from engine.commands.run import EVERY, LEAVING, asked_to_leave, not_started, pass_of, read_knobs
+from engine.commands.run import EVERY, LEAVING, asked_to_leave, not_started, pass_of
 from engine.core.paths import data_folder
 from engine.declare.knobs import unnest
 from engine.declare.lab_catalog import Document
-from engine.declare.resolve import KnobError, LabJson, RuleBroken
+from engine.declare.resolve import KnobError, LabJson, RuleBroken, read_knobs
 from engine.declare.revise import written
 from engine.declare.sweep import Plan, plan
 from engine.index.owner import IndexOwner

@@ -11,6 +11,7 @@ import inspect
 import pkgutil
 import sys
 import types
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -154,6 +155,12 @@ def unnest(nested: dict[str, Any]) -> Flat:
         else:
             out[name] = value
     return out
+
+
+def differing(flats: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the flat knobs that are not the same in all of `flats`, in the order in which they are met."""
+    names = dict.fromkeys(name for flat in flats for name in flat)
+    return [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
 
 
 Problems = list[Broken]

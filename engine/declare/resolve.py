@@ -12,7 +12,7 @@ import math
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -123,6 +123,19 @@ Request = tuple[int, str | None, tuple[tuple[str, str], ...]]  # identity of the
 
 _known: OrderedDict[Request, tuple[LabJson, Declaration | KnobError]] = OrderedDict()  # the newest last
 _lock = threading.Lock()
+
+
+def read_knobs(given: Sequence[str]) -> dict[str, Any]:
+    """["lr=1e-3", …] -> {"lr": "1e-3", …}.  KnobError for what is not KNOB=VALUE or comes twice."""
+    out: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise KnobError(f'"{text}" is not KNOB=VALUE; write for example lr=1e-3.')
+        if name in out:
+            raise KnobError(f"{name} was given twice, as {out[name]} and {value}; give it once.")
+        out[name] = value
+    return out
 
 
 def declaration(lab: LabJson, preset: str | None, given: Mapping[str, Any]) -> Declaration:

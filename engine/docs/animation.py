@@ -21,7 +21,7 @@ import polars as pl
 
 from engine.core.catalog import Catalog
 from engine.core.files import read_json, replace
-from engine.declare.knobs import unnest
+from engine.declare.knobs import differing, unnest
 from engine.index.open_run import open_run
 from engine.labs.lab import Lab
 from engine.labs.schematic import DRIVES, NS, SPEED, STYLE, Readings, Schematic, schematics, still
@@ -174,7 +174,7 @@ def words(metric: str) -> str:
 
 def labels(knobs: Sequence[Mapping[str, Any]]) -> list[str]:
     """What differs between the two runs, of the whole questions and numbers."""
-    names = [name for name in {**knobs[0], **knobs[1]} if "." not in name and knobs[0].get(name) != knobs[1].get(name)]
+    names = [name for name in differing(knobs) if "." not in name]
     return [", ".join(f"{name} {str(one.get(name)).replace('_', ' ')}" for name in names) for one in knobs]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -72,7 +73,7 @@ def let_go(folder: RunFolder) -> None:
                     os.close(number)
 
 
-class Member:
+class Member(ABC):
     """A run that trains: what its checkpoint, its last evaluation and its control need (engine/worker/callback.py, Steps)."""
 
     observer: Observer
@@ -85,11 +86,12 @@ class Member:
         self.spool = begun.spool()
 
     def evaluate(self) -> None:
-        """After the last step."""
+        """After the last step; of a member without a model there is nothing to evaluate."""
+        return
 
+    @abstractmethod
     def state(self) -> dict[str, Any]:
         """For a checkpoint that a run of its own goes on from."""
-        raise NotImplementedError
 
     def heed_divergence(self) -> None:
         fatal = self.observer.fatal

@@ -71,6 +71,7 @@ def test_from_the_form_to_the_map_by_one_press(lab_service: Service) -> None:
     (":range:lr", "many", "not a number"),
     (":fixed", "stps=3", 'did you mean "steps"'),
     (":fixed", "steps", "is not KNOB=VALUE"),
+    (":fixed", "steps=60 steps=70", "steps was given twice"),
     (":level", "high", "is no number"),
 ])  # fmt: skip
 def test_what_makes_no_map_is_one_sentence_and_starts_nothing(lab_service: Service, field: str, value: str, part: str) -> None:
@@ -80,6 +81,13 @@ def test_what_makes_no_map_is_one_sentence_and_starts_nothing(lab_service: Servi
     assert not test.exception
     assert any(part in error.value.replace("\\", "") for error in test.error), [error.value for error in test.error]
     assert not [one for one in test.button if one.label.startswith("Train")]
+
+
+def test_kernels_are_an_axis_only_where_a_gpu_would_run_them(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    for devices in ([], ["NVIDIA H100"]):
+        monkeypatch.setattr("pages.parts.sweeps.form.gpus", lambda devices=devices: devices)
+        test = opened("map.py", lab="moe")
+        assert ("kernels" in test.selectbox(key="map:moe:y").options) == bool(devices)
 
 
 def test_the_picture_shows_what_stands_and_a_cell_its_runs(lab_service: Service) -> None:

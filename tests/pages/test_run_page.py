@@ -16,7 +16,7 @@ from pages.parts.charts.rows import in_rows
 from pages.parts.charts.run_styles import COLOURS, labels_of, ordered, run_styles
 from pages.parts.runs import expected as expected_module
 from pages.parts.runs.expected import AT_ONCE, expected
-from pages.parts.runs.story import APART, changed_knobs, first_sentence, story
+from pages.parts.runs.story import APART, UNKNOWN, changed_knobs, first_sentence, story
 from tests.pages.test_pages import LAB, opened, said, taken_in
 from tests.support.made_runs import KNOBS, MadeRun, readings
 
@@ -230,6 +230,28 @@ def test_a_run_whose_lab_no_longer_knows_its_knobs_is_not_called_unchanged() -> 
     lab["knobs"] = [{**one, "max": 0.1} if one["name"] == "lr" else one for one in lab["knobs"]]  # the run lies out of today's bounds
     assert changed_knobs(lab, declared("a", lr=0.5)) == {"lr": 0.5}
     assert changed_knobs(lab, declared("a", preset="gone", lr=0.5)) == {}, "without a preset nothing can be changed"
+
+
+def test_where_the_lab_has_changed_too_much_nobody_says_whether_a_run_is_its_preset() -> None:
+    lab = laboratory()
+    assert changed_knobs(lab, declared("a", dropped=3)) is None, "the lab has dropped a knob of the run"
+    assert changed_knobs(lab, declared("a", dropped=3, lr=0.5)) == {"lr": 0.5}, "that much is known"
+    lab = laboratory()
+    lab["presets"]["collapse"] = {**lab["presets"]["collapse"], "knobs": {"dropped": 1}}
+    assert changed_knobs(lab, declared("a")) is None, "the lab no longer takes its own preset"
+    found = story([declared("a")], {"moe": lab})
+    assert (found.title, found.sentence, found.own, found.known) == ("Mixture of Experts: Collapse", UNKNOWN, False, False)
+    assert APART in story([declared("a"), declared("b", task="poisson")], {"moe": lab}).sentence
+    assert expected(lab, [], declared("a")) == [SeriesInfo(name) for name in AT_ONCE], "no record of the preset is taken for its own"
+
+
+def test_the_page_of_such_a_run_says_so(lab_service: Service) -> None:
+    made = MadeRun(lab_service.data, steps=300, knobs={"steps": 300, "seed": 0, "dropped": 3}).declare()
+    text = said(opened("run.py", run=made.run))
+    assert UNKNOWN in text
+    assert "whether the runs here have its knobs cannot be known" in text
+    assert "here knobs are changed" not in text
+    made.end("stopped")
 
 
 def test_two_runs_started_one_by_one_have_the_colours_of_twins_where_one_is_a_cure() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.declare.knobs import unnest
+from engine.declare.knobs import differing, unnest
 from engine.labs.chart import RunStyle
 from engine.runs.series import SeriesInfo
 from pages.parts.words import knob_value, title
@@ -116,7 +116,8 @@ def _differing(spec: Spec, specs: Sequence[Spec]) -> list[str]:
     """The first few knobs in which it differs from others of the same preset: "seed=1", "router=hash"."""
     same = [unnest(other["knobs"]) for other in specs if (other["lab"], other.get("preset")) == (spec["lab"], spec.get("preset"))]
     own = unnest(spec["knobs"])
-    changed = [name for name in own if len({repr(flat.get(name)) for flat in same}) > 1]
+    apart = set(differing(same))
+    changed = [name for name in own if name in apart]
     changed = [name for name in changed if name.partition(".")[0] not in changed or "." not in name]  # an answer stands for its knobs
     changed = [name for name in changed if name != "data_seed" or "seed" not in changed]
     return [f"{name.rpartition('.')[2]}={knob_value(own[name])}" for name in changed[:MOST_KNOBS]]

@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.declare.knobs import differing
 from engine.declare.records import MEASURED, recorded, values
 from engine.labs.chart import charts
 from engine.runs.series import split_key
@@ -59,10 +60,9 @@ def labels(lab: LabJson, names: list[str]) -> dict[str, str]:
     """What tells arms apart: the first knob in which they differ, with its value."""
     defaults = {spec["name"]: spec["default"] for spec in lab["knobs"]}
     knobs = {name: {**defaults, **lab["presets"][name]["knobs"]} for name in names}
-    every = dict.fromkeys(knob for one in knobs.values() for knob in one)
-    differing = [knob for knob in every if len({repr(one.get(knob)) for one in knobs.values()}) > 1]
+    apart = differing(list(knobs.values()))
     inside = {spec["name"] for spec in lab["knobs"]}
-    knob = next((one for one in differing if one in inside and one != "steps"), next(iter(differing), None))
+    knob = next((one for one in apart if one in inside and one != "steps"), next(iter(apart), None))
     if knob is None:
         return {name: title(name) for name in names}
     plain = knob.rpartition(".")[2].replace("_", " ")

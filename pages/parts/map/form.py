@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.declare.resolve import KnobError
+from engine.declare.resolve import KnobError, read_knobs
 from engine.declare.revise import map_command
 from engine.runs.sweep_file import SweepUnreadable
 from engine.scheduler.control import Refused
@@ -16,7 +16,7 @@ from engine.server.service import service
 from engine.server.sweeps import MapPreview
 from pages.parts.plain import plain
 from pages.parts.prose import prose
-from pages.parts.sweeps.form import specs_of_all
+from pages.parts.sweeps.form import idle, specs_of_all
 from pages.parts.who import who
 
 NONE = "none"
@@ -29,7 +29,7 @@ def map_form(lab: Mapping[str, Any]) -> None:
     """Draw it; a press makes the map and goes to its page."""
     prose("map_trained")
     key = f"map:{lab['lab']}"
-    specs = {name: spec for name, spec in specs_of_all(lab) if name not in LEFT_OUT}
+    specs = {name: spec for name, spec in specs_of_all(lab) if name not in LEFT_OUT and not idle(name)}
     numbers = [name for name, spec in specs.items() if spec["kind"] in ("int", "float")]
     with st.grid(min_column_width=250, gap="medium"):
         preset = st.selectbox(
@@ -57,7 +57,7 @@ def map_form(lab: Mapping[str, Any]) -> None:
         "Other knobs", "", key=f"{key}:fixed", placeholder="steps=100 batch_size=32", help="KNOB=VALUE, with blanks between."
     )
     try:
-        given |= _fixed(fixed)
+        given |= read_knobs(fixed.split())
         preview = service().sweeps.preview_map(lab["lab"], preset, given, **how)
     except KnobError as error:
         st.error(plain(error), icon=":material/error:")
@@ -81,16 +81,6 @@ def _how(key: str) -> dict[str, Any] | None:
     except ValueError:
         st.error(f"The level {plain(level)} is no number; give one such as 0.5, or leave it empty.", icon=":material/error:")
         return None
-
-
-def _fixed(text: str) -> dict[str, str]:
-    out = {}
-    for word in text.split():
-        name, sign, value = word.partition("=")
-        if not sign or not name:
-            raise KnobError(f'"{word}" is not KNOB=VALUE; write for example steps=100.')
-        out[name] = value
-    return out
 
 
 def _values(spec: Mapping[str, Any], name: str, key: str, *, ranges: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from engine.declare.knobs import Flat, unnest
+from engine.declare.knobs import Flat, differing, unnest
 from engine.labs.chart import RunStyle
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
@@ -35,17 +35,10 @@ def below(
                 write()
 
 
-def differing(specs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the knobs that are not the same in all of `specs`."""
-    flats = [unnest(spec["knobs"]) for spec in specs]
-    names = list(dict.fromkeys(name for flat in flats for name in flat))
-    return [name for name in names if len({repr(flat.get(name)) for flat in flats}) > 1]
-
-
 def difference(specs: Sequence[Mapping[str, Any]]) -> str:
     """One line of Markdown that says in which knobs twins differ; the knobs of an answer stand with the answer."""
     flats = [unnest(spec["knobs"]) for spec in specs]
-    changed = differing(specs)
+    changed = differing(flats)
     parts = []
     for name in changed:
         head, _, tail = name.partition(".")
@@ -63,7 +56,7 @@ def _answer(flat: Flat, name: str, changed: Sequence[str]) -> str:
 def knobs(looks: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], described: Mapping[str, Mapping[str, Any]]) -> None:
     """Every knob, those that differ first and marked."""
     flats: list[Flat] = [unnest(spec["knobs"]) for spec in specs]
-    changed = differing(specs)
+    changed = differing(flats)
     names = [*changed, *(name for flat in flats for name in flat if name not in changed)]
     rows: list[dict[str, str]] = []
     for name in dict.fromkeys(names):

@@ -20,7 +20,7 @@ MOST_LOOKED_AT = 5  # earlier runs whose declarations are read
 
 def expected(lab: Mapping[str, Any] | None, probes: Sequence[Mapping[str, Any]], spec: Mapping[str, Any]) -> list[SeriesInfo]:
     """Of a preset whose knobs are unchanged what its record holds, and the vectors of the probes that made it; else what all runs have."""
-    one = record_of(lab, spec.get("preset") or "") if lab and not changed_knobs(lab, spec) else None
+    one = record_of(lab, spec.get("preset") or "") if lab and changed_knobs(lab, spec) == {} else None
     if lab is None or one is None:
         return [SeriesInfo(name) for name in AT_ONCE]
     scalars = [split_key(key.removesuffix("|last")) for key in one["summary"] if key.endswith("|last")]
@@ -55,13 +55,13 @@ def of_chart(chart: Chart | None, metric: str) -> list[SeriesInfo]:
 
 def of_an_earlier_run(lab: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> list[SeriesInfo]:
     """What the newest whole run of the same preset on this machine has, if the knobs of both are unchanged; [] where there is none."""
-    if lab is None or not spec.get("preset") or changed_knobs(lab, spec):
+    if lab is None or not spec.get("preset") or changed_knobs(lab, spec) != {}:
         return []
     alike = [row for row in service().store.runs() if (row["lab"], row["preset"]) == (spec["lab"], spec["preset"])]
     for row in [row for row in reversed(alike) if row["status"] in ("finished", "diverged")][:MOST_LOOKED_AT]:
         with contextlib.suppress(KeyError):  # deleted meanwhile
             other = run_folder(service().data, row["run"]).spec() or {}
-            if other and not changed_knobs(lab, other) and other["knobs"].get("probes") == spec["knobs"].get("probes"):
+            if other and changed_knobs(lab, other) == {} and other["knobs"].get("probes") == spec["knobs"].get("probes"):
                 return of_run(row["run"])
     return []
 

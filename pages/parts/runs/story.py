@@ -15,6 +15,7 @@ from pages.parts.words import knob_value, title
 FREE = frozenset(("seed", "data_seed", "device", "threads", "probes"))  # a run that differs in these alone is one more draw of its preset
 TASK = frozenset(("task", "data", "objective", "loss_weight"))  # questions that decide what the loss measures
 APART = "These runs do not minimise the same loss, so their losses cannot be compared."
+UNKNOWN = "The lab has changed since, so whether a run here has the knobs of its preset cannot be known."
 MOST_KNOBS = 4  # in the title
 
 Spec = Mapping[str, Any]
@@ -22,13 +23,17 @@ Lab = Mapping[str, Any]
 
 
 class Story(NamedTuple):
-    """Markdown.  `preset`: the one preset that the page is about, "" where it is about none or several; `own`: its story holds here."""
+    """Markdown.  `preset`: the one preset that the page is about, "" where it is about none or several; `own`: its story holds here.
+
+    `known`: whether it is known in which knobs the runs leave it.
+    """
 
     title: str
     sentence: str
     rest: str
     preset: str
     own: bool
+    known: bool = True
 
 
 def story(specs: Sequence[Spec], labs: Mapping[str, Lab]) -> Story:
@@ -46,7 +51,10 @@ def story(specs: Sequence[Spec], labs: Mapping[str, Lab]) -> Story:
     preset = (lab or {"presets": {}})["presets"].get(presets[0])
     alike = {name.replace("_cured", "") for name in presets}
     named = plain(title((alike.pop() if len(alike) == 1 else families[0]) or "own knobs"))
-    changed = [changed_knobs(lab, spec) for spec in specs]
+    found = [changed_knobs(lab, spec) for spec in specs]
+    changed = [one for one in found if one is not None]
+    if preset and len(changed) < len(found):
+        return Story(f"{of_lab}: {named}", " ".join(filter(None, [UNKNOWN, apart])), preset["story"], presets[0], False, known=False)
     if not preset or any(changed):
         return Story(f"{of_lab}: {named}{_with(changed)}", apart, preset["story"] if preset else "", presets[0] if preset else "", False)
     sentence, rest = first_sentence(preset["story"])
@@ -65,19 +73,23 @@ def family(lab: Lab | None, preset: str | None) -> str:
     return name
 
 
-def changed_knobs(lab: Lab | None, spec: Spec) -> dict[str, Any]:
-    """Flat knobs in which a run leaves its preset, apart from seeds and what decides no number; {} for one without a preset."""
+def changed_knobs(lab: Lab | None, spec: Spec) -> dict[str, Any] | None:
+    """Flat knobs in which a run leaves its preset, apart from seeds and what decides no number; {} for one without a preset.
+
+    None where that cannot be known: the lab has changed since, and no longer knows its preset's knobs or one of the run's.
+    """
     if lab is None or spec.get("preset") not in lab["presets"]:
         return {}
     try:
         preset, knobs, lost = request_of(lab, spec)
         own = unnest(spec["knobs"])
-        beyond = {name: own[name] for name in (one.partition("=")[0] for one in lost) if name in knobs}  # values that it no longer allows
+        gone = [one.partition("=")[0] for one in lost]
+        beyond = {name: own[name] for name in gone if name in knobs}  # values that it no longer allows
         changed = {**changes(declaration(lab, preset, {}), knobs), **beyond}
-    except (KnobError, KeyError):  # of a lab that has changed since: whatever its preset does not say today is changed
-        base = {one["name"]: one["default"] for one in lab["knobs"]} | lab["presets"][spec["preset"]]["knobs"]
-        changed = {name: value for name, value in unnest(spec["knobs"]).items() if name not in base or base[name] != value}
-    return {name: value for name, value in changed.items() if name not in FREE}
+    except (KnobError, KeyError):
+        return None
+    changed = {name: value for name, value in changed.items() if name not in FREE}
+    return changed if changed or not set(gone) - beyond.keys() - FREE else None
 
 
 def _with(changed: Sequence[Mapping[str, Any]]) -> str:

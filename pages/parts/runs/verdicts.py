@@ -68,8 +68,8 @@ def _verdict(run: str, spec: Spec, lab: Mapping[str, Any] | None, status: str, c
 
 
 def _changed(lab: Mapping[str, Any] | None, spec: Spec) -> list[str]:
-    """Knobs in which the run differs from its preset, or from what was measured of it."""
-    changed = list(changed_knobs(lab, spec))
+    """Knobs in which the run differs from its preset, as far as that can be known, or from what was measured of it."""
+    changed = list(changed_knobs(lab, spec) or ())
     one = record_of(lab, spec.get("preset") or "") if lab and not changed else None
     if one is None:
         return changed

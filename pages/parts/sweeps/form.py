@@ -32,7 +32,7 @@ def sweep_form(lab: Mapping[str, Any], preset: str | None, over: Flat, shown: Fl
     ladder = _ladder(lab, preset)
     with st.expander("Sweep: vary knobs and seeds", icon=":material/stacked_line_chart:", expanded=bool(ladder)):
         specs = dict(specs_of_all(lab))
-        names = [name for name in specs if name not in NOT_VARIED and (name != "kernels" or gpus())]  # without a GPU all arms are one
+        names = [name for name in specs if name not in NOT_VARIED and not idle(name)]
         vary = st.multiselect(
             "Vary",
             names,
@@ -116,6 +116,11 @@ def _launch(preview: Preview, given: Mapping[str, Any], drawn: int | None, key: 
 def _ladder(lab: Mapping[str, Any], preset: str | None) -> dict[str, list[Any]]:
     entry = lab["presets"][preset] if preset else {}
     return {} if entry.get("arm") else dict(entry.get("grid") or {})
+
+
+def idle(name: str) -> bool:
+    """Whether a knob decides nothing on this machine: without a GPU, every run takes the references of the kernels."""
+    return name == "kernels" and not gpus()
 
 
 def specs_of_all(lab: Mapping[str, Any]) -> Iterator[tuple[str, Spec]]:
