@@ -41,8 +41,8 @@ def picture_file(run: Path, name: str, step: int) -> Path:
 class Picture(NamedTuple):
     """An image that a probe hands out beside its readings; stored as `images/<name>-<step>.png` and told by an `image` event.
 
-    `name`: lower-case letters, digits and `_`.  `pixels`: (H, W) grey or (H, W, 3) RGB, a tensor of floats in [0, 1] or uint8;
-    on a GPU it is copied at once, so make pictures rarely.  `message`: one sentence, "what am I seeing?".
+    `name`: lower-case letters, digits and `_`.  `pixels`: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGB with
+    opacity, a tensor of floats in [0, 1] or uint8; on a GPU it is copied at once, so make pictures rarely.  `message`: one sentence, "what am I seeing?".
     """
 
     name: str
@@ -99,7 +99,7 @@ class Pictures:
 
 
 def readable(pixels: Any) -> tuple[np.ndarray, list[str]]:
-    """-> uint8 (H, W) or (H, W, 3), and sentences on pixels that a picture cannot show.  ValueError, in one sentence, for anything else."""
+    """-> uint8 of the shape of `pixels`, and sentences on pixels that a picture cannot show.  ValueError, in one sentence, for anything else."""
     import numpy as np
 
     if hasattr(pixels, "detach"):
@@ -107,9 +107,9 @@ def readable(pixels: Any) -> tuple[np.ndarray, list[str]]:
         pixels = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
     if not isinstance(pixels, np.ndarray):
         raise ValueError(f"its pixels are of type {type(pixels).__name__}; give a tensor of floats in [0, 1] or of uint8.")
-    grey, colour = pixels.ndim == 2, pixels.ndim == 3 and pixels.shape[2] == 3
+    grey, colour = pixels.ndim == 2, pixels.ndim == 3 and pixels.shape[2] in (3, 4)
     if not (grey or colour) or not all(1 <= side <= LARGEST for side in pixels.shape[:2]):
-        raise ValueError(f"its pixels have the shape {pixels.shape}; give (H, W) or (H, W, 3) with sides of 1 to {LARGEST}.")
+        raise ValueError(f"its pixels have the shape {pixels.shape}; give (H, W), (H, W, 3) or (H, W, 4) with sides of 1 to {LARGEST}.")
     if pixels.dtype == np.uint8:
         return pixels, []
     if pixels.dtype.kind != "f":
@@ -120,7 +120,7 @@ def readable(pixels: Any) -> tuple[np.ndarray, list[str]]:
     notes = [f"{outside.sum():,} values lie outside [0, 1] and are drawn as the nearer end."] if outside.any() else []
     if nonfinite.any():
         whole = whole if colour else np.repeat(whole[:, :, None], 3, axis=2)
-        whole[nonfinite.any(axis=2) if colour else nonfinite] = ODD
+        whole[nonfinite.any(axis=2) if colour else nonfinite] = [*ODD, 255][: whole.shape[2]]
         notes.append(f"{nonfinite.sum():,} values are not finite and are drawn in magenta.")
     return whole, notes
 

@@ -65,13 +65,14 @@ def test_grey_and_colour_floats_and_bytes_arrive_as_they_were(tmp_path: Path) ->
     pictures = Pictures(tmp_path)
     colour = torch.rand(5, 7, 3, generator=torch.Generator().manual_seed(0))
     whole = torch.arange(60, dtype=torch.uint8).reshape(4, 5, 3)
-    given = {"grey": GREY, "colour": colour, "whole": whole, "half": GREY.to(torch.bfloat16), "numpy": GREY.double().numpy()}
+    clear = torch.arange(80, dtype=torch.uint8).reshape(4, 5, 4)
+    given = {"grey": GREY, "colour": colour, "whole": whole, "clear": clear, "half": GREY.to(torch.bfloat16), "numpy": GREY.double().numpy()}
     for name, pixels in given.items():
         event = pictures.take(7, Picture(name, pixels, "What one sees."))
         assert (event.step, event.kind, event.rule, event.message) == (7, "image", name, "What one sees.")
     for name, pixels in given.items():
         raw = np.asarray(pixels.float() if isinstance(pixels, torch.Tensor) else pixels, np.float64)
-        expected = raw if name == "whole" else np.round(255 * raw)
+        expected = raw if name in ("whole", "clear") else np.round(255 * raw)
         assert np.array_equal(opened(tmp_path / "images" / f"{name}-7.png"), expected)
     assert sorted(os.listdir(tmp_path / "images")) == sorted(f"{name}-7.png" for name in given), "nothing else lies there"
 
@@ -86,8 +87,8 @@ def test_grey_and_colour_floats_and_bytes_arrive_as_they_were(tmp_path: Path) ->
         ("a" * 61, GREY, "is no name"),
         ("", GREY, "is no name"),
         (None, GREY, "is no name"),
-        ("flat", GREY[0], "the shape (4,); give (H, W) or (H, W, 3)"),
-        ("deep", GREY.expand(2, 3, 4), "the shape (2, 3, 4)"),
+        ("flat", GREY[0], "the shape (4,); give (H, W), (H, W, 3) or (H, W, 4)"),
+        ("deep", torch.zeros(2, 3, 5), "the shape (2, 3, 5)"),
         ("none", GREY[:0], "the shape (0, 4)"),
         ("wide", torch.zeros(1, 5000), "sides of 1 to 4096"),
         ("counts", torch.ones(2, 2, dtype=torch.int64), "its pixels are int64"),

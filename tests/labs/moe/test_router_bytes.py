@@ -149,13 +149,14 @@ def test_every_byte_has_a_name_and_a_kind() -> None:
 def test_the_colours_of_a_heat_map_are_those_of_its_values() -> None:
     values = np.array([[0.0, 0.25, np.nan], [1.0, 0.75, 0.5]])
     plain = heat_map([Block("", values, ["", "", ""], [False] * 3)], ["low", "high"])
-    seen = {tuple(pixel) for pixel in plain.reshape(-1, 3).tolist()}
+    seen = {tuple(pixel) for pixel in plain.reshape(-1, 4).tolist()}
     assert {colour(v) for v in values.ravel()} <= seen
     assert colour(math.nan) == PAPER
-    light = [sum(colour(v)) for v in np.linspace(0, 1, 50)]
+    light = [sum(colour(v)[:3]) for v in np.linspace(0, 1, 50)]
     assert light == sorted(light), "more is lighter"
+    assert plain[0, 0].tolist() == [0, 0, 0, 0], "the page is its paper, light or dark"
     faint = heat_map([Block("", values, ["", "", ""], [False, True, False])], ["low", "high"])
-    assert colour(0.75, faint=True) in {tuple(pixel) for pixel in faint.reshape(-1, 3).tolist()}
+    assert colour(0.75, faint=True) in {tuple(pixel) for pixel in faint.reshape(-1, 4).tolist()}
 
 
 def test_a_dead_expert_is_a_gap_in_the_picture() -> None:

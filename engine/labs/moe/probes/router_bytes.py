@@ -119,7 +119,7 @@ def information(counts_EV: Tensor) -> Tensor:
 
 
 def picture(counts: dict[str, Tensor]) -> Tensor:
-    """Layer -> counts (E, V), as a heat map of kinds of bytes by experts -> uint8 (H, W, 3)."""
+    """Layer -> counts (E, V), as a heat map of kinds of bytes by experts -> uint8 (H, W, 4)."""
     kinds_V = torch.tensor([kind_of(byte) for byte in range(BYTES)])
     blocks = []
     for layer, counts_EV in counts.items():
