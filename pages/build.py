@@ -11,6 +11,7 @@ from engine.scheduler import estimate
 from engine.server.service import service
 from pages.parts.cards import leave, skeletons, start
 from pages.parts.charts.live_chart import preload
+from pages.parts.gallery.filters import in_order
 from pages.parts.knobs.field import NOT_SET
 from pages.parts.knobs.form import form
 from pages.parts.own_address import replace_own_address
@@ -32,7 +33,7 @@ if not answer["labs"]:
     st.error(f"No lab can be built: {plain(answer['says'] or 'none could be read')}; the gallery says more.", icon=":material/error:")
     st.page_link("home.py", label="Go to the gallery", icon=":material/grid_view:")
     st.stop()
-labs = {lab["lab"]: lab for lab in answer["labs"]}
+labs = {lab["lab"]: lab for lab in in_order(answer["labs"])}
 
 # -- where the form starts ---------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from engine.compare.kinds import Labs, kind_of, worst
 from engine.declare.resolve import LabJson
 from engine.runs.ending import ENDED, value_of
 from engine.runs.folder import run_folder
-from engine.runs.series import series_key
+from engine.runs.series import metric_words, series_key
 from engine.runs.sweep_file import SWEEP_ID, member_runs, read_sweep
 from engine.statistics.comparison import Comparison, compare
 from engine.statistics.difference import Better
@@ -49,7 +49,7 @@ class Overview:
 
     def sentences(self) -> list[Sentence]:
         """Everything that may be said, arms in their order, from `engine.statistics` alone."""
-        return [sentence for one in (self.compared, *self.others) for sentence in sentences(one, self.ending)]
+        return [sentence for one in (self.compared, *self.others) for sentence in sentences(one, self.ending, metric_words(one.metric))]
 
     def json(self) -> dict[str, Any]:
         """The document of `compare --json`."""

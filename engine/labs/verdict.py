@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from engine.core.nonfinite import number, word
 from engine.declare.records import print_one
 from engine.runs.ending import ENDED
-from engine.runs.series import split_key
+from engine.runs.series import metric_words
 
 NO_ALARM = frozenset(("image", "checkpoint", "damage", "knob"))  # events that are no sign of trouble
 WHOLE = frozenset(("finished", "diverged"))  # how a run ends that is one more draw of its preset
@@ -132,12 +132,6 @@ def _crossing(of: Readings, deciding: Mapping[str, Any], level: float | None) ->
         text = f"{_said(deciding, points[past].value)}: {side} {level:g}{begins}, where its preset counts as broken."
         out.append((Sentence(points[past].step, text, "crossing"), f"this number went {side} {level:g}"))
     return out
-
-
-def metric_words(key: str) -> str:
-    """A metric as a person reads it: `router/dead_experts@blocks.1.moe` -> "router dead experts in blocks.1.moe"."""
-    name, layer = split_key(key)
-    return " ".join(name.replace("/", " ").replace("_", " ").split()) + (f" in {layer}" if layer else "")
 
 
 def is_past(value: float, level: float, direction: str) -> bool:

@@ -42,7 +42,8 @@ class Picture(NamedTuple):
     """An image that a probe hands out beside its readings; stored as `images/<name>-<step>.png` and told by an `image` event.
 
     `name`: lower-case letters, digits and `_`.  `pixels`: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGB with
-    opacity, a tensor of floats in [0, 1] or uint8; on a GPU it is copied at once, so make pictures rarely.  `message`: one sentence, "what am I seeing?".
+    opacity, a tensor of floats in [0, 1] or uint8; on a GPU it is copied at once, so make pictures rarely.  `message`: one sentence,
+    "what am I seeing?".
     """
 
     name: str
@@ -99,7 +100,10 @@ class Pictures:
 
 
 def readable(pixels: Any) -> tuple[np.ndarray, list[str]]:
-    """-> uint8 of the shape of `pixels`, and sentences on pixels that a picture cannot show.  ValueError, in one sentence, for anything else."""
+    """-> uint8 of the shape of `pixels`, and sentences on pixels that a picture cannot show.
+
+    ValueError, in one sentence, for anything else.
+    """
     import numpy as np
 
     if hasattr(pixels, "detach"):

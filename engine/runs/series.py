@@ -33,3 +33,9 @@ def split_key(key: str) -> tuple[str, str]:
     """The inverse of `series_key`."""
     name, _, layer = key.partition("@")
     return name, layer
+
+
+def metric_words(key: str) -> str:
+    """A metric as a person reads it: `router/dead_experts@blocks.1.moe` -> "router dead experts in blocks.1.moe"."""
+    name, layer = split_key(key)
+    return " ".join(name.replace("/", " ").replace("_", " ").split()) + (f" in {layer}" if layer else "")

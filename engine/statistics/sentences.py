@@ -49,10 +49,10 @@ class Sentence:
     text: str
 
 
-def sentences(comparison: Comparison, ending: Ending = DIVERGED) -> list[Sentence]:
+def sentences(comparison: Comparison, ending: Ending = DIVERGED, metric: str = "") -> list[Sentence]:
     """All that may be said: of each arm, of the noise floor, and of each arm against the baseline.  `ending`: what a value that is not
-    finite means for this metric."""
-    said = [Sentence(arm.name, topic, text) for arm in comparison.arms for topic, text in _arm(arm, comparison.metric, ending)]
+    finite means for this metric.  `metric`: what to call it, where not by its key."""
+    said = [Sentence(arm.name, topic, text) for arm in comparison.arms for topic, text in _arm(arm, metric or comparison.metric, ending)]
     if comparison.differences:
         said += [Sentence("", "noise floor", _floor(comparison.floor, comparison.baseline, ending))]
     many = len(comparison.differences)
@@ -80,15 +80,9 @@ def _arm(arm: Arm, metric: str, ending: Ending) -> Iterator[tuple[Topic, str]]:
         ends = f"{figure(arm.low)} to {figure(arm.high)}"
         about = "range of" if arm.form == "range" else "90 % prediction interval of one more run, from"
         yield "values", f"{arm.name}: median {metric} {figure(arm.median)}, {about} {arm.finite} runs{rest}: {ends}."
-    if share.k and share.low is not None and share.high is not None:
-        ends = f"{share.low:.0%} to {share.high:.0%}".replace("%", " %")
+    if share.n and share.low is not None and share.high is not None:
+        ends = f"{_percent(share.low)} to {_percent(share.high)}"
         yield "diverged", f"{share.k} of {_count(share.n, 'run')} of {arm.name} {ending.did}; 95 % interval of the probability: {ends}."
-    elif share.n and share.high is not None:
-        most = f"{share.high:.0%}".replace("%", " %")
-        yield (
-            "diverged",
-            f"0 of {_count(share.n, 'run')} of {arm.name} {ending.did}; a probability of up to {most} would agree with that (95 %).",
-        )
     if arm.without:
         verb = "has" if arm.without == 1 else "have"
         yield "left out", f"{_count(arm.without, 'run')} of {arm.name} {verb} no value of {metric} and {_are(arm.without)} left out."
@@ -231,3 +225,8 @@ def _all(n: int) -> str:
 
 def _other(side: str) -> str:
     return "higher" if side == "lower" else "lower"
+
+
+def _percent(share: float) -> str:
+    """Whole percent, and a digit more where that would claim that something never or always happens."""
+    return f"{100 * share:.0f} %" if not 0 < min(share, 1 - share) < 0.005 else f"{100 * share:.1f} %"

@@ -40,7 +40,7 @@ def panel_card(panel_json: PanelJson) -> None:
             formula(panel_json["formula"])
             if panel_json["paper"]:
                 st.caption(f"**Paper.** {panel_json['paper']}")
-            st.markdown(f":small[**Formula from.** {reading(panel_json['reading'])}]")
+            st.markdown(f":small[**Formula from:** {reading(panel_json['reading'])}]")
 
 
 def _figure(panel_json: PanelJson, flat: Flat) -> None:

@@ -16,6 +16,7 @@ from engine.compare.overview import Overview, chosen, declared, metrics_of, over
 from engine.core.nonfinite import jsonable
 from engine.index.owner import IndexOwner
 from engine.runs.ending import STATUSES, value_of
+from engine.runs.series import metric_words
 from engine.statistics.comparison import compare
 from engine.statistics.interval import Kind
 from engine.statistics.sentences import sentences
@@ -90,7 +91,7 @@ def test_a_diverged_run_is_worse_than_any_and_one_that_goes_on_is_left_out(owner
     pair = found.json()["pairs"][0]
     assert (pair["n"], pair["difference"]) == (2, None)
     said = " ".join(one.text for one in found.sentences())
-    assert "2 runs of lr=0.2 have no value of loss/train and are left out." in said
+    assert "2 runs of lr=0.2 have no value of loss train and are left out." in said
     assert "in 1 pair only lr=0.2 diverged" in said
     standing = standing_of(owner.store, list(found.arms.arms[1].runs.values()))
     assert notes(found.arms, standing | dict.fromkeys(found.arms.arms[0].runs.values(), "finished")) == [
@@ -103,11 +104,12 @@ def test_every_sentence_comes_from_the_one_function(owner: IndexOwner) -> None:
     runs = read_in(owner, grid)
     whole = compared(owner, runs)
     values = {one.name: dict(whole.values[one.name]) for one in whole.arms.arms}
-    assert whole.sentences() == sentences(compare(METRIC, values, whole.baseline))
+    words = metric_words(METRIC)
+    assert whole.sentences() == sentences(compare(METRIC, values, whole.baseline), metric=words)
     by = compared(owner, runs, by="lr")
     together = {name: values[name] for name in ("lr=0.1, clip=1", "lr=0.2, clip=1")}
-    alone = [sentences(compare(METRIC, {name: values[name]}, name)) for name in ("lr=0.1, clip=2", "lr=0.2, clip=2")]
-    assert by.sentences() == [*sentences(compare(METRIC, together, "lr=0.1, clip=1")), *alone[0], *alone[1]]
+    alone = [sentences(compare(METRIC, {name: values[name]}, name), metric=words) for name in ("lr=0.1, clip=2", "lr=0.2, clip=2")]
+    assert by.sentences() == [*sentences(compare(METRIC, together, "lr=0.1, clip=1"), metric=words), *alone[0], *alone[1]]
     assert len(by.json()["arms"]) == 4
     assert [pair["a"] for pair in by.json()["pairs"]] == ["lr=0.2, clip=1"]
 

@@ -47,3 +47,26 @@ def test_a_long_title_of_an_axis_stands_in_lines_that_a_phone_shows(lab_service:
     assert all(len(line) <= LINE for line in lines)
     steps = catalog["time_to_threshold"].figure(shown).layout.yaxis
     assert (steps.dtick, steps.range[1] >= 1, steps.range[0] > -1) == (1, True, True), "steps are whole and none is below 0"
+
+
+def test_equal_values_lie_side_by_side_and_their_pairs_end_at_them(lab_service: Service) -> None:
+    runs = [
+        *[made(lab_service.data, seed, [9.0, 3.0], router="hash") for seed in range(4)],
+        *[made(lab_service.data, seed, [9.0, value], router="loss_free") for seed, value in enumerate([1.0, 1.0, 5.0, 9.0])],
+    ]
+    lab_service.owner.catch_up()
+    arms = chosen(lab_service.store, declared(lab_service.data, [run.run for run in runs]), None)
+    found = overview(lab_service.store, arms, {}, METRIC, baseline=arms.arms[0])
+    catalog, _ = pictures()
+    for log in (False, True):
+        shown = Shown(found, None, None, None, "nats", log, "light")  # type: ignore[arg-type]  # draws no curves
+        figure = catalog["final_values"].figure(shown)
+        dots = [
+            list(zip(trace.x, trace.y, strict=True)) for trace in figure.data if trace.mode == "markers" and trace.customdata is not None
+        ]
+        assert [len(set(strip)) for strip in dots] == [4, 4], "no dot covers another"
+        assert [[y for _, y in strip] for strip in dots] == [[3.0] * 4, [1.0, 1.0, 5.0, 9.0]], "values stay where they are"
+        assert all(abs(x - n) < 0.3 for n, strip in enumerate(dots) for x, _ in strip)
+        (lines,) = [trace for trace in figure.data if trace.name == "pairs"]
+        ends = {(x, y) for x, y in zip(lines.x, lines.y, strict=True) if x is not None}
+        assert ends == {dot for strip in dots for dot in strip}

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from engine.core.paths import ROOT
 from engine.server import service as service_module
 from engine.server.service import Service
-from tests.support.made_runs import MadeRun, finished_run, finished_twins
+from tests.support.made_runs import KNOBS, MadeRun, finished_run, finished_twins
 
 SHELL = str(ROOT / "pages" / "shell.py")
 
@@ -196,6 +196,15 @@ def test_the_gallery_lists_what_ran_last(lab_service: Service) -> None:
     test = opened()
     assert "Latest runs" in said(test)
     assert "finished" in said(test)
+
+
+def test_what_ran_last_under_one_name_is_told_apart(lab_service: Service) -> None:
+    for seed, lr in ((0, 1e-3), (0, 1e-2), (4, 1e-3)):
+        MadeRun(lab_service.data, steps=5, knobs=KNOBS | {"seed": seed, "lr": lr}).declare().end()
+    MadeRun(lab_service.data, steps=5, preset="healthy", knobs=KNOBS | {"seed": 9}).declare().end()
+    lab_service.owner.catch_up()
+    lines = [caption.value for caption in opened().caption]
+    assert [line for line in lines if "=" in line] == ["seed=4, lr=0.001", "seed=0, lr=0.01", "seed=0, lr=0.001"]
 
 
 def test_no_page_hides_a_package_or_a_module_of_python() -> None:

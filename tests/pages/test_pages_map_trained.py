@@ -72,6 +72,8 @@ def test_from_the_form_to_the_map_by_one_press(lab_service: Service) -> None:
     (":fixed", "stps=3", 'did you mean "steps"'),
     (":fixed", "steps", "is not KNOB=VALUE"),
     (":fixed", "steps=60 steps=70", "steps was given twice"),
+    (":fixed", "lr=0.01 steps=60", "lr stands above and in Other knobs"),
+    (":fixed", "seed=7", "seed stands above and in Other knobs"),
     (":level", "high", "is no number"),
 ])  # fmt: skip
 def test_what_makes_no_map_is_one_sentence_and_starts_nothing(lab_service: Service, field: str, value: str, part: str) -> None:

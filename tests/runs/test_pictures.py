@@ -66,7 +66,8 @@ def test_grey_and_colour_floats_and_bytes_arrive_as_they_were(tmp_path: Path) ->
     colour = torch.rand(5, 7, 3, generator=torch.Generator().manual_seed(0))
     whole = torch.arange(60, dtype=torch.uint8).reshape(4, 5, 3)
     clear = torch.arange(80, dtype=torch.uint8).reshape(4, 5, 4)
-    given = {"grey": GREY, "colour": colour, "whole": whole, "clear": clear, "half": GREY.to(torch.bfloat16), "numpy": GREY.double().numpy()}
+    given = {"grey": GREY, "colour": colour, "whole": whole, "clear": clear}
+    given |= {"half": GREY.to(torch.bfloat16), "numpy": GREY.double().numpy()}
     for name, pixels in given.items():
         event = pictures.take(7, Picture(name, pixels, "What one sees."))
         assert (event.step, event.kind, event.rule, event.message) == (7, "image", name, "What one sees.")

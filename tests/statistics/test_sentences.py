@@ -149,7 +149,7 @@ def test_what_is_said_of_arms_and_of_the_sequence_word_by_word() -> None:
         "base: median loss 3.6, 90 % prediction interval of one more run, from 7 runs that did not diverge: 2.782 to 4.6.",
         "1 of 8 runs of base diverged; 95 % interval of the probability: 2 % to 47 %.",
         "spam: median loss 1.35, 90 % prediction interval of one more run, from 8 runs: 0.9169 to 1.93.",
-        "0 of 8 runs of spam diverged; a probability of up to 32 % would agree with that (95 %).",
+        "0 of 8 runs of spam diverged; 95 % interval of the probability: 0 % to 32 %.",
         "1 run of spam has no value of loss and is left out.",
     ]
     assert said[-4:] == [
@@ -161,6 +161,12 @@ def test_what_is_said_of_arms_and_of_the_sequence_word_by_word() -> None:
     ]
     ends = sentences(compare("loss", {"base": numbers(*[1, 2] * 16), "spam": numbers(*[2, 1] * 16)}, "base"))
     assert "Seed by seed, undecided at ±1 after 32 pairs, where the series ends (evidence 0.14, 20 needed)." in [s.text for s in ends]
+
+
+def test_an_interval_that_ends_short_of_never_or_always_does_not_say_so() -> None:
+    said = [s.text for k in (1, 299) for s in sentences(compare("loss", {"base": numbers(*[math.nan] * k, *range(300 - k))}, "base"))]
+    assert "1 of 300 runs of base diverged; 95 % interval of the probability: 0.1 % to 2 %." in said
+    assert "299 of 300 runs of base diverged; 95 % interval of the probability: 98 % to 99.9 %." in said
 
 
 def test_several_arms_are_corrected_for_and_it_is_said() -> None:

@@ -23,16 +23,16 @@ GPU = {
     "context": 512,
     "batch_size": 64,
 }
-DEAD = Deciding("dead_experts", "router/dead_experts@blocks.1.moe", message="{value} experts of the second block get next to nothing to do")
+DEAD = Deciding("dead_experts", "router/dead_experts@blocks.1.moe", message="{value} experts of the second layer get next to nothing to do")
 VIOLATION = Deciding(
     "max_violation",
     "router/max_violation@blocks.1.moe",
-    message="in the second block the largest load over the mean, minus 1, is {value}",
+    message="in the second layer the largest load over the mean, minus 1, is {value}",
 )
 GREEDY = Deciding(
     "greedy_overload",
     "router/greedy_share@blocks.1.moe",
-    message="in the second block greedy evaluation would send a share of {value} of the tokens to other experts",
+    message="in the second layer greedy evaluation would send a share of {value} of the tokens to other experts",
 )
 LOSS = Deciding("losses", "loss/train", message="the loss of the training batch is {value}")
 

@@ -196,7 +196,7 @@ class LiveChart {
       spikedash: "solid",
       spikecolor: "rgba(128,128,128,0.9)",
     });
-    if (this.spec.log) layout.shapes = [...(given.shapes ?? []), ...regions(this.spec.runs, range[1])];
+    if (this.spec.log) layout.shapes = [...(given.shapes ?? []), ...regions(this.spec.runs, range)];
     const seen = `${logarithmic} ${hub.range} ${hub.resets}`;
     layout.yaxis.uirevision = seen;
     return layout;

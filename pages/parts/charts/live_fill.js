@@ -178,15 +178,18 @@ function spikes(trace, lines) {
 }
 
 // what happened, behind the curves: a tint from the step of divergence on, a thin line at every spike and intervention
-function regions(runs, end) {
+function regions(runs, [from, end]) {
   const shapes = [];
   const upright = { type: "line", yref: "paper", y0: 0, y1: 1, layer: "below" };
   for (const run of runs) {
     const at = xOf(run);
     const events = hub.runs.get(run)?.events ?? [];
     const onset = events.find((e) => e.kind === "divergence");
-    const label = { text: `diverged: the rule ${unlinked(onset?.rule || "")} fired`, textposition: "top left", font: { size: 11, color: "#8A8A8A" } };
-    if (onset) shapes.push({ ...upright, type: "rect", x0: at(onset.step, onset.t), x1: end, fillcolor: "rgba(213,94,0,0.10)", line: { width: 0 }, label });
+    if (onset) {
+      const x0 = at(onset.step, onset.t), textposition = x0 > (from + end) / 2 ? "top right" : "top left"; // the longer side holds the words
+      const label = { text: `diverged: the rule ${unlinked(onset.rule || "")} fired`, textposition, font: { size: 11, color: "#8A8A8A" } };
+      shapes.push({ ...upright, type: "rect", x0, x1: end, fillcolor: "rgba(213,94,0,0.10)", line: { width: 0 }, label });
+    }
     for (const e of events.filter((e) => e.kind === "spike" || e.kind === "intervention").slice(0, MOST_MARKS)) {
       const x = at(e.step, e.t);
       shapes.push({ ...upright, x0: x, x1: x, line: { width: 1, color: "rgba(138,138,138,0.6)", dash: e.kind === "spike" ? "solid" : "dash" } });

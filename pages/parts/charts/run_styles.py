@@ -94,7 +94,7 @@ def labels_of(specs: Sequence[Spec]) -> list[str]:
     if twins(specs):
         names = ("unchanged", "changed") if cured(specs[0]) == cured(specs[1]) else ("broken", "cured")
         return [names[second(spec, specs)] for spec in specs]
-    named = [", ".join([*_names(spec, specs), *_differing(spec, specs)]) or _preset(spec) for spec in specs]
+    named = [", ".join([*_names(spec, specs), *apart_by(spec, specs)]) or _preset(spec) for spec in specs]
     often = Counter(named)
     tails = [f" {spec['run'][-4:]}" if often[name] > 1 else "" for name, spec in zip(named, specs, strict=True)]
     return [f"{name}{tail}".replace("<", "‹") for name, tail in zip(named, tails, strict=True)]  # plotly.js would read a tag
@@ -112,7 +112,7 @@ def _names(spec: Spec, specs: Sequence[Spec]) -> list[str]:
     return [f"{_preset(spec)} ({spec['lab']})" if len(alike) > 1 else _preset(spec)]
 
 
-def _differing(spec: Spec, specs: Sequence[Spec]) -> list[str]:
+def apart_by(spec: Spec, specs: Sequence[Spec]) -> list[str]:
     """The first few knobs in which it differs from others of the same preset: "seed=1", "router=hash"."""
     same = [unnest(other["knobs"]) for other in specs if (other["lab"], other.get("preset")) == (spec["lab"], spec.get("preset"))]
     own = unnest(spec["knobs"])

@@ -9,9 +9,12 @@ import plotly.graph_objects as go
 from engine.core.nonfinite import word
 from engine.labs.chart import blank
 from engine.labs.common.traces import NEUTRAL
+from engine.statistics.matching import Key
 from pages.parts.compare.picture import Overview, Shown, edge_marks, floor_band, in_lines, seed_text, shade, short, tag_free, value_axis
 
 WIDTH = 0.28  # half of an arm's strip
+DOT = 0.07  # of an arm's strip, and
+TALL = 1 / 40  # of the height: what a dot covers
 MOST_NAMED = 8  # arms whose names fit below the axis
 
 
@@ -26,14 +29,15 @@ def strips(shown: Shown, overview: Overview, title: str, *, log: bool, unnumbere
     numbers = {one["arm"]: one for part in (overview.compared, *overview.others) for one in part.json()["arms"]}
     base = numbers[overview.baseline]["median"]
     floor_band(figure, overview.compared.floor, base, lowest)
-    _pairs(figure, overview, position)
+    across = _across(overview, log=lowest is not None)
+    _pairs(figure, overview, position, across)
     marks = []
     for n, (arm, style) in enumerate(zip(arms, styles, strict=True)):
         values = {key: v for key, v in overview.values[arm.name].items() if v is not None}
         finite = {key: v for key, v in values.items() if math.isfinite(v)}
         figure.add_trace(
             go.Scatter(
-                x=[n] * len(finite),
+                x=[n + across[arm.name][key] for key in finite],
                 y=short(finite.values()),
                 customdata=[seed_text(key) for key in finite],
                 mode="markers",
@@ -52,7 +56,30 @@ def strips(shown: Shown, overview: Overview, title: str, *, log: bool, unnumbere
     return figure
 
 
-def _pairs(figure: go.Figure, overview: Overview, position: dict[str, int]) -> None:
+def _across(overview: Overview, *, log: bool) -> dict[str, dict[Key, float]]:
+    """How far beside the middle of its strip each finite dot lies: 0, and a dot's width more for each that would cover it."""
+    heights = {
+        name: {key: math.log10(v) if log else v for key, v in values.items() if v is not None and math.isfinite(v) and (v > 0 or not log)}
+        for name, values in overview.values.items()
+    }
+    every = [height for values in heights.values() for height in values.values()]
+    near = TALL * (max(every) - min(every)) if every else 0.0
+    out: dict[str, dict[Key, float]] = {}
+    for name, values in heights.items():
+        groups: list[list[Key]] = []
+        for key in sorted(values, key=lambda key: (values[key], key)):
+            if groups and values[key] - values[groups[-1][0]] <= near:
+                groups[-1].append(key)
+            else:
+                groups.append([key])
+        out[name] = {}
+        for group in groups:
+            step = min(DOT, 2 * WIDTH / max(1, len(group) - 1))
+            out[name] |= {key: step * (n - (len(group) - 1) / 2) for n, key in enumerate(sorted(group))}
+    return out
+
+
+def _pairs(figure: go.Figure, overview: Overview, position: dict[str, int], across: dict[str, dict[Key, float]]) -> None:
     """From the baseline's dot to the other one's, for every pair of which both are finite."""
     x: list[float | None] = []
     y: list[float | None] = []
@@ -62,7 +89,11 @@ def _pairs(figure: go.Figure, overview: Overview, position: dict[str, int]) -> N
         for key, value in base.items():
             ends = (value, other.get(key))
             if all(v is not None and math.isfinite(v) for v in ends):
-                x += [position[overview.baseline], position[difference.first], None]
+                x += [
+                    position[overview.baseline] + across[overview.baseline][key],
+                    position[difference.first] + across[difference.first][key],
+                ]
+                x += [None]
                 y += [*short(v for v in ends if v is not None), None]
     if x:
         figure.add_trace(

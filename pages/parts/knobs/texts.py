@@ -21,7 +21,7 @@ def answer_text(answer: Mapping[str, str]) -> None:
         st.caption("  \n".join(f"**{word}.** {answer[what]}" for word, what in NAMED.items() if answer.get(what)))
         if answer["reading"]:
             where = ". ".join(answer[what].rstrip(".") for what in ("source", "why") if answer.get(what))
-            st.markdown(f":small[**Formula from.** {reading(answer['reading'])}{f': {where}.' if where else ''}]")
+            st.markdown(f":small[**Formula from:** {reading(answer['reading'])}{f': {where}.' if where else ''}]")
 
 
 def formula(text: str) -> None:

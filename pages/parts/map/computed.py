@@ -51,7 +51,7 @@ def computed_map() -> None:
     with stage, st.form("cell", border=False):
         side_of_tile = tile_side(knobs["width"], knobs["depth"], knobs["steps"])
         cell = enter_map((PANEL, CURVE, EDGE), (x, y), knobs, side_of_tile, address, st.context.theme.type or "light")
-        pressed = st.form_submit_button("Train this cell", icon=":material/play_arrow:", type="primary")
+        pressed = st.form_submit_button("Train this cell", icon=":material/play_arrow:")
         st.caption("A run of the lab trainability with exactly the numbers of the chosen cell: its last value has the bits of the cell.")
     if pressed:
         if not cell:
@@ -65,7 +65,7 @@ def computed_map() -> None:
     st.caption(f"**Paper.** {panels[PANEL]['paper']}")
     formula(panels[EDGE]["formula"])
     st.caption(f"**The dashed line.** {panels[EDGE]['about']} {panels[EDGE]['paper']}")
-    st.markdown(f":small[**Formula from.** {reading(panels[PANEL]['reading'])}]")
+    st.markdown(f":small[**Formula from:** {reading(panels[PANEL]['reading'])}]")
 
 
 def _drawn(spec: Mapping[str, Any], name: str, arrives: bool) -> Any:

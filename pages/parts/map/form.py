@@ -57,7 +57,10 @@ def map_form(lab: Mapping[str, Any]) -> None:
         "Other knobs", "", key=f"{key}:fixed", placeholder="steps=100 batch_size=32", help="KNOB=VALUE, with blanks between."
     )
     try:
-        given |= read_knobs(fixed.split())
+        more = read_knobs(fixed.split())
+        if twice := [name for name in more if name in given]:
+            raise KnobError(f"{', '.join(twice)} stands above and in Other knobs, so which one counts? Take it out of Other knobs.")
+        given |= more
         preview = service().sweeps.preview_map(lab["lab"], preset, given, **how)
     except KnobError as error:
         st.error(plain(error), icon=":material/error:")

@@ -9,8 +9,9 @@ from typing import Any
 import streamlit as st
 
 from engine.runs.ending import ENDED
+from engine.runs.folder import run_folder
 from engine.server.service import service
-from pages.parts.charts.run_styles import cured
+from pages.parts.charts.run_styles import apart_by, cured
 from pages.parts.plain import plain
 from pages.parts.runs.status import inline
 from pages.parts.words import ago, progress, title
@@ -29,8 +30,9 @@ def jobs() -> None:
         return
     with st.container(border=True, gap="xsmall"):
         st.markdown("**On this machine now**" if living else "**Latest runs**")
-        for pair in [*living[:MOST_LIVING], *ended[:MOST_ENDED]]:
-            job(pair)
+        lines = [*living[:MOST_LIVING], *ended[:MOST_ENDED]]
+        for pair, apart in zip(lines, _apart(lines), strict=True):
+            job(pair, apart)
         if len(living) > MOST_LIVING:
             st.caption(f"and {len(living) - MOST_LIVING} more that wait")
 
@@ -47,9 +49,29 @@ def paired(rows: Sequence[Row]) -> list[list[Row]]:
     return out
 
 
-def job(pair: Sequence[Row]) -> None:
-    """One line: what it is, and how each of its runs stands."""
-    name = title((pair[0]["preset"] or pair[0]["lab"]).replace("_cured", "") if len(pair) > 1 else pair[0]["preset"] or pair[0]["lab"])
+def _apart(lines: Sequence[Sequence[Row]]) -> list[str]:
+    """For each line the knobs that tell it from the other lines of its name ("lr=0.01, seed=3"); "" where it is the only one."""
+    names = [(pair[0]["lab"], _name(pair), len(pair)) for pair in lines]
+    specs = [_spec(pair[0]["run"]) if names.count(name) > 1 else None for pair, name in zip(lines, names, strict=True)]
+    alike = {name: [spec for spec, other in zip(specs, names, strict=True) if spec and other == name] for name in names}
+    return [", ".join(apart_by(spec, alike[name])) if spec else "" for spec, name in zip(specs, names, strict=True)]
+
+
+def _spec(run: str) -> dict[str, Any] | None:
+    try:
+        return run_folder(service().data, run).spec()
+    except KeyError:
+        return None  # deleted meanwhile
+
+
+def _name(pair: Sequence[Row]) -> str:
+    name = pair[0]["preset"] or pair[0]["lab"]
+    return title(name.replace("_cured", "") if len(pair) > 1 else name)
+
+
+def job(pair: Sequence[Row], apart: str) -> None:
+    """One line: what it is, `apart` from others of its name, and how each of its runs stands."""
+    name = _name(pair)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             "run.py",
@@ -58,6 +80,8 @@ def job(pair: Sequence[Row]) -> None:
             query_params={"run": ",".join(row["run"] for row in pair)},
             width="content",
         )
+        if apart:
+            st.caption(plain(apart), width="content")
         for row in pair:
             message = progress(service().store.state(row["run"]), row["status"])[1] if row["status"] not in ENDED else ""
             st.markdown(f"{inline(row['status'])} :small[{plain(message)}]", width="content")

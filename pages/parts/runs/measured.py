@@ -10,8 +10,7 @@ import streamlit as st
 from engine.core.nonfinite import number as plain
 from engine.declare.records import MEASURED, printed_band, printed_pair, record, same_runs
 from engine.labs.common.noise_floors import with_floors
-from engine.labs.verdict import metric_words
-from engine.runs.series import split_key
+from engine.runs.series import metric_words, split_key
 from pages.parts.runs.story import FREE
 from pages.parts.words import number
 

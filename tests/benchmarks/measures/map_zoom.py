@@ -11,7 +11,10 @@ from tests.support.entering import let_in
 
 ZOOMS = 8
 MAP = "document.querySelector('.fl-stage')?.map"
-WHOLE = f"() => {{ const map = {MAP}; return map && !map.busy && map.tiles.some((tile) => tile.of === map.viewKey && tile.side === map.finest); }}"
+WHOLE = f"""() => {{
+  const map = {MAP};
+  return map && !map.busy && map.tiles.some((tile) => tile.of === map.viewKey && tile.side === map.finest);
+}}"""
 # From the last event of the double click to a frame that is painted with the coarsest tile of the new view.
 WATCH = f"""() => {{
   const map = {MAP}, before = map.viewKey, frame = () => new Promise(requestAnimationFrame);
@@ -19,8 +22,8 @@ WATCH = f"""() => {{
   const stage = document.querySelector('.fl-stage'), note = (event) => (clicked = event.timeStamp);
   stage.addEventListener('pointerup', note, true);
   globalThis.zoomed = (async () => {{
-    const late = performance.now() + 60_000;
-    while (performance.now() < late && (map.viewKey === before || !map.tiles.some((tile) => tile.of === map.viewKey && tile.side === 16))) await frame();
+    const late = performance.now() + 60_000, drawn = () => map.tiles.some((tile) => tile.of === map.viewKey && tile.side === 16);
+    while (performance.now() < late && (map.viewKey === before || !drawn())) await frame();
     await frame();
     stage.removeEventListener('pointerup', note, true);
     return performance.now() - clicked;
@@ -33,9 +36,9 @@ SPOT = f"""([x, y]) => {{
 
 
 class MapZoom(Benchmark):
-    """The page *Map* in Chromium with its default network and 200 steps, whole view computed (so the panel's child is warm), nothing in the
-    cache.  A double click, each time on another spot of the whole view, and the time until a frame is painted with the first tile of 16 x 16
-    trainings of the new view; then back to the whole view.  The median."""
+    """The page *Map* in Chromium with its default network and 200 steps, whole view computed (so the panel's child is warm), nothing in
+    the cache.  A double click, each time on another spot of the whole view, and the time until a frame is painted with the first tile of
+    16 x 16 trainings of the new view; then back to the whole view.  The median."""
 
     title = "A click into the trainability map"
     order = 91
