@@ -86,6 +86,13 @@ def schematics(only: Sequence[str] | None = None) -> tuple[dict[str, Schematic],
     return {name: kind() for name, kind in good.items()}, bad
 
 
+def schematic_of(known: Mapping[str, Any], lab: str) -> tuple[Schematic | None, list[Broken]]:
+    """Out of the labs document: the schematic of a lab, None for one that has none and while the labs are still being read; and the files
+    that cannot be read."""
+    good, bad = schematics(() if known["state"] == "computing" else known.get("schematics"))
+    return next((one for one in good.values() if lab in one.labs), None), bad
+
+
 def moving(series: str, layer: str, drives: Sequence[tuple[str, int | None, tuple[float, float], str]]) -> str:
     """The attributes of an element that moves: one (drive, index, range, scale) each.  ValueError for a drive or a scale that is none."""
     for drive, _, _, scale in drives:

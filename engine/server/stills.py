@@ -13,23 +13,30 @@ from starlette.responses import Response
 from engine.core.suggest import nearest
 from engine.declare.records import recorded
 from engine.labs.recorded_still import Still, recorded_still
-from engine.labs.schematic import Schematic, schematics
+from engine.labs.schematic import Schematic, schematic_of
 from engine.runs.series import split_key
 
 COLOUR = re.compile(r"[0-9A-Fa-f]{6}")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def of_lab(known: Mapping[str, Any], lab: str) -> Schematic | None:
-    """The schematic of a lab out of the labs document; None for a lab without one, and while the labs are being read."""
-    good, _ = schematics(() if known["state"] == "computing" else known.get("schematics"))
-    return next((one for one in good.values() if lab in one.labs), None)
+_drawn: dict[tuple[str, str], tuple[type[Schematic], Mapping[str, Any], str, Still | None]] = {}  # (lab, preset) -> from what, and what
 
 
 def still_of(known: Mapping[str, Any], lab: Mapping[str, Any], preset: str) -> Still | None:
-    """The drawing of a preset of a lab; None where nothing that it could be drawn from was recorded."""
-    model, document = of_lab(known, lab["lab"]), recorded(lab, preset)
-    return recorded_still(model, document, split_key(lab["presets"][preset]["deciding"] or "")[1]) if model and document else None
+    """The drawing of a preset of a lab; None where nothing that it could be drawn from was recorded.
+
+    Drawn once for as long as schematic and record stay what they are: the page of cards needs its sentence, /still its picture.
+    """
+    model, record = schematic_of(known, lab["lab"])[0], recorded(lab, preset)
+    if not model or not record:
+        return None
+    key, layer = (lab["lab"], preset), split_key(lab["presets"][preset]["deciding"] or "")[1]
+    kind, of, at, still = _drawn.get(key, (None, None, "", None))
+    if not (kind is type(model) and of is record and at == layer):
+        still = recorded_still(model, record, layer)
+        _drawn[key] = (type(model), record, layer, still)
+    return still
 
 
 def answer(known: Mapping[str, Any], request: Request) -> Response:

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from engine.declare.measured import fill
 from engine.declare.records import recorded
 from engine.labs.recorded_still import recorded_still
+from engine.labs.schematic import schematic_of
 from engine.server.routes import routes
-from engine.server.stills import of_lab, still_of
+from engine.server.stills import still_of
 from tests.support.lab_pages import ENTRIES
 
 KNOWN: dict[str, Any] = {"state": "ready", **fill({"labs": list(ENTRIES.values())})}
@@ -65,7 +66,7 @@ def test_every_preset_with_recorded_vectors_has_a_drawing_and_the_sentence_of_th
     made = {key: one for key, one in drawn.items() if one}
     assert {lab for lab, _ in made} >= {"moe", "unet", "gnn"}
     for (lab, name), one in made.items():
-        model = of_lab(KNOWN, lab)
+        model, _ = schematic_of(KNOWN, lab)
         document = recorded(OF[lab], name)
         assert model is not None
         assert document is not None
@@ -89,3 +90,16 @@ def test_what_there_is_not_is_one_sentence(query: dict[str, str], sentence: str)
     answer = ask(**query)
     assert answer.status_code == 404
     assert sentence in answer.body.decode().replace("\\", "")
+
+
+def test_a_drawing_is_made_again_only_when_its_record_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = still_of(KNOWN, OF["moe"], "collapse")
+    assert first is not None
+    assert still_of(KNOWN, OF["moe"], "collapse") is first
+    other = {**recorded(OF["moe"], "collapse"), "seeds": [77]}  # type: ignore[dict-item]
+    monkeypatch.setattr("engine.server.stills.recorded", lambda *_: other)
+    drawn = still_of(KNOWN, OF["moe"], "collapse")
+    assert drawn is not None
+    assert drawn.seed == 77
+    monkeypatch.undo()
+    assert still_of(KNOWN, OF["moe"], "collapse") == first

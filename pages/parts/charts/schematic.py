@@ -8,10 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from engine.core.catalog import Broken
 from engine.declare.knobs import unnest
 from engine.labs.chart import RunStyle
-from engine.labs.schematic import DRIVES, SPEED, STYLE, Readings, Schematic, drawn, said, schematics
+from engine.labs.schematic import DRIVES, SPEED, STYLE, Readings, Schematic, drawn, said
 from engine.runs.series import series_key
 from engine.server.service import service
 from pages.parts.charts.hub_scripts import HUB
@@ -20,13 +19,6 @@ from pages.parts.own_component import own_component
 from pages.parts.plain import plain
 
 _mount = own_component("schematic", *HUB, "charts/schematic.js", style="charts/schematic.css", more_style=STYLE.read_text("utf-8"))
-
-
-def of_lab(lab: str) -> tuple[Schematic | None, list[Broken]]:
-    """The schematic of a lab, None for one that has none and while the labs are still being read; and the files that cannot be read."""
-    known = service().labs()
-    good, bad = schematics(() if known["state"] == "computing" else known.get("schematics"))
-    return next((one for one in good.values() if lab in one.labs), None), bad
 
 
 @dataclass(frozen=True)

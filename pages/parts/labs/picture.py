@@ -10,10 +10,10 @@ import streamlit as st
 
 from engine.declare.records import MEASURED, recorded
 from engine.labs.recorded_still import recorded_still
-from engine.labs.schematic import STYLE, Schematic
+from engine.labs.schematic import STYLE, Schematic, schematic_of
 from engine.runs.series import split_key
+from engine.server.service import service
 from pages.parts.charts.run_styles import COLOURS
-from pages.parts.charts.schematic import of_lab
 from pages.parts.gallery.posters import arms_of_preset, labels, poster, shown_presets
 from pages.parts.plain import plain
 from pages.parts.words import title
@@ -25,7 +25,7 @@ def lab_picture(lab: LabJson, only: Container[str] | None = None) -> None:
     """The first showcase's, else that of the first preset that breaks and was recorded; nothing where nothing was."""
     presets = shown_presets(lab)
     ranked = sorted(presets, key=lambda name: (presets[name].get("order") or 99, presets[name]["kind"] != "breaks"))
-    model = of_lab(lab["lab"])[0]
+    model = schematic_of(service().labs(), lab["lab"])[0]
     for name in ranked if model else ():
         if panes := _panes(lab, name, model):
             with st.container(border=True):

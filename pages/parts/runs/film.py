@@ -11,8 +11,9 @@ import streamlit as st
 
 from engine.core.catalog import Broken
 from engine.labs.chart import RunStyle
-from engine.labs.schematic import Schematic
-from pages.parts.charts.schematic import Pane, of_lab, panes_of, schematic, sentences
+from engine.labs.schematic import Schematic, schematic_of
+from engine.server.service import service
+from pages.parts.charts.schematic import Pane, panes_of, schematic, sentences
 from pages.parts.charts.scrubber import scrubber
 from pages.parts.plain import code, plain
 
@@ -46,7 +47,7 @@ def film_of(
     lab: str, run_styles: Sequence[RunStyle], specs: Sequence[Mapping[str, Any]], layer: str, *, living: Sequence[str]
 ) -> tuple[Film | None, list[Broken]]:
     """The film, if the schematic of the lab can draw one of the runs; and the files of schematics that cannot be read."""
-    model, bad = of_lab(lab)
+    model, bad = schematic_of(service().labs(), lab)
     panes = panes_of(model, run_styles, specs, layer, living) if model else []
     return (Film(model, run_styles, panes) if model and panes else None), bad
 
