@@ -226,6 +226,8 @@ def _odd(document: Mapping[str, Any]) -> Iterator[str]:
         return
     if not isinstance(reused, dict) or not all(one in members and isinstance(r, str) and RUN_ID.match(r) for one, r in reused.items()):
         yield "reuses what is no run of a member"
+    if "preset" not in document:
+        yield "does not say which preset it has, or null"
     if not isinstance(document.get("base"), dict) or not _scalars(list(document["base"].values())):
         yield "gives knobs with one value that have none"
     for name in ("search", "map"):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 from engine.runs.ending import ENDED
 from engine.runs.folder import RunFolder
-from engine.runs.sweep_file import Sweep, SweepUnreadable, member_runs, read_sweep, remove_sweep, reused_by_others
+from engine.runs.sweep_file import Sweep, SweepUnreadable, member_runs, read_sweep, remove_sweep, reused_by_others, write_sweep
 from engine.scheduler import control
 from engine.scheduler.control import Refused
 from engine.scheduler.executor import Executor
+from engine.scheduler.local import Local
 from engine.scheduler.queue import QueueOrder
-from engine.scheduler.sweeps import leave_missing, make_missing
+from engine.scheduler.sweeps import leave_missing, make_missing, writing
 
 AGAIN = frozenset({"stopped", "failed", "killed", "lost"})  # members that `resume` tries again; a diverged one has its result
 
@@ -95,21 +97,31 @@ def delete(data: Path, sweep: str, *, runs: bool = False) -> tuple[list[str], li
     """Forget a sweep, also one that cannot be read; with `runs` also the runs that it made -> (runs that were deleted, those kept).
 
     Kept are runs that were there before, and those that another sweep counts as its own.  Refused while one of its runs goes on.
+    Nobody makes runs of it, or counts them as his, before all of it is gone; those that wait are stopped first, so that none begins.
     """
-    try:
-        found = read_sweep(data, sweep)
-    except SweepUnreadable:
-        remove_sweep(data, sweep)
-        return [], []
-    here = folders(data, found)
-    if living := [folder.run for folder in here if folder.status() not in (*ENDED, "queued")]:
-        raise Refused(f"{sweep}: {living[0]} still goes on; stop the sweep first, then delete it.")
-    leave_missing(data, found)
-    kept = set(found.reused.values()) | reused_by_others(data, sweep)
-    gone: list[str] = []
-    for folder in here if runs else ():
-        if folder.run not in kept:
+    with writing(data):
+        try:
+            found = read_sweep(data, sweep)
+        except SweepUnreadable:
+            remove_sweep(data, sweep)
+            return [], []
+        present = folders(data, found)
+        _refuse_living(sweep, present)
+        kept = set(found.reused.values()) | reused_by_others(data, sweep)
+        leaving = [folder for folder in present if runs and folder.run not in kept]
+        if leaving:  # killed in the middle it makes no more runs
+            write_sweep(data, dataclasses.replace(found.opened(False), complete=True))
+        for folder in leaving:
+            if folder.status() == "queued":
+                control.stop(folder, Local())
+        _refuse_living(sweep, leaving)
+        for folder in leaving:
             control.delete(folder)
-            gone.append(folder.run)
-    remove_sweep(data, sweep)
-    return gone, [folder.run for folder in here if folder.run not in gone]
+        remove_sweep(data, sweep)
+        gone = {folder.run for folder in leaving}
+        return sorted(gone), [folder.run for folder in present if folder.run not in gone]
+
+
+def _refuse_living(sweep: str, some: list[RunFolder]) -> None:
+    if living := [folder.run for folder in some if folder.status() not in (*ENDED, "queued")]:
+        raise Refused(f"{sweep}: {living[0]} still goes on; stop the sweep first, then delete it.")

@@ -122,7 +122,7 @@ def create(
 
     KnobError and Refused before anything is written; OSError where the disk refuses it: what is missing is made once there is room.
     """
-    with _writing(data):
+    with writing(data):
         found = arms(data, lab, planned.declarations, fresh=fresh)
         grows = map is not None or "is" in (search or {})
         same = None if fresh else _same_growth(data, planned, search, map) if grows else _same(data, lab, found)
@@ -153,7 +153,7 @@ def extend(data: Path, lab: LabJson, sweep: Sweep, more: Plan, *, grows: bool = 
 
     `grows`: they follow from what its runs came to, and are made only while it is open.
     """
-    with _writing(data):
+    with writing(data):
         sweep = read_sweep(data, sweep.id)
         if grows and not sweep.open:
             return sweep, []
@@ -178,7 +178,7 @@ def extend(data: Path, lab: LabJson, sweep: Sweep, more: Plan, *, grows: bool = 
 
 def make_missing(data: Path, sweep: Sweep) -> Sweep:
     """Make the runs of members that have none, also where one was deleted or, found when the sweep was made, does not count any more."""
-    with _writing(data):
+    with writing(data):
         sweep = read_sweep(data, sweep.id)
         stands = {run: RunFolder(data / "runs" / run) for run in sweep.reused.values()}
         kept = {one: run for one, run in sweep.reused.items() if stands[run].declared() and stands[run].status() in COUNT | GOING}
@@ -192,7 +192,7 @@ def make_missing(data: Path, sweep: Sweep) -> Sweep:
 
 def leave_missing(data: Path, sweep: Sweep) -> None:
     """Make no more runs of it than there are, and let no more follow."""
-    with _writing(data):
+    with writing(data):
         sweep = read_sweep(data, sweep.id)
         if not sweep.complete or sweep.open:
             write_sweep(data, dataclasses.replace(sweep.opened(False), complete=True))
@@ -200,7 +200,7 @@ def leave_missing(data: Path, sweep: Sweep) -> None:
 
 def end_growth(data: Path, sweep: Sweep, **why: Any) -> Sweep:
     """No more runs follow from what the others came to; `why` is kept beside how it grew -> the sweep."""
-    with _writing(data):
+    with writing(data):
         sweep = read_sweep(data, sweep.id).opened(False)
         setting = {**(sweep.growing or {}), **why}
         sweep = dataclasses.replace(sweep, **({"map": setting} if sweep.map is not None else {"search": setting}))
@@ -267,7 +267,7 @@ def _same_growth(data: Path, planned: Plan, search: Mapping[str, Any] | None, ma
 
 
 @contextmanager
-def _writing(data: Path) -> Iterator[None]:
+def writing(data: Path) -> Iterator[None]:
     """The right to write sweeps, for one process and thread at a time."""
     private_folder(data / "sweeps")
     until = time.monotonic() + PATIENCE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from engine.runs.watch import settled
 from engine.scheduler.control import Refused
 from engine.scheduler.sweep_control import statuses
 from engine.scheduler.sweeps import end_growth, extend
-from engine.search.outcome import Reads, outcomes
+from engine.search.outcome import Outcome, Reads, outcomes
 from engine.search.strategy import Strategy, strategy
 
 log = logging.getLogger("faultline")
@@ -56,6 +57,7 @@ class Growth:
         self._changed = -1.0
         self._open: set[str] = set()
         self._seen: dict[str, Any] = {}  # sweep -> what its runs had come to when it was last decided on
+        self._trouble: dict[str, str] = {}  # sweep -> why the index did not say what its runs came to
 
     @property
     def open(self) -> frozenset[str]:
@@ -88,16 +90,37 @@ class Growth:
         """What is wrong with one sweep is said once, closes it, and stops no other."""
         try:
             return self._grow(read_sweep(self.data, name))
-        except KeyError:
+        except (KeyError, SweepUnreadable):
             self._open.discard(name)
         except Refused:
             pass  # another process writes sweeps; later
         except Exception as error:
             if of_the_machine(error):
                 raise
-            log.error("the sweep %s does not grow any more (%s: %s)", name, type(error).__name__, error)
-            self._open.discard(name)
+            self._close(name, error)
         return False
+
+    def _close(self, name: str, error: Exception) -> None:
+        """Nobody waits for what no process could go on with; the file says why, and a resumed sweep is tried again."""
+        why = f"Choosing what follows failed ({type(error).__name__}: {error})."
+        log.error("the sweep %s does not grow any more (%s: %s)", name, type(error).__name__, error)
+        self._open.discard(name)
+        with contextlib.suppress(KeyError, SweepUnreadable, Refused):
+            end_growth(self.data, read_sweep(self.data, name), ended=why[:500])
+
+    def _outcomes(self, sweep: Sweep, metric: str) -> list[Outcome] | None:
+        """What its runs came to; None while the index cannot say so, which is no reason to end what grows."""
+        try:
+            found = outcomes(self.data, self._store(), sweep, metric)
+        except Exception as error:
+            if of_the_machine(error):
+                raise
+            if (problem := f"{type(error).__name__}: {error}") != self._trouble.get(sweep.id):
+                log.error("the index does not say what the sweep %s came to, and is asked again (%s)", sweep.id, problem)
+                self._trouble[sweep.id] = problem
+            return None
+        self._trouble.pop(sweep.id, None)
+        return found
 
     def _grow(self, sweep: Sweep) -> bool:
         lab = self._lab(sweep.lab)
@@ -108,8 +131,8 @@ class Growth:
         except ValueError as error:
             end_growth(self.data, sweep, ended=str(error))
             return False
-        results = outcomes(self.data, self._store(), sweep, way.metric)
-        if self._seen.get(sweep.id) == results:
+        results = self._outcomes(sweep, way.metric)
+        if results is None or self._seen.get(sweep.id) == results:
             return False
         points = way.following(results)
         if not points and not way.waits(results) and decides(self.data, sweep.id):  # the index may not know yet that a run goes on again

@@ -15,6 +15,7 @@ from engine.runs.series import split_key
 from engine.runs.sweep_file import Sweep, member_runs
 
 COUNTS = frozenset({"finished", "diverged"})  # other ends say nothing of what the knobs do
+DELETED = "deleted"  # stands for the status of a run that somebody removed
 LATE = 0.2  # share of the steps, at the end, over which a late mean is taken
 
 Point = dict[str, Any]
@@ -31,7 +32,7 @@ class Reads(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One member of a sweep.  `status`: of its run as far as the index has read it, "" without one.
+    """One member of a sweep.  `status`: of its run as far as the index has read it, "" before there is one, DELETED where it is gone.
 
     `final`: its last value of the metric, NaN where it diverged, None where it came to nothing (yet).  `opening`: its first value, and
     `late`: the mean of its last fifth; None where there is none.
@@ -46,7 +47,7 @@ class Outcome:
 
     @property
     def ended(self) -> bool:
-        return self.status in ENDED
+        return self.status in ENDED or self.status == DELETED
 
     @property
     def counts(self) -> bool:
@@ -59,7 +60,10 @@ class Outcome:
 
 
 def outcomes(data: Path, store: Reads, sweep: Sweep, metric: str) -> list[Outcome]:
-    """One for each member, in their order.  The index tells a run's end only once it has read everything of it."""
+    """One for each member, in their order.  The index tells a run's end only once it has read everything of it.
+
+    Every member of a complete sweep had its run: one that has none any more will come to nothing, and nobody waits for it.
+    """
     runs = member_runs(data, sweep)
     standing = {row["run"]: row["status"] for row in store.runs()}
     known = [run for run in runs.values() if run in standing]
@@ -68,7 +72,7 @@ def outcomes(data: Path, store: Reads, sweep: Sweep, metric: str) -> list[Outcom
     out = []
     for member in sweep.members:
         run = runs[member.identity]
-        status = standing.get(run or "", "")
+        status = DELETED if run is None and sweep.complete else standing.get(run or "", "")
         values = (value_of(status, last.get(run or "")), first.get(run or ""), late.get(run or ""))
         out.append(Outcome(unnest(dict(member.knobs)), run, status, *values))
     return out

@@ -251,3 +251,32 @@ def test_closing_is_refused_while_somebody_writes_sweeps(grown: Grown, monkeypat
         mine.release()
     assert grown.growth().step()
     assert sweep_ids(grown.data) == [grown.id]
+
+
+def test_a_question_that_the_index_cannot_answer_now_is_put_again(grown: Grown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that was made again while it was asked ended the growth of every open sweep, without a word in its file."""
+    grown.end()
+    growth = grown.growth()
+    growth.scan()
+    monkeypatch.setattr("engine.search.growth.settled", lambda changed: True)
+    with monkeypatch.context() as patch:
+        patch.setattr(grown.owner.store, "runs", lambda: (_ for _ in ()).throw(RuntimeError("the index is made again")))
+        assert not growth.step()
+    assert growth.open == {grown.id}
+    assert growth.step()
+    assert len(grown.sweep.members) == 9
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"level": "low"}, {"axes": [{"knob": "steps", "values": [4, 64]}, {"knob": "pace", "values": [0, []]}]}]
+)
+def test_a_file_that_breaks_its_strategy_is_closed_and_says_so(grown: Grown, data: Path, spoilt: dict[str, Any]) -> None:
+    """`sweep` and `map` waited for ever for what no process would grow any more."""
+    path = data / "sweeps" / f"{grown.id}.json"
+    document = json.loads(path.read_text())
+    document["map"] |= spoilt
+    path.write_text(json.dumps(document))
+    grown.end()
+    assert not grown.growth().step()
+    assert not grown.sweep.open
+    assert grown.sweep.map["ended"]

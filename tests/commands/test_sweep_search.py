@@ -14,7 +14,7 @@ from engine.core import started
 from engine.index.owner import IndexOwner
 from engine.runs.folder import RunFolder, all_runs
 from engine.runs.sweep_file import Sweep, read_sweep
-from engine.scheduler import sweep_control
+from engine.scheduler import control, sweep_control
 from engine.scheduler.sweeps import create
 from engine.search.growth import Growth
 from engine.search.searches import search_request
@@ -171,3 +171,16 @@ def test_a_child_that_fails_closes_it_with_a_sentence_and_resumed_it_goes_on(sea
     sweep_control.resume(searched.data, searched.sweep)
     assert searched.step()
     assert len(searched.steps()) == 8
+
+
+def test_a_run_that_was_deleted_counts_as_tried_without_a_result_and_holds_up_nothing(searched: Searched) -> None:
+    """The search waited for it for ever, and `sweep` with it."""
+    control.delete(all_runs(searched.data)[0])
+    searched.owner.catch_up()
+    assert searched.step()
+    assert len(searched.steps()) == 8
+    searched.end()
+    assert not searched.step()
+    assert not searched.sweep.open
+    assert searched.sweep.search is not None
+    assert (searched.sweep.search["ended"], searched.sweep.search["tried"]) == ("", 8)

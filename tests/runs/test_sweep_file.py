@@ -199,3 +199,12 @@ def _changed(tmp_path: Path, sweep: Sweep, seed: int) -> bool:
     write_sweep(tmp_path, found)
     assert read_sweep(tmp_path, sweep.id) == found
     return True
+
+
+def test_a_file_without_one_of_its_entries_is_unreadable_and_not_gone(tmp_path: Path, sweep: Sweep) -> None:
+    """Without `preset` it was taken for a sweep that does not exist, so that it could not be deleted either."""
+    whole = json.loads(file(tmp_path, sweep).read_text())
+    for name in whole:
+        file(tmp_path, sweep).write_text(json.dumps({one: value for one, value in whole.items() if one != name}))
+        with pytest.raises(SweepUnreadable, match=r"cannot be read"):
+            read_sweep(tmp_path, sweep.id)

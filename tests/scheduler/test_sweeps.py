@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from engine.core import locks
 from engine.core.files import write_json
 from engine.declare.resolve import resolve
 from engine.declare.sweep import more_seeds, plan
 from engine.runs.folder import RunFolder, all_runs, new_run
-from engine.runs.sweep_file import Sweep, member_runs, read_sweep
-from engine.scheduler import estimate, sweep_control
+from engine.runs.sweep_file import Sweep, member_runs, read_sweep, sweep_ids
+from engine.scheduler import control, estimate, sweep_control
 from engine.scheduler.local import Local
 from engine.scheduler.preview import sentences
 from engine.scheduler.submit import submit
@@ -150,3 +151,42 @@ def test_the_estimate_counts_what_is_measured_and_never_guesses(data: Path) -> N
     wide = [resolve(SIZED, None, {"threads": 3}), resolve(SIZED, None, {"threads": 1})]
     assert estimate.of_many(data, wide, cores=8, gpus=0).at_a_time == 2
     assert estimate.of_many(data, wide, cores=2, gpus=0).at_a_time == 1
+
+
+def test_while_a_sweep_is_deleted_nobody_puts_more_runs_into_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeds that were added meanwhile trained on for a sweep that was gone, and what wrote its file last brought it back."""
+    sweep = swept(data, seed="0..2")
+    delete, free = control.delete, []
+
+    def watched(folder: RunFolder) -> None:
+        mine = locks.take(data / "sweeps" / "lock")
+        free.append(mine is not None)
+        if mine is not None:
+            mine.release()
+        delete(folder)
+
+    monkeypatch.setattr(control, "delete", watched)
+    gone, kept = sweep_control.delete(data, sweep.id, runs=True)
+    assert (len(gone), kept, free) == (3, [], [False] * 3)
+    assert (all_runs(data), sweep_ids(data)) == ([], [])
+
+
+def test_runs_that_wait_do_not_begin_while_their_sweep_is_deleted(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that began in the middle was refused when others were gone already."""
+    sweep = swept(data, seed="0..2")
+    delete, waiting = control.delete, []
+
+    def watched(folder: RunFolder) -> None:
+        waiting.extend(one for one in all_runs(data) if one.status() == "queued")
+        delete(folder)
+
+    monkeypatch.setattr(control, "delete", watched)
+    assert len(sweep_control.delete(data, sweep.id, runs=True)[0]) == 3
+    assert waiting == []
+
+
+def test_a_forgotten_sweep_leaves_its_queued_runs_in_the_queue(data: Path) -> None:
+    sweep = swept(data, seed="0..2")
+    assert sweep_control.delete(data, sweep.id)[0] == []
+    assert [folder.status() for folder in all_runs(data)] == ["queued"] * 3
+    assert sweep_ids(data) == []

@@ -52,6 +52,8 @@ class Map(Strategy):
             raise ValueError("The map has no two or three axes.")
         self.axes: list[Lattice] = [restored(axis, first=first, refine=refine) for axis in axes]
         self.refine, self.level = refine, setting.get("level")
+        if self.level is not None and type(self.level) not in (int, float):
+            raise ValueError("The map has a level that is no number.")
 
     def first(self) -> list[Point]:
         """The points from which it begins: the product of the first values, the last axis slowest."""

@@ -12,7 +12,7 @@ from engine.runs.sweep_file import Sweep, SweepUnreadable, read_sweep
 from engine.search.figure import by_spot, name_of, sentence, svg
 from engine.search.growth import strategy_of
 from engine.search.lattice import Lattice
-from engine.search.outcome import Outcome, outcomes
+from engine.search.outcome import DELETED, Outcome, outcomes
 from engine.search.sensitivity import sensitivities
 from engine.search.strategies.map import Cell, Map
 from engine.server.service import service
@@ -73,8 +73,10 @@ def _head(sweep: Sweep, way: Map, results: Sequence[Outcome]) -> None:
         axes = " × ".join(code(axis.knob) for axis in way.axes)
         seeds = f"{len(sweep.seeds)} seeds" if len(sweep.seeds) != 1 else "1 seed"
         st.markdown(f"**{plain(title(sweep.preset or sweep.lab))}** by {plain(sweep.who)}: {axes} × {seeds}")
-        ended, of = sum(one.ended for one in results), len(results)
-        st.progress(ended / max(1, of), text=f"{ended} of {of} runs have ended. {_state(sweep, ended < of)}")
+        gone = sum(one.status == DELETED for one in results)
+        ended, of = sum(one.ended for one in results) - gone, len(results) - gone
+        deleted = f" {gone} more {'was' if gone == 1 else 'were'} deleted." if gone else ""
+        st.progress(ended / max(1, of), text=f"{ended} of {of} runs have ended.{deleted} {_state(sweep, ended < of)}")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link("runs.py", label="All its runs", icon=":material/table_rows:", query_params={"sweep": sweep.id})
             st.page_link("map.py", label="Make another map", icon=":material/blur_on:", query_params={"lab": sweep.lab})
@@ -83,7 +85,7 @@ def _head(sweep: Sweep, way: Map, results: Sequence[Outcome]) -> None:
                 "Stop", "stop", sweep.open or ended < of, lambda: sweeps.stop(sweep.id), "Nothing more follows; what trains is saved."
             )
             again = not sweep.open and ended == of and any(not one.counts for one in results)
-            order_button("Go on", "refresh", again, lambda: sweeps.resume(sweep.id), "Tries again what was stopped or failed, and refines.")
+            order_button("Go on", "refresh", again, lambda: sweeps.resume(sweep.id), "Tries again what was stopped, failed or deleted.")
 
 
 def _state(sweep: Sweep, going: bool) -> str:
