@@ -60,6 +60,20 @@ def values(document: Mapping[str, Any], key: str) -> list[float | None]:
     return [number(run["values"].get(key)) for run in document["runs"]]
 
 
+def cures(lab: Mapping[str, Any], name: str, folder: Path = MEASURED) -> bool:
+    """Whether the twin of a preset is called its cure: the preset breaks, and most of its twin's recorded seeds end within the level."""
+    preset = lab["presets"].get(name) or {}
+    if preset.get("kind") != "breaks" or not preset.get("twin"):
+        return False
+    level, known = preset.get("breaks_at"), recorded(lab, preset["twin"], folder)
+    if level is None or known is None:
+        return True
+    up = (preset.get("decides") or {}).get("direction", "up") == "up"
+    ends = [value for value in values(known, f"{preset['deciding']}|last") if value is not None]
+    beyond = sum(not (value <= level if up else value >= level) for value in ends)
+    return 2 * beyond <= len(ends)
+
+
 def printed_band(document: Mapping[str, Any], key: str) -> str | None:
     """Median, interval and n of one number of a record; None where the record does not hold it."""
     band = document["summary"].get(key)
@@ -98,7 +112,7 @@ def printed_direction(document: Mapping[str, Any], other: str, key: str, least: 
     behind = [_missing(document, pair)]
     if pair["n"] < least or p is None or p > level or middle is None:
         tested = "" if p is None else f"sign-flip p = {p:.2g}; "
-        ends = "" if low is None or high is None else f", of 9 of 10 new pairs {_inside(low, high).removesuffix(', ')}"
+        ends = "" if low is None or high is None else f", in 9 of 10 new pairs {_inside(low, high).removesuffix(', ')}"
         behind.append(f"{tested}the {pair['kind']} is {print_one(middle, _digits(low, high))}{ends}")
         what = f"not distinguishable on {pair['n']} seeds"
     else:

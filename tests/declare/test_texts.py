@@ -236,7 +236,7 @@ def test_pairs_say_how_sure_their_direction_is(tmp_path: Path) -> None:
     record(tmp_path, "calm", eight, {"calm_cured": {"loss|last": clear.json(), "loss|max": mixed.json()}})
     assert printed(tmp_path, "{ratio calm calm_cured loss}") == "2.2 (1.7 to 2.8, on 8 of 8 seeds)"
     assert printed(tmp_path, "{compare calm calm_cured loss}") == "larger on 8 of 8 seeds"
-    undecided = "not distinguishable on 8 seeds (sign-flip p = 0.73; the ratio is 1, of 9 of 10 new pairs 0.80 to 1.2)"
+    undecided = "not distinguishable on 8 seeds (sign-flip p = 0.73; the ratio is 1, in 9 of 10 new pairs 0.80 to 1.2)"
     assert printed(tmp_path, "{compare calm calm_cured loss max}") == undecided, "a negative says how large a difference it could miss"
     assert printed(tmp_path, "{ratio calm other loss}") == UNKNOWN
 
