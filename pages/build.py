@@ -4,6 +4,7 @@ import shlex
 
 import streamlit as st
 
+from engine.declare.records import cures
 from engine.declare.resolve import Declaration, KnobError, declaration
 from engine.declare.revise import changes, command, request_of, written
 from engine.runs.folder import run_folder
@@ -129,12 +130,13 @@ if not wrong:
     except KnobError as error:
         declared, refused = None, str(error)
 twin = lab["presets"][preset]["twin"] if preset else None
+cures_it = cures(lab, preset or "")
 if twin and declared:
     try:
         if declaration(lab, twin, over).flat == declared.flat:
-            no_cure = "With these changes the cure would make no difference."
+            no_cure = f"With these changes {'the cure' if cures_it else 'the other run'} would make no difference."
     except KnobError as error:
-        no_cure = f"The cure cannot take these changes: {plain(error)}"
+        no_cure = f"{'The cure' if cures_it else 'The other run'} cannot take these changes: {plain(error)}"
 if changed and not arrives:
     st.query_params["knobs"] = " ".join(shlex.quote(f"{name}={written(value)}") for name, value in changed.items())
 elif not arrives:
@@ -168,10 +170,11 @@ with top.container(border=True):
     with st.container(horizontal=True):
         once = st.button("Launch", icon=":material/play_arrow:", type="primary", disabled=not declared, key="launch")
         both = twin is not None and st.button(
-            "Launch with its cure",
-            icon=":material/healing:",
+            "Launch with its cure" if cures_it else "Launch both",
+            icon=":material/healing:" if cures_it else ":material/compare_arrows:",
             disabled=not declared or bool(no_cure),
-            help=no_cure or "Two runs from the same start on the same data; only the cure differs.",
+            help=no_cure
+            or f"Two runs from the same start on the same data; only {'the cure' if cures_it else 'what is compared'} differs.",
             key="launch_cure",
         )
     if once or both:

@@ -6,20 +6,19 @@ from typing import Any
 
 import streamlit as st
 
-from engine.declare.records import listed
+from engine.declare.records import cures, listed
 from engine.labs.chart import GROUPS, Chart, charts, group_of
 from engine.labs.verdict import Verdict
 from engine.runs.ending import ENDED
 from engine.runs.folder import run_folder
 from engine.runs.series import SeriesInfo, series_key, split_key
 from engine.server.service import service
+from pages.parts.charts import run_styles as looks
 from pages.parts.charts.live_chart import live_chart
 from pages.parts.charts.pictures import pictures_now, strips
 from pages.parts.charts.pointer import point
 from pages.parts.charts.redraw import redrawn, sentences, tables
 from pages.parts.charts.rows import in_rows
-from pages.parts.charts.run_styles import ordered, twins
-from pages.parts.charts.run_styles import run_styles as looks_of
 from pages.parts.charts.toolbar import toolbar
 from pages.parts.plain import code, plain
 from pages.parts.runs import details, film
@@ -29,7 +28,7 @@ from pages.parts.runs.header import cost, head
 from pages.parts.runs.jobs import jobs
 from pages.parts.runs.measured import measured
 from pages.parts.runs.orders import asking, waits_for_an_answer
-from pages.parts.runs.story import story
+from pages.parts.runs.story import family, story
 from pages.parts.runs.strip import strip
 from pages.parts.runs.verdicts import deciding_of, verdict_of
 
@@ -73,14 +72,13 @@ if not declared:
 
 # -- what is on the page -----------------------------------------------------------------------------
 
-specs = ordered(declared)
+specs = looks.ordered(declared)
 folders = [found[spec["run"]] for spec in specs]
 known = service().labs()
 labs = {one["lab"]: one for one in known["labs"]}
 lab = labs.get(specs[0]["lab"])
 labs_of_page = list(dict.fromkeys(spec["lab"] for spec in specs))
 theme = st.context.theme.type or "light"
-
 
 shown = story(specs, labs)
 decides = deciding_of(labs.get(specs[0]["lab"]), specs[0]) if shown.preset else deciding_of(None, specs[0])
@@ -130,7 +128,7 @@ def verdicts_now() -> dict[str, Verdict]:
 drawn = shape_now()
 living = len(drawn[1]) < len(folders)
 unread = len(drawn[2]) < len(folders)  # ended, but the index has not caught up
-run_styles = looks_of(specs, series_now(), theme)
+run_styles = looks.run_styles(specs, series_now(), theme, cure=bool(lab) and cures(lab, family(lab, specs[0].get("preset"))))
 
 # -- head --------------------------------------------------------------------------------------------
 
@@ -281,7 +279,7 @@ else:
 strips(run_styles, pictures_now(run_styles), living=grows)
 film.could_not_be_read(unreadable)
 
-if twins(specs):
+if looks.twins(specs):
     st.markdown(details.difference(specs))
 with st.container(horizontal=True):
     if len(specs) > 1 and len(labs_of_page) == 1:

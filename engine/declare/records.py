@@ -60,6 +60,20 @@ def values(document: Mapping[str, Any], key: str) -> list[float | None]:
     return [number(run["values"].get(key)) for run in document["runs"]]
 
 
+def cures(lab: Mapping[str, Any], name: str, folder: Path = MEASURED) -> bool:
+    """Whether the twin of a preset is called its cure: the preset breaks, and most of its twin's recorded seeds end within the level."""
+    preset = lab["presets"].get(name) or {}
+    if preset.get("kind") != "breaks" or not preset.get("twin"):
+        return False
+    level, known = preset.get("breaks_at"), recorded(lab, preset["twin"], folder)
+    if level is None or known is None:
+        return True
+    up = (preset.get("decides") or {}).get("direction", "up") == "up"
+    ends = [value for value in values(known, f"{preset['deciding']}|last") if value is not None]
+    beyond = sum(not (value <= level if up else value >= level) for value in ends)
+    return 2 * beyond <= len(ends)
+
+
 def printed_band(document: Mapping[str, Any], key: str) -> str | None:
     """Median, interval and n of one number of a record; None where the record does not hold it."""
     band = document["summary"].get(key)
@@ -80,20 +94,42 @@ def printed_pair(document: Mapping[str, Any], other: str, key: str) -> str | Non
     pair = document["paired"].get(other, {}).get(key)
     if pair is None or not pair["n"]:
         return None
-    middle, low, high = (number(pair[name]) for name in ("median", "low", "high"))
-    return f"{print_one(middle, _digits(low, high))} ({_inside(low, high)}on {pair['k']} of {pair['n']} seeds)"
+    middle, low, high = _numbers(pair)
+    missing = f"; {_missing(document, pair)}" if _missing(document, pair) else ""
+    return f"{print_one(middle, _digits(low, high))} ({_inside(low, high)}on {pair['k']} of {pair['n']} seeds{missing})"
 
 
 def printed_direction(document: Mapping[str, Any], other: str, key: str, least: int = 6, level: float = 0.05) -> str | None:
-    """ "larger on 8 of 8 seeds", or that these runs do not tell: a direction needs six pairs and a sign-flip p of at most 0.05."""
+    """ "larger on 8 of 8 seeds", or that these runs do not tell: a direction needs six pairs and a sign-flip p of at most 0.05.
+
+    p is said where not every seed agrees, and where they do not tell also the ratio and how far that of one more pair may lie from it.
+    """
     pair = document["paired"].get(other, {}).get(key)
     if pair is None or not pair["n"]:
         return None
-    middle, p = number(pair["median"]), number(pair["p"])
+    (middle, low, high), p = _numbers(pair), number(pair["p"])
     neutral = 1.0 if pair["kind"] == "ratio" else 0.0
+    behind = [_missing(document, pair)]
     if pair["n"] < least or p is None or p > level or middle is None:
-        return f"not distinguishable on {pair['n']} seeds (sign-flip p = {p:.2g})"
-    return f"{'larger' if middle > neutral else 'smaller'} on {pair['k']} of {pair['n']} seeds"
+        tested = "" if p is None else f"sign-flip p = {p:.2g}; "
+        ends = "" if low is None or high is None else f", in 9 of 10 new pairs {_inside(low, high).removesuffix(', ')}"
+        behind.append(f"{tested}the {pair['kind']} is {print_one(middle, _digits(low, high))}{ends}")
+        what = f"not distinguishable on {pair['n']} seeds"
+    else:
+        behind.append("" if pair["k"] == pair["n"] else f"sign-flip p = {p:.2g}")
+        what = f"{'larger' if middle > neutral else 'smaller'} on {pair['k']} of {pair['n']} seeds"
+    return f"{what} ({'; '.join(filter(None, behind))})" if any(behind) else what
+
+
+def _numbers(pair: Mapping[str, Any]) -> tuple[float | None, float | None, float | None]:
+    middle, low, high = (number(pair[name]) for name in ("median", "low", "high"))
+    return middle, low, high
+
+
+def _missing(document: Mapping[str, Any], pair: Mapping[str, Any]) -> str:
+    """How many seeds are in no pair, as one of its two numbers is not finite or was never reached."""
+    of = len(document["runs"])
+    return f"{of - pair['n']} of {of} have no number" if pair["n"] < of else ""
 
 
 def _inside(low: float | None, high: float | None) -> str:

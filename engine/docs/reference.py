@@ -16,7 +16,7 @@ from typing import Any
 from engine.core.catalog import Catalog
 from engine.declare.bounds import allowed
 from engine.declare.measured import fill
-from engine.declare.records import printed_band, record, same_runs
+from engine.declare.records import cures, printed_band, record, same_runs
 from engine.declare.rules import KINDS
 from engine.labs.common.noise_floors import with_floors
 from engine.labs.describe import entry
@@ -59,7 +59,7 @@ def _lab(name: str, lab: type[Lab], measured: Path) -> str:
         if p.get("small"):
             parts.append(f"`{p['small']}`, larger, on a GPU.")
         elif p.get("broken"):
-            parts.append(f"The cured twin of `{p['broken']}`.")
+            parts.append(f"The {'cured ' if cures(told, p['broken'], measured) else ''}twin of `{p['broken']}`.")
         else:
             parts += [p["story"], f"*See:* {p['see']}"]
         same = [measured / name / f"{one}.json" for one in same_runs(told["presets"], preset)]

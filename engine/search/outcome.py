@@ -79,6 +79,6 @@ def outcomes(data: Path, store: Reads, sweep: Sweep, metric: str) -> list[Outcom
 
 
 def middle(values: Iterable[float]) -> float:
-    """The median, with what is not finite as the worst; of an even number the worse of the two in the middle.  NaN for none."""
+    """The median, with what is not finite as the worst; NaN for none."""
     ordered = sorted(math.inf if math.isnan(value) else value for value in values)
-    return statistics.median_high(ordered) if ordered else math.nan
+    return statistics.median(ordered) if ordered else math.nan

@@ -36,7 +36,7 @@ class Difference:
     both did.
     `diverged`: pairs of which only the first, only the second, both diverged.  `alone`: runs of either arm without a partner.
     `mean` and the two intervals are None where there are too few pairs or one diverged.  `p`: two-sided, uncorrected; `corrected`: by Holm,
-    for all comparisons on the page.  `exact`: p is no estimate by random sign patterns."""
+    for all arms compared in this metric.  `exact`: p is no estimate by random sign patterns."""
 
     first: str
     second: str

@@ -1,4 +1,4 @@
-"""Holm's correction: p of several comparisons, so that at most 5 % of pages on which nothing differs claim a difference."""
+"""Holm's correction: p of several comparisons, so that of sets of arms that do not differ at most 5 % claim a difference, in one metric."""
 
 from __future__ import annotations
 

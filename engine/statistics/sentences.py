@@ -7,7 +7,7 @@ lower" and "is higher" stand in two of them: the verdict of a test, and the deci
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from engine.statistics import bootstrap, sequence, sign_flip_interval
 from engine.statistics.arm import Arm
 from engine.statistics.comparison import Comparison
 from engine.statistics.difference import DIRECTION, LEVEL, Difference
+from engine.statistics.holm import holm
 from engine.statistics.noise_floor import FEWEST as FLOOR_RUNS
 from engine.statistics.noise_floor import Floor
 from engine.statistics.sequence import Looks
@@ -56,13 +57,29 @@ def sentences(comparison: Comparison, ending: Ending = DIVERGED, metric: str = "
     if comparison.differences:
         said += [Sentence("", "noise floor", _floor(comparison.floor, comparison.baseline, ending))]
     many = len(comparison.differences)
-    for difference, looks in zip(comparison.differences, comparison.looks, strict=True):
-        said += [Sentence(difference.first, topic, text) for topic, text in _difference(difference, comparison.floor, many, ending)]
+    smallest = _smallest(comparison.differences)
+    for difference, least, looks in zip(comparison.differences, smallest, comparison.looks, strict=True):
+        said += [Sentence(difference.first, topic, text) for topic, text in _difference(difference, comparison.floor, many, least, ending)]
         said += [Sentence(difference.first, "sequence", text) for text in _sequence(difference, looks, many)]
     if any(d.p is not None for d in comparison.differences):
         fixed = "Intervals of a mean and p hold where the number of seeds was fixed beforehand"
         said += [Sentence("", "sequence", f"{fixed}; where seeds were added after a look, go by the sequence.")]
+        looked = "Nothing corrects for having looked at several metrics, thresholds or baselines"
+        said += [Sentence("", "sequence", f"{looked}: of 20 such tests one tells a direction by chance.")]
     return said
+
+
+def _smallest(differences: Sequence[Difference]) -> list[float | None]:
+    """Of each comparison the smallest corrected p that as many pairs could have had; None where there is no test."""
+    return holm(
+        [None if d.p is None else 2 / 2**d.n if d.n <= sign_flip_interval.EXACT else 1 / sign_flip_interval.DRAWS for d in differences]
+    )
+
+
+def _more(pairs: int, many: int) -> int:
+    """Seeds after which p can fall below LEVEL, corrected for so many comparisons; at least the MORE that the page adds at a time."""
+    needed = next(n for n in range(DIRECTION, 64) if many * 2 / 2**n < LEVEL)
+    return max(MORE, needed - pairs)
 
 
 def _arm(arm: Arm, metric: str, ending: Ending) -> Iterator[tuple[Topic, str]]:
@@ -102,7 +119,7 @@ def _floor(floor: Floor, baseline: str, ending: Ending) -> str:
     return f"The noise floor is not measured: {floor.diverged} of {floor.n} runs of {baseline} {ending.did}."
 
 
-def _difference(d: Difference, floor: Floor, many: int, ending: Ending) -> Iterator[tuple[Topic, str]]:
+def _difference(d: Difference, floor: Floor, many: int, least: float | None, ending: Ending) -> Iterator[tuple[Topic, str]]:
     names = f"{d.first} minus {d.second}"
     for name, other, count in ((d.first, d.second, d.alone[0]), (d.second, d.first, d.alone[1])):
         if count:
@@ -122,10 +139,14 @@ def _difference(d: Difference, floor: Floor, many: int, ending: Ending) -> Itera
     elif d.n < DIRECTION:
         yield (
             "seeds",
-            f"From {d.n} pairs no direction can be told, as p cannot fall below {2 / 2**d.n:.4g}; {MORE} more seeds could tell one.",
+            f"From {d.n} pairs no direction can be told, as p cannot fall below {2 / 2**d.n:.4g}; "
+            f"{_more(d.n, many)} more seeds could tell one.",
         )
     else:
         yield "direction", _direction(d, many)
+        if least is not None and least >= LEVEL:
+            below = f"p cannot fall below {least:.3g} from {d.n} pairs"
+            yield "seeds", f"Corrected for {many} comparisons {below}; {_more(d.n, many)} more seeds could tell a direction."
     size = floor.of_mean(d.n)
     if d.mean is not None and size and d.n >= FEWEST:
         side = "inside" if abs(d.mean) <= size else "outside"
@@ -153,7 +174,8 @@ def _size(d: Difference, names: str, ending: Ending) -> str:
         return f"{names}: {figure(d.mean)} in all {d.n} pairs."
     how = "" if d.exact else f" ({sign_flip_interval.DRAWS:,} random patterns)"
     ends = f"{figure(d.low)} to {figure(d.high)}"
-    return f"{names}: mean {figure(d.mean)} over {d.n} pairs, 90 % interval of the mean by flipping signs{how}: {ends}."
+    about = f"90 % interval of the mean by flipping signs{how}, if differences lie symmetrically around it"
+    return f"{names}: mean {figure(d.mean)} over {d.n} pairs, {about}: {ends}."
 
 
 def _direction(d: Difference, many: int) -> str:

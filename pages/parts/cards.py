@@ -10,13 +10,13 @@ from typing import Any, Literal
 import streamlit as st
 
 from engine.core.device import gpus
-from engine.declare.records import recorded
+from engine.declare.records import cures, recorded
 from engine.declare.resolve import KnobError, declaration
 from engine.scheduler import estimate
 from engine.scheduler.control import Refused
 from engine.scheduler.estimate import Known
 from engine.server.service import service
-from pages.parts.gallery.posters import NOTHING, arms_of_preset, cures, poster
+from pages.parts.gallery.posters import NOTHING, arms_of_preset, poster
 from pages.parts.gallery.seeds import want_seeds
 from pages.parts.gallery.stills import stills
 from pages.parts.plain import code, plain
@@ -65,7 +65,7 @@ def presses(lab: Mapping[str, Any], name: str) -> list[tuple[str, str, What]]:
     arms, breaks = arms_of_preset(lab, name), preset["kind"] == "breaks"
     one = ("Break it", "bolt") if breaks else ("Run it", "play_arrow")
     if preset["twin"]:
-        both = ("Break it and cure it", "healing") if breaks and cures(lab, name) else ("Run both", "compare_arrows")
+        both = ("Break it and cure it", "healing") if cures(lab, name) else ("Run both", "compare_arrows")
         return [(*one, "break"), (*both, "cure")]
     if len(arms) > 1:
         return [(f"Compare {min(len(arms), MOST_RUNS)}", "compare_arrows", "arms")]

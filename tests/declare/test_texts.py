@@ -236,8 +236,22 @@ def test_pairs_say_how_sure_their_direction_is(tmp_path: Path) -> None:
     record(tmp_path, "calm", eight, {"calm_cured": {"loss|last": clear.json(), "loss|max": mixed.json()}})
     assert printed(tmp_path, "{ratio calm calm_cured loss}") == "2.2 (1.7 to 2.8, on 8 of 8 seeds)"
     assert printed(tmp_path, "{compare calm calm_cured loss}") == "larger on 8 of 8 seeds"
-    assert printed(tmp_path, "{compare calm calm_cured loss max}") == "not distinguishable on 8 seeds (sign-flip p = 0.73)"
+    undecided = "not distinguishable on 8 seeds (sign-flip p = 0.73; the ratio is 1, in 9 of 10 new pairs 0.80 to 1.2)"
+    assert printed(tmp_path, "{compare calm calm_cured loss max}") == undecided, "a negative says how large a difference it could miss"
     assert printed(tmp_path, "{ratio calm other loss}") == UNKNOWN
+
+
+def test_a_direction_that_not_every_seed_shows_says_its_p_and_a_seed_without_a_number_is_no_seed_less(tmp_path: Path) -> None:
+    eight, half = [1.0, 1.2, 0.9, 1.1, 1.05, 0.95, 1.3, 0.49], [0.5] * 8
+    most = pair(dict(enumerate(eight)), dict(enumerate(half)))
+    without = pair(dict(enumerate([math.nan, math.inf, *eight[2:7], 1.0])), dict(enumerate(half)))
+    few = pair(dict(enumerate([math.nan, math.inf, None, *eight[3:7], 1.0])), dict(enumerate(half)))
+    pairs = {"loss|last": most.json(), "loss|max": without.json(), "loss|min": few.json()}
+    record(tmp_path, "calm", eight, {"calm_cured": pairs})
+    assert printed(tmp_path, "{compare calm calm_cured loss}") == "larger on 7 of 8 seeds (sign-flip p = 0.016)"
+    assert printed(tmp_path, "{compare calm calm_cured loss max}") == "larger on 6 of 6 seeds (2 of 8 have no number)"
+    assert printed(tmp_path, "{ratio calm calm_cured loss max}").endswith("on 6 of 6 seeds; 2 of 8 have no number)")
+    assert printed(tmp_path, "{compare calm calm_cured loss min}").startswith("not distinguishable on 5 seeds (3 of 8 have no number; ")
 
 
 def test_every_verb_is_read_from_its_own_part_of_the_record(tmp_path: Path) -> None:

@@ -86,6 +86,17 @@ def test_another_answer_brings_its_own_knobs_and_may_leave_the_cure_nothing_to_d
     assert test.code[0].value.endswith("--preset collapse router=hash")
 
 
+@pytest.mark.parametrize(("lab", "preset", "words"), [
+    ("moe", "collapse", "Launch with its cure"),
+    ("consistency", "calm", "Launch both"),
+    ("consistency", "smooth_drift", "Launch both"),
+    ("moe", "burst_spam", "Launch both"),
+])  # fmt: skip
+def test_only_what_cures_on_record_is_called_a_cure(lab_service: Service, lab: str, preset: str, words: str) -> None:
+    test = opened("build.py", lab=lab, preset=preset)
+    assert [b.label for b in test.button if b.label.startswith("Launch")] == ["Launch", words]
+
+
 def test_duplicate_fills_the_form_from_the_run_and_marks_what_leaves_it(lab_service: Service) -> None:
     run = collapse(lab_service.data, lr=0.02, seed=3)
     test = opened("build.py", **{"from": run})

@@ -105,6 +105,14 @@ def test_an_unchanged_run_and_its_change_have_the_same_two_colours() -> None:
     assert [(one.label, one.colour) for one in styles] == [("unchanged", COLOURS["light"][1]), ("changed", COLOURS["light"][0])]
 
 
+def test_twins_of_which_none_is_broken_are_called_by_the_knobs_in_which_they_differ() -> None:
+    """The anchor of the preset calm takes the samples farther from the data: neither is that training broken, nor the other one cured."""
+    pair = [declared("a", "calm", "consistency", "b", anchor="none"), declared("b", "calm_cured", "consistency", "a", anchor="expanded")]
+    assert labels_of(pair) == ["broken", "cured"]
+    assert labels_of(pair, cure=False) == ["anchor=none", "anchor=expanded"]
+    assert [one.label for one in run_styles(pair, {}, "light", cure=False)] == ["anchor=none", "anchor=expanded"]
+
+
 def test_eight_runs_are_told_apart_by_colour_and_dash() -> None:
     specs = [declared(f"{n}", twin=f"{n ^ 1}", preset="collapse_cured" if n % 2 else "collapse") for n in range(8)]
     looks = {(one.colour, one.dash) for one in run_styles(specs, {}, "light")}

@@ -46,7 +46,11 @@ def test_six_halvings_put_an_edge_between_two_neighbours_of_sixty_four(edge: flo
     assert line["trains"] <= edge < line["breaks"]
     assert math.log(line["breaks"] / line["trains"]) == pytest.approx(math.log(1e5) / 64, rel=1e-2)
     closed = strategy(setting(**way.result(results)))
-    assert closed.sentences() == [f"lr trains at {line['trains']:.4g} and not at {line['breaks']:.4g}."]
+    low, high = (f"{line[end]:.4g}" for end in ("trains", "breaks"))
+    assert closed.sentences() == [f"lr trains at {low} on all 3 seeds and at {high} on fewer."], "with more seeds it can only sink"
+    del line["seeds"]
+    older = strategy(setting(edges=[line])).sentences()
+    assert older == [f"lr trains at {low} and not at {high}."], "a file of a version that did not count them"
 
 
 def test_one_seed_that_breaks_is_enough_and_a_loss_that_did_not_fall_is_no_training() -> None:

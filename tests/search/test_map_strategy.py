@@ -179,6 +179,7 @@ def test_cells_count_what_counts_and_hide_no_divergence() -> None:
     assert (cell.n, cell.diverged, cell.pending, len(cell.runs)) == (3, 2, 2, 5)
     assert math.isnan(cell.final), "two of three are worse than any number"
     assert middle([1.0, math.nan]) == math.inf
+    assert middle([1.0, 2.0, 4.0, math.nan]) == 3.0, "a median is the mean of the two in the middle, as everybody reads it"
     assert math.isnan(middle([]))
 
 

@@ -109,13 +109,15 @@ TEXTS = {
     ),
     "five": (
         *(numbers(1, 1, 1, 1, 1), numbers(2, 3, 4, 5, 6)),
-        "spam minus base: mean -3 over 5 pairs, 90 % interval of the mean by flipping signs: -5 to -1. "
+        "spam minus base: mean -3 over 5 pairs, 90 % interval of the mean by flipping signs, if differences lie symmetrically around it: "
+        "-5 to -1. "
         "From 5 pairs no direction can be told, as p cannot fall below 0.0625; 4 more seeds could tell one. "
         "The mean spam minus base lies outside the noise floor of a mean of 5 pairs, ±2.132.",
     ),
     "six": (
         *(numbers(1, 1, 1, 1, 1, 1), numbers(2, 3, 4, 5, 6, 7)),
-        "spam minus base: mean -3.5 over 6 pairs, 90 % interval of the mean by flipping signs: -5 to -2. "
+        "spam minus base: mean -3.5 over 6 pairs, 90 % interval of the mean by flipping signs, if differences lie symmetrically around it: "
+        "-5 to -2. "
         "spam is lower than base on average: p = 0.0312 by the sign-flip test over 6 pairs. "
         "The mean spam minus base lies outside the noise floor of a mean of 6 pairs, ±2.177.",
     ),
@@ -152,12 +154,13 @@ def test_what_is_said_of_arms_and_of_the_sequence_word_by_word() -> None:
         "0 of 8 runs of spam diverged; 95 % interval of the probability: 0 % to 32 %.",
         "1 run of spam has no value of loss and is left out.",
     ]
-    assert said[-4:] == [
+    assert said[-5:] == [
         "Seed by seed, decided after 7 pairs: spam is more often lower than higher compared with base (evidence 26.8, 20 needed).",
         "If nothing differed, at most 5 % of such series would ever decide.",
         "The median spam minus base lies between -2.6 and -2 (95 %, at every look).",
         "Intervals of a mean and p hold where the number of seeds was fixed beforehand; where seeds were added after a look, go by "
         "the sequence.",
+        "Nothing corrects for having looked at several metrics, thresholds or baselines: of 20 such tests one tells a direction by chance.",
     ]
     ends = sentences(compare("loss", {"base": numbers(*[1, 2] * 16), "spam": numbers(*[2, 1] * 16)}, "base"))
     assert "Seed by seed, undecided at ±1 after 32 pairs, where the series ends (evidence 0.14, 20 needed)." in [s.text for s in ends]
@@ -176,6 +179,22 @@ def test_several_arms_are_corrected_for_and_it_is_said() -> None:
     assert said.count("p = 0.0156 by the sign-flip test over 8 pairs, corrected for 2 comparisons.") == 2
     assert "at most 5 % of such sets of 2 series would ever decide" in said
     assert sentences(compare("loss", {"base": base}, "base"))[-1].topic == "diverged", "one arm alone has no comparison"
+
+
+def test_too_few_pairs_for_so_many_arms_are_said_to_be_too_few() -> None:
+    """Six pairs that all agree have p = 1/32, which the correction for two arms takes above 0.05: no outcome could have told anything."""
+    base = numbers(*[2.0 + s for s in range(6)])
+    other = numbers(*[1.0] * 6)
+    two = compare("loss", {"base": base, "spam": other, "sgd": other}, "base")
+    assert [d.verdict for d in two.differences] == ["undecided", "undecided"]
+    assert (
+        texts(two, "seeds") == "Corrected for 2 comparisons p cannot fall below 0.0625 from 6 pairs; 4 more seeds could tell a direction."
+    )
+    assert texts(compare("loss", {"base": base, "spam": other}, "base"), "seeds") == ""
+    seven = {f"arm {n}": numbers(*[1.0] * 5) for n in range(30)}
+    many = texts(compare("loss", {"base": numbers(*[2.0 + s for s in range(5)]), **seven}, "base"), "seeds", "arm 0")
+    assert many == "From 5 pairs no direction can be told, as p cannot fall below 0.0625; 6 more seeds could tell one.", "30 · 2/2¹¹ < 0.05"
+    _is_plain(sentences(two))
 
 
 def test_where_more_is_better_a_diverged_run_counts_as_lower() -> None:

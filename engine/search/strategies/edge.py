@@ -51,7 +51,8 @@ class Edge(Strategy):
         return out
 
     def result(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-        """ "edges": for each line the largest value that trains below the smallest that does not, each null where there is none."""
+        """ "edges": for each line the largest value that trains below the smallest that does not, each null where there is none, and
+        how many seeds stand behind it: a value trains where all of them do, so with more seeds the edge can only sink."""
         edges = []
         for line in self._lines():
             low, high, known = self._bracket(line, outcomes)
@@ -64,6 +65,7 @@ class Edge(Strategy):
                     "trains": values[low] if trains else None,
                     "breaks": values[low] if known.get(values[low]) is False else values[high] if breaks else None,
                     "undecided": undecided,
+                    "seeds": len({one.knobs.get("seed") for one in outcomes if self._on(line, one)}),
                 }
             )
         return {"edges": edges}
@@ -79,12 +81,15 @@ class Edge(Strategy):
 
     def _bracket(self, line: Line, outcomes: Sequence[Outcome]) -> tuple[int, int, dict[Any, bool | None]]:
         """-> (position that trains or the first, position that does not or the last, value -> whether it trains, None where unknown)."""
-        some = [one for one in outcomes if tuple(one.knobs.get(axis.knob) for axis in self.others) == line]
+        some = [one for one in outcomes if self._on(line, one)]
         known = {value: trains([one for one in some if one.knobs.get(self.axis.knob) == value]) for value in self._tried(some)}
         low, high = 0, len(self.axis.values) - 1
         while (middle := self.axis.between(low, high)) is not None and known.get(self.axis.values[middle]) is not None:
             low, high = (middle, high) if known[self.axis.values[middle]] else (low, middle)
         return low, high, known
+
+    def _on(self, line: Line, one: Outcome) -> bool:
+        return tuple(one.knobs.get(axis.knob) for axis in self.others) == line
 
     def _tried(self, outcomes: Sequence[Outcome]) -> list[Any]:
         return [
@@ -107,17 +112,20 @@ def _trains(one: Outcome) -> bool | None:
 
 
 def sentence(edge: Mapping[str, Any], knob: str) -> str:
-    """ "router=hash: lr trains at 0.32 and not at 0.37." """
+    """ "router=hash: lr trains at 0.32 on all 5 seeds and at 0.37 on fewer." """
     where = " ".join(f"{name}={_short(value)}" for name, value in edge["line"].items())
     head = f"{where}: {knob}" if where else knob
     low, high, undecided = edge["trains"], edge["breaks"], edge["undecided"]
+    seeds = edge.get("seeds", 1)  # not in files of older versions
+    every = f" on all {seeds} seeds" if seeds > 1 else ""
     if undecided:
         return f"{head} is not decided: at {', '.join(map(_short, undecided))} not every seed has a result."
     if low is not None and high is not None:
-        return f"{head} trains at {_short(low)} and not at {_short(high)}."
+        above = f"at {_short(high)} on fewer" if every else f"not at {_short(high)}"
+        return f"{head} trains at {_short(low)}{every} and {above}."
     if high is not None:
-        return f"{head} does not train at {_short(high)}, the smallest value; begin lower."
-    return f"{head} trains at every value that was tried, up to the largest; go on higher."
+        return f"{head} does not train{every} at {_short(high)}, the smallest value; begin lower."
+    return f"{head} trains{every} at every value that was tried, up to the largest; go on higher."
 
 
 def _short(value: Any) -> str:

@@ -91,6 +91,8 @@ class Optuna(Strategy):
             knobs = " ".join(f"{knob}={value}" for knob, value in best["knobs"].items())
             runs = f"the median of {len(best['runs'])} runs" if len(best["runs"]) > 1 else "one run"
             out = [f"{WORD[self.setting['direction']]} {self.metric} of {points}: {best['value']:.4g} at {knobs}, {runs}."]
+            if tried > 1:
+                out.append(f"The best of {points} flatters: train it with seeds that had no part in the search.")
         if tried < self.trials and not self.setting.get("ended"):
             out.append(f"{self.trials} were wanted; nothing new could be drawn.")
         return out

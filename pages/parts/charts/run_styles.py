@@ -49,10 +49,10 @@ def ordered(specs: Sequence[Spec]) -> list[Spec]:
     return sorted(specs, key=lambda spec: second(spec, specs)) if twins(specs) else list(specs)
 
 
-def run_styles(specs: Sequence[Spec], series: Mapping[str, Sequence[SeriesInfo]], theme: str) -> list[RunStyle]:
-    """One look per run, in the order of `specs`."""
+def run_styles(specs: Sequence[Spec], series: Mapping[str, Sequence[SeriesInfo]], theme: str, *, cure: bool = True) -> list[RunStyle]:
+    """One look per run, in the order of `specs`.  `cure`: of twins of two presets the second one may be called so."""
     colours = COLOURS.get(theme, COLOURS["light"])
-    labels = labels_of(specs)
+    labels = labels_of(specs, cure=cure)
     used: dict[str, int] = {}  # run -> its number among the colours
     out: list[RunStyle] = []
     for spec, label in zip(specs, labels, strict=True):
@@ -89,11 +89,13 @@ def label(spec: Spec, specs: Sequence[Spec]) -> str:
     return labels_of(specs)[[one["run"] for one in specs].index(spec["run"])]
 
 
-def labels_of(specs: Sequence[Spec]) -> list[str]:
+def labels_of(specs: Sequence[Spec], *, cure: bool = True) -> list[str]:
     """A short name for each run: of twins which it is, of one its preset, of several what differs between them."""
     if twins(specs):
-        names = ("unchanged", "changed") if cured(specs[0]) == cured(specs[1]) else ("broken", "cured")
-        return [names[second(spec, specs)] for spec in specs]
+        one_preset = cured(specs[0]) == cured(specs[1])
+        names = ("unchanged", "changed") if one_preset else ("broken", "cured")
+        apart = [] if one_preset or cure else [", ".join(_apart(spec, specs)) for spec in specs]
+        return apart if len(set(apart)) == 2 and all(apart) else [names[second(spec, specs)] for spec in specs]
     named = [", ".join([*_names(spec, specs), *apart_by(spec, specs)]) or _preset(spec) for spec in specs]
     often = Counter(named)
     tails = [f" {spec['run'][-4:]}" if often[name] > 1 else "" for name, spec in zip(named, specs, strict=True)]
@@ -114,9 +116,13 @@ def _names(spec: Spec, specs: Sequence[Spec]) -> list[str]:
 
 def apart_by(spec: Spec, specs: Sequence[Spec]) -> list[str]:
     """The first few knobs in which it differs from others of the same preset: "seed=1", "router=hash"."""
-    same = [unnest(other["knobs"]) for other in specs if (other["lab"], other.get("preset")) == (spec["lab"], spec.get("preset"))]
+    return _apart(spec, [other for other in specs if (other["lab"], other.get("preset")) == (spec["lab"], spec.get("preset"))])
+
+
+def _apart(spec: Spec, specs: Sequence[Spec]) -> list[str]:
+    """The first few knobs in which it differs from the others."""
     own = unnest(spec["knobs"])
-    apart = set(differing(same))
+    apart = set(differing([unnest(other["knobs"]) for other in specs]))
     changed = [name for name in own if name in apart]
     changed = [name for name in changed if name.partition(".")[0] not in changed or "." not in name]  # an answer stands for its knobs
     changed = [name for name in changed if name != "data_seed" or "seed" not in changed]

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from engine.declare.knobs import differing
-from engine.declare.records import MEASURED, recorded, values
+from engine.declare.records import MEASURED, recorded
 from engine.labs.chart import charts
 from engine.runs.series import split_key
 from pages.parts.gallery.curves import Arm, Role, arm_of, ending, of_seeds, svg
@@ -42,18 +42,6 @@ def arms_of_preset(lab: LabJson, name: str) -> list[str]:
     preset = lab["presets"][name]
     ladder = [other for other, one in lab["presets"].items() if one.get("arm") == name]
     return ladder or [name, *([preset["twin"]] if preset["twin"] else [])]
-
-
-def cures(lab: LabJson, name: str, folder: Path = MEASURED) -> bool:
-    """Whether the twin of a preset that breaks is called its cure: not where most of its recorded seeds end beyond the level themselves."""
-    preset = lab["presets"][name]
-    level, known = preset.get("breaks_at"), recorded(lab, preset["twin"], folder) if preset["twin"] else None
-    if level is None or known is None:
-        return bool(preset["twin"])
-    up = (preset.get("decides") or {}).get("direction", "up") == "up"
-    ends = [value for value in values(known, f"{preset['deciding']}|last") if value is not None]
-    beyond = sum(not (value <= level if up else value >= level) for value in ends)
-    return 2 * beyond <= len(ends)
 
 
 def labels(lab: LabJson, names: list[str]) -> dict[str, str]:

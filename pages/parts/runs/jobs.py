@@ -8,12 +8,14 @@ from typing import Any
 
 import streamlit as st
 
+from engine.declare.records import cures
 from engine.runs.ending import ENDED
 from engine.runs.folder import run_folder
 from engine.server.service import service
 from pages.parts.charts.run_styles import apart_by, cured
 from pages.parts.plain import plain
 from pages.parts.runs.status import inline
+from pages.parts.runs.story import family
 from pages.parts.words import ago, progress, title
 
 MOST_LIVING, MOST_ENDED = 8, 4
@@ -75,7 +77,7 @@ def job(pair: Sequence[Row], apart: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             "run.py",
-            label=plain(f"{name} {'and its cure' if cured(pair[-1]) else 'as it was, and changed'}" if len(pair) > 1 else name),
+            label=plain(f"{name} {_both(pair)}" if len(pair) > 1 else name),
             icon=":material/show_chart:",
             query_params={"run": ",".join(row["run"] for row in pair)},
             width="content",
@@ -86,3 +88,11 @@ def job(pair: Sequence[Row], apart: str) -> None:
             message = progress(service().store.state(row["run"]), row["status"])[1] if row["status"] not in ENDED else ""
             st.markdown(f"{inline(row['status'])} :small[{plain(message)}]", width="content")
         st.caption(ago(time.time() - (pair[0]["created"] or time.time())), width="content")
+
+
+def _both(pair: Sequence[Row]) -> str:
+    """What the second of two twins is to the first."""
+    if not cured(pair[-1]):
+        return "as it was, and changed"
+    lab = next((one for one in service().labs()["labs"] if one["lab"] == pair[0]["lab"]), None)
+    return "and its cure" if lab and cures(lab, family(lab, pair[0]["preset"])) else "and its twin"

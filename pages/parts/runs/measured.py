@@ -52,7 +52,9 @@ def measured(lab: Mapping[str, Any], name: str, runs: Mapping[str, str | None], 
     st.markdown("\n".join(lines))
     first = next(iter(found.values()))
     where = first["environment"]
-    meaning = f"Median of {len(first['seeds'])} seeds; in brackets the interval in which 9 of 10 new runs lie, and n."
+    meaning = (
+        f"Median of {len(first['seeds'])} seeds; in brackets the interval in which 9 of 10 new runs lie, and n, for each number by itself."
+    )
     origin = f"Measured {first['date']} on {where['device']}, torch {where['versions']['torch']}."
     st.caption(f"{meaning} {origin} {DRAW}")
 
