@@ -11,6 +11,7 @@ here = Path(__file__).resolve().parent
 sys.path[:] = [str(here.parent), *(p for p in sys.path if not p or Path(p).resolve() not in (here, here.parent))]
 
 from pages.parts.runs.troubles import banner  # noqa: E402 - only findable now
+from pages.parts.turned_address import keep_left_address  # noqa: E402
 
 st.set_page_config(page_title="Faultline", page_icon=str(here / "parts" / "icon.svg"), layout="wide")
 
@@ -31,5 +32,6 @@ page = st.navigation(
 )
 st.html(here / "parts" / "shell.css")
 st.logo(str(here / "parts" / "logo.svg"), size="medium")
+keep_left_address()
 banner()
 page.run()

@@ -191,13 +191,23 @@ def baseline_of(arms: Arms, wanted: str | None) -> Arm:
     fitting = [
         arm
         for arm in arms.arms
-        if words and all(sign and name in arm.knobs and written(arm.knobs[name]) == value for name, sign, value in words)
+        if words and all(sign and name in arm.knobs and _means(value, arm.knobs[name]) for name, sign, value in words)
     ]
     if len(fitting) == 1:
         return fitting[0]
     what = "fits no arm" if not fitting else f"fits {len(fitting)} arms"
     named = [arm.name for arm in arms.arms[:6]]
     raise ChoiceError(f'The baseline "{_short(wanted)}" {what}; the arms are {"; ".join(named)}{"; …" if len(arms.arms) > 6 else ""}.')
+
+
+def _means(text: str, value: Any) -> bool:
+    """Whether a knob's value is what was typed: 1e-3 is 0.001."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return written(value) == text
+    try:
+        return float(text) == value
+    except ValueError:
+        return False
 
 
 def by_of(arms: Arms, wanted: str | None) -> str:

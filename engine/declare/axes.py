@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ MOST = 1000  # values of one knob
 RATIO = 10.0  # of both ends, from which on values are geometric
 DIGITS = (4, 8, 12, 17)  # significant ones of a value between two ends: as few as keep all of them apart
 DRAWN = 3  # significant digits of a drawn value
+PADDED = re.compile(r"0[0-9]")  # how a number begins that has a 0 too many
 
 Spec = Mapping[str, Any]
 
@@ -57,7 +59,10 @@ def parse(spec: Spec, name: str, text: str, *, drawn: bool = False) -> Values | 
     if drawn and spec["kind"] == "float" and len(parts) == 1 and ".." in text and "/" not in text:
         return Range(*ends_of(spec, name, text))
     values: list[Any] = []
-    for part in map(str.strip, parts):
+    parts = [part.strip() for part in parts]
+    if number:
+        _no_comma_inside(name, parts)
+    for part in parts:
         if not part and len(parts) > 1:
             raise KnobError(f'{name}="{_short(text)}" has an empty place; write values with one comma between two of them.')
         values += _range(spec, name, part) if number and ".." in part else [typed(spec, name, part)]
@@ -67,6 +72,14 @@ def parse(spec: Spec, name: str, text: str, *, drawn: bool = False) -> Values | 
         twice = next(value for n, value in enumerate(values) if value in values[:n])
         raise KnobError(f'{name}="{_short(text)}" gives {twice} twice; give each value once.')
     return Values(tuple(values))
+
+
+def _no_comma_inside(name: str, parts: Sequence[str]) -> None:
+    """KnobError for 0,001 and 1,000: of two values, the second would begin with a 0 that no number needs.  All values may be padded so."""
+    for before, part in itertools.pairwise(parts):
+        if PADDED.match(part) and not PADDED.match(before):
+            meant = f"{name}={_short(f'{before},{part}')} has a comma inside a number"
+            raise KnobError(f"{meant}; the decimal mark is a point, thousands have none, and a comma stands between two values.")
 
 
 def geometric(low: float, high: float) -> bool:

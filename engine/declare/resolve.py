@@ -27,6 +27,7 @@ from engine.declare.rules import broken
 LabJson = Mapping[str, Any]  # one entry of `labs --json`
 KEPT = 256  # requests that `declaration` remembers
 SHOWN = 40  # characters of a refused text that the message repeats
+COMMA = re.compile(r"[+-]?[0-9.]*,[0-9.,]+(e[+-]?[0-9]+)?", re.IGNORECASE)  # a number as some write it
 
 
 class KnobError(ValueError):
@@ -222,7 +223,8 @@ def _number(spec: Mapping[str, Any], name: str, value: Any) -> int | float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise KnobError(f"{name}={value} is not a number; give {allowed(spec)}.") from None
+        marks = ", for it has a comma; the decimal mark is a point, thousands have none" if COMMA.fullmatch(str(value).strip()) else ""
+        raise KnobError(f"{name}={value} is not a number{marks}; give {allowed(spec)}.") from None
     if not math.isfinite(number):
         raise KnobError(f"{name}={value} is not finite; give {allowed(spec)}.")
     if spec["kind"] == "float":

@@ -196,6 +196,28 @@ def test_a_link_shows_the_same_view_to_somebody_else_on_a_restarted_server(cold:
     until(other, "() => !new URL(location.href).searchParams.has('zoom')")
 
 
+def test_a_running_average_breaks_where_its_line_breaks_and_keeps_a_constant(lab: Server, visitor: Callable[..., Page]) -> None:
+    made = MadeRun(lab.data, steps=60).declare()
+    for step in range(60):
+        made.log({"loss/train": 2.0 + 0.01 * step if step < 20 or step > 40 else math.nan, "grad_norm": 3e-4})
+    made.end("diverged")
+    page = opened(visitor, lab, made, query="&smoothing=0.95&axis=linear")
+    page.set_viewport_size({"width": 1280, "height": 2000})
+    node = chart(page, "Loss")
+    until(page, "node => node.data[0].x.length === 60", node)
+    raw, smooth = kind(node, "line")[0], kind(node, "smooth")[0]
+    gap = [step for step, value in zip(raw["x"], raw["y"], strict=True) if value is None]
+    assert gap == list(range(20, 41))
+    assert [step for step, value in zip(smooth["x"], smooth["y"], strict=True) if value is None] == gap, "no line leads across what was NaN"
+
+    other = chart(page, "Gradient norm")
+    other.scroll_into_view_if_needed()
+    until(page, "node => node.data[0].x.length === 60", other)
+    assert set(kind(other, "smooth")[0]["y"]) == {3e-4}, "one rounding error would be all that the axis shows"
+    low, high = ranges(other)["y"]
+    assert high - low > 1e-5
+
+
 def test_log_axis_smoothing_and_crosshair_hide_nothing(lab: Server, visitor: Callable[..., Page]) -> None:
     made = spiky_run(lab.data, low=[20, 21])
     page = opened(visitor, lab, made, query="&smoothing=0.9")

@@ -84,6 +84,15 @@ def test_a_baseline_is_an_arm_by_name_by_run_or_by_knobs() -> None:
         by_of(arms, "steps")
 
 
+@pytest.mark.parametrize("typed", ["lr=1e-3", "lr=0.001", "lr=.001", "lr=0.0010 clip=1.0", "clip=1,lr=1E-3"])
+def test_a_number_of_a_baseline_may_be_typed_in_any_way(typed: str) -> None:
+    arms = arms_of([spec("a", lr=0.001, clip=1, router="1e-3"), spec("b", lr=0.002, clip=2, router="0.001")], None, {})
+    assert baseline_of(arms, typed) is arms.arms[0]
+    with pytest.raises(ChoiceError, match="fits no arm"):
+        baseline_of(arms, "lr=low")
+    assert baseline_of(arms, "router=0.001") is arms.arms[1], "a word is no number"
+
+
 def test_by_a_knob_only_arms_that_differ_in_it_alone_are_compared() -> None:
     grid = [spec(f"{lr}{kind}", lr=lr, router={"is": kind, **inner}) for lr in (0.1, 0.2) for kind, inner in (("a", {}), ("b", {"k": 2}))]
     arms = arms_of(grid, None, {})

@@ -105,6 +105,8 @@ def test_a_text_of_the_wrong_form_is_refused_and_shown_in_part() -> None:
     ("name", "value", "part"),
     [
         ("lr", "fast", "is not a number"),
+        ("lr", "0,001", "lr=0,001 is not a number, for it has a comma; the decimal mark is a point"),
+        ("steps", "10,000", "thousands have none"),
         ("lr", "nan", "is not finite"),
         ("lr", "inf", "is not finite"),
         ("steps", "1.5", "is not a whole number"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pages.parts.words import STEADY, number, progress
+from pages.parts.words import STEADY, knob_value, number, progress
 
 WRITTEN: list[tuple[Any, str]] = [
     (None, "–"),
@@ -55,3 +55,12 @@ def test_the_time_left_is_estimated_only_after_enough_steps_to_know_what_one_tak
     state = {"steps": 1000, "phase": "training", "step_seconds": 2.0}
     assert progress(state | {"step": STEADY - 1}, "running")[1] == f"step {STEADY - 1} of 1,000 · estimating the time left"
     assert progress(state | {"step": STEADY}, "running")[1].endswith("33 min left")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (True, "true"), (1e-3, "0.001"), (1e-7, "1e-07"), (64, "64"), ("hash", "hash"), ("", ""), (30.0, "30")]
+    + [(exact, repr(exact)) for exact in (0.1 + 0.2, 1.2345678, 1234567.5, 1 / 3)],
+)
+def test_a_knob_is_written_as_one_types_it_and_loses_no_digit(value: Any, text: str) -> None:
+    assert knob_value(value) == text

@@ -101,6 +101,15 @@ def test_a_failed_seed_leaves_it_undecided_and_no_guess_is_made() -> None:
     assert sentence == "lr is not decided: at 0.03162 not every seed has a result."
 
 
+def test_two_neighbours_that_lie_close_together_are_told_apart() -> None:
+    close = {"axis": {"knob": "lr", "low": 1.0, "high": 1.0001, "scale": "linear"}}
+    way = Edge(setting(**close))
+    (line,) = way.result(played(way, lambda point, seed: ended(point, seed, point["lr"] > 1.00004)))["edges"]
+    (sentence,) = strategy(setting(**close, edges=[line])).sentences()
+    low, high = (float(word.rstrip(".")) for word in sentence.split() if word[0].isdecimal())
+    assert (low, high) == (line["trains"], line["breaks"]), "the values that were tried, not their neighbours"
+
+
 def test_the_verb_finds_the_cliff_of_each_line(engine: Engine) -> None:
     """It diverges where steps / 64 > 1 - pace, and its loss falls from the first step on."""
     code, document, _ = engine("sweep", "toy", "behave=cliff", "pace=0.25,0.75", "--edge", "steps=2..64", "--json")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.declare.revise import written
 from engine.search.lattice import Lattice, listed, restored
 from engine.search.outcome import Outcome, Point
 from engine.search.strategy import Strategy
@@ -113,23 +114,19 @@ def _trains(one: Outcome) -> bool | None:
 
 def sentence(edge: Mapping[str, Any], knob: str) -> str:
     """ "router=hash: lr trains at 0.32 on all 5 seeds and at 0.37 on fewer." """
-    where = " ".join(f"{name}={_short(value)}" for name, value in edge["line"].items())
+    where = " ".join(f"{name}={written(value)}" for name, value in edge["line"].items())
     head = f"{where}: {knob}" if where else knob
     low, high, undecided = edge["trains"], edge["breaks"], edge["undecided"]
     seeds = edge.get("seeds", 1)  # not in files of older versions
     every = f" on all {seeds} seeds" if seeds > 1 else ""
     if undecided:
-        return f"{head} is not decided: at {', '.join(map(_short, undecided))} not every seed has a result."
+        return f"{head} is not decided: at {', '.join(map(written, undecided))} not every seed has a result."
     if low is not None and high is not None:
-        above = f"at {_short(high)} on fewer" if every else f"not at {_short(high)}"
-        return f"{head} trains at {_short(low)}{every} and {above}."
+        above = f"at {written(high)} on fewer" if every else f"not at {written(high)}"
+        return f"{head} trains at {written(low)}{every} and {above}."
     if high is not None:
-        return f"{head} does not train{every} at {_short(high)}, the smallest value; begin lower."
+        return f"{head} does not train{every} at {written(high)}, the smallest value; begin lower."
     return f"{head} trains{every} at every value that was tried, up to the largest; go on higher."
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def chosen_lines(axes: Mapping[str, Sequence[Any]]) -> list[Lattice]:

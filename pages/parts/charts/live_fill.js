@@ -50,16 +50,15 @@ function dots(trace, y) {
   return lone.includes(true) ? { mode: "lines+markers", marker: { color: trace.line?.color, size: lone.map((dot) => (dot ? DOT : 0)) } } : {};
 }
 
-// exponential average over steps, so that thinned points weigh what their gap weighs
-function smoothed({ x, y, steps }, weight) {
+// exponential average over steps, so that thinned points weigh what their gap weighs; it breaks where the line breaks, and of a
+// constant it is that constant: one rounding error would be all that the axis shows
+function smoothed(points, weight) {
   let mean = 0;
-  return {
-    x,
-    y: y.map((value, i) => {
-      const keep = i ? weight ** Math.max(1, steps[i] - steps[i - 1]) : 0;
-      return (mean = keep * mean + (1 - keep) * value);
-    }),
-  };
+  const y = points.y.map((value, i) => {
+    const keep = i ? weight ** Math.max(1, points.steps[i] - points.steps[i - 1]) : 0;
+    return (mean = value === mean ? mean : keep * mean + (1 - keep) * value);
+  });
+  return broken({ ...points, y });
 }
 
 function thinned(marks) {
@@ -240,7 +239,10 @@ function fill(traces, { logarithmic, smoothing }) {
       const mine = shown.find(({ line }) => line.meta.run === trace.meta.run && line.meta.key === trace.meta.key);
       trace.visible = smoothing > 0;
       if (mine) mine.line.opacity = smoothing > 0 ? 0.3 : 1;
-      if (mine && smoothing > 0) Object.assign(trace, smoothed(mine.p, smoothing));
+      if (mine && smoothing > 0) {
+        Object.assign(trace, smoothed(mine.p, smoothing));
+        Object.assign(trace, dots(trace, logarithmic ? trace.y.map((v) => (v > 0 ? v : null)) : trace.y));
+      }
     } else if (kind === "nonfinite") {
       const word = EDGE_WORDS[trace.meta.value];
       edge(trace, shown.flatMap(({ line, p }) => p.nonfinite.filter((o) => o.word === trace.meta.value)
