@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.core import nonfinite
 from engine.core.duration import duration
+from engine.declare.revise import written
 
 LONG = {
     **{"lr": "learning-rate", "gpu": "on the GPU", "adamw": "AdamW", "sgd": "SGD", "vit": "ViT", "unet": "UNet"},
@@ -66,12 +67,8 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def knob_value(value: Any) -> str:
-    """A knob as one would type it."""
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A knob as one types it, without loss: on a ragged boundary the seventh digit of a learning rate decides."""
+    return "–" if value is None else written(value)
 
 
 def title(name: str) -> str:

@@ -150,7 +150,7 @@ def test_a_twin_that_ends_beyond_the_level_itself_is_no_cure() -> None:
 
 def test_seeds_that_end_in_two_halves_have_no_median_that_none_of_them_came_to() -> None:
     halves = arm([1.0, 0.02], [1.0, 9e5], [1.0, 0.03], [1.0, 8e5])
-    assert ending(halves) == "0.03 or less on 2 of 4 seeds, 800,000 or more on 2"
+    assert ending(halves) == "0.0300 or less on 2 of 4 seeds, 800,000 or more on 2"
     assert ending(arm([1.0, 2.0], [1.0, 2.5], [1.0, 3.0], [1.0, 4.0])) == "2.75"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pages.parts.words import STEADY, number, progress
+from pages.parts.words import STEADY, knob_value, number, progress
 
 WRITTEN: list[tuple[Any, str]] = [
     (None, "–"),
@@ -55,3 +55,9 @@ def test_the_time_left_is_estimated_only_after_enough_steps_to_know_what_one_tak
     state = {"steps": 1000, "phase": "training", "step_seconds": 2.0}
     assert progress(state | {"step": STEADY - 1}, "running")[1] == f"step {STEADY - 1} of 1,000 · estimating the time left"
     assert progress(state | {"step": STEADY}, "running")[1].endswith("33 min left")
+
+
+def test_a_knob_is_written_with_all_its_digits() -> None:
+    assert [knob_value(v) for v in (562.7108863646285, 0.1, 1e-08, 30.0, None, True, 3, "hash")] == [
+        *("562.7108863646285", "0.1", "1e-08", "30", "–", "true", "3", "hash")
+    ]
