@@ -167,3 +167,15 @@ def test_only_the_twin_of_a_preset_that_breaks_is_called_a_cure_and_its_record_b
             continue
         up = preset["decides"]["direction"] == "up"
         assert pair(cured, broken).direction == (-1 if up else 1), (lab, name)
+
+
+def test_seeds_that_end_in_two_halves_have_no_median_that_none_of_them_came_to() -> None:
+    halves = arm([1.0, 0.02], [1.0, 9e5], [1.0, 0.03], [1.0, 8e5])
+    assert ending(halves) == "0.0300 or less on 2 of 4 seeds, 800,000 or more on 2"
+    assert ending(arm([1.0, 2.0], [1.0, 2.5], [1.0, 3.0], [1.0, 4.0])) == "2.75"
+
+
+def test_a_poster_says_what_its_thick_line_is_and_of_what_its_numbers_are(tmp_path: Path) -> None:
+    (tmp_path / "moe").mkdir()
+    write_json(tmp_path / "moe" / "collapse.json", planted([7.0, 24.0], [7.0, 26.0]))
+    assert "recorded; thick line: the first seed, numbers: medians of 2 seeds" in poster(MOE, "collapse", folder=tmp_path)

@@ -104,7 +104,7 @@ def test_a_failed_seed_leaves_it_undecided_and_no_guess_is_made() -> None:
 def test_two_neighbours_that_lie_close_together_are_told_apart() -> None:
     close = {"axis": {"knob": "lr", "low": 1.0, "high": 1.0001, "scale": "linear"}}
     way = Edge(setting(**close))
-    (line,) = way.result(played(way, lambda point, seed: ended(point, seed, point["lr"] > 1.00004)))["edges"]
+    (line,) = way.result(played(way, lambda point, seed: ended(point, seed, point["lr"] > 1.00004), seeds=1))["edges"]
     (sentence,) = strategy(setting(**close, edges=[line])).sentences()
     low, high = (float(word.rstrip(".")) for word in sentence.split() if word[0].isdecimal())
     assert (low, high) == (line["trains"], line["breaks"]), "the values that were tried, not their neighbours"

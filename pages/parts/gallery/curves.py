@@ -20,6 +20,7 @@ Role = Literal["broken", "cured", "control", "arm"]
 WIDTH, HEIGHT = 640, 260  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 8, 632, 26, 236  # edges of the curves
 FIRST, OTHERS = 36, 14  # points of the first seed's line, and of each other seed's
+FEW = 2  # ends that are apart and no more than two have their middle
 APART = 8  # marks nearer to each other than this, along the steps, are one
 MARKS = {"nan": "m-5-5 10 10m-10 0 10-10", "up": "m-6 5 6-10 6 10z", "down": "m-6-5 6 10 6-10z"}
 
@@ -99,13 +100,18 @@ def svg(arms: Sequence[Arm], title: str, *, log: bool = False, level: float | No
 
 
 def ending(arm: Arm) -> str:
-    """Where its seeds end: the median, "24", and on how many of them the last value is not finite."""
+    """Where its seeds end: the median, "24", and on how many of them the last value is not finite.  Seeds that fall in two halves, further
+    apart than all of one half, have no middle that any of them came to: both halves are given."""
     ends = [curve.values[-1] for curve in arm.curves]
     finite = [v for v in ends if math.isfinite(v)]
     odd = f"not finite on {len(ends) - len(finite)} of {len(ends)} seeds" if len(finite) < len(ends) else ""
     if not finite:
         return odd
+    low, high = statistics.median_low(finite), statistics.median_high(finite)
     middle = print_one(statistics.median(finite), 3)
+    if high - low > (max(finite) - min(finite)) / 2 and len(finite) > FEW:
+        half = len(finite) // 2
+        middle = f"{print_one(low, 3)} or less on {half} of {len(ends)} seeds, {print_one(high, 3)} or more on {half}"
     return f"{middle}, {odd}" if odd else middle
 
 

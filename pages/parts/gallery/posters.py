@@ -72,12 +72,13 @@ def poster(lab: LabJson, name: str, only: Container[str] | None = None, folder: 
     drawing = svg(arms, heading, log=log, level=preset.get("level"))
     if not drawing:
         return ""
-    seeds = of_seeds(max(len(arm.curves) for arm in arms))
+    most = max(len(arm.curves) for arm in arms)
+    seeds = f"recorded; thick line: the first seed, numbers: {of_seeds(most)}" if most > 1 else f"recorded, {of_seeds(most)}"
     level = preset.get("level")
     side = "below" if (preset.get("decides") or {}).get("direction") == "down" else "above"
     rule = "" if level is None else f"; {side} the dotted line, {level:g}, it counts as broken"
     above = f'<div class="fl-key"><span><b>{escape(heading)}</b>{rule}</span></div>'
-    return f'<div class="fl-poster">{above}{drawing}<div class="fl-key">{"".join(_keys(arms))}<span>recorded, {seeds}</span></div></div>'
+    return f'<div class="fl-poster">{above}{drawing}<div class="fl-key">{"".join(_keys(arms))}<span>{seeds}</span></div></div>'
 
 
 def _keys(arms: list[Arm]) -> list[str]:
