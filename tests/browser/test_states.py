@@ -190,24 +190,3 @@ def test_a_series_that_is_fetched_only_when_its_layer_is_chosen_is_on_its_way_an
     gate.turn("open")
     until(page, "(node, key) => node.data[0].meta.key === key && node.data[0].x.length === 30", node, f"router/dead_experts@{OTHER}")
     expect(skeleton).to_have_count(0)
-
-
-def test_a_chart_below_the_view_says_nothing_until_it_is_drawn_and_is_drawn_for_paper(lab: Server, context: BrowserContext) -> None:
-    run = made(lab, "finished", of="moe")
-    page = context.new_page()
-    page.set_viewport_size({"width": 1280, "height": 500})
-    page.goto(f"{lab.address}/run?run={run.run}")
-    until(page, "() => document.querySelector('.js-plotly-plot')?.data?.some(t => t.x?.length >= 30)")
-    drawn = "document.querySelectorAll('.fl-chart .main-svg').length"
-    undrawn = "[...document.querySelectorAll('.fl-chart')].filter(box => !box.querySelector('.main-svg'))"
-    below = page.evaluate(f"() => {undrawn}.length")
-    assert below > 1
-    page.wait_for_function(f"() => {undrawn}.some(box => box.classList.contains('fl-skeleton'))")
-    texts = page.evaluate(f"() => {undrawn}.map(box => box.querySelector('.fl-waits').textContent)")
-    assert not {text for text in texts if text.startswith("No point")}, "its points are there, and are in range"
-    page.evaluate(f"() => addEventListener('afterprint', () => window.printed = {drawn})")
-    before = page.evaluate(f"() => {drawn}")
-    page.pdf()
-    page.wait_for_function("() => window.printed")
-    assert page.evaluate("() => window.printed") > before
-    assert page.evaluate("() => document.querySelectorAll('.fl-chart.fl-skeleton').length") == 0, "what has points is on paper"
