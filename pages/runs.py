@@ -1,18 +1,22 @@
 """The table of runs: find, open, lay side by side, stop and delete.  `?lab=`, `?status=` and `?text=` filter it."""
 
+from functools import partial
+
 import streamlit as st
 
 from engine.compare.arms import MOST_RUNS
 from engine.runs.ending import ENDED, STATUSES
 from engine.server.service import service
 from pages.parts.runs.orders import ask_to_delete, asking, order
-from pages.parts.runs.run_table import ALWAYS, matching, table
+from pages.parts.runs.run_table import ALWAYS, by_column, matching, table
 from pages.parts.sweeps.delete import asking_of_sweep
 from pages.parts.sweeps.group import choose_sweep, current, group, runs_of
 from pages.parts.words import STATUS
 
 MOST_ROWS = 200  # the newest; a filter brings up the others
 MOST_OVERLAID = 8  # on the run page, with all its charts
+
+PICTURES = ("curve", "curve_of")  # columns that order nothing
 
 st.title("Runs")
 if not service().store.runs():
@@ -65,33 +69,53 @@ def listed() -> None:
         group(now, {row["run"]: row["status"] for row in every if row["run"] in place and row["run"] not in gone})
         rows = sorted((row for row in rows if row["run"] in place), key=lambda row: place[row["run"]])
         knobs = [axis.knob for axis in now.axes]
+    column, falling = st.session_state.get("runs_order", ("", False))
+    if column:
+        rows = by_column(rows, column, falling)
     shown = rows[:MOST_ROWS]
     if not shown:
         st.info("No run fits. Take a word out of the search, or choose another status.", icon=":material/filter_alt_off:")
         return
     frame, config = table(shown, differing, knobs)
+    sorts = [column] if column in frame.columns else []
+    for name in sorts:
+        config[name] = config.get(name, {}) | {"label": f"{'↓' if falling else '↑'} {config.get(name, {}).get('label') or name}"}
     bar = st.container(horizontal=True, vertical_alignment="center")
     ids = tuple(row["run"] for row in shown)
     ticked = [n for n, run in enumerate(ids) if run in st.session_state.get("ticked_runs", ())]
+    key = f"runs_{hash((ids, differing, column, falling))}"  # rows that move take their ticks along
     selected = st.dataframe(
         frame,
         column_config=config,
         hide_index=True,
         height=min(620, 42 + 35 * len(shown)),
-        on_select="rerun",
-        selection_mode="multi-row",
-        selection_default={"selection": {"rows": ticked}},
-        key=f"runs_{hash((ids, differing))}",  # rows that move take their ticks along
+        on_select=partial(_order, key, sorts, falling),
+        selection_mode=["multi-row", "single-column"],  # a press on a head orders all rows here: the browser would order texts
+        selection_default={"selection": {"rows": ticked, "columns": sorts}},
+        key=key,
         alt=f"Table of {len(shown)} runs with status, preset, loss, steps, seed and who started them.",
     )
     chosen = [shown[n] for n in selected["selection"]["rows"] if n < len(shown)]
     st.session_state["ticked_runs"] = [row["run"] for row in chosen]
     if len(rows) > len(shown):
-        st.caption(f"The newest {len(shown)} of {len(rows):,}; the search finds the others.")
+        st.caption(f"The {'first' if column else 'newest'} {len(shown)} of {len(rows):,}; the search finds the others.")
     if differing and frame.width <= len(ALWAYS):
         st.caption("The listed runs have the same knobs.")
     with bar:
         _buttons([row["run"] for row in chosen], {row["run"]: row["status"] for row in chosen})
+
+
+def _order(key: str, sorts: list[str], falling: bool) -> None:
+    """A head that is pressed orders upwards, pressed again downwards, and once more as before."""
+    pressed = list(st.session_state[key]["selection"]["columns"])
+    if pressed == sorts or set(pressed) & set(PICTURES):
+        return
+    if pressed:
+        st.session_state["runs_order"] = (pressed[0], False)
+    elif falling:
+        del st.session_state["runs_order"]
+    else:
+        st.session_state["runs_order"] = (sorts[0], True)
 
 
 def _buttons(chosen: list[str], status: dict[str, str]) -> None:

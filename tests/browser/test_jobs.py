@@ -19,7 +19,7 @@ from engine.runs.spool import OPEN, spools
 from engine.runs.spool_reader import SpoolReader
 from tests.browser.charts_on_page import chart, until
 from tests.browser.conftest import Server
-from tests.support.made_runs import finished_run
+from tests.support.made_runs import MadeRun, finished_run
 from tests.support.toy import until as soon
 
 pytestmark = pytest.mark.browser
@@ -168,6 +168,29 @@ def test_duplicate_fills_the_form_marks_what_changes_and_launches_it(lab: Server
     }
     page.goto(f"{lab.address}/runs?differing=true&text=collapse")
     expect(page.get_by_role("switch", name="Only columns that differ")).to_be_checked()
+
+
+def test_a_head_that_is_pressed_orders_all_runs_by_the_numbers_and_ticks_go_along(lab: Server, visitor: Callable[..., Page]) -> None:
+    runs = []
+    for last in (9.5, 123456.0, 12.25):
+        made = MadeRun(lab.data, preset="lr_burst", steps=1, began=1e9).declare()
+        made.log({"loss/train": last})
+        runs.append(made.end())
+    page = visitor(f"{lab.address}/runs?text=lr_burst")
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+
+    def order() -> list[str]:
+        shown = table.get_by_role("gridcell", include_hidden=True).all_text_contents()
+        return [cell for cell in shown if cell in ("9.5", "12.25", "123.5 k")]
+
+    table.click(position={"x": 18, "y": 52})
+    expect(page.get_by_text("1 ticked")).to_be_visible()
+    for head, numbers in (("↑ Training", ["9.5", "12.25", "123.5 k"]), ("↓ Training", ["123.5 k", "12.25", "9.5"])):
+        table.click(position={"x": 33 + 92 + 128 + 122 + 75 + 20, "y": 18})
+        expect(table.get_by_role("columnheader", name=head, include_hidden=True)).to_have_count(1)
+        soon(lambda numbers=numbers: order() == numbers)
+        expect(page.get_by_text("1 ticked")).to_be_visible()
 
 
 def test_a_row_is_ticked_opened_and_deleted(lab: Server, visitor: Callable[..., Page]) -> None:

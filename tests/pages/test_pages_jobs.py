@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from engine.commands.doctor import examine
 from engine.declare.knobs import unnest
 from engine.runs.folder import run_folder
 from engine.server.service import Service
+from pages.parts.runs.run_table import by_column
 from tests.pages.test_pages import opened, said, taken_in
 from tests.support.lab_pages import button, collapse
 from tests.support.made_runs import MadeRun, finished_run, finished_twins
@@ -88,6 +90,20 @@ def test_only_columns_that_differ_shows_the_knobs_that_differ(lab_service: Servi
     assert list(frame.columns)[: len(kept)] == kept, "what a run is and what came out stays, and first"
     assert set(frame.columns[len(kept) :]) == {"lr", "seed", "data_seed"}
     assert set(frame["lr"]) == {"0.1", "0.2"}
+
+
+def test_a_column_orders_by_its_values_and_not_by_how_they_are_written() -> None:
+    losses = {"a": 9.5, "b": 123456.0, "c": 12.25, "d": None, "e": math.nan, "f": 2e-5, "g": math.inf, "h": -1.0}
+    rows = [{"run": run, "who": run.upper(), "steps": 10 * n, "last": {"loss/train": loss}} for n, (run, loss) in enumerate(losses.items())]
+
+    def order(column: str, falling: bool = False) -> str:
+        return "".join(row["run"] for row in by_column(rows, column, falling))
+
+    assert order("training") == "hfacbged"
+    assert order("training", falling=True) == "egbcafhd", "what has no value comes last in either direction"
+    assert order("steps") == "abcdefgh"
+    assert order("who", falling=True) == "hgfedcba"
+    assert order("validation") == "abcdefgh", "nobody has one"
 
 
 @pytest.mark.parametrize(

@@ -128,11 +128,12 @@ class LiveChart {
   notes() {
     const trouble = hub.troubleOf(this.spec);
     const bare = !this.drawn || !this.whole;
-    const fetching = bare && !trouble && SKELETON.has(stateOf(this));
+    const undrawn = !this.drawn && stateOf(this) === "points"; // it is drawn when it comes into view; until then nothing is said of it
+    const fetching = bare && !trouble && (undrawn || SKELETON.has(stateOf(this)));
     this.waits.hidden = !bare;
-    this.waits.textContent = bare ? (!this.drawn && trouble) || wordsOf(this) : "";
+    this.waits.textContent = bare ? (!this.drawn && trouble) || (undrawn ? "" : wordsOf(this)) : "";
     this.waits.classList.toggle("fl-skeleton", fetching);
-    this.box.setAttribute("aria-busy", fetching);
+    this.box.setAttribute("aria-busy", fetching && !undrawn);
     this.note.textContent = this.drawn ? [this.missing, trouble].filter(Boolean).join(" · ") : "";
   }
 

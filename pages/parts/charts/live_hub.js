@@ -21,6 +21,7 @@ class Hub {
   troubles = new Map(); // what does not answer ("library", "stream", a run) -> a sentence
 
   constructor() {
+    addEventListener("beforeprint", () => this.drawForPaper());
     document.addEventListener("visibilitychange", () => (document.hidden ? this.stream.close() : this.resync()));
   }
 
@@ -200,6 +201,11 @@ class Hub {
   async drawQueue() {
     await frame(); // all charts that come together are chosen from together
     for (let next; (next = this.nextFirstDraw()); await next.draw()) this.pendingFirstDraw.delete(next);
+  }
+
+  // paper has no view to scroll: what has points is drawn before it is printed
+  drawForPaper() {
+    for (const chart of this.pendingFirstDraw) if (this.charts.has(chart) && !chart.empty()) chart.draw();
   }
 
   nextFirstDraw() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from engine.core import nonfinite
 from engine.runs.ending import ENDED
 from engine.runs.series import split_key
 from engine.scheduler import estimate
@@ -62,6 +64,30 @@ def matching(rows: Sequence[Row], lab: str, statuses: Sequence[str], text: str) 
                 continue
         out.append(row)
     return out
+
+
+def by_column(rows: Sequence[Row], column: str, falling: bool = False) -> list[Row]:
+    """In the order of what `column` holds: numbers as numbers, then NaN, then words; a row without a value comes last in either direction.
+
+    The browser would order what it shows, as text: "12.3" before "9.5".
+    """
+    if column in ("training", "validation"):
+        values = [row["last"].get(LOSS if column == "training" else "loss/validation") for row in rows]
+    elif rows and column in rows[0]:
+        values = [row[column] for row in rows]
+    else:
+        values = [flat.get(column) for flat in _flats(rows)]
+    ranked = [(_rank(value), row) for value, row in zip(values, rows, strict=True)]
+    filled = sorted((pair for pair in ranked if pair[0] is not None), key=lambda pair: pair[0], reverse=falling)
+    return [row for _, row in filled] + [row for rank, row in ranked if rank is None]
+
+
+def _rank(value: Any) -> tuple[int, float, str] | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and value not in nonfinite.WORDS:
+        return 2, 0.0, value.lower()
+    return (1, 0.0, "") if math.isnan(value := float(value)) else (0, value, "")
 
 
 def table(rows: Sequence[Row], differing: bool, knobs: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, Any]]:
