@@ -190,3 +190,17 @@ def test_a_series_that_is_fetched_only_when_its_layer_is_chosen_is_on_its_way_an
     gate.turn("open")
     until(page, "(node, key) => node.data[0].meta.key === key && node.data[0].x.length === 30", node, f"router/dead_experts@{OTHER}")
     expect(skeleton).to_have_count(0)
+
+
+def test_a_chart_below_the_view_says_nothing_until_it_is_drawn_and_is_drawn_for_paper(lab: Server, context: BrowserContext) -> None:
+    run = made(lab, "finished", of="moe")
+    page = context.new_page()
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.goto(f"{lab.address}/run?run={run.run}")
+    until(page, "() => document.querySelector('.js-plotly-plot')?.data?.some(t => t.x?.length >= 30)")
+    undrawn = "[...document.querySelectorAll('.fl-chart')].filter(box => !box.querySelector('.main-svg'))"
+    words = f"{undrawn}.map(box => box.querySelector('.fl-waits')).filter(one => !one.hidden).map(one => one.textContent)"
+    until(page, f"() => {words}.includes('')")
+    assert not [text for text in page.evaluate(f"() => {words}") if text.startswith("No point")], "its points are there, and are in range"
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    until(page, f"() => !{words}.includes('')")  # what has points is drawn
