@@ -25,6 +25,7 @@ class LiveChart {
     this.root = root;
     this.box = document.createElement("div");
     this.box.className = "fl-chart";
+    this.box.setAttribute("role", "group");
     this.node = document.createElement("div");
     this.note = document.createElement("div");
     this.note.className = "fl-note";
@@ -60,6 +61,7 @@ class LiveChart {
     below(data);
     const before = this.spec;
     this.spec = data;
+    this.box.setAttribute("aria-label", data.title); // what the heading above it says to the eye
     this.report = setStateValue;
     if (before?.redraw && JSON.stringify(before) === JSON.stringify(data)) return; // made again, and nothing is new
     const others = before && before.runs.join() !== data.runs.join();

@@ -16,6 +16,7 @@ from pages.parts.charts.hub_scripts import HUB
 from pages.parts.charts.prefix import prefix
 from pages.parts.own_component import own_component
 from pages.parts.plain import figure_data
+from pages.parts.words import title
 
 _mount = own_component(
     "live_chart",
@@ -55,6 +56,7 @@ def live_chart(
 
     data = {
         "name": name,
+        "title": title(name),
         "figure": figure_data(figure),
         "runs": list(runs),
         "living": list(living),
