@@ -47,3 +47,10 @@ def test_a_long_title_of_an_axis_stands_in_lines_that_a_phone_shows(lab_service:
     assert all(len(line) <= LINE for line in lines)
     steps = catalog["time_to_threshold"].figure(shown).layout.yaxis
     assert (steps.dtick, steps.range[1] >= 1, steps.range[0] > -1) == (1, True, True), "steps are whole and none is below 0"
+
+
+def test_a_band_says_of_which_runs_it_is_and_that_it_holds_a_step_and_no_whole_curve() -> None:
+    named, _ = pictures()
+    assert "medians of those that are still finite" in named["curves"].about, "runs that diverged have left the median"
+    assert "at each step by itself" in named["curves"].about
+    assert "that does not diverge" in named["final_values"].about
