@@ -51,6 +51,6 @@ def test_a_long_title_of_an_axis_stands_in_lines_that_a_phone_shows(lab_service:
 
 def test_a_band_says_of_which_runs_it_is_and_that_it_holds_a_step_and_no_whole_curve() -> None:
     named, _ = pictures()
-    assert "medians of those that are still finite" in named["curves"].about, "runs that diverged have left the median"
+    assert "medians of those still finite" in named["curves"].about, "runs that diverged have left the median"
     assert "at each step by itself" in named["curves"].about
     assert "that does not diverge" in named["final_values"].about
