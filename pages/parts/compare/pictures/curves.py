@@ -34,8 +34,8 @@ class CurvesOverlaid(ComparisonPicture):
 
     title = "Curves"
     about = (
-        "Thin lines are runs, thick ones medians of those still finite; the shade is their range or, from 8 on, "
-        "the 90 % band of one more at each step by itself. Marks at the edge are values that are no number."
+        "Thin lines are runs, thick ones medians of those still finite; the shade is their range or, from 8 on, the "
+        "90 % band of one more at each step by itself. Marks at the edge are no numbers."
     )
     order = 10
     wide = True
