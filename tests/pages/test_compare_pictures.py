@@ -70,3 +70,10 @@ def test_equal_values_lie_side_by_side_and_their_pairs_end_at_them(lab_service: 
         (lines,) = [trace for trace in figure.data if trace.name == "pairs"]
         ends = {(x, y) for x, y in zip(lines.x, lines.y, strict=True) if x is not None}
         assert ends == {dot for strip in dots for dot in strip}
+
+
+def test_a_band_says_of_which_runs_it_is_and_that_it_holds_a_step_and_no_whole_curve() -> None:
+    named, _ = pictures()
+    assert "medians of those still finite" in named["curves"].about, "runs that diverged have left the median"
+    assert "at each step by itself" in named["curves"].about
+    assert "that does not diverge" in named["final_values"].about

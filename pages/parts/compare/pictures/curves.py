@@ -34,9 +34,8 @@ class CurvesOverlaid(ComparisonPicture):
 
     title = "Curves"
     about = (
-        "Thin lines are runs, thick ones medians; the shade is the 90 % band of one more run at each step by itself (from 8 runs on), "
-        "which a whole curve leaves more often, or the range of the runs. "
-        "Marks at the edge are values that are no number."
+        "Thin lines are runs, thick ones medians of those still finite; the shade is their range or, from 8 on, the "
+        "90 % band of one more at each step by itself. Marks at the edge are no numbers."
     )
     order = 10
     wide = True

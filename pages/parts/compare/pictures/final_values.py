@@ -12,7 +12,10 @@ class FinalValues(ComparisonPicture):
     """A strip an arm, a dot a seed."""
 
     title = "Final values"
-    about = "A dot is a run, a bar the median, a shade the 90 % band of one more run; thin lines join the two runs of a pair."
+    about = (
+        "A dot is a run, a bar the median, a shade the 90 % band of one more run that does not diverge; "
+        "thin lines join the two runs of a pair."
+    )
     order = 20
 
     def fits(self, shown: Shown) -> bool:
