@@ -25,7 +25,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from engine.core.disk import refused
@@ -37,6 +37,7 @@ from engine.labs.panel_frames import encoded
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.pictures import picture_file
 from engine.server import stills
+from engine.server.answers import BadRequest, Json, answered, answered_async
 from engine.server.descriptors import raise_limit
 from engine.server.event_stream import EventStream, Streams
 from engine.server.gate import BROWSER
@@ -65,10 +66,6 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
         await asyncio.to_thread(close)
 
 
-class BadRequest(ValueError):
-    """What a browser asked for cannot be answered; the message is one sentence."""
-
-
 def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> list[Route]:
     """The routes for `st.App`, below the path `prefix`; `find_service` finds the service (another one in tests).
 
@@ -84,7 +81,7 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
         return EventStream(find_service().owner.subscribe, set(runs), streams, browser_of(request.scope))
 
     def snapshot(request: Request) -> Response:
-        return JSONResponse(take_snapshot(find_service(), request.query_params))
+        return Json(take_snapshot(find_service(), request.query_params))
 
     def image(request: Request) -> Response:
         return picture(_run(find_service(), request.query_params), request)
@@ -102,21 +99,19 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
 
     async def panel(request: Request) -> Response:
         name, knobs = await question_of(request)
-        return JSONResponse(await run_in_threadpool(framed, find_service(), name, knobs))
+        return Json(await run_in_threadpool(framed, find_service(), name, knobs))
 
     def healthz(_request: Request) -> Response:
-        return JSONResponse(
-            {"ok": True, "role": find_service().owner.role, "labs": find_service().labs()["state"], "streams": len(streams)}
-        )
+        return Json({"ok": True, "role": find_service().owner.role, "labs": find_service().labs()["state"], "streams": len(streams)})
 
     at = "/" + prefix.strip("/") if prefix.strip("/") else ""
     below = [
-        Route(f"{at}/live", _answered_async(live)),
-        Route(f"{at}/snapshot", _answered(snapshot)),
-        Route(f"{at}/image", _answered(image)),
-        Route(f"{at}/still", _answered(still)),
-        Route(f"{at}/export", _answered(export)),
-        Route(f"{at}/panel", _answered_async(panel), methods=["POST"]),
+        Route(f"{at}/live", answered_async(live)),
+        Route(f"{at}/snapshot", answered(snapshot)),
+        Route(f"{at}/image", answered(image)),
+        Route(f"{at}/still", answered(still)),
+        Route(f"{at}/export", answered(export)),
+        Route(f"{at}/panel", answered_async(panel), methods=["POST"]),
         Route(f"{at}/plotly.js", plotly_js),
         Route(f"{at}/healthz", healthz),
     ]
@@ -262,33 +257,3 @@ def plotly_js(request: Request) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(small, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
     return Response(script, media_type="text/javascript", headers=headers)
-
-
-# -- errors ----------------------------------------------------------------------------------------
-
-
-def _refusal(error: Exception) -> Response:
-    status = 404 if isinstance(error, KeyError) else 507 if isinstance(error, OSError) else 400  # 507: no room
-    return JSONResponse({"error": str(error.args[0]) if error.args else str(error)}, status_code=status)
-
-
-def _answered(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    @functools.wraps(endpoint)
-    def answer(request: Request) -> Response:
-        try:
-            return endpoint(request)
-        except (BadRequest, KeyError, OSError) as error:
-            return _refusal(error)
-
-    return answer
-
-
-def _answered_async(endpoint: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    @functools.wraps(endpoint)
-    async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except (BadRequest, KeyError) as error:
-            return _refusal(error)
-
-    return answer

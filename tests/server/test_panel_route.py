@@ -84,3 +84,20 @@ def test_a_question_that_cannot_be_asked_is_one_sentence(body: bytes, part: str)
     assert status == 400
     assert part in told["error"]
     assert "\n" not in told["error"]
+
+
+def test_text_that_no_encoding_but_ascii_can_carry_goes_there_and_back() -> None:
+    """Half of a pair ended the answer in a traceback and the status 500."""
+    assert posted(b'{"panel": "odd", "knobs": {"k": 2, "words": "\\ud800"}}') == (
+        200,
+        {"frames": {"frame": {"x": [2, "\ud800"], "y": [0.5, None]}}},
+    )
+    status, told = posted(b'{"panel": "odd", "knobs": {"\\udfff": 3}}')
+    assert (status, "\udfff" in told["error"]) == (400, True)
+
+
+def test_a_refusal_does_not_repeat_all_that_was_sent() -> None:
+    status, told = posted(b'{"panel": "odd", "knobs": {"k": "%s"}}' % (b"w" * 15_000))
+    assert status == 400
+    assert told["error"].startswith("k=www")
+    assert len(told["error"]) < 600
