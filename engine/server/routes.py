@@ -21,8 +21,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -46,6 +46,7 @@ from engine.server.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
 MOST_POINTS, MOST_ROWS, MOST_EVENTS = 20_000, 300, 2_000
+MOST_PANELS = 16  # that are computed or waited for at a time: the other routes and the pages have threads left
 MOST_BYTES = 16 * 2**20  # of a picture
 FARTHEST = 2**62  # a step; the index counts in 64 bits
 
@@ -71,6 +72,8 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
 
     /healthz answers without the prefix too: whoever watches the server need not know it.
     """
+
+    computing = anyio.CapacityLimiter(MOST_PANELS)
 
     async def live(request: Request) -> Response:
         runs = request.query_params.getlist("run")
@@ -99,7 +102,7 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
 
     async def panel(request: Request) -> Response:
         name, knobs = await question_of(request)
-        return Json(await run_in_threadpool(framed, find_service(), name, knobs))
+        return Json(await anyio.to_thread.run_sync(framed, find_service(), name, knobs, limiter=computing))
 
     def healthz(_request: Request) -> Response:
         return Json({"ok": True, "role": find_service().owner.role, "labs": find_service().labs()["state"], "streams": len(streams)})
