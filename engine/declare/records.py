@@ -6,6 +6,7 @@ A number is printed as its median, the 90 % prediction interval for one more run
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 from engine.core.files import read_json
 from engine.core.nonfinite import number, word
 from engine.core.paths import ROOT
+from engine.declare.record_checked import sound
 
 MEASURED = ROOT / "docs" / "measured"
 FORMAT = 2
@@ -24,9 +26,11 @@ NARROW = 1.05  # two ends nearer to each other than this need three digits to be
 
 Record = dict[str, Any]
 
+log = logging.getLogger("faultline")
+
 
 def record(path: Path) -> Record | None:
-    """What is measured of one preset; None where nothing is, or only in an older format."""
+    """What is measured of one preset; None where nothing is, only in an older format, or in a damaged file."""
     try:
         found = os.stat(path)
     except OSError:
@@ -52,7 +56,12 @@ def recorded(lab: Mapping[str, Any], name: str, folder: Path = MEASURED) -> Reco
 @functools.lru_cache(maxsize=512)
 def _record(path: Path, _written: int, _size: int) -> Record | None:
     found = read_json(path)
-    return found if found and found.get("format") == FORMAT else None
+    if not found or found.get("format") != FORMAT:
+        return None
+    if not sound(found):
+        log.error("the record %s/%s is damaged, and counts as not measured", path.parent.name, path.name)
+        return None
+    return found
 
 
 def values(document: Mapping[str, Any], key: str) -> list[float | None]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
 
@@ -77,7 +77,7 @@ def animated(runs: Sequence[Recorded], title: str, metric: str) -> str:
     rules.append(f".now{{{_running('now')}}}")
     height = HEAD + PANE + CHART
     calm = " @media (prefers-reduced-motion: reduce){*{animation:none!important}}"
-    head = f'<svg xmlns="{NS}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="{escape(title)}">'
+    head = f'<svg xmlns="{NS}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label={quoteattr(title)}>'
     return f"{head}<title>{escape(title)}</title><style>{''.join(rules)}{calm}</style>{''.join(parts)}</svg>\n"
 
 

@@ -21,11 +21,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from engine.core.disk import refused
@@ -37,6 +37,7 @@ from engine.labs.panel_frames import encoded
 from engine.runs.folder import RunFolder, run_folder
 from engine.runs.pictures import picture_file
 from engine.server import stills
+from engine.server.answers import BadRequest, Json, answered, answered_async
 from engine.server.descriptors import raise_limit
 from engine.server.event_stream import EventStream, Streams
 from engine.server.gate import BROWSER
@@ -45,6 +46,7 @@ from engine.server.service import Service, close, service
 
 MOST_RUNS, MOST_SERIES = 64, 256
 MOST_POINTS, MOST_ROWS, MOST_EVENTS = 20_000, 300, 2_000
+MOST_PANELS = 16  # that are computed or waited for at a time: the other routes and the pages have threads left
 MOST_BYTES = 16 * 2**20  # of a picture
 FARTHEST = 2**62  # a step; the index counts in 64 bits
 
@@ -65,15 +67,13 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
         await asyncio.to_thread(close)
 
 
-class BadRequest(ValueError):
-    """What a browser asked for cannot be answered; the message is one sentence."""
-
-
 def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> list[Route]:
     """The routes for `st.App`, below the path `prefix`; `find_service` finds the service (another one in tests).
 
     /healthz answers without the prefix too: whoever watches the server need not know it.
     """
+
+    computing = anyio.CapacityLimiter(MOST_PANELS)
 
     async def live(request: Request) -> Response:
         runs = request.query_params.getlist("run")
@@ -84,7 +84,7 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
         return EventStream(find_service().owner.subscribe, set(runs), streams, browser_of(request.scope))
 
     def snapshot(request: Request) -> Response:
-        return JSONResponse(take_snapshot(find_service(), request.query_params))
+        return Json(take_snapshot(find_service(), request.query_params))
 
     def image(request: Request) -> Response:
         return picture(_run(find_service(), request.query_params), request)
@@ -102,21 +102,19 @@ def routes(find_service: Callable[[], Service] = service, prefix: str = "") -> l
 
     async def panel(request: Request) -> Response:
         name, knobs = await question_of(request)
-        return JSONResponse(await run_in_threadpool(framed, find_service(), name, knobs))
+        return Json(await anyio.to_thread.run_sync(framed, find_service(), name, knobs, limiter=computing))
 
     def healthz(_request: Request) -> Response:
-        return JSONResponse(
-            {"ok": True, "role": find_service().owner.role, "labs": find_service().labs()["state"], "streams": len(streams)}
-        )
+        return Json({"ok": True, "role": find_service().owner.role, "labs": find_service().labs()["state"], "streams": len(streams)})
 
     at = "/" + prefix.strip("/") if prefix.strip("/") else ""
     below = [
-        Route(f"{at}/live", _answered_async(live)),
-        Route(f"{at}/snapshot", _answered(snapshot)),
-        Route(f"{at}/image", _answered(image)),
-        Route(f"{at}/still", _answered(still)),
-        Route(f"{at}/export", _answered(export)),
-        Route(f"{at}/panel", _answered_async(panel), methods=["POST"]),
+        Route(f"{at}/live", answered_async(live)),
+        Route(f"{at}/snapshot", answered(snapshot)),
+        Route(f"{at}/image", answered(image)),
+        Route(f"{at}/still", answered(still)),
+        Route(f"{at}/export", answered(export)),
+        Route(f"{at}/panel", answered_async(panel), methods=["POST"]),
         Route(f"{at}/plotly.js", plotly_js),
         Route(f"{at}/healthz", healthz),
     ]
@@ -262,33 +260,3 @@ def plotly_js(request: Request) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(small, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
     return Response(script, media_type="text/javascript", headers=headers)
-
-
-# -- errors ----------------------------------------------------------------------------------------
-
-
-def _refusal(error: Exception) -> Response:
-    status = 404 if isinstance(error, KeyError) else 507 if isinstance(error, OSError) else 400  # 507: no room
-    return JSONResponse({"error": str(error.args[0]) if error.args else str(error)}, status_code=status)
-
-
-def _answered(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    @functools.wraps(endpoint)
-    def answer(request: Request) -> Response:
-        try:
-            return endpoint(request)
-        except (BadRequest, KeyError, OSError) as error:
-            return _refusal(error)
-
-    return answer
-
-
-def _answered_async(endpoint: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    @functools.wraps(endpoint)
-    async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except (BadRequest, KeyError) as error:
-            return _refusal(error)
-
-    return answer

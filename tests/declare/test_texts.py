@@ -20,6 +20,7 @@ from engine.labs.describe import entry
 from engine.labs.lab import Lab
 from engine.statistics.interval import band
 from engine.statistics.pairs import pair
+from tests.support.made_records import RECORD, RUN
 
 LABS = Catalog("", Lab).load()[0]
 KNOWN = Known(
@@ -167,13 +168,10 @@ def test_what_does_not_exist_is_named_with_what_is_allowed(text: str, sentence: 
 
 def record(folder: Path, preset: str, values: list[Any], paired: dict[str, Any] | None = None) -> None:
     """A record of one preset with the metric `loss` over so many seeds."""
-    runs = [
-        {"seed": seed, "status": "finished", "steps": 10, "values": {"loss|last": jsonable(value), "loss|max": 9.0}}
-        for seed, value in enumerate(values)
-    ]
+    runs = [{**RUN, "seed": seed, "values": {"loss|last": jsonable(value), "loss|max": 9.0}} for seed, value in enumerate(values)]
     summary = {"loss|last": band(values).json(), "loss|max": band([9.0] * len(values)).json()}
     (folder / "toy").mkdir(parents=True, exist_ok=True)
-    document = {"format": 2, "lab": "toy", "preset": preset, "runs": runs, "summary": summary, "paired": paired or {}}
+    document = {**RECORD, "preset": preset, "runs": runs, "summary": summary, "paired": paired or {}}
     (folder / "toy" / f"{preset}.json").write_text(json.dumps(document))
 
 

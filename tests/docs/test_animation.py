@@ -81,3 +81,13 @@ def test_a_drawing_that_no_style_sheet_can_move_is_refused_in_one_sentence(tmp_p
     first = dataclasses.replace(run(broken.folder.path), svg=line)
     with pytest.raises(ValueError, match="moves x2, which no style sheet can"):
         animated([first, first], "Two runs", words(DEAD))
+
+
+def test_what_a_run_is_called_stays_text(tmp_path: Path) -> None:
+    """A knob of a run that was edited by hand became an attribute of the picture, and a script in it."""
+    broken, cured = finished_twins(tmp_path, steps=5)
+    name = 'x" onload="alert(1)" b="<script>&'
+    root = ET.fromstring(animated([run(broken.folder.path, name), run(cured.folder.path, "cured")], name, name))
+    assert root.get("aria-label") == name
+    assert "onload" not in root.attrib
+    assert not [one for one in root.iter() if one.tag.endswith("script")]

@@ -22,6 +22,7 @@ from engine.labs.moe.panels.router_noise import RouterNoise
 from engine.labs.moe.remedies.router.hash import Hash
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopK
 from engine.labs.optimizer.sgd import SGD
+from tests.support.made_records import RECORD, RUN
 
 LABS = Catalog("", Lab).load()[0]
 ENTRIES = {name: entry(name, lab) for name, lab in LABS.items()}
@@ -34,9 +35,9 @@ UNMEASURED = frozenset((MEASURED / "UNMEASURED").read_text().split()) if (MEASUR
 def records(tmp_path: Path) -> Path:
     """Made-up records of format 2 for the preset healthy of the lab moe."""
     values = {"loss/validation|last": 2.0}
-    runs = [{"seed": seed, "status": "finished", "steps": 300, "values": values} for seed in range(8)]
+    runs = [{**RUN, "seed": seed, "steps": 300, "values": values} for seed in range(8)]
     band = {"n": 8, "of": 8, "median": 2.0, "low": 2.0, "high": 2.0, "scale": "equal"}
-    document = {"format": 2, "lab": "moe", "preset": "healthy", "runs": runs, "summary": {"loss/validation|last": band}, "paired": {}}
+    document = {**RECORD, "lab": "moe", "preset": "healthy", "runs": runs, "summary": {"loss/validation|last": band}}
     (tmp_path / "moe").mkdir()
     (tmp_path / "moe" / "healthy.json").write_text(json.dumps(document))
     return tmp_path

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.runs.folder import RunFolder, all_runs
 from engine.runs.sweep_file import member_runs, read_sweep, sweep_ids
+from engine.scheduler import control
 from engine.server.service import Service
 from pages.parts.plain import code
 from tests.pages.test_pages import opened, said
@@ -154,3 +155,13 @@ def test_sensitivity_stands_beside_a_map_over_the_learning_rate(lab_service: Ser
     test = opened("map.py", sweep=name)
     (table,) = (frame.value for frame in test.dataframe)
     assert list(table["sensitivity"]) == ["1.67", "1.67"], "the mean of 3 - 1, 1 - 1 and 4 - 1, for the diverged counts as its first loss"
+
+
+def test_a_deleted_run_is_no_longer_waited_for_and_is_said(lab_service: Service) -> None:
+    name = made(lab_service)
+    end(lab_service, 1.0)
+    control.delete(all_runs(lab_service.data)[0])
+    lab_service.owner.catch_up()
+    (bar,) = opened("map.py", sweep=name).get("progress")
+    assert bar.proto.text.startswith("11 of 11 runs have ended. 1 more was deleted.")
+    assert bar.proto.value == 100

@@ -16,6 +16,7 @@ from engine.statistics.pairs import pair
 from pages.parts.gallery.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Arm, alternative, arm_of, axis_of, ending, svg
 from pages.parts.gallery.posters import labels, poster, recorded
 from tests.support.lab_pages import ENTRIES
+from tests.support.made_records import RECORD
 
 MOE = ENTRIES["moe"]
 
@@ -23,7 +24,7 @@ MOE = ENTRIES["moe"]
 def planted(*seeds: list[Any], steps: list[int] | None = None, **more: Any) -> dict[str, Any]:
     """A record with one curve a seed."""
     curves = {str(i): {"step": steps or list(range(len(values))), "value": values} for i, values in enumerate(seeds)}
-    return {"format": 2, "film": {"curves": curves, "vectors": {}}, **more}
+    return {**RECORD, "film": {"curves": curves, "vectors": {}}, **more}
 
 
 def arm(*seeds: list[Any], label: str = "plain", role: Any = "broken") -> Arm:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import threading
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,3 +87,63 @@ def test_a_question_that_cannot_be_asked_is_one_sentence(body: bytes, part: str)
     assert status == 400
     assert part in told["error"]
     assert "\n" not in told["error"]
+
+
+def test_text_that_no_encoding_but_ascii_can_carry_goes_there_and_back() -> None:
+    """Half of a pair ended the answer in a traceback and the status 500."""
+    assert posted(b'{"panel": "odd", "knobs": {"k": 2, "words": "\\ud800"}}') == (
+        200,
+        {"frames": {"frame": {"x": [2, "\ud800"], "y": [0.5, None]}}},
+    )
+    status, told = posted(b'{"panel": "odd", "knobs": {"\\udfff": 3}}')
+    assert (status, "\udfff" in told["error"]) == (400, True)
+
+
+def test_a_refusal_does_not_repeat_all_that_was_sent() -> None:
+    status, told = posted(b'{"panel": "odd", "knobs": {"k": "%s"}}' % (b"w" * 15_000))
+    assert status == 400
+    assert told["error"].startswith("k=www")
+    assert len(told["error"]) < 600
+
+
+def test_panels_that_compute_for_long_hold_up_no_other_route() -> None:
+    """Forty questions at once took every thread: charts, pictures and the health check waited until they had been computed."""
+    release = threading.Event()
+
+    class Slow(ServiceOfPanels):
+        owner = SimpleNamespace(role="owner")
+
+        def labs(self) -> dict[str, Any]:
+            return {"state": "ready"}
+
+        def compute(self, name: str, knobs: dict[str, Any]) -> dict[str, Any]:
+            release.wait(60)
+            return super().compute(name, knobs)
+
+    slow = Slow()
+    of = {route.path: route for route in routes(lambda: slow)}
+
+    async def get(path: str, method: str = "GET", body: bytes = b"") -> int:
+        status: list[int] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            status.append(message.get("status", 0))
+
+        await of[path].app({"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}, receive, send)
+        return status[0]
+
+    async def whole() -> list[int]:
+        bodies = [b'{"panel": "odd", "knobs": {"k": 2, "words": "%d"}}' % n for n in range(60)]
+        panels = [asyncio.ensure_future(get("/panel", "POST", body)) for body in bodies]
+        for _ in range(200):
+            await asyncio.sleep(0)
+        try:
+            out = [await asyncio.wait_for(get("/healthz"), 20)]
+        finally:
+            release.set()
+        return out + list(await asyncio.gather(*panels))
+
+    assert run(whole()) == [200] * 61
