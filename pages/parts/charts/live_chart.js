@@ -128,7 +128,8 @@ class LiveChart {
   notes() {
     const trouble = hub.troubleOf(this.spec);
     const bare = !this.drawn || !this.whole;
-    const fetching = bare && !trouble && SKELETON.has(stateOf(this));
+    const state = stateOf(this);
+    const fetching = bare && !trouble && (SKELETON.has(state) || unseen(this, state));
     this.waits.hidden = !bare;
     this.waits.textContent = bare ? (!this.drawn && trouble) || wordsOf(this) : "";
     this.waits.classList.toggle("fl-skeleton", fetching);
@@ -248,6 +249,12 @@ class LiveChart {
     this.upright(this.cross, alone ? x : null);
     if (x === null) globalThis.Plotly.Fx.unhover(this.node);
     else if (!alone) globalThis.Plotly.Fx.hover(this.node, { xval: x }, panels.cartesian);
+  }
+
+  // on paper: what nobody has scrolled to is drawn too, and a panel keeps the width that it was drawn for
+  print(on) {
+    if (on && !this.drawn && !this.empty()) this.draw();
+    this.box.style.minWidth = on ? `${this.box.clientWidth}px` : "";
   }
 
   end() {

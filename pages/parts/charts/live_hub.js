@@ -22,6 +22,7 @@ class Hub {
 
   constructor() {
     document.addEventListener("visibilitychange", () => (document.hidden ? this.stream.close() : this.resync()));
+    for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => this.charts.forEach((chart) => chart.print?.(on)));
   }
 
   join(chart) {
