@@ -108,7 +108,7 @@ def picture(name: str, one: ComparisonPicture, shown: Shown, of: object) -> None
     memory = st.session_state.setdefault("compared", {})
     if memory.get(name, (None,))[0] != of:
         memory[name] = (of, one.figure(shown))
-    with st.container(border=True, gap="xsmall", height="stretch"):
+    with st.container(border=True, gap="xsmall", height="stretch", key=f"card_{name}"):
         st.markdown(f"##### {one.title}")
         st.caption(one.about)
         hears = zoomed if one.zooms else None

@@ -42,7 +42,7 @@ def card(
     `known`: step times measured here; `only`: charts that may be imported.
     """
     first, rest = (preset["story"], "") if whole else sentences(preset["story"])
-    with st.container(border=True, height="stretch"):
+    with st.container(border=True, height="stretch", key=f"card_{lab['lab']}_{name}"):
         st.markdown(f"### {title(name)}")
         st.markdown((poster(lab, name, only) or f":small[{NOTHING}]") + stills(lab, name), unsafe_allow_html=True)
         st.markdown(first, help=rest or None)

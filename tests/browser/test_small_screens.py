@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.browser.charts_on_page import chart, until
 from tests.browser.conftest import Server
-from tests.support.made_runs import finished_twins
+from tests.support.made_runs import finished_run, finished_twins
 
 pytestmark = pytest.mark.browser
 
@@ -61,3 +61,17 @@ def test_the_name_of_a_knob_stands_in_one_line_on_a_small_screen(lab: Server, vi
     name = page.locator("td code", has_text="router.balance_weight").first
     name.scroll_into_view_if_needed()
     assert name.evaluate("code => code.getClientRects().length") == 1
+
+
+def test_the_title_of_a_run_does_not_reach_into_what_stands_below_it(lab: Server, visitor: Callable[..., Page]) -> None:
+    page = visitor(f"{lab.address}/run?run={finished_run(lab.data).run}")
+    page.set_viewport_size(SMALL)
+    title = page.locator(".st-key-run_head h1")
+    title.wait_for()
+    below = title.evaluate(
+        """node => { const range = document.createRange(), head = node.closest('.st-key-run_head');
+             range.selectNodeContents(node.querySelector('span'));
+             const box = node.closest('[data-testid=stElementContainer]').getBoundingClientRect();
+             return range.getBoundingClientRect().bottom - box.bottom - parseFloat(getComputedStyle(head).rowGap); }"""
+    )
+    assert below <= 0, f"{below} px of the title lie on what comes after it"

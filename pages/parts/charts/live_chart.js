@@ -130,12 +130,12 @@ class LiveChart {
   notes() {
     const trouble = hub.troubleOf(this.spec);
     const bare = !this.drawn || !this.whole;
-    const undrawn = !this.drawn && stateOf(this) === "points"; // it is drawn when it comes into view; until then nothing is said of it
-    const fetching = bare && !trouble && (undrawn || SKELETON.has(stateOf(this)));
+    const state = stateOf(this);
+    const fetching = bare && !trouble && (SKELETON.has(state) || unseen(this, state));
     this.waits.hidden = !bare;
-    this.waits.textContent = bare ? (!this.drawn && trouble) || (undrawn ? "" : wordsOf(this)) : "";
+    this.waits.textContent = bare ? (!this.drawn && trouble) || wordsOf(this) : "";
     this.waits.classList.toggle("fl-skeleton", fetching);
-    this.box.setAttribute("aria-busy", fetching && !undrawn);
+    this.box.setAttribute("aria-busy", fetching);
     this.note.textContent = this.drawn ? [this.missing, trouble].filter(Boolean).join(" · ") : "";
   }
 
@@ -251,6 +251,12 @@ class LiveChart {
     this.upright(this.cross, alone ? x : null);
     if (x === null) globalThis.Plotly.Fx.unhover(this.node);
     else if (!alone) globalThis.Plotly.Fx.hover(this.node, { xval: x }, panels.cartesian);
+  }
+
+  // on paper: what nobody has scrolled to is drawn too, and a panel keeps the width that it was drawn for
+  print(on) {
+    if (on && !this.drawn && !this.empty()) this.draw();
+    this.box.style.minWidth = on ? `${this.box.clientWidth}px` : "";
   }
 
   end() {

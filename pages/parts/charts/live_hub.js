@@ -21,8 +21,8 @@ class Hub {
   troubles = new Map(); // what does not answer ("library", "stream", a run) -> a sentence
 
   constructor() {
-    addEventListener("beforeprint", () => this.drawForPaper());
     document.addEventListener("visibilitychange", () => (document.hidden ? this.stream.close() : this.resync()));
+    for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => this.charts.forEach((chart) => chart.print?.(on)));
   }
 
   join(chart) {
@@ -201,11 +201,6 @@ class Hub {
   async drawQueue() {
     await frame(); // all charts that come together are chosen from together
     for (let next; (next = this.nextFirstDraw()); await next.draw()) this.pendingFirstDraw.delete(next);
-  }
-
-  // paper has no view to scroll: what has points is drawn before it is printed
-  drawForPaper() {
-    for (const chart of this.pendingFirstDraw) if (this.charts.has(chart) && !chart.empty()) chart.draw();
   }
 
   nextFirstDraw() {

@@ -47,9 +47,13 @@ function stateOfRun(chart, run) {
   return lives ? "living-empty" : "ended-empty";
 }
 
+// it has points and is not drawn, as nobody has scrolled to it: whether any of them is in range shows when it is drawn
+const unseen = (chart, state) => state === "points" && !chart.drawn;
+
 // the words of that state; "" where a skeleton, or the trouble itself, stands instead
 function wordsOf(chart) {
   const state = stateOf(chart);
+  if (unseen(chart, state)) return "";
   const words = STATES[ofEvents(chart) ? "events" : "chart"][state];
   if (state === "living-empty" && words.length > 1) return words[hub.hasNoData(chart.spec.runs) ? 0 : 1];
   if (state === "ended-empty" && words.length > 1) {
