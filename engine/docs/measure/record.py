@@ -53,11 +53,16 @@ def document(
         "data": first["data"],
         "date": time.strftime("%Y-%m-%d"),
         "confirmed": [],
-        "summary": {key: band(column(kept, knobs, key), kind_of(key, knobs, kinds)).json() for key in keys(kept)},
+        "summary": summary(kept, knobs, kinds),
         "paired": {},
         "film": {"curves": {str(run["seed"]): run["curve"] for run in ordered if run["curve"]}, "vectors": ordered[0]["vectors"]},
         "runs": kept,
     }
+
+
+def summary(runs: Sequence[Mapping[str, Any]], knobs: Mapping[str, Any], kinds: Mapping[str, Metric]) -> dict[str, Any]:
+    """METRIC|STAT -> its band over the seeds."""
+    return {key: band(column(runs, knobs, key), kind_of(key, knobs, kinds)).json() for key in keys(runs)}
 
 
 def keys(runs: Iterable[Mapping[str, Any]]) -> list[str]:

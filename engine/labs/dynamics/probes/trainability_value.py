@@ -17,7 +17,10 @@ class TrainabilityValue(Probe):
     needs = "trainability"
     metrics = (
         Metric(
-            "trainability/value", "mean so far of min(L/L₀, 10⁶), where no number counts as 10⁶; above 1 the training has diverged", low=0.0
+            "trainability/value",
+            "mean so far of min(L/L₀, 10⁶), where no number counts as 10⁶; above 1 the training has diverged",
+            low=0.0,
+            high=1e6,
         ),
     )
 
