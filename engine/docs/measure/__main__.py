@@ -3,7 +3,7 @@
     python -m engine.docs.measure LAB [PRESET …]   these
     python -m engine.docs.measure --all            every preset of every lab
     python -m engine.docs.measure --stale          those whose record is missing or of other sources
-    python -m engine.docs.measure --confirm        renew the hash of records whose numbers did not move
+    python -m engine.docs.measure --confirm        renew the hash of records whose numbers did not move, and bands
     python -m engine.docs.measure --check 9-12     hold intervals against new seeds where that was not done since they were measured
 
 Writes docs/measured/<lab>/<preset>.json and says beforehand how many runs and hours that takes.  What is finished is kept in
@@ -95,6 +95,9 @@ def measure(todo: Sequence[Work], runner: Runner, labs: Labs, docs: Path) -> Non
 
 
 def confirm_all(chosen: Iterable[tuple[str, str]], runner: Runner, labs: Labs, docs: Path) -> None:
+    chosen = list(chosen)
+    for name in record.redraw(docs, chosen):
+        say(f"{name}: its bands are drawn anew from its numbers, as what is known of a metric has changed.")
     for one in plan.work(labs, list(plan.stale(labs, chosen, docs)), [0]):
         found = record.read(docs, one.lab, one.preset)
         if found is None:

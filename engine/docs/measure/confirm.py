@@ -19,10 +19,7 @@ from engine.labs.lab import Lab
 
 
 def confirm(stored: Mapping[str, Any], job: Job, kind: type[Lab], scratch: Path, docs: Path) -> str:
-    """Renew the hash of a record when nothing moved -> "", or which numbers moved, in one sentence.  NoMeasurement.
-
-    Its bands are made anew from its recorded numbers: what is known of a metric (its bounds, what it counts) may have changed.
-    """
+    """Renew the hash of a record when nothing moved -> "", or which numbers moved, in one sentence.  NoMeasurement."""
     with _checkout(stored["commit"]) as then:
         before = make(replace(job, sources={"commit": stored["commit"]}), kind, scratch, then)
     after = make(job, kind, scratch)
@@ -32,8 +29,7 @@ def confirm(stored: Mapping[str, Any], job: Job, kind: type[Lab], scratch: Path,
         return f"{job.lab}/{job.preset}: {len(moved)} numbers of seed {job.seed} moved since its commit ({few}); measure it again."
     head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     renewed = {"hash": sources.digest(job.sources), "files": dict(job.sources)}
-    summary = record.summary(stored["runs"], stored["knobs"], record.metrics())
-    record.write(docs, {**stored, "sources": renewed, "confirmed": [*stored["confirmed"], head], "summary": summary})
+    record.write(docs, {**stored, "sources": renewed, "confirmed": [*stored["confirmed"], head]})
     return ""
 
 

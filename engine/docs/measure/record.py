@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,17 @@ def write(docs: Path, record: Document) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, record)
     measured(docs, f"{record['lab']}/{record['preset']}")
+
+
+def redraw(docs: Path, chosen: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Draw bands anew from the recorded numbers where what is known of a metric (its bounds, what it counts) gives others -> those."""
+    kinds = metrics()
+    for lab, preset in chosen:
+        found = read(docs, lab, preset)
+        bands = found and summary(found["runs"], found["knobs"], kinds)
+        if found and repr(bands) != repr(found["summary"]):
+            write(docs, {**found, "summary": bands})
+            yield f"{lab}/{preset}"
 
 
 def measured(docs: Path, name: str) -> None:
