@@ -61,3 +61,12 @@ def test_a_file_that_is_left_out_breaks_a_trip() -> None:
     files = files_of(TRIPS[0][1])
     skipping = [leads(file, there) for file, there in zip(files, files[2:], strict=False)]
     assert sum(skipping) < len(skipping) / 2
+
+
+def test_the_paragraph_on_checkpoints_names_every_file_that_says_what_one_holds() -> None:
+    paragraph = next(part for part in (ROOT / "CONTRIBUTING.md").read_text().split("\n\n") if part.startswith("**A checkpoint**"))
+    holds = [file for file in (ROOT / "engine" / "worker").glob("*.py") if '"generators": ' in file.read_text()]
+    assert len(holds) >= 3
+    assert [file.name for file in holds if f"`engine/worker/{file.name}`" not in paragraph] == []
+    named = re.findall(r"`((?:engine|tests)/[\w/]+\.py)`", paragraph)
+    assert [name for name in named if not (ROOT / name).is_file()] == []

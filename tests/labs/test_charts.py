@@ -224,3 +224,10 @@ def test_the_table_of_bytes_says_the_same_in_words() -> None:
     assert rows[2][2].startswith("␣ 80 % (×1.2) · 0xC8 4 % (×5.0)")
     assert rows[2][2].count("×") == TOP
     assert rows[3:] == [("1", "16.0 %", "e 100 % (×6.2)"), ("2", "0.0 %", "nothing")]
+
+
+def test_the_events_do_not_say_that_every_mark_is_a_rule() -> None:
+    """A checkpoint has a lane as well, in many runs the only one."""
+    about = CATALOG["event_lane"].about
+    assert "checkpoint" in about
+    assert not about.startswith("When each rule fired")

@@ -16,7 +16,10 @@ class EventLane(Chart):
     """Detector firings, non-finite values, checkpoints and interventions over steps; pictures have a place of their own."""
 
     title = "Events"
-    about = "When each rule fired: the first mark in a lane against the moment the loss moves is the warning time that rule gives."
+    about = (
+        "A mark is an event: a rule that fired, or a checkpoint or an intervention in a lane of its own. "
+        "How long a rule's first mark lies before the loss moves is the warning that it gives."
+    )
     order = 60
     wide = True
 
