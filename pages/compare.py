@@ -6,7 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from engine.compare.arms import ChoiceError
-from engine.compare.kinds import better, levels
+from engine.compare.kinds import about, better, levels
 from engine.compare.notes import notes
 from engine.compare.overview import chosen, declared, metrics_of
 from engine.runs.ending import ENDED
@@ -91,6 +91,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     ways = knob_choices(arms)
     by = choice("Compare by", "by", ways, "", names=lambda name: name or "any difference", width=180) if ways[1:] else ""
     axis = st.segmented_control("Values", list(AXES), default="log", required=True, format_func=AXES.get, key="axis", bind="query-params")
+if what := about(known, split_key(metric)[0]):
+    st.caption(f"{code(metric)}: {plain(what)}.")
 catalog, unreadable = pictures()
 above = better(split_key(metric)[0]) == "higher"
 

@@ -29,11 +29,18 @@ def worst(metric: str) -> Better:
 
 def kind_of(labs: Labs, metric: str, knobs: Mapping[str, Any]) -> Kind:
     """Scale and bounds of a metric's values; what nothing is known of can be any number.  `knobs`: of all arms alike."""
-    for probe in labs.get("probes", ()):
-        for one in probe.get("metrics", ()):
-            if one["name"] == metric and "of" in one:
-                return _kind(one, knobs)
-    return PLAIN
+    one = _described(labs, metric)
+    return _kind(one, knobs) if "of" in one else PLAIN
+
+
+def about(labs: Labs, metric: str) -> str:
+    """What its probe says that a metric is; "" where nothing is known of it."""
+    return str(_described(labs, metric).get("about", ""))
+
+
+def _described(labs: Labs, metric: str) -> Mapping[str, Any]:
+    every = (one for probe in labs.get("probes", ()) for one in probe.get("metrics", ()))
+    return next((one for one in every if one["name"] == metric), {})
 
 
 def _kind(one: Mapping[str, Any], knobs: Mapping[str, Any]) -> Kind:

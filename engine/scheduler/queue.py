@@ -4,16 +4,18 @@
 
 The queue itself is the folder: every run with a declaration and no worker yet.  Persons (`who`) take turns, whoever was served
 longest ago first; `served` names them, the last one last.  Among the runs of one person those that `order` names come first,
-then the others, oldest first.  A file that is missing or damaged costs only the order.
+then the others, oldest first.  A run and its twin start together and stand one behind the other.  A file that is missing or damaged
+costs only the order.
 """
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from engine.core.files import read_json, write_json
 from engine.core.paths import private_folder
@@ -41,7 +43,8 @@ class QueueOrder:
             runs.sort(key=lambda one: one[:3])
         turns = sorted(of, key=lambda who: (served.get(who, -1), of[who][0][1:3]))
         rounds = zip_longest(*(of[who] for who in turns))
-        return [one[3] for turn in rounds for one in turn if one is not None]
+        ordered = {one[3].run: one[3] for turn in rounds for one in turn if one is not None}
+        return [ordered[run] for unit in _units({run: specs[folder] for run, folder in ordered.items()}) for run in unit]
 
     def serve(self, who: str) -> None:
         """A run of this person has been started: the others come first now."""
@@ -64,15 +67,16 @@ class QueueOrder:
         return self.sort(folder for folder in all_runs(self.data) if folder.status() == "queued")
 
     def move(self, run: str, by: int) -> None:
-        """Up (negative) or down by so many places among the runs of the same person.  A run that has begun meanwhile stays begun."""
+        """Up (negative) or down by so many places among the runs of the same person, with its twin.  One that has begun stays begun."""
         with self._alone():
-            who = {folder.run: (folder.spec() or {}).get("who") for folder in self.waiting()}
-            if run in who:
-                order = [other for other in who if who[other] == who[run]]
-                here = order.index(run)
-                order.insert(max(0, min(len(order) - 1, here + by)), order.pop(here))
-                others = [other for other in who if who[other] != who[run]]
-                self._write([*order, *others], self.paused() & set(who))
+            specs = {folder.run: folder.spec() or {} for folder in self.waiting()}
+            if run in specs:
+                who = specs[run].get("who")
+                units = _units({other: spec for other, spec in specs.items() if spec.get("who") == who})
+                at = next(n for n, unit in enumerate(units) if run in unit)
+                units.insert(max(0, min(len(units) - 1, at + by)), units.pop(at))
+                others = [other for other, spec in specs.items() if spec.get("who") != who]
+                self._write([*(one for unit in units for one in unit), *others], self.paused() & set(specs))
 
     def pause(self, run: str, *, on: bool = True) -> None:
         """Keep a queued run from starting, or (`on=False`) let it start when its turn comes."""
@@ -97,3 +101,15 @@ class QueueOrder:
         with open(self.data / "queue.lock", "a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _units(specs: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Runs in their order, each with its twin where that waits too: what starts together."""
+    out: dict[str, list[str]] = {}
+    placed: set[str] = set()
+    for run, spec in specs.items():
+        if run not in placed:
+            twin = spec.get("twin")
+            out[run] = [run, twin] if twin in specs and twin != run and twin not in placed else [run]
+            placed.update(out[run])
+    return list(out.values())

@@ -167,6 +167,15 @@ def test_a_missing_run_is_named_and_the_others_are_compared(lab_service: Service
     assert "2 runs" in said(test)
 
 
+def test_the_metric_is_explained_where_a_probe_does(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = arm(lab_service.data, [2, 3], lr=0.1)
+    assert not [one for one in page(lab_service, runs).caption if one.value.startswith(f"`{METRIC}`")]
+    told = [{"name": "loss_train", "metrics": [{"name": METRIC, "about": "mean loss of the batch"}]}]
+    document = lab_service.labs() | {"probes": told}
+    monkeypatch.setattr(Service, "labs", lambda self: document)
+    assert [one.value for one in page(lab_service, runs).caption if "mean loss of the batch" in one.value]
+
+
 def test_runs_of_two_labs_are_refused(lab_service: Service) -> None:
     one = made(lab_service.data, 0, [1.0])
     other = run_folder(lab_service.data, one.run).path.with_name(one.run.replace("-moe-", "-unet-"))

@@ -78,6 +78,27 @@ def test_a_run_is_moved_among_those_of_its_person(data: Path) -> None:
     assert names(order) == [a, b, d, c], "nobody gets in front of another person's turn"
 
 
+def pair(data: Path, who: str) -> tuple[str, str]:
+    first, second = queue(data, who), queue(data, who)
+    for one, other in ((first, second), (second, first)):
+        spec = json.loads((one.path / "spec.json").read_text()) | {"twin": other.run}
+        (one.path / "spec.json").write_text(json.dumps(spec))
+    return first.run, second.run
+
+
+def test_twins_that_start_together_stand_together_and_are_moved_together(data: Path) -> None:
+    pairs = [pair(data, who) for who in ("ann", "bob", "cay")]
+    order = QueueOrder(data)
+    assert names(order) == [run for both in pairs for run in both], "not the second of each after the first of everybody"
+    (broken, cured), alone = pairs[0], queue(data, "ann").run
+    assert [run for run in names(order) if run in (broken, cured, alone)] == [broken, cured, alone]
+    for moved in (broken, cured):
+        order.move(moved, 1)
+        assert [run for run in names(order) if run in (broken, cured, alone)] == [alone, broken, cured]
+        order.move(moved, -1)
+        assert [run for run in names(order) if run in (broken, cured, alone)] == [broken, cured, alone]
+
+
 def test_a_person_may_have_fifty_runs_waiting_and_the_next_one_is_refused_in_one_sentence(lab_service: Service) -> None:
     guest = "guest-00ff"
     for _ in range(49):
