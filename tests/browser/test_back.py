@@ -18,7 +18,7 @@ SEED, STEPS = "knobs=seed%3D5", "steps%3D77"
 
 def change(page: Page, label: str, value: str) -> None:
     page.locator(".stApp[data-test-script-state='notRunning']").wait_for()
-    field = page.get_by_role("textbox", name=label)
+    field = page.get_by_role("textbox", name=re.compile(rf"\b{re.escape(label)}"))  # no other knob whose name ends so
     if not field.is_visible():  # folded: what the group holds stands in its name
         page.locator("summary").filter(has_text=re.compile(rf"knobs?.*: .*\b{label.partition(':')[0]}\b")).click()
     field.fill(value)

@@ -19,6 +19,7 @@ from engine.core.code_key import key
 from engine.core.paths import ROOT
 from engine.declare import lab_catalog
 from engine.declare.lab_catalog import LabsUnreadable, cached, labs_document
+from tests.support.made_records import RECORD
 
 CHILD = """
 import json, pathlib, sys
@@ -82,7 +83,7 @@ def test_the_cache_keeps_placeholders_and_the_numbers_are_those_at_the_time_of_r
     record.parent.mkdir(parents=True)
     for value, printed in ((3, "3 in 8 of 8"), (17, "17 in 8 of 8")):
         band = {"n": 8, "of": 8, "median": value, "low": value, "high": value, "scale": "equal"}
-        record.write_text(json.dumps({"format": 2, "runs": [], "summary": {"loss|last": band}}))
+        record.write_text(json.dumps(RECORD | {"summary": {"loss|last": band}}))
         for read in (labs_document(data, root=code), cached(data, code)):
             assert read is not None
             assert read["labs"][0]["story"] == f"It ends at {printed}."

@@ -25,7 +25,7 @@ def labs(lab_service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 def given(test: AppTest) -> dict[str, Any]:
     """What the page hands to the browser."""
-    return json.loads(next(element for element in test.get("bidi_component")).proto.json)
+    return json.loads(next(element.proto.json for element in test.get("bidi_component") if element.proto.json))
 
 
 def test_the_address_says_what_the_cells_have_in_common(labs: Service) -> None:

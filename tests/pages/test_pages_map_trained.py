@@ -34,7 +34,7 @@ def end(lab: Service, diverging: float, running: int = 0) -> None:
 
 
 def picture(test: AppTest) -> dict[str, Any]:
-    return json.loads(next(element for element in test.get("bidi_component")).proto.json)
+    return json.loads(next(element.proto.json for element in test.get("bidi_component") if element.proto.json))
 
 
 def test_from_the_form_to_the_map_by_one_press(lab_service: Service) -> None:
