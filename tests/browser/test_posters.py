@@ -31,17 +31,28 @@ def test_the_first_card_is_readable_before_the_library_of_the_charts_is_fetched(
     assert page.evaluate("() => window.readable") < page.evaluate(FETCHED)
 
 
-def test_a_poster_has_two_colours_in_both_themes_and_the_cure_is_dashed(lab: Server, visitor: Callable[..., Page]) -> None:
+def test_a_poster_has_two_colours_in_both_themes_and_the_broken_run_is_dotted(lab: Server, visitor: Callable[..., Page]) -> None:
     colours = []
     for theme in ("light", "dark"):
         page = visitor(lab.address, color_scheme=theme)
         page.locator(".fl-poster svg").first.wait_for(timeout=120_000)
         style = "(line, name) => getComputedStyle(line)[name]"
         broken, cured = (page.locator(f".fl-poster path.fl-{role}").first for role in ("broken", "cured"))
-        assert broken.evaluate(style, "strokeDasharray") == "none"
-        assert cured.evaluate(style, "strokeDasharray") != "none"
+        assert broken.evaluate(style, "strokeDasharray") != "none", "as on the run page"
+        assert cured.evaluate(style, "strokeDasharray") == "none"
         colours += [broken.evaluate(style, "stroke"), cured.evaluate(style, "stroke")]
     assert len(set(colours)) == 4, colours
+
+
+def test_the_buttons_of_the_showcases_stand_in_the_first_view_of_a_projector(lab: Server, visitor: Callable[..., Page]) -> None:
+    page = visitor(f"{lab.address}/healthz")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto(lab.address)
+    page.locator(".fl-stills img").nth(5).wait_for(timeout=120_000)
+    for preset in ("moe_collapse", "moe_lr_burst", "unet_skips"):
+        box = page.locator(f".st-key-cure_{preset}").get_by_role("button").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 768, preset
 
 
 def test_the_small_schematics_of_a_card_are_fetched_and_drawn(lab: Server, visitor: Callable[..., Page]) -> None:

@@ -179,4 +179,4 @@ def test_seeds_that_end_in_two_halves_have_no_median_that_none_of_them_came_to()
 def test_a_poster_says_what_its_thick_line_is_and_of_what_its_numbers_are(tmp_path: Path) -> None:
     (tmp_path / "moe").mkdir()
     write_json(tmp_path / "moe" / "collapse.json", planted([7.0, 24.0], [7.0, 26.0]))
-    assert "recorded; thick line: the first seed, numbers: medians of 2 seeds" in poster(MOE, "collapse", folder=tmp_path)
+    assert "medians of 2 seeds, thick: first" in poster(MOE, "collapse", folder=tmp_path)

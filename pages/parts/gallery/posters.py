@@ -73,10 +73,10 @@ def poster(lab: LabJson, name: str, only: Container[str] | None = None, folder: 
     if not drawing:
         return ""
     most = max(len(arm.curves) for arm in arms)
-    seeds = f"recorded; thick line: the first seed, numbers: {of_seeds(most)}" if most > 1 else f"recorded, {of_seeds(most)}"
+    seeds = f"{of_seeds(most)}, thick: first" if most > 1 else f"recorded, {of_seeds(most)}"
     level = preset.get("level")
     side = "below" if (preset.get("decides") or {}).get("direction") == "down" else "above"
-    rule = "" if level is None else f"; {side} the dotted line, {level:g}, it counts as broken"
+    rule = "" if level is None else f"; {side} the grey line, {level:g}, it counts as broken"
     above = f'<div class="fl-key"><span><b>{escape(heading)}</b>{rule}</span></div>'
     return f'<div class="fl-poster">{above}{drawing}<div class="fl-key">{"".join(_keys(arms))}<span>{seeds}</span></div></div>'
 
