@@ -141,7 +141,7 @@ def test_no_chart_says_anything_false_while_its_points_are_on_their_way(
     runs = [made(lab, status, of=of) for status, of in zip(statuses, ("moe", "unet"), strict=False)]
     page, gate = visited(context, lab, runs)
     page.wait_for_function("() => document.querySelectorAll('.fl-chart').length > 2")
-    page.wait_for_function(f"() => document.querySelectorAll('.fl-skeleton').length === {ALL}")
+    page.wait_for_function(f"() => document.querySelectorAll('.fl-chart .fl-skeleton').length === {ALL}")
     assert {text for phase, _, text in kept(page) if phase == "held"} == set(), "a shimmer, and no sentence that may be false"
     for how in ("broken", "gone"):
         gate.turn(how)
