@@ -218,12 +218,13 @@ function fill(traces, { logarithmic, smoothing }) {
   const drawn = traces.map((trace) => ({ ...trace }));
   const lines = drawn.filter((trace) => trace.meta?.kind === "line");
   const points = new Map(lines.map((trace) => [trace, raw(trace.meta)]));
+  const markLone = (trace) => Object.assign(trace, dots(trace, logarithmic ? trace.y.map((v) => (v > 0 ? v : null)) : trace.y));
   const seen = new Set();
   let nonfiniteCount = 0;
   let low = 0;
   for (const [trace, p] of points) {
     Object.assign(trace, broken(p));
-    Object.assign(trace, dots(trace, logarithmic ? trace.y.map((v) => (v > 0 ? v : null)) : trace.y));
+    markLone(trace);
     if (!seen.has(trace.meta.run + trace.meta.key)) {
       nonfiniteCount += p.nonfiniteCount;
       low += logarithmic ? p.y.filter((v) => v <= 0).length : 0;
@@ -241,7 +242,7 @@ function fill(traces, { logarithmic, smoothing }) {
       if (mine) mine.line.opacity = smoothing > 0 ? 0.3 : 1;
       if (mine && smoothing > 0) {
         Object.assign(trace, smoothed(mine.p, smoothing));
-        Object.assign(trace, dots(trace, logarithmic ? trace.y.map((v) => (v > 0 ? v : null)) : trace.y));
+        markLone(trace);
       }
     } else if (kind === "nonfinite") {
       const word = EDGE_WORDS[trace.meta.value];
