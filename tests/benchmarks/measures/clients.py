@@ -53,7 +53,7 @@ class Clients(Benchmark):
             listeners = [open_now.enter_context(Listener(server.port, made.run)) for made in runs[BROWSERS:]]
             first = open_now.enter_context(chromium())
             second = first.browser_type.launch(executable_path=chromium_here(), args=FLAGS)
-            pages = [browser.new_page(viewport={"width": 1280, "height": 900}) for browser in (first, second)]
+            pages = [browser.new_page(viewport={"width": 1280, "height": 1800}) for browser in (first, second)]  # the loss is in view
             for page in pages:
                 let_in(page.context, server.address)
             for page, made in zip(pages, runs, strict=False):
