@@ -38,11 +38,14 @@ Question = tuple[str, str, str]  # code, panel, arguments
 
 
 class PanelError(RuntimeError):
-    """No frames: one sentence for the person; `trace` is the traceback of a panel that broke, else empty."""
+    """No frames: one sentence for the person; `trace` is the traceback of a panel that broke, else empty.
 
-    def __init__(self, message: str, trace: str = "") -> None:
+    `unanswered`: the machine failed, not the question; asked again, it may well be answered.
+    """
+
+    def __init__(self, message: str, trace: str = "", unanswered: bool = False) -> None:
         super().__init__(message)
-        self.trace = trace
+        self.trace, self.unanswered = trace, unanswered
 
 
 class PanelAnswers:
@@ -82,7 +85,7 @@ class PanelAnswers:
         with self._slots:
             told = self._compute(question[1], knobs)
         if "frames" not in told:  # not remembered: what was missing may be there the next time
-            raise PanelError(told["says"], told.get("trace", ""))
+            raise PanelError(told["says"], told.get("trace", ""), bool(told.get("unanswered")))
         text = json.dumps(told["frames"])
         with self._lock:
             self._known[question] = text
@@ -99,9 +102,9 @@ class PanelAnswers:
             except ConnectionError:
                 pass  # the fork server has gone: a plain process does it as well, only later
             except TimeoutError:
-                return {"says": f"The panel `{name}` did not answer within {SECONDS:.0f} s: the machine is too busy. Try it again."}
+                return _unanswered(f"The panel `{name}` did not answer within {SECONDS:.0f} s: the machine is too busy. Try it again.")
             except OSError as error:
-                return {"says": f"The panel `{name}` could not be computed: {error}."}
+                return _unanswered(f"The panel `{name}` could not be computed: {error}.")
         return in_a_plain_process(name, knobs)
 
 
@@ -131,7 +134,7 @@ def in_a_plain_process(name: str, knobs: dict[str, Any], seconds: float = PLAIN_
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return {"says": f"The panel `{name}` could not be computed: {error}."}
+        return _unanswered(f"The panel `{name}` could not be computed: {error}.")
     if child.returncode:
         return _ended(name, child.returncode, seconds, child.stderr)
     return json.loads(child.stdout)
@@ -140,6 +143,10 @@ def in_a_plain_process(name: str, knobs: dict[str, Any], seconds: float = PLAIN_
 def _ended(name: str, code: int, seconds: float, trace: str = "") -> Answer:
     """The child left without an answer."""
     if code == -signal.SIGALRM:
-        return {"says": f"The panel `{name}` was stopped: it had not finished after {seconds:.0f} s. Choose smaller settings."}
+        return _unanswered(f"The panel `{name}` was stopped: it had not finished after {seconds:.0f} s. Choose smaller settings.")
     how = f"signal {signal_name(-code)}" if code < 0 else f"code {code}"
-    return {"says": f"The panel `{name}` ended with {how} and no answer; fork_server.log in the data folder may say more.", "trace": trace}
+    return _unanswered(f"The panel `{name}` ended with {how} and no answer; fork_server.log in the data folder may say more.", trace)
+
+
+def _unanswered(says: str, trace: str = "") -> Answer:
+    return {"says": says, "trace": trace, "unanswered": True}

@@ -210,11 +210,11 @@ async def question_of(request: Request) -> tuple[str, dict[str, Any]]:
 
 
 def framed(lab: Service, name: str, knobs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a panel answers, as a browser can read it: {"frames": …}, or {"says": sentence} where it cannot be computed."""
+    """What a panel answers, as a browser can read it: {"frames": …}, or {"says": sentence, "unanswered": bool}."""
     try:
         return {"frames": encoded(lab.panel(name, knobs))}
     except PanelError as error:
-        return {"says": str(error)}
+        return {"says": str(error), "unanswered": error.unanswered}
     except (KnobError, LabsUnreadable) as error:
         raise BadRequest(str(error)) from None
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from engine.runs.ending import ENDED
@@ -29,6 +29,15 @@ def spot(page: Page, *nodes: int) -> tuple[float, float]:
     box = page.locator(".fl-stage").bounding_box()
     places = [page.evaluate("node => document.querySelector('.fl-stage').graph.at.get(node)", node) for node in nodes]
     return tuple(box[side] + sum(place[i] for place in places) / len(nodes) for i, side in enumerate("xy"))
+
+
+def join(page: Page, first: int, second: int) -> None:
+    """Two clicks, each of which the page must have taken."""
+    status = page.locator(".fl-status")
+    page.mouse.click(*spot(page, first))
+    expect(status).to_contain_text(f"Node {first} is marked.")
+    page.mouse.click(*spot(page, second))
+    expect(status).to_contain_text(f"Edge {first}-{second} is added.")
 
 
 def opened(visitor: Callable[..., Page], lab: Server, query: str = "", **settings: object) -> tuple[Page, list[BackMsg]]:
@@ -105,10 +114,43 @@ def test_what_the_lab_refuses_is_one_sentence_and_leaves_the_graph_as_it_was(lab
     expect(page.locator(".fl-status")).to_have_text("Between nodes 0 and 15 the message travels, so both must stay.")
 
 
+def test_an_edit_stays_where_the_machine_could_not_answer(lab: Server, visitor: Callable[..., Page]) -> None:
+    page, _ = opened(visitor, lab, "?graph=ring&graph.distance=5")
+    busy, asked = "The panel `topology` did not answer within 10 s: the machine is too busy. Try it again.", []
+
+    def refuse(first: int) -> Callable[[Route], None]:
+        def answer(route: Route) -> None:
+            asked.append(route.request.post_data_json["knobs"]["edits"])
+            route.fulfill(json={"says": busy, "unanswered": True}) if len(asked) <= first else route.continue_()
+
+        return answer
+
+    page.route("**/panel", refuse(1))
+    join(page, 2, 7)
+    expect(page.locator(".fl-alert")).to_have_text(busy)
+    numbers(page)
+    assert asked == ["+2-7", "+2-7"]
+    expect(page.locator(".fl-alert")).to_have_text("")
+    assert "edits=%2B2-7" in page.url
+
+    page.unroute("**/panel")
+    asked.clear()
+    page.route("**/panel", refuse(3))
+    page.mouse.click(*spot(page, 1))
+    expect(page.locator(".fl-status")).to_contain_text("Node 1 is marked.")
+    page.mouse.click(*spot(page, 8))
+    expect(page.locator(".fl-numbers dt").first).to_have_text("Total resistance · old, not computed", timeout=2 * PATIENCE)
+    expect(page.locator(".fl-alert")).to_have_text(busy)
+    assert asked == ["+2-7 +1-8"] * 3, "and then it is left alone"
+    assert "edits=%2B2-7+%2B1-8" in page.url
+    page.get_by_role("button", name="Undo").click()  # whatever is done next asks again
+    numbers(page)
+    expect(page.locator(".fl-alert")).to_have_text("")
+
+
 def test_what_the_rewiring_undoes_is_drawn_as_it_is_and_said(lab: Server, visitor: Callable[..., Page]) -> None:
     page, _ = opened(visitor, lab, "?rewiring=gdc")
-    page.mouse.click(*spot(page, 2))
-    page.mouse.click(*spot(page, 18))
+    join(page, 2, 18)
     numbers(page)
     expect(page.locator(".fl-status")).to_contain_text("Edge 2-18 is added. The rewiring undoes one edit: +2-18. Now total resistance")
     page.locator("summary", has_text="Edges as a list (67)").click()
@@ -119,8 +161,7 @@ def test_what_the_rewiring_undoes_is_drawn_as_it_is_and_said(lab: Server, visito
 
 def test_one_press_trains_both_graphs_as_twins(lab: Server, visitor: Callable[..., Page]) -> None:
     page, _ = opened(visitor, lab, "?graph=ring&graph.distance=5&edits=%2B0-5")
-    page.mouse.click(*spot(page, 2))
-    page.mouse.click(*spot(page, 7))
+    join(page, 2, 7)
     after = numbers(page)
     page.get_by_role("button", name="Train both").click()
     page.wait_for_url("**/run?run=*")

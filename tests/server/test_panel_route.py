@@ -60,7 +60,10 @@ def test_a_panel_is_answered_as_the_service_answers_it() -> None:
 
 
 def test_what_a_panel_cannot_compute_is_its_answer() -> None:
-    assert posted(b'{"panel": "odd", "knobs": {"k": 3}}') == (200, {"says": "There is no teacher yet; train it first."})
+    assert posted(b'{"panel": "odd", "knobs": {"k": 3}}') == (
+        200,
+        {"says": "There is no teacher yet; train it first.", "unanswered": False},
+    )
 
 
 def test_an_address_that_is_only_visited_computes_nothing() -> None:

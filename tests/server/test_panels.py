@@ -205,6 +205,12 @@ def test_every_way_to_fail_is_one_sentence(monkeypatch: pytest.MonkeyPatch, code
     assert "Traceback" in answers["break"]["trace"]
     assert answers["refuse"] == {"says": "There is no teacher yet; train it first.", "trace": ""}
     assert "ended with code 9" in answers["leave"]["says"]
+    assert {how: bool(told.get("unanswered")) for how, told in answers.items() if "says" in told} == {
+        "break": False,  # the same question would break it again
+        "refuse": False,
+        "leave": True,  # it may be the machine
+        "die": True,
+    }
     assert "ended with signal SIGKILL" in answers["die"]["says"]
 
 

@@ -1,5 +1,8 @@
 // A graph that can be touched.  An edit is drawn at once and asked about at /panel, without a run of the page; until the answer is
-// there the numbers are marked as old.  What the lab refuses is taken back and said in one sentence.
+// there the numbers are marked as old.  What the lab refuses is taken back and said in one sentence; an edit that a busy machine could
+// not answer stays, and is asked about again, a few times.
+
+const MOST_TRIES = 3; // of a question that the machine could not answer: each may cost it ten seconds
 
 class TouchGraph extends GraphView {
   constructor(root) {
@@ -41,8 +44,8 @@ class TouchGraph extends GraphView {
     const beside = [["edits", edits], ["colour", this.kind === "curvature" ? "" : this.kind]].filter(([, value]) => value);
     const query = new URLSearchParams([...this.spec.address, ...beside]);
     history.replaceState(history.state, "", `${location.pathname}?${query}${location.hash}`);
-    this.draw();
     this.ask();
+    this.draw();
   }
 
   // what is to be known; `key` names all of it, `of` what the three numbers depend on
@@ -58,6 +61,7 @@ class TouchGraph extends GraphView {
   async ask() {
     if (this.busy) return;
     this.busy = true;
+    let [tried, tries] = ["", 0];
     for (let want = this.wanted(); !this.ended && this.now?.key !== want.key; want = this.wanted()) {
       try {
         const base = this.base ?? rowsOf(await this.answer(JSON.parse(want.graph)), []);
@@ -70,6 +74,8 @@ class TouchGraph extends GraphView {
       } catch (error) {
         if (want.graph !== this.graph) continue;
         this.trouble.textContent = error.message;
+        [tried, tries] = [want.key, want.key === tried ? tries + 1 : 1];
+        if (error.unanswered && tries === MOST_TRIES) break; // the edit stays, its numbers are not known
         if (!error.refused) await new Promise((done) => setTimeout(done, AGAIN));
         else if (want.words !== this.words) continue; // edited meanwhile
         else if (!want.words.length || want.words === this.good) break; // no edit is to blame: until something else is chosen
@@ -83,8 +89,8 @@ class TouchGraph extends GraphView {
 
   async answer(knobs) {
     const body = JSON.stringify({ panel: this.spec.panel, knobs });
-    const { frames, says } = await askJson(address("panel", []), { method: "POST", body, headers: { "content-type": "application/json" } });
-    if (!frames) throw Object.assign(new Error(says), { refused: true });
+    const { frames, says, unanswered } = await askJson(address("panel", []), { method: "POST", body, headers: { "content-type": "application/json" } });
+    if (!frames) throw Object.assign(new Error(says), { refused: !unanswered, unanswered });
     return frames;
   }
 

@@ -89,7 +89,7 @@ class GraphView {
     this.numbers.setAttribute("aria-busy", stale);
     for (const [name, [title, unit]] of Object.entries(NUMBERS)) {
       const [head, value, aside] = this.cards[name];
-      head.textContent = title + (stale && now ? " · old, being computed" : "");
+      head.textContent = title + (stale && now ? ` · old, ${this.busy ? "being" : "not"} computed` : "");
       const values = [base, now].map((one) => one?.facts[name]), [one, other] = values;
       const close = spelt(one) === spelt(other) && Math.abs(one - other) > 1e-9 * Math.abs(one); // a small change is a change
       const [before, after] = values.map((value) => spelt(value, close ? 7 : 4));
