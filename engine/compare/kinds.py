@@ -48,7 +48,7 @@ def _kind(one: Mapping[str, Any], knobs: Mapping[str, Any]) -> Kind:
     if isinstance(of, str):
         count = knobs.get(of)
         if type(count) is not int:  # not the same in all arms
-            return Kind(low=0.0, high=1.0 if one["share"] else math.inf)
+            return Kind(share=bool(one["share"]), low=0.0, high=1.0 if one["share"] else math.inf)
         of = count
     low, high = (otherwise if one[end] is None else float(one[end]) for end, otherwise in (("low", -math.inf), ("high", math.inf)))
     return Kind(of=int(of), share=bool(one["share"]), whole=bool(one["whole"]), low=low, high=high)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,14 +20,15 @@ from engine.core.nonfinite import jsonable, number
 COVERAGE = 0.9
 FEWEST = 5  # runs with a finite value, for an interval
 TOLERANCE = 1e-6  # of a share from the nearest k of m
+LARGEST_COUNT = 1000  # m that values may tell by themselves
 
 Scale = Literal["log", "logit", "linear", "equal", "none"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a number can be.  `of`: m of a count k of m (0: it is none); `share`: the value is k/m instead of k;
-    `whole`: it counts something, so the interval is rounded outwards; `low` and `high` bound it."""
+    """What a number can be.  `of`: m of a count k of m (0: it is none); `share`: the value is k/m instead of k, and where `of` is 0
+    the values tell m (`counted`); `whole`: it counts something, so the interval is rounded outwards; `low` and `high` bound it."""
 
     of: int = 0
     share: bool = False
@@ -79,6 +80,8 @@ def band(values: Sequence[float | None], kind: Kind = Kind()) -> Band:
         return Band(n, of, middle, middle, middle, "equal")
     if n < FEWEST:
         return Band(n, of, middle, None, None, "none")
+    if kind.share and not kind.of:
+        kind = replace(kind, of=counted(kept.tolist()))
     scale, there, back = _scale(kept, kind)
     x = there(kept)
     half = float(stdtrit(n - 1, 0.5 + COVERAGE / 2)) * float(x.std(ddof=1)) * math.sqrt(1.0 + 1.0 / n)
@@ -87,9 +90,23 @@ def band(values: Sequence[float | None], kind: Kind = Kind()) -> Band:
         low, high = max(0.0, low), min(float(kind.of), high)
     if kind.whole or kind.of:
         low, high = math.floor(low + TOLERANCE), math.ceil(high - TOLERANCE)
-    if kind.share:
+    if kind.share and kind.of:
         low, high = low / kind.of, high / kind.of
     return Band(n, of, middle, max(kind.low, float(low)), min(kind.high, float(high)), scale)
+
+
+def counted(shares: Sequence[float]) -> int:
+    """The smallest m up to 1,000 of which every value is a k/m; 0 where there is none.
+
+    Five examples answered rightly or wrongly give fifths: of 0.2, 0.4 and 1.0 that is 5.
+    """
+    values = np.asarray(shares, np.float64)
+    if not len(values) or values.min() < 0 or values.max() > 1 + TOLERANCE:
+        return 0
+    for m in range(1, LARGEST_COUNT + 1):
+        if np.all(np.abs(values * m - np.round(values * m)) <= TOLERANCE * m):
+            return m
+    return 0
 
 
 def _scale(kept: np.ndarray, kind: Kind) -> tuple[Scale, Any, Any]:

@@ -19,6 +19,20 @@ def test_a_new_seed_counts_as_inside_or_outside_and_intervals_of_no_width_do_not
     assert check.inside(found, [run(9, 1.3, steps=4)]) == {"inside": 0, "of": 0}
 
 
+def came_to(seed: int, step: float | None, **others: Any) -> dict[str, Any]:
+    made = run(seed, 1.0, **others)
+    return {**made, "values": {"loss/train|below(0)": step}}
+
+
+def test_a_new_run_that_never_comes_to_what_all_recorded_ones_came_to_lies_outside() -> None:
+    all_came = record.document("moe", "collapse", KNOBS, {}, [came_to(s, 3.0 + s) for s in range(8)], METRICS)
+    assert check.inside(all_came, [came_to(9, 6.0), came_to(10, None)]) == {"inside": 1, "of": 2}
+    assert check.inside(all_came, [came_to(9, None, steps=4)]) == {"inside": 0, "of": 0}, "it may yet have come to it"
+    assert check.inside(all_came, [run(9, 1.0)]) == {"inside": 0, "of": 0}, "it was never asked"
+    some_came = record.document("moe", "collapse", KNOBS, {}, [came_to(s, None if s < 2 else 3.0 + s) for s in range(8)], METRICS)
+    assert check.inside(some_came, [came_to(9, 6.0), came_to(10, None)]) == {"inside": 1, "of": 1}
+
+
 def checked_of(document: dict[str, Any], inside: int, **others: Any) -> dict[str, Any]:
     return {**check.of_preset(document, [run(9, 1.0), run(10, 1.0)]), "inside": inside, "of": 10, **others}
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.statistics.interval import Band, Kind, band
+from engine.statistics.interval import Band, Kind, band, counted
 
 EIGHT = [1.2, 3.4, 2.2, 0.9, 4.8, 2.9, 1.7, 2.4]
 
@@ -65,6 +65,20 @@ def test_counts_stay_between_none_and_all_and_are_rounded_outwards() -> None:
     assert band([0.0, 0.0, 0.5, 0.1, 0.2, 0.1, 0.0, 0.1], Kind(low=0.0)).low == 0.0
     with pytest.raises(ValueError, match="no k of 8"):
         band([0.1, 0.2, 0.3, 0.4, 0.5], Kind(of=8, share=True))
+
+
+def test_a_share_of_examples_tells_by_itself_of_how_many() -> None:
+    fifths = [float(np.float32(k / 5)) for k in (2, 1, 1, 1, 1, 1, 1, 1)]  # as float32 stores them
+    assert counted(fifths) == 5
+    assert counted([0.0, 1.0]) == 1
+    assert counted([1 / 3, 0.5]) == 6
+    assert counted([0.123456789, 0.987654321, 0.5555511, 0.31415926, 0.27182818]) == 0
+    assert counted([-0.2, 0.4]) == counted([0.2, 1.4]) == counted([]) == 0
+    found, named = band(fifths, Kind(share=True)), band([round(v * 5) / 5 for v in fifths], Kind(of=5, share=True))
+    assert (found.low, found.high, found.scale) == (named.low, named.high, "logit")
+    assert (found.low, found.high) == (0.0, 0.4), "a band of any number would end at 0.357, below a run that is recorded"
+    no_count = [0.123456789, 0.987654321, 0.5555511, 0.31415926, 0.27182818]
+    assert band(no_count, Kind(share=True, low=0.0, high=1.0)) == band(no_count, Kind(low=0.0, high=1.0))
 
 
 def test_what_is_not_finite_is_counted_and_not_averaged() -> None:

@@ -24,15 +24,21 @@ Records = Mapping[str, Mapping[str, Any]]  # LAB/PRESET -> its record
 
 
 def inside(document: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many of the new runs' numbers lie in the intervals of a record, of how many."""
+    """How many of the new runs' numbers lie in the intervals of a record, of how many.
+
+    A whole run that never came to what every recorded run came to (a level, an event) lies outside; where some of those did not come
+    to it either, the interval is of those that did, and says nothing of it.
+    """
     held = of = 0
     for run in runs:
         whole = int(run["steps"]) >= int(document["knobs"]["steps"])
         for key, stored in document["summary"].items():
             band, value = Band.read(stored), number(run["values"].get(key))
-            if band.low is None or band.low == band.high or value is None or not (whole or key.startswith("event/")):
+            if band.low is None or band.low == band.high or not (whole or key.startswith("event/")):
                 continue
-            held, of = held + bool(band.holds(value)), of + 1
+            if value is None and not (whole and band.n == band.of and key in run["values"]):
+                continue
+            held, of = held + (value is not None and bool(band.holds(value))), of + 1
     return {"inside": held, "of": of}
 
 

@@ -17,15 +17,22 @@ class Accuracy(Probe):
     price = "free"
     needs = "graph"
     metrics = (
-        Metric("accuracy/train", "share of examples answered rightly in the training pass", low=0.0, high=1.0),
-        Metric("error/train", "share of examples answered wrongly in the training pass", low=0.0, high=1.0),
+        Metric("accuracy/train", "share of examples answered rightly in the training pass", share=True, low=0.0, high=1.0),
+        Metric("error/train", "share of examples answered wrongly in the training pass", share=True, low=0.0, high=1.0),
         Metric(
             "accuracy/validation",
             "the same of the validation examples in evaluation mode, with the weights after the step",
+            share=True,
             low=0.0,
             high=1.0,
         ),
-        Metric("accuracy/chance", "what always saying the most frequent class of the validation examples would give", low=0.0, high=1.0),
+        Metric(
+            "accuracy/chance",
+            "what always saying the most frequent class of the validation examples would give",
+            share=True,
+            low=0.0,
+            high=1.0,
+        ),
     )
 
     def gradients(self, step: Step[GraphLab]) -> Iterable[Reading]:
