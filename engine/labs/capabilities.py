@@ -32,7 +32,7 @@ class Routing(Protocol):
 
 
 class ByteRouter(Protocol):
-    """Called with (x (T, D), bytes of the text (T,)); its answer has `experts_Tk`."""
+    """Called with (x (T, D), a context with the bytes of the text, `ids_T`); its answer has `experts_Tk`."""
 
     experts: int
 

@@ -29,6 +29,7 @@ from kernels.emulator.emulator import Emulator
 from kernels.launch import KERNEL_PATH, KernelPath
 from kernels.moe_route.moe_route import KERNEL
 from kernels.moe_route.sort import moe_sort, permute, restore
+from tests.support.routing import no_text
 
 ROUTERS: dict[str, Callable[[], RouterModule]] = {
     "balanced and calmed softmax": lambda: SoftmaxTopKRouter(12, 7, 2, 3.0, 0.1, 0.01),
@@ -61,7 +62,7 @@ def tokens(T: int = 90, dtype: torch.dtype = torch.float32) -> Tensor:
 def passed(made: MoELayer) -> dict[str, Tensor]:
     """One training pass and its gradients."""
     x_TD = tokens()
-    y_TD, losses = made(x_TD, torch.zeros(len(x_TD), dtype=torch.int64))
+    y_TD, losses = made(x_TD, no_text(len(x_TD)))
     made.zero_grad()
     (y_TD * torch.linspace(-1, 1, y_TD.numel()).view_as(y_TD)).sum().add(sum(losses.values(), torch.zeros(()))).backward()
     record = made.record

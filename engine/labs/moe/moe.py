@@ -12,6 +12,7 @@ from engine.declare.knobs import knob, question
 from engine.declare.rules import AtMost, Divides
 from engine.labs.lab import Lab
 from engine.labs.moe._moe_presets import PRESETS
+from engine.labs.moe.remedies.capacity import CapacityChoice
 from engine.labs.moe.remedies.router import RouterChoice
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Moe(Lab):
     )
 
     router: RouterChoice = question(RouterChoice, "softmax_top_k", "Which expert does a token go to, and what keeps the experts busy?")
+    capacity: CapacityChoice = question(CapacityChoice, "none", "How many tokens may an expert take, and which ones are turned away?")
     router_init: float = knob(
         1.0, "starting size of the router's weights, as a multiple of torch's default", group="stressor", ge=0.0, le=100.0
     )
@@ -63,7 +65,8 @@ class Moe(Lab):
         def make_router() -> nn.Module:
             return self.router.build(self.d_model, self.experts, self.router_init)
 
-        model = ByteTransformer(self.d_model, self.layers, self.heads, self.context, self.experts, self.expert_width, make_router)
+        sizes = (self.d_model, self.layers, self.heads, self.context, self.experts, self.expert_width)
+        model = ByteTransformer(*sizes, make_router, lambda layer: self.capacity.build(self.seed, layer))
         return initialise(model, self.seed)
 
     def batch(self, n: int) -> dict[str, Tensor]:
@@ -94,8 +97,16 @@ class Moe(Lab):
         """Mean cross-entropy in nats per byte, and the auxiliary losses of the router's answer."""
         from torch.nn.functional import cross_entropy
 
-        logits_BLV, extra = model(batch["inputs"])
-        train = cross_entropy(logits_BLV.flatten(0, 1).float(), batch["targets"].flatten())
+        from engine.labs.moe.models.routing import routed
+
+        logits_BLV, extra = model(batch["inputs"], step)
+        logits_TV, targets_T = logits_BLV.flatten(0, 1).float(), batch["targets"].flatten()
+        train = cross_entropy(logits_TV, targets_T)
+        rewarded = [layer.router for layer in routed(model).values() if layer.router.rewarded] if model.training else []
+        if rewarded:
+            reward_T = -cross_entropy(logits_TV.detach(), targets_T, reduction="none")
+            for name, value in (pair for router in rewarded for pair in router.reward(reward_T).items()):
+                extra[name] = extra.get(name, 0.0) + value
         return {"train": train, **extra}
 
     def after_step(self, model: nn.Module, step: int) -> None:

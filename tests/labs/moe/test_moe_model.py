@@ -15,10 +15,11 @@ from engine.labs.common.models.initialise import initialise
 from engine.labs.moe.models.byte_transformer import ByteTransformer
 from engine.labs.moe.models.moe_layer import MoELayer
 from engine.labs.moe.models.router_scores import RouterModule, top_k
-from engine.labs.moe.models.routing import RoutingRecord, routed
+from engine.labs.moe.models.routing import RouteContext, RoutingRecord, routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.hash import HashRouter
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter
+from tests.support.routing import no_text
 
 
 def layer(d: int, experts: int, k: int, hidden: int = 5, seed: int = 0) -> MoELayer:
@@ -43,7 +44,7 @@ class Forced(RouterModule):
         super().__init__(experts, chosen_Tk.shape[1])
         self.chosen_Tk = chosen_Tk
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
+    def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
         weights = torch.ones_like(self.chosen_Tk, dtype=x_TD.dtype)
         return RoutingRecord(self.chosen_Tk, weights, torch.zeros(len(x_TD), self.experts), None, "hash")
 
@@ -55,7 +56,7 @@ def tokens(T: int, d: int, seed: int = 1) -> Tensor:
 @pytest.mark.parametrize(("T", "d", "E", "k"), [(13, 7, 5, 5), (13, 7, 5, 1), (17, 6, 11, 3), (1, 3, 2, 2)])
 def test_the_layer_equals_a_plain_loop_over_tokens_and_experts(T: int, d: int, E: int, k: int) -> None:
     made, x_TD = layer(d, E, k), tokens(T, d)
-    y_TD, losses = made(x_TD, torch.zeros(T, dtype=torch.int64))
+    y_TD, losses = made(x_TD, no_text(T))
     assert not losses
     torch.testing.assert_close(y_TD, plain(made, x_TD, k), rtol=1e-12, atol=1e-14)
 
@@ -65,7 +66,7 @@ def test_with_all_experts_chosen_the_layer_is_the_dense_mixture() -> None:
     p_TE = torch.softmax(x_TD @ made.router.weight.T, -1)
     hidden_TEn = gelu(torch.einsum("end,td->ten", made.weight_in, x_TD))
     dense_TD = torch.einsum("te,edn,ten->td", p_TE, made.weight_out, hidden_TEn)
-    torch.testing.assert_close(made(x_TD, torch.zeros(9, dtype=torch.int64))[0], dense_TD, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(made(x_TD, no_text(9))[0], dense_TD, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("k", [4, 2, 1])
@@ -75,7 +76,7 @@ def test_the_gradients_of_tokens_router_and_experts_pass_gradcheck(k: int) -> No
     values = [made.get_parameter(name).detach().clone().requires_grad_() for name in names]
 
     def run(x_TD: Tensor, *weights: Tensor) -> Tensor:
-        return torch.func.functional_call(made, dict(zip(names, weights, strict=True)), (x_TD, torch.zeros(5, dtype=torch.int64)))[0]
+        return torch.func.functional_call(made, dict(zip(names, weights, strict=True)), (x_TD, no_text(5)))[0]
 
     assert torch.autograd.gradcheck(run, (x_TD, *values))
 
@@ -85,7 +86,7 @@ def test_experts_without_tokens_and_an_expert_with_all_of_them_are_nothing_speci
     chosen_Tk = torch.tensor(chosen)
     T, x_TD = len(chosen), tokens(len(chosen), 5).requires_grad_()
     made = initialise(MoELayer(5, 4, 3, Forced(4, chosen_Tk)), 0).double()
-    y_TD, _ = made(x_TD, torch.zeros(T, dtype=torch.int64))
+    y_TD, _ = made(x_TD, no_text(T))
     expected = [sum(made.weight_out[e] @ gelu(made.weight_in[e] @ x) for e in row) for x, row in zip(x_TD, chosen, strict=True)]
     torch.testing.assert_close(y_TD, torch.stack(expected), rtol=1e-12, atol=1e-14)
     y_TD.square().sum().backward()
@@ -102,18 +103,18 @@ def test_of_equal_scores_the_lowest_expert_wins() -> None:
 
 def test_the_record_is_detached_and_only_training_replaces_it() -> None:
     made, x_TD = layer(4, 3, 1), tokens(8, 4)
-    ids_T = torch.zeros(8, dtype=torch.int64)
+    context = no_text(8)
     made.eval()
-    made(x_TD, ids_T)
+    made(x_TD, context)
     assert made.record is None
     made.train()
-    made(x_TD, ids_T)
+    made(x_TD, context)
     kept = made.record
     assert not any(t.requires_grad for t in (kept.probs_TE, kept.logits_TE, kept.weights_Tk))
     assert kept.counts_E.sum() == 8
     assert kept.gate == "softmax"
     made.eval()
-    made(x_TD + 1.0, ids_T)
+    made(x_TD + 1.0, context)
     assert made.record is kept
 
 
@@ -159,7 +160,7 @@ def test_a_nan_in_the_router_is_seen_in_the_output_and_in_the_record() -> None:
     made, x_TD = layer(4, 3, 1), tokens(5, 4)
     with torch.no_grad():
         made.router.weight[1, 2] = torch.nan
-    y_TD, _ = made(x_TD, torch.zeros(5, dtype=torch.int64))
+    y_TD, _ = made(x_TD, no_text(5))
     assert y_TD.isnan().all()
     assert made.record.logits_TE.isnan().any()
 
@@ -168,7 +169,7 @@ def test_the_router_stays_in_fp32_under_autocast() -> None:
     made = initialise(MoELayer(8, 4, 6, SoftmaxTopKRouter(8, 4, 1, 1.0, 0.0, 0.0)), 0)
     x_TD = torch.randn(10, 8, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        y_TD, _ = made(x_TD, torch.zeros(10, dtype=torch.int64))
+        y_TD, _ = made(x_TD, no_text(10))
     assert y_TD.dtype == torch.bfloat16
     assert made.record.logits_TE.dtype == torch.float32
     assert torch.equal(made.record.logits_TE, x_TD @ made.router.weight.T)

@@ -48,14 +48,14 @@ def by_hand(lab: Moe, model: torch.nn.Module) -> dict[str, np.ndarray]:
             model(batch["inputs"])
     for handle in handles:
         handle.remove()
-    for name, (x_TD, ids_T) in seen:
+    for name, (x_TD, context) in seen:
         router = routed(model)[name].router
         if hasattr(router, "weight"):
             scores = x_TD.double().numpy() @ router.weight.detach().double().numpy().T
             best = np.argsort(-scores, axis=1, kind="stable")[:, : router.k]
         else:
-            best = (ids_T.numpy() % lab.experts)[:, None]
-        for token, chosen in zip(ids_T.tolist(), best.tolist(), strict=True):
+            best = (context.ids_T.numpy() % lab.experts)[:, None]
+        for token, chosen in zip(context.ids_T.tolist(), best.tolist(), strict=True):
             for expert in chosen:
                 counts[name][expert, token] += 1
     return counts

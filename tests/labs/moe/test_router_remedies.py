@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 
-from engine.labs.moe.models.routing import routed
+from engine.labs.moe.models.routing import RouteContext, routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router import RouterChoice
 from engine.labs.moe.remedies.router.hash import HashRouter
 from engine.labs.moe.remedies.router.loss_free import LossFreeRouter, move_bias
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter, balance_loss
+from tests.support.routing import no_text
 
 
 @pytest.mark.parametrize(("T", "E"), [(32, 8), (96, 32), (35, 7)])
@@ -34,14 +35,14 @@ def test_the_balance_loss_divides_its_counts_by_all_assignments_when_k_is_above_
 
 
 def test_the_router_scales_the_balance_loss_by_its_weight_and_leaves_it_out_at_zero() -> None:
-    x_TD, ids_T = torch.zeros(16, 4), torch.zeros(16, dtype=torch.int64)
+    x_TD, context = torch.zeros(16, 4), no_text(16)
     router = SoftmaxTopKRouter(4, 8, 1, 1.0, balance_weight=0.25, z_weight=0.5)
     with torch.no_grad():
         router.weight.normal_(generator=torch.Generator().manual_seed(0))
-    losses = router(x_TD, ids_T).losses  # zero tokens: all logits 0, so P is uniform and any f gives E * 1/E
+    losses = router(x_TD, context).losses  # zero tokens: all logits 0, so P is uniform and any f gives E * 1/E
     assert losses["balance"].item() == pytest.approx(0.25)
     assert losses["router_z"].item() == pytest.approx(0.5 * math.log(8) ** 2)
-    assert SoftmaxTopKRouter(4, 8, 1, 1.0, 0.0, 0.0)(x_TD, ids_T).losses == {}
+    assert SoftmaxTopKRouter(4, 8, 1, 1.0, 0.0, 0.0)(x_TD, context).losses == {}
 
 
 def test_the_balance_loss_pushes_probability_away_from_the_busy_expert() -> None:
@@ -89,7 +90,7 @@ def test_the_bias_chooses_but_does_not_weigh(gate: str) -> None:
     torch.nn.init.normal_(router.weight, generator=torch.Generator().manual_seed(0))
     x_TD = torch.randn(9, 5, generator=torch.Generator().manual_seed(1))
     router.bias_E[2] = 100.0
-    got = router(x_TD, torch.zeros(9, dtype=torch.int64))
+    got = router(x_TD, no_text(9))
     assert got.experts_Tk.eq(2).all()
     logits_TE = x_TD @ router.weight.T
     scores_TE = logits_TE.softmax(-1) if gate == "softmax" else logits_TE.sigmoid()
@@ -127,7 +128,7 @@ def test_evaluation_moves_no_bias() -> None:
 
 def test_hash_sends_a_byte_to_its_number_modulo_the_experts_with_weight_one() -> None:
     ids_T = torch.tensor([0, 31, 32, 33, 255])
-    got = HashRouter(32, k=1)(torch.zeros(5, 8), ids_T)
+    got = HashRouter(32, k=1)(torch.zeros(5, 8), RouteContext(ids_T, 5))
     assert got.experts_Tk.flatten().tolist() == [0, 31, 0, 1, 31]
     assert got.weights_Tk.eq(1).all()
     assert got.logits_TE is None

@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.labs.moe.models.routing import RoutingRecord
+from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
 from engine.labs.moe.remedies.router.hash import HashRouter
 from engine.labs.moe.remedies.router.loss_free import move_bias
 from engine.labs.moe.remedies.router.softmax_top_k import balance_loss
 from kernels.sinkhorn.sinkhorn import sinkhorn
 from tests.support.authors import recorded, same, tensor
+from tests.support.routing import no_text
 
 GATE_GIVEN, GATE_TOLD = recorded("deepseek_gate")
 SINKHORN_GIVEN, SINKHORN_TOLD = recorded("sinkhorn")
@@ -30,7 +31,7 @@ def routed(
     router.weight = nn.Parameter(weight_ED)
     if bias_E is not None:
         router.bias_E = bias_E
-    return router(x_TD, torch.zeros(len(x_TD), dtype=torch.int64))
+    return router(x_TD, no_text(len(x_TD)))
 
 
 # -- loss-free balancing -----------------------------------------------------------------------------
@@ -111,6 +112,6 @@ def test_the_router_z_loss_is_the_mean_squared_logsumexp() -> None:
 def test_a_hashed_byte_has_a_fixed_expert_and_weight_one() -> None:
     """Roller et al. 2021, section 3.2: a hash of the token alone; here the number of the byte modulo E."""
     ids_T = torch.arange(256)
-    found = HashRouter(7, 1)(torch.randn(256, 4), ids_T)
+    found = HashRouter(7, 1)(torch.randn(256, 4), RouteContext(ids_T, 256))
     assert found.experts_Tk.squeeze(1).tolist() == [byte % 7 for byte in range(256)]
     assert found.weights_Tk.eq(1).all()

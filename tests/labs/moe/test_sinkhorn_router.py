@@ -17,12 +17,13 @@ from engine.core.catalog import Catalog
 from engine.labs.chart import RunStyle, charts
 from engine.labs.moe.models.moe_layer import MoELayer
 from engine.labs.moe.models.router_scores import top_k
-from engine.labs.moe.models.routing import routed
+from engine.labs.moe.models.routing import RouteContext, routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.sinkhorn import SinkhornRouter
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter
 from engine.labs.probe import Probe, Step
 from kernels.launch import KERNEL_PATH
+from tests.support.routing import no_text
 
 
 def router(D: int = 6, E: int = 5, k: int = 1, iterations: int = 20, temperature: float = 1.0) -> SinkhornRouter:
@@ -35,8 +36,8 @@ def tokens(T: int, D: int = 6, seed: int = 1) -> Tensor:
     return torch.randn(T, D, generator=torch.Generator().manual_seed(seed))
 
 
-def ids(T: int) -> Tensor:
-    return torch.zeros(T, dtype=torch.int64)
+def ids(T: int) -> RouteContext:
+    return no_text(T)
 
 
 def skewed(T: int, E: int) -> Tensor:

@@ -5,15 +5,25 @@ Shapes: T tokens, d width, E experts, k experts per token, K iterations.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from engine.labs.moe.models.routing import RoutingRecord
+from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from kernels.moe_route.moe_route import moe_route, runner_for
+
+if TYPE_CHECKING:
+    from engine.labs.moe.models.moe_layer import MoELayer
 
 
 class RouterModule(nn.Module):
-    """Base of every router module.  `forward(x_TD, ids_T) -> RoutingRecord`; ids are the bytes of the text at the T positions."""
+    """Base of every router module.  `forward(x_TD, context) -> RoutingRecord`.
+
+    `rewarded`: it learns from how well each next byte was predicted, through `reward`.
+    """
+
+    rewarded = False
 
     def __init__(self, experts: int, k: int) -> None:
         super().__init__()
@@ -21,8 +31,17 @@ class RouterModule(nn.Module):
             raise ValueError(f"k={k} experts per token were asked for, but the layer has {experts}; give 1 to {experts}.")
         self.experts, self.k = experts, k
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
-        raise TypeError(f"{type(self).__name__} must define forward(x_TD, ids_T)")
+    def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
+        raise TypeError(f"{type(self).__name__} must define forward(x_TD, context)")
+
+    def mix(self, x_TD: Tensor, routing: RoutingRecord, layer: MoELayer) -> Tensor:
+        """What the layer makes of its tokens -> (T, d): the results of the chosen experts, each times its weight."""
+        y_TkD = layer.outputs(x_TD, routing)
+        return (y_TkD * routing.weights_Tk.unsqueeze(-1).to(y_TkD.dtype)).sum(dim=1)
+
+    def reward(self, reward_T: Tensor) -> dict[str, Tensor]:
+        """After a training pass, the log-probability that the model gave to each next byte, detached -> losses by name."""
+        return {}
 
     def observe(self, counts_E: Tensor) -> None:
         """Assignments per expert of one training forward pass."""

@@ -14,7 +14,7 @@ import torch
 from engine.labs.common.heat_map import Block, heat_map
 from engine.labs.common.validation import validation_of
 from engine.labs.moe._byte_names import KIND_NAMES, kind_of
-from engine.labs.moe.models.routing import routed
+from engine.labs.moe.models.routing import RouteContext, routed
 from engine.labs.probe import Metric, Probe, Reading, Step
 from engine.runs.pictures import Picture
 
@@ -65,9 +65,9 @@ class RouterBytes(Probe):
         self.hooks = [layer.router.register_forward_hook(self._hook(name)) for name, layer in routed(step.model).items()]
 
     def _hook(self, name: str) -> Callable[..., None]:
-        def see(router: nn.Module, inputs: tuple[Tensor, Tensor], routing: Any) -> None:
+        def see(router: nn.Module, inputs: tuple[Tensor, RouteContext], routing: Any) -> None:
             if not router.training:  # a pass of the validation
-                ids_T = inputs[1]
+                ids_T = inputs[1].ids_T
                 seen = self.seen.setdefault(name, Seen(router.experts, ids_T.device))
                 seen.add(ids_T, routing.experts_Tk, self._shuffle(len(ids_T)).to(ids_T.device))
 
@@ -104,7 +104,8 @@ class Seen:
     def add(self, ids_T: Tensor, experts_Tk: Tensor, order_T: Tensor) -> None:
         for counts_EV, bytes_T in ((self.counts_EV, ids_T), (self.shuffled_EV, ids_T[order_T])):
             pairs_Tk = experts_Tk * BYTES + bytes_T.unsqueeze(1)
-            counts_EV += torch.bincount(pairs_Tk.flatten(), minlength=counts_EV.numel()).view_as(counts_EV)
+            used_A = pairs_Tk[experts_Tk >= 0]
+            counts_EV += torch.bincount(used_A, minlength=counts_EV.numel()).view_as(counts_EV)
 
 
 def information(counts_EV: Tensor) -> Tensor:

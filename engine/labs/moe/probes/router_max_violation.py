@@ -29,7 +29,9 @@ class RouterMaxViolation(Probe):
 
     def after(self, step: Step) -> Iterable[Reading]:
         for layer, module in routed(step.model).items():
-            counts_E = module.record.counts_E
-            mean = module.record.experts_Tk.numel() / len(counts_E)
+            record = module.record
+            counts_E = record.counts_E
+            columns = record.experts_Tk.numel() if record.kept_Tk is None else int(counts_E.sum())  # unused columns choose nobody
+            mean = columns / len(counts_E)
             yield Reading("router/max_violation", counts_E.max() / mean - 1.0, layer)
             yield Reading("router/max_violation_noise", math.sqrt(2.0 * math.log(len(counts_E)) / mean), layer)

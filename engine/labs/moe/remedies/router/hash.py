@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from engine.labs.moe.models.router_scores import RouterModule
-from engine.labs.moe.models.routing import RoutingRecord
+from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
 
 
@@ -39,7 +39,7 @@ class Hash(RouterChoice):
 class HashRouter(RouterModule):
     """One expert per token, combine weight 1, no logits."""
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
-        experts_T1 = (ids_T % self.experts).unsqueeze(1)
+    def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
+        experts_T1 = (context.ids_T % self.experts).unsqueeze(1)
         probs_TE = one_hot(experts_T1.squeeze(1), self.experts).to(torch.float32)
         return RoutingRecord(experts_T1, torch.ones_like(experts_T1, dtype=torch.float32), probs_TE, None, "hash")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.declare.knobs import knob
 from engine.labs.moe.models.router_scores import LinearRouter, route
-from engine.labs.moe.models.routing import RoutingRecord
+from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
 
 
@@ -70,7 +70,7 @@ class LossFreeRouter(LinearRouter):
         self.register_buffer("bias_E", torch.zeros(experts))
         self.register_buffer("counts_E", torch.zeros(experts, dtype=torch.int64), persistent=False)
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
+    def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
         record = route(self.logits(x_TD), self.k, self.gate, self.bias_E)
         if not self.renormalise:
             return record

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.declare.knobs import knob
 from engine.labs.moe.models.router_scores import LinearRouter, route, top_k
-from engine.labs.moe.models.routing import RoutingRecord
+from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
 
 
@@ -85,7 +85,7 @@ class SinkhornRouter(LinearRouter):
         super().__init__(d, experts, k, init_factor)
         self.iterations, self.temperature, self.gate = iterations, temperature, gate
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
+    def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
         logits_TE = self.logits(x_TD)
         if not self.training:
             return route(logits_TE, self.k, self.gate)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.declare.knobs import knob
 from engine.labs.moe.models.router_scores import LinearRouter, route
-from engine.labs.moe.models.routing import RoutingRecord
+from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
 
 
@@ -63,7 +63,7 @@ class SoftmaxTopKRouter(LinearRouter):
         super().__init__(d, experts, k, init_factor)
         self.balance_weight, self.z_weight = balance_weight, z_weight
 
-    def forward(self, x_TD: Tensor, ids_T: Tensor) -> RoutingRecord:
+    def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
         logits_TE = self.logits(x_TD)
         routing, losses = route(logits_TE, self.k), {}
         if self.balance_weight:
