@@ -120,7 +120,7 @@ def test_the_record_is_detached_and_only_training_replaces_it() -> None:
 
 def small(router: RouterModule | None = None, **over: int) -> ByteTransformer:
     sizes = {"d": 16, "layers": 2, "heads": 2, "context": 12, "experts": 6, "hidden": 8} | over
-    return initialise(ByteTransformer(**sizes, make_router=lambda: router or SoftmaxTopKRouter(16, 6, 2, 1.0, 0.0, 0.0)), 3)
+    return initialise(ByteTransformer(**sizes, make_router=lambda layer: router or SoftmaxTopKRouter(16, 6, 2, 1.0, 0.0, 0.0)), 3)
 
 
 @pytest.mark.parametrize("router", [None, HashRouter(6, k=1)])

@@ -37,7 +37,7 @@ class ByteTransformer(nn.Module):
         context: int,
         experts: int,
         hidden: int,
-        make_router: Callable[[], RouterModule],
+        make_router: Callable[[int], RouterModule],
         make_capacity: Callable[[int], Capacity | None] = lambda layer: None,
     ) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class ByteTransformer(nn.Module):
         self.position = nn.Embedding(context, d)
         self.position.init_std = {"weight": 0.1}
         self.blocks = nn.ModuleList(
-            Block(d, heads, MoELayer(d, experts, hidden, make_router(), make_capacity(layer))) for layer in range(layers)
+            Block(d, heads, MoELayer(d, experts, hidden, make_router(layer), make_capacity(layer))) for layer in range(layers)
         )
         self.norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, VOCABULARY, bias=False)

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from engine.labs.common.models.initialise import named_generator
+from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 
 Group = Literal["sequence", "batch", "microbatch"]
@@ -30,8 +30,6 @@ class Places:
     factor_eval: float
     group: Group
     group_size: int
-    seed: int
-    layer: int
 
     def groups(self, tokens: int, length: int) -> Tensor:
         """The group of each token, (T,) int64 on the CPU, ascending; the last one may be smaller."""
@@ -42,9 +40,9 @@ class Places:
 class Capacity(nn.Module):
     """Base of every capacity: `forward` turns assignments away, in an order that `priority` gives."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, place: Place) -> None:
         super().__init__()
-        self.places = places
+        self.places, self.place = places, place
 
     @abstractmethod
     def priority(self, routing: RoutingRecord, context: RouteContext) -> Tensor:
@@ -61,7 +59,7 @@ class Capacity(nn.Module):
     def generator(self, context: RouteContext) -> torch.Generator:
         """Of this layer and step, so that a resumed run draws the same."""
         mode = "training" if self.training else "evaluation"
-        return named_generator(self.places.seed, f"capacity/{self.places.layer}/{mode}/{context.step}")
+        return self.place.generator(f"capacity/{mode}/{context.step}")
 
 
 def kept(experts_Tk: Tensor, priority_T: Tensor, group_T: Tensor, experts: int, factor: float) -> Tensor:

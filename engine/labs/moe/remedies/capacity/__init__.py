@@ -8,6 +8,7 @@ from engine.declare.knobs import Choice, knob
 
 if TYPE_CHECKING:
     from engine.labs.moe.models.capacity import Capacity, Places
+    from engine.labs.moe.models.place import Place
 
 
 KEPT = r"C=\lceil c\,\tfrac{nk}{E}\rceil,\quad \mathrm{kept}_{te}=[\,\mathrm{rank}_e(t)\le C\,]"
@@ -16,9 +17,9 @@ KEPT = r"C=\lceil c\,\tfrac{nk}{E}\rceil,\quad \mathrm{kept}_{te}=[\,\mathrm{ran
 class CapacityChoice(Choice):
     """How many tokens may an expert take, and which ones are turned away?"""
 
-    def build(self, seed: int, layer: int) -> Capacity | None:
+    def build(self, place: Place) -> Capacity | None:
         """-> what turns tokens away in one layer; None: nothing does."""
-        raise TypeError(f"{type(self).__name__} must define build(seed, layer)")
+        raise TypeError(f"{type(self).__name__} must define build(place)")
 
 
 class LimitedChoice(CapacityChoice):
@@ -42,7 +43,7 @@ class LimitedChoice(CapacityChoice):
         4, "sequences of a microbatch; without effect for the other groups", unit="sequences", group="size", ge=1, le=4096
     )
 
-    def places(self, seed: int, layer: int) -> Places:
+    def places(self) -> Places:
         from engine.labs.moe.models.capacity import Places
 
-        return Places(self.factor, self.factor_eval, self.group, self.group_size, seed, layer)
+        return Places(self.factor, self.factor_eval, self.group, self.group_size)

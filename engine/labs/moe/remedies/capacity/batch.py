@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.labs.moe.models.capacity import Capacity
+from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
@@ -29,8 +30,8 @@ class BatchOrder(LimitedChoice):
     reading = "paper"
     source = "GShard, algorithm 1; Switch, eq. 3; compared with mesh_tensorflow/transformer/moe.py"
 
-    def build(self, seed: int, layer: int) -> BatchOrderCapacity:
-        return BatchOrderCapacity(self.places(seed, layer))
+    def build(self, place: Place) -> BatchOrderCapacity:
+        return BatchOrderCapacity(self.places(), place)
 
 
 class BatchOrderCapacity(Capacity):

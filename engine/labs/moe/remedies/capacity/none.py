@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.labs.moe.models.place import Place
 from engine.labs.moe.remedies.capacity import CapacityChoice
 
 
@@ -20,5 +21,5 @@ class NoCapacity(CapacityChoice):
     reading = "public code"
     source = "megablocks/layers/dmoe.py of databricks/megablocks"
 
-    def build(self, seed: int, layer: int) -> None:
+    def build(self, place: Place) -> None:
         return None

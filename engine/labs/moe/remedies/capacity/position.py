@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.labs.moe.models.capacity import Capacity
+from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
@@ -27,8 +28,8 @@ class PositionOrder(LimitedChoice):
     reading = "paper"
     source = "OpenMoE, figure 12; the order over sequences is our choice"
 
-    def build(self, seed: int, layer: int) -> PositionOrderCapacity:
-        return PositionOrderCapacity(self.places(seed, layer))
+    def build(self, place: Place) -> PositionOrderCapacity:
+        return PositionOrderCapacity(self.places(), place)
 
 
 class PositionOrderCapacity(Capacity):

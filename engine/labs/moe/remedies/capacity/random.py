@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.labs.moe.models.capacity import Capacity
+from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
@@ -27,8 +28,8 @@ class RandomOrder(LimitedChoice):
     reading = "our reading of the abstract"
     source = "the order is the paper's proposal; the draw is ours"
 
-    def build(self, seed: int, layer: int) -> RandomOrderCapacity:
-        return RandomOrderCapacity(self.places(seed, layer))
+    def build(self, place: Place) -> RandomOrderCapacity:
+        return RandomOrderCapacity(self.places(), place)
 
 
 class RandomOrderCapacity(Capacity):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from engine.labs.moe.models.capacity import Capacity
+from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
@@ -26,8 +27,8 @@ class ScoreOrder(LimitedChoice):
     reading = "paper"
     source = "section 4 and appendix C.1 of the paper, with the score max"
 
-    def build(self, seed: int, layer: int) -> ScoreOrderCapacity:
-        return ScoreOrderCapacity(self.places(seed, layer))
+    def build(self, place: Place) -> ScoreOrderCapacity:
+        return ScoreOrderCapacity(self.places(), place)
 
 
 class ScoreOrderCapacity(Capacity):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from engine.declare.knobs import Choice
 
 if TYPE_CHECKING:
+    from engine.labs.moe.models.place import Place
     from engine.labs.moe.models.router_scores import RouterModule
 
 
 class RouterChoice(Choice):
     """Which expert does a token go to, and what keeps the experts busy?"""
 
-    def build(self, d: int, experts: int, init_factor: float) -> RouterModule:
-        """-> the router of one layer for tokens of width `d`; `init_factor` scales the usual starting weights."""
-        raise TypeError(f"{type(self).__name__} must define build(d, experts, init_factor)")
+    def build(self, d: int, experts: int, init_factor: float, place: Place) -> RouterModule:
+        """-> the router of the layer at `place`, for tokens of width `d`; `init_factor` scales the usual starting weights."""
+        raise TypeError(f"{type(self).__name__} must define build(d, experts, init_factor, place)")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.router_scores import RouterModule
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -32,7 +33,7 @@ class Hash(RouterChoice):
     reading = "public code"
     source = "the hash layer of Hunter-DDM/stablemoe (a table by token, weight 1); Clark et al. 2022 (arXiv 2202.01169) compare it as HASH"
 
-    def build(self, d: int, experts: int, init_factor: float) -> HashRouter:
+    def build(self, d: int, experts: int, init_factor: float, place: Place) -> HashRouter:
         return HashRouter(experts, k=1)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
+from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.router_scores import LinearRouter, route
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -57,7 +58,7 @@ class LossFree(RouterChoice):
         group="remedy",
     )
 
-    def build(self, d: int, experts: int, init_factor: float) -> LossFreeRouter:
+    def build(self, d: int, experts: int, init_factor: float, place: Place) -> LossFreeRouter:
         return LossFreeRouter(d, experts, self.k, init_factor, self.gate, self.update_rate, self.renormalise)
 
 
