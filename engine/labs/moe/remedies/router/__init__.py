@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from engine.declare.knobs import Choice
 
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 class RouterChoice(Choice):
-    """Which expert does a token go to, and what keeps the experts busy?"""
+    """Which expert does a token go to, and what keeps the experts busy?
+
+    `leaks`: in which of "training" and "evaluation" a token's result depends on later tokens or on other sequences of the batch.
+    """
+
+    leaks: ClassVar[tuple[str, ...]] = ()
 
     def build(self, d: int, experts: int, init_factor: float, place: Place) -> RouterModule:
         """-> the router of the layer at `place`, for tokens of width `d`; `init_factor` scales the usual starting weights."""

@@ -42,6 +42,7 @@ class Sinkhorn(RouterChoice):
         "largest entries of its rows need not be even; what a lower temperature, whose plan is nearer to whole tokens, does to both stands "
         "in the preset sharper_plan."
     )
+    leaks = ("training",)
     reading = "public code"
     source = "megatron/core/transformer/moe/router.py and moe_utils.py of NVIDIA/Megatron-LM"
 
