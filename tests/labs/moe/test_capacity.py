@@ -6,11 +6,13 @@ Shapes: T tokens, E experts, k experts per token, L positions of a sequence.
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from engine.core.catalog import Catalog
 from engine.labs.common.models.initialise import initialise
 from engine.labs.moe.models.capacity import kept, places
 from engine.labs.moe.models.moe_layer import MoELayer
@@ -18,6 +20,7 @@ from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import RoutingRecord
 from engine.labs.moe.remedies.capacity import CapacityChoice
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter
+from engine.labs.probe import Probe, Step
 from tests.support.routing import no_text
 
 ORDERS = ("batch", "position", "random", "score")
@@ -132,3 +135,29 @@ def test_only_the_order_of_scores_lets_a_later_byte_take_an_earlier_one_s_place(
 
 def _parts(record: RoutingRecord) -> tuple[Tensor, Tensor, Tensor]:
     return record.experts_Tk, record.weights_Tk, record.probs_TE
+
+
+def test_the_probe_of_drops_equals_a_loop_over_positions_and_is_silent_without_drops() -> None:
+    probe = Catalog("probes", Probe)["router_drops"](None, nn.Module())  # type: ignore[arg-type]
+    record = routed_at_random(48, 4, 2, unused=0.1)
+    module = CapacityChoice.answer("position")(factor=0.6).build(Place(0, 0)).train()
+    limited = module(record, no_text(48, 12)).kept(torch.bincount(record.experts_Tk.flatten() + 1)[1:], 12)
+    got = {r.metric: torch.as_tensor(r.value).tolist() for r in probe.after(_step(limited))}
+    kept_Tk, used_Tk = limited.kept_Tk.tolist(), (limited.experts_Tk >= 0).tolist()
+    dropped = [not any(row) for row in kept_Tk]
+    position = [sum(dropped[b * 12 + at] for b in range(4)) / 4 for at in range(12)]
+    assert got["router/dropped"] == pytest.approx(sum(dropped) / 48)
+    away = sum(u and not k for us, ks in zip(used_Tk, kept_Tk, strict=True) for u, k in zip(us, ks, strict=True))
+    assert got["router/dropped_assignments"] == pytest.approx(away / sum(map(sum, used_Tk)))
+    eighths = [position[0:2], position[2:4], position[4:6], position[6:8], *([p] for p in position[8:])]
+    assert got["router/dropped_by_position"] == pytest.approx([sum(part) / len(part) for part in eighths])
+    assert got["router/drop_to_end"] == pytest.approx(sum(position[9:]) / 3 - sum(position[:3]) / 3)
+    assert got["router/drop_to_end"] > 0.3, "in the order of positions the end comes too late"
+    assert got["router/experts_per_token"] == pytest.approx(sum(map(sum, kept_Tk)) / 48)
+    assert list(probe.after(_step(record.kept(torch.ones(4, dtype=torch.int64), 12)))) == []
+
+
+def _step(record: RoutingRecord) -> Step:
+    layer = nn.Module()
+    layer.record = record
+    return Step(0, 1, SimpleNamespace(), nn.ModuleDict({"a": layer}), {}, {}, None, 0.1)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ class MoELayer(nn.Module):
         if counts_E is None:
             counts_E = self.chosen(routing.experts_Tk)
             routing = replace(routing, counts_E=counts_E)
-        if self.capacity is not None:
+        if self.capacity is not None and routing.soft_TE is None:  # where experts are mixed, nobody waits for a place
             routing = self.capacity(routing, context)
         if self.training:
             self.router.observe(counts_E)
