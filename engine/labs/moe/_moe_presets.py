@@ -34,6 +34,11 @@ GREEDY = Deciding(
     "router/greedy_share@blocks.1.moe",
     message="in the second layer greedy evaluation would send a share of {value} of the tokens to other experts",
 )
+LATE = Deciding(
+    "drops_by_position",
+    "router/drop_to_end@blocks.1.moe",
+    message="in the second layer the last quarter of a sequence loses a share of its bytes that is larger by {value} than in the first",
+)
 LOSS = Deciding("losses", "loss/train", message="the loss of the training batch is {value}")
 
 PRESETS = {
@@ -59,6 +64,18 @@ PRESETS = {
         grid={"router.update_rate": [1e-3, 3e-3, 1e-2]},
         deciding=VIOLATION,
         phenomena=("load imbalance",),
+    ),
+    "flipped_bias": Preset(
+        knobs={**SHORT, **LOSS_FREE, "router.gate": "sigmoid", "router.update_rate": 1e-3, "router.flipped": True},
+        cure={"router.flipped": False},
+        deciding=DEAD,
+        phenomena=("expert collapse", "load imbalance"),
+    ),
+    "late_bytes": Preset(
+        knobs={**BALANCED, **SHORT, "capacity": "position", "capacity.factor": 1.0},
+        cure={"capacity": "random", "capacity.factor": 1.0},
+        deciding=LATE,
+        phenomena=("dropped tokens", "load imbalance"),
     ),
     "even_batches": Preset(
         knobs=UNBALANCED,
