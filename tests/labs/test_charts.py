@@ -22,7 +22,7 @@ SCALARS += ["gain/feature", "gain/output", "gain/rounding", "rmse/validation"]
 PROFILES = {"feature_norm/blocks": 6, "skip_share": 6, "skip_gate/mean": 6, "skip_gate/min": 6, "skip_gate/max": 6}
 PROFILES |= {"loss_by_level": 8, "loss_by_level/error": 8}
 LAYERED = ["router/entropy", "router/dead_experts", "router/max_violation", "router/max_violation_noise"]
-LAYERED += ["router/byte_information", "router/byte_information_noise", "router/greedy_max_violation"]
+LAYERED += ["router/byte_information", "router/byte_information_noise", "router/greedy_max_violation", "router/dropped"]
 LAYERED += ["router/token_entropy", "router/margin"]
 CATALOG, BROKEN = charts()
 PLAIN = dict.fromkeys([*SCALARS, *(need for c in CATALOG.values() if not c.layered and c.live == "extend" for need in c.needs)])
@@ -33,6 +33,7 @@ SERIES = (
     *(SeriesInfo(name, LAYER) for name in LAYERED),
     SeriesInfo("router/load", LAYER, kind="vector", shape=(EXPERTS,)),
     SeriesInfo("router/column_error", LAYER, kind="vector", shape=(EXPERTS,)),
+    SeriesInfo("router/dropped_by_position", LAYER, kind="vector", shape=(EXPERTS,)),
     SeriesInfo("router/bytes", LAYER, kind="vector", shape=(EXPERTS, 256)),
     *(SeriesInfo(name, kind="vector", shape=(size,)) for name, size in PROFILES.items()),
 )

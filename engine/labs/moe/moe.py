@@ -18,7 +18,7 @@ from engine.labs.moe.remedies.router import RouterChoice
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from engine.labs.moe.models.place import Place
+    from engine.labs.moe.models.layer_info import LayerInfo
     from engine.labs.moe.models.router_scores import RouterModule
 
 VALIDATION_BATCHES = 2
@@ -66,16 +66,16 @@ class Moe(Lab):
         from engine.labs.moe.models.byte_transformer import ByteTransformer
 
         def make_router(layer: int) -> RouterModule:
-            return self.router.build(self.d_model, self.experts, self.router_init, self._place(layer))
+            return self.router.build(self.d_model, self.experts, self.router_init, self._info(layer))
 
         sizes = (self.d_model, self.layers, self.heads, self.context, self.experts, self.expert_width)
-        model = ByteTransformer(*sizes, make_router, lambda layer: self.capacity.build(self._place(layer)))
+        model = ByteTransformer(*sizes, make_router, lambda layer: self.capacity.build(self._info(layer)))
         return initialise(model, self.seed)
 
-    def _place(self, layer: int) -> Place:
-        from engine.labs.moe.models.place import Place
+    def _info(self, layer: int) -> LayerInfo:
+        from engine.labs.moe.models.layer_info import LayerInfo
 
-        return Place(self.seed, layer, self.steps)
+        return LayerInfo(self.seed, layer, self.steps)
 
     def batch(self, n: int) -> dict[str, Tensor]:
         """`batch_size` windows of the training text, each starting anywhere; a window may run from one file into the next."""

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from engine.core.catalog import Catalog
 from engine.labs.common.models.initialise import initialise
-from engine.labs.moe.models.capacity import kept, places
+from engine.labs.moe.models.capacity import kept, room
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import RoutingRecord
 from engine.labs.moe.remedies.capacity import CapacityChoice
 from engine.labs.moe.remedies.router.softmax_top_k import SoftmaxTopKRouter
@@ -57,7 +57,7 @@ def test_the_mask_equals_a_loop_that_serves_one_after_the_other(order: str, k: i
     T, E, L = 30, 4, 6
     record, context = routed_at_random(T, E, k, unused=0.2 if k == 2 else 0.0), no_text(T, L, step=3)
     choice = CapacityChoice.answer(order)(factor=0.75, group=group, group_size=2)
-    module = choice.build(Place(5, 1)).train()
+    module = choice.build(LayerInfo(5, 1)).train()
     by = {
         "batch": lambda t: t,
         "position": lambda t: (t % L, t),
@@ -71,10 +71,10 @@ def test_the_mask_equals_a_loop_that_serves_one_after_the_other(order: str, k: i
 
 
 def test_the_places_are_an_even_share_times_the_factor_rounded_up() -> None:
-    assert places(30, 4, 1.0) == 8
-    assert places(32, 4, 1.0) == 8, "and not one more for what rounding adds"
-    assert places(300, 3, 1.1) == 110
-    assert places(0, 4, 2.0) == 0
+    assert room(30, 4, 1.0) == 8
+    assert room(32, 4, 1.0) == 8, "and not one more for what rounding adds"
+    assert room(300, 3, 1.1) == 110
+    assert room(0, 4, 2.0) == 0
     record = routed_at_random(64, 4, 1)
     all_in_one = kept(torch.zeros(64, 1, dtype=torch.int64), torch.arange(64), torch.zeros(64, dtype=torch.int64), 4, 1.25)
     assert all_in_one.flatten().tolist() == [True] * 20 + [False] * 44
@@ -85,18 +85,18 @@ def test_the_places_are_an_even_share_times_the_factor_rounded_up() -> None:
 
 def test_evaluation_has_a_factor_of_its_own_and_a_raffle_that_a_resumed_run_repeats() -> None:
     record = routed_at_random(60, 4, 1)
-    module = CapacityChoice.answer("random")(factor=0.5, factor_eval=4.0).build(Place(1, 0))
+    module = CapacityChoice.answer("random")(factor=0.5, factor_eval=4.0).build(LayerInfo(1, 0))
     assert module.eval()(record, no_text(60, 6)).kept_Tk.all()
     here, again, later = (module.train()(record, no_text(60, 6, step=step)).kept_Tk for step in (7, 7, 8))
     assert torch.equal(here, again)
     assert not torch.equal(here, later)
-    other = CapacityChoice.answer("random")(factor=0.5).build(Place(1, 1)).train()
+    other = CapacityChoice.answer("random")(factor=0.5).build(LayerInfo(1, 1)).train()
     assert not torch.equal(other(record, no_text(60, 6, step=7)).kept_Tk, here), "each layer draws for itself"
 
 
 @pytest.mark.parametrize("k", [1, 2])
 def test_the_layer_leaves_out_what_is_turned_away_and_nothing_else(k: int) -> None:
-    capacity = CapacityChoice.answer("batch")(factor=0.5).build(Place(0, 0))
+    capacity = CapacityChoice.answer("batch")(factor=0.5).build(LayerInfo(0, 0))
     made = initialise(MoELayer(6, 4, 5, SoftmaxTopKRouter(6, 4, k, 4.0, 0.0, 0.0), capacity), 2).double().train()
     x_TD = torch.randn(24, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
     y_TD, _ = made(x_TD, no_text(24, 6))
@@ -124,7 +124,7 @@ def test_only_the_order_of_scores_lets_a_later_byte_take_an_earlier_one_s_place(
     """In the order of the batch and of positions, changing the second half of a sequence leaves the first half as it was."""
     T, E = 40, 4
     for order in ("batch", "position", "score"):
-        module = CapacityChoice.answer(order)(factor=0.5).build(Place(0, 0)).train()
+        module = CapacityChoice.answer(order)(factor=0.5).build(LayerInfo(0, 0)).train()
         before, after = routed_at_random(T, E, 1, seed=0), routed_at_random(T, E, 1, seed=1)
         mixed = RoutingRecord(
             *(torch.cat([a[:20], b[20:]]) for a, b in zip(_parts(before), _parts(after), strict=True)), before.logits_TE, "softmax"
@@ -140,7 +140,7 @@ def _parts(record: RoutingRecord) -> tuple[Tensor, Tensor, Tensor]:
 def test_the_probe_of_drops_equals_a_loop_over_positions_and_is_silent_without_drops() -> None:
     probe = Catalog("probes", Probe)["router_drops"](None, nn.Module())  # type: ignore[arg-type]
     record = routed_at_random(48, 4, 2, unused=0.1)
-    module = CapacityChoice.answer("position")(factor=0.6).build(Place(0, 0)).train()
+    module = CapacityChoice.answer("position")(factor=0.6).build(LayerInfo(0, 0)).train()
     limited = module(record, no_text(48, 12)).kept(torch.bincount(record.experts_Tk.flatten() + 1)[1:], 12)
     got = {r.metric: torch.as_tensor(r.value).tolist() for r in probe.after(_step(limited))}
     kept_Tk, used_Tk = limited.kept_Tk.tolist(), (limited.experts_Tk >= 0).tolist()

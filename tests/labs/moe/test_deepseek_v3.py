@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.remedies.router.deepseek_v3 import DeepSeekV3, DeepSeekV3Router, sequence_loss
 from tests.support.routing import no_text
 
@@ -70,7 +70,7 @@ def test_the_bias_moves_towards_idle_experts_once_per_step_and_takes_no_gradient
 
 def test_groups_that_do_not_fit_are_made_to_fit() -> None:
     build = DeepSeekV3(groups=8, open_groups=1, k=6).build
-    made = build(D, 32, 1.0, Place())
+    made = build(D, 32, 1.0, LayerInfo())
     assert (made.groups, made.open_groups) == (8, 2), "six experts need two groups of four"
-    assert build(D, 12, 1.0, Place()).groups == 1
-    assert build(D, 8, 1.0, Place()).groups == 1, "a group of one expert has no two best scores"
+    assert build(D, 12, 1.0, LayerInfo()).groups == 1
+    assert build(D, 8, 1.0, LayerInfo()).groups == 1, "a group of one expert has no two best scores"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.routing import RouteContext
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.frozen_random import FrozenRandom
@@ -25,7 +25,7 @@ def test_the_balanced_table_gives_the_most_frequent_bytes_first_and_to_the_idles
 
 @pytest.mark.parametrize("table", ["modulo", "random", "balanced"])
 def test_a_table_follows_from_knobs_seed_and_layer_and_every_byte_keeps_its_expert(table: str) -> None:
-    made, again, other = (Hash(table=table).build(8, 32, 1.0, Place(4, layer)) for layer in (0, 0, 1))
+    made, again, other = (Hash(table=table).build(8, 32, 1.0, LayerInfo(4, layer)) for layer in (0, 0, 1))
     assert torch.equal(made.table_V, again.table_V)
     assert torch.equal(made.table_V, other.table_V) == (table != "random")
     assert made.state_dict() == {}, "a checkpoint needs no table"

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.remedies.router.loss_free import LossFree, LossFreeRouter
 
 T, E, K, UPDATES = 4096, 16, 2, 500
 
 
 def controller(**knobs: object) -> LossFreeRouter:
-    return LossFree(k=K, **knobs).build(8, E, 1.0, Place())
+    return LossFree(k=K, **knobs).build(8, E, 1.0, LayerInfo())
 
 
 @lru_cache(maxsize=1)

@@ -124,7 +124,7 @@ def test_a_router_without_logits_gives_no_logit_reading() -> None:
 
 def test_routing_probes_attach_only_where_there_is_routing() -> None:
     kinds = {name: PROBES[name] for name in PROBES.names() if PROBES[name].needs == "routing"}
-    assert len(kinds) == 7
+    assert len(kinds) == 8
     assert attached(kinds, "cheap", frozenset()) == {}
     assert attached(kinds, "cheap", frozenset({"routing"})) == kinds
 

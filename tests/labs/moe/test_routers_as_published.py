@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
 from engine.labs.moe.remedies.router.hash import HashRouter
@@ -28,7 +28,7 @@ def routed(
 ) -> RoutingRecord:
     """What the answer's router makes of the tokens, in float64."""
     experts, width = weight_ED.shape
-    router = RouterChoice.answer(answer)(**knobs).build(width, experts, 1.0, Place()).double().train(training)
+    router = RouterChoice.answer(answer)(**knobs).build(width, experts, 1.0, LayerInfo()).double().train(training)
     router.weight = nn.Parameter(weight_ED)
     if bias_E is not None:
         router.bias_E = bias_E

@@ -39,10 +39,10 @@ def test_in_stage_1_it_is_greedy_and_its_losses_are_those_of_the_paper() -> None
     assert got.weights_Tk.flatten().tolist() == pytest.approx(gate)
     mean = T / E
     balance = sum((chosen.count(e) - mean) / mean * sum(g for g, c in zip(gate, chosen, strict=True) if c == e) for e in range(E)) / T
-    assert float(got.losses["balance"]) == pytest.approx(0.7 * balance)
+    assert got.losses["balance"].item() == pytest.approx(0.7 * balance)
     copied = (made.bytes_VH[context.ids_T] @ made.copy_EH.T).tolist()
     distil = sum(math.log(sum(math.exp(v) for v in row)) - row[e] for row, e in zip(copied, chosen, strict=True)) / T
-    assert float(got.losses["distil"]) == pytest.approx(0.2 * distil)
+    assert got.losses["distil"].item() == pytest.approx(0.2 * distil)
 
 
 def test_the_copy_trains_in_stage_1_by_its_own_loss_alone_and_never_after() -> None:

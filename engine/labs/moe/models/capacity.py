@@ -13,14 +13,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 
 Group = Literal["sequence", "batch", "microbatch"]
 
 
 @dataclass(frozen=True)
-class Places:
+class Limit:
     """How many places an expert has: `factor` times an even share of the assignments of a group, rounded up.
 
     `group`: the tokens that share an expert's places: one sequence, the batch, or `group_size` sequences.
@@ -40,9 +40,9 @@ class Places:
 class Capacity(nn.Module):
     """Base of every capacity: `forward` turns assignments away, in an order that `priority` gives."""
 
-    def __init__(self, places: Places, place: Place) -> None:
+    def __init__(self, limit: Limit, info: LayerInfo) -> None:
         super().__init__()
-        self.places, self.place = places, place
+        self.limit, self.info = limit, info
 
     @abstractmethod
     def priority(self, routing: RoutingRecord, context: RouteContext) -> Tensor:
@@ -50,8 +50,8 @@ class Capacity(nn.Module):
 
     def forward(self, routing: RoutingRecord, context: RouteContext) -> RoutingRecord:
         """-> the same with `kept_Tk`."""
-        factor = self.places.factor if self.training else self.places.factor_eval
-        group_T = self.places.groups(len(routing.experts_Tk), context.length).to(routing.experts_Tk.device)
+        factor = self.limit.factor if self.training else self.limit.factor_eval
+        group_T = self.limit.groups(len(routing.experts_Tk), context.length).to(routing.experts_Tk.device)
         return replace(
             routing, kept_Tk=kept(routing.experts_Tk, self.priority(routing, context), group_T, routing.probs_TE.shape[1], factor)
         )
@@ -59,7 +59,7 @@ class Capacity(nn.Module):
     def generator(self, context: RouteContext) -> torch.Generator:
         """Of this layer and step, so that a resumed run draws the same."""
         mode = "training" if self.training else "evaluation"
-        return self.place.generator(f"capacity/{mode}/{context.step}")
+        return self.info.generator(f"capacity/{mode}/{context.step}")
 
 
 def kept(experts_Tk: Tensor, priority_T: Tensor, group_T: Tensor, experts: int, factor: float) -> Tensor:
@@ -80,12 +80,12 @@ def kept(experts_Tk: Tensor, priority_T: Tensor, group_T: Tensor, experts: int, 
     size_B = torch.bincount(bucket_A, minlength=buckets + 1)
     rank_A = torch.arange(T * k, device=sorted_A.device) - (size_B.cumsum(0) - size_B)[sorted_A]
     used_G = size_B[:buckets].view(groups, experts).sum(dim=1).tolist()
-    places_G = torch.tensor([places(n, experts, factor) for n in used_G] + [0], device=sorted_A.device)
+    room_G = torch.tensor([room(n, experts, factor) for n in used_G] + [0], device=sorted_A.device)
     kept_A = torch.zeros(T * k, dtype=torch.bool, device=sorted_A.device)
-    kept_A[line_A[by_bucket_A]] = rank_A < places_G[sorted_A // experts]
+    kept_A[line_A[by_bucket_A]] = rank_A < room_G[sorted_A // experts]
     return kept_A.view(T, k)
 
 
-def places(assignments: int, experts: int, factor: float) -> int:
+def room(assignments: int, experts: int, factor: float) -> int:
     """ceil(factor n / E), without a place more for what rounding adds."""
     return math.ceil(factor * assignments / experts - 1e-9)

@@ -5,7 +5,7 @@ Shapes: T tokens, d width, E experts, k experts per token, K iterations.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,15 @@ from torch import Tensor, nn
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from kernels.moe_route.moe_route import moe_route, runner_for
 
-if TYPE_CHECKING:
-    from engine.labs.moe.models.moe_layer import MoELayer
+
+class Experts(Protocol):
+    """What a router mixes: `weight_in` (E, n, d), `weight_out` (E, d, n), and what the chosen experts make of their tokens."""
+
+    weight_in: Tensor
+    weight_out: Tensor
+
+    def outputs(self, x_TD: Tensor, routing: RoutingRecord) -> Tensor:
+        """Unweighted, in the order of `experts_Tk` -> (T, k, d); 0 where an assignment is not kept."""
 
 
 class RouterModule(nn.Module):
@@ -34,7 +41,7 @@ class RouterModule(nn.Module):
     def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
         raise TypeError(f"{type(self).__name__} must define forward(x_TD, context)")
 
-    def mix(self, x_TD: Tensor, routing: RoutingRecord, layer: MoELayer) -> Tensor:
+    def mix(self, x_TD: Tensor, routing: RoutingRecord, layer: Experts) -> Tensor:
         """What the layer makes of its tokens -> (T, d): the results of the chosen experts, each times its weight."""
         y_TkD = layer.outputs(x_TD, routing)
         return (y_TkD * routing.weights_Tk.unsqueeze(-1).to(y_TkD.dtype)).sum(dim=1)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from engine.declare.knobs import Choice, knob
 
 if TYPE_CHECKING:
-    from engine.labs.moe.models.capacity import Capacity, Places
-    from engine.labs.moe.models.place import Place
+    from engine.labs.moe.models.capacity import Capacity, Limit
+    from engine.labs.moe.models.layer_info import LayerInfo
 
 
 KEPT = r"C=\lceil c\,\tfrac{nk}{E}\rceil,\quad \mathrm{kept}_{te}=[\,\mathrm{rank}_e(t)\le C\,]"
@@ -17,9 +17,9 @@ KEPT = r"C=\lceil c\,\tfrac{nk}{E}\rceil,\quad \mathrm{kept}_{te}=[\,\mathrm{ran
 class CapacityChoice(Choice):
     """How many tokens may an expert take, and which ones are turned away?"""
 
-    def build(self, place: Place) -> Capacity | None:
+    def build(self, info: LayerInfo) -> Capacity | None:
         """-> what turns tokens away in one layer; None: nothing does."""
-        raise TypeError(f"{type(self).__name__} must define build(place)")
+        raise TypeError(f"{type(self).__name__} must define build(info)")
 
 
 class LimitedChoice(CapacityChoice):
@@ -40,10 +40,10 @@ class LimitedChoice(CapacityChoice):
         "batch", "which tokens share the places of an expert; a microbatch is group_size sequences", group="remedy"
     )
     group_size: int = knob(
-        4, "sequences of a microbatch; without effect for the other groups", unit="sequences", group="size", ge=1, le=4096
+        4, "sequences of a microbatch; the other groups do not ask for it", unit="sequences", group="size", ge=1, le=4096
     )
 
-    def places(self) -> Places:
-        from engine.labs.moe.models.capacity import Places
+    def limit(self) -> Limit:
+        from engine.labs.moe.models.capacity import Limit
 
-        return Places(self.factor, self.factor_eval, self.group, self.group_size)
+        return Limit(self.factor, self.factor_eval, self.group, self.group_size)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.labs.moe.models.capacity import Capacity
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
@@ -16,7 +16,7 @@ class BatchOrder(LimitedChoice):
 
     idea = (
         "Each expert has C places. Tokens take them in the order of the batch, one sequence after the other, first choices before second "
-        "ones; who comes too late passes through the residual connection alone."
+        "ones; the others pass through the residual connection alone."
     )
     formula = KEPT + r",\quad \mathrm{rank}_e\ \text{in the order}\ (b,\ell)"
     paper = (
@@ -24,14 +24,14 @@ class BatchOrder(LimitedChoice):
     )
     cost = "A stable sort of the T k assignments; the work of an expert is bounded by C rows."
     fails = (
-        "What a token gets depends on the sequences before it in the batch, by its formula: somebody else's text can push it out "
-        "(Hayes et al. 2024, arXiv 2402.05526). How much that costs here is not measured."
+        "By its formula somebody else's text, earlier in the batch, can push a token out (Hayes et al., arXiv 2402.05526). "
+        "By how much that moves what a victim reads is not measured here."
     )
     reading = "paper"
     source = "GShard, algorithm 1; Switch, eq. 3; compared with mesh_tensorflow/transformer/moe.py"
 
-    def build(self, place: Place) -> BatchOrderCapacity:
-        return BatchOrderCapacity(self.places(), place)
+    def build(self, info: LayerInfo) -> BatchOrderCapacity:
+        return BatchOrderCapacity(self.limit(), info)
 
 
 class BatchOrderCapacity(Capacity):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.remedies.capacity import CapacityChoice
 
 
 class NoCapacity(CapacityChoice):
-    """Differs: MegaBlocks pads each expert's rows to a multiple of 128 for its block-sparse product; here they stay as they are."""
+    """Differs: MegaBlocks pads each expert's rows to a multiple of `128` for its block-sparse product; here they stay as they are."""
 
     idea = (
-        "An expert takes every token that chose it, however many these are, so none is turned away and "
-        "a token's result depends on no other token. The layer's work stays the same; its largest expert decides how long it takes "
-        "where experts run side by side."
+        "An expert takes every token that chose it, however many these are, so none is turned away. "
+        "The layer's work stays the same; where experts run side by side, it takes as long as the fullest one."
     )
     formula = r"y_t=\sum_{e\in S_t}w_{te}\,\mathrm{FFN}_e(x_t)"
     paper = "MegaBlocks (Gale et al. 2022, arXiv 2211.15841), which calls it dropless"
@@ -21,5 +20,5 @@ class NoCapacity(CapacityChoice):
     reading = "public code"
     source = "megablocks/layers/dmoe.py of databricks/megablocks"
 
-    def build(self, place: Place) -> None:
+    def build(self, info: LayerInfo) -> None:
         return None

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.labs.moe.models.capacity import Capacity
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
@@ -28,8 +28,8 @@ class PositionOrder(LimitedChoice):
     reading = "paper"
     source = "OpenMoE, figure 12; the order over sequences is our choice"
 
-    def build(self, place: Place) -> PositionOrderCapacity:
-        return PositionOrderCapacity(self.places(), place)
+    def build(self, info: LayerInfo) -> PositionOrderCapacity:
+        return PositionOrderCapacity(self.limit(), info)
 
 
 class PositionOrderCapacity(Capacity):

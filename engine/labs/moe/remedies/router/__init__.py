@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from engine.declare.knobs import Choice
 
 if TYPE_CHECKING:
-    from engine.labs.moe.models.place import Place
+    from engine.labs.moe.models.layer_info import LayerInfo
     from engine.labs.moe.models.router_scores import RouterModule
 
 
@@ -19,6 +19,6 @@ class RouterChoice(Choice):
 
     leaks: ClassVar[tuple[str, ...]] = ()
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> RouterModule:
-        """-> the router of the layer at `place`, for tokens of width `d`; `init_factor` scales the usual starting weights."""
-        raise TypeError(f"{type(self).__name__} must define build(d, experts, init_factor, place)")
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> RouterModule:
+        """-> the router of the layer at `info`, for tokens of width `d`; `init_factor` scales the usual starting weights."""
+        raise TypeError(f"{type(self).__name__} must define build(d, experts, init_factor, info)")

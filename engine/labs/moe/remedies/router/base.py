@@ -8,17 +8,17 @@ from __future__ import annotations
 from torch import Tensor
 
 from engine.labs.moe.models.auction import auction
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, top_k
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
 
 
 class Base(RouterChoice):
-    """Differs: prices start where twenty iterations of Sinkhorn put them and not at 0, which ends the auction in some dozen rounds
-    instead of hundreds, nearer to the best total; so it runs to its end, where the authors stop after a hundred rounds.  Their centroids
-    start orthogonal with gain 0.1 and their last matrix at 0; here both start as for every other router of this lab.  They shuffle
-    tokens between machines before the auction, and there is one machine here.  A batch that the experts do not divide is filled up."""
+    """Differs: prices start where `20` iterations of Sinkhorn put them and not at 0, and the auction runs to its end, where the authors
+    stop after `100` rounds.  Their centroids start orthogonal with gain `0.1` and their last matrix at 0; here both start as for every
+    other router of this lab.  They shuffle tokens between machines before the auction, and there is one machine here.  Where the batch
+    is no multiple of the experts, some get one token less."""
 
     idea = (
         "In training the experts bid for tokens in an auction that ends when each has exactly its share, with nearly the "
@@ -30,7 +30,7 @@ class Base(RouterChoice):
         r"\quad a_t=\arg\max_e s_{te}\ \text{in evaluation};\quad y_t=\sigma(s_{t,a_t})\,\mathrm{FFN}_{a_t}(x_t)"
     )
     paper = "BASE Layers: Simplifying Training of Large, Sparse Models (Lewis et al. 2021, arXiv 2103.16716)"
-    cost = "Some dozen rounds of a top-T/E over the T by E scores, and twenty iterations of Sinkhorn before; no loss, no parameter."
+    cost = "In each round of the auction a top-T/E over the T by E scores, and some iterations of Sinkhorn before; no loss, no parameter."
     fails = (
         "Evaluation is not balanced: by its formula greedy routing is as uneven as the scores are. In training a byte's expert follows "
         "from all others of the batch, later ones included. How far training and evaluation disagree is not measured here."
@@ -39,7 +39,7 @@ class Base(RouterChoice):
     leaks = ("training",)
     source = "base_layer.py and balanced_assignment.cpp of facebookresearch/fairseq; section 3 of the paper"
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> BaseRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> BaseRouter:
         return BaseRouter(d, experts, 1, init_factor)
 
 

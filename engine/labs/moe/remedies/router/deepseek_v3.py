@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, top_k
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -20,13 +20,13 @@ from engine.labs.moe.remedies.router.loss_free import move_bias
 
 
 class DeepSeekV3(RouterChoice):
-    """Differs: the paper has 256 experts in 8 groups of which 4 are open, 8 experts per token and a shared expert beside them; here
-    the defaults are two of 32 experts and no shared one.  After each update the biases are shifted to mean 0, which by the formula
-    chooses nobody else.  The paper sets the rate of the bias to 0 for its last tokens; here it stays."""
+    """Differs: the paper has `256` experts in `8` groups of which `4` are open, `8` experts per token and a shared expert beside them;
+    here there are fewer and no shared one.  After each update the biases are shifted to mean 0, which by the formula chooses nobody
+    else.  The paper sets the rate of the bias to 0 for its last tokens; here it stays."""
 
     idea = (
         "Scores are sigmoids, and a bias per expert, moved by hand after each step, takes part in choosing only. Experts come in groups: "
-        "first the groups with the best two scores are opened, then the best experts in them. "
+        "first the groups with the largest sum of their two highest scores are opened, then the highest experts in them are taken. "
         "The weights of the chosen are divided by their sum, and a very small loss evens out each sequence."
     )
     formula = (
@@ -60,7 +60,7 @@ class DeepSeekV3(RouterChoice):
     )
     scale: float = knob(1.0, "the weights are multiplied by it", source="the paper: 2.5", group="remedy", ge=0.0, le=100.0)
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> DeepSeekV3Router:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> DeepSeekV3Router:
         groups = self.groups if experts % self.groups == 0 and experts // self.groups > 1 else 1
         opened = min(groups, max(self.open_groups, -(-self.k * groups // experts)))
         return DeepSeekV3Router(d, experts, self.k, init_factor, groups, opened, self.update_rate, self.sequence_weight, self.scale)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -31,9 +31,9 @@ class ExpertChoice(RouterChoice):
     paper = "Mixture-of-Experts with Expert Choice Routing (Zhou et al. 2022, arXiv 2202.09368)"
     cost = "A top-C over the tokens for each expert; no loss, no bias."
     fails = (
-        "An exhibit for a leak: whether an expert takes a byte depends on all later bytes, and on the other sequences of the batch. "
-        "The training loss of a language model can use that, and nothing can when a text is written byte by byte "
-        "(Wang et al. 2024, arXiv 2408.15664, section 5). A token that no expert takes passes through the residual connection alone."
+        "An exhibit for a leak: by its formula all later bytes, and the other sequences of the batch, take part in whether an expert "
+        "takes a byte. The training loss of a language model can use that, and nothing can when a text is written byte by byte "
+        "(Wang et al., arXiv 2408.15664, section 5). A token that no expert takes passes through the residual connection alone."
     )
     leaks = ("training", "evaluation")
     reading = "paper"
@@ -50,7 +50,7 @@ class ExpertChoice(RouterChoice):
         le=1_000_000,
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> ExpertChoiceRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> ExpertChoiceRouter:
         return ExpertChoiceRouter(d, experts, self.k, init_factor, self.chunk)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, route
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -28,12 +28,12 @@ class FrozenRandom(RouterChoice):
         "Nothing in its formula keeps the experts busy, and nothing lets the router correct a poor draw. "
         "How it compares with a router that learns is not measured here."
     )
-    reading = "our reading of the abstract"
-    source = "the frozen router of the abstract; the weights by softmax are Switch's"
+    reading = "public code"
+    source = "the random gate of custom_gate.py in giangdip2410/HyperRouter; the weights by softmax are Switch's, eq. 2"
 
     k: int = knob(1, "experts per token", unit="experts", group="size", ge=1, le=64)
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> FrozenRandomRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> FrozenRandomRouter:
         return FrozenRandomRouter(d, experts, self.k, init_factor)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import RouterModule
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -22,7 +22,7 @@ BYTES = 256
 
 
 class Hash(RouterChoice):
-    """Differs: the paper's clustered tables, of which it says that they are worse, are not built, nor its tables over pairs of tokens."""
+    """Differs: the paper's clustered tables and its tables over pairs of tokens are not built."""
 
     idea = (
         "Nothing is learned: a byte always goes to the same expert, which a table says. "
@@ -47,9 +47,9 @@ class Hash(RouterChoice):
         group="remedy",
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> HashRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> HashRouter:
         if self.table == "random":
-            return HashRouter(experts, k=1, table_V=torch.randint(experts, (BYTES,), generator=place.generator("hash table")))
+            return HashRouter(experts, k=1, table_V=torch.randint(experts, (BYTES,), generator=info.generator("hash table")))
         if self.table == "balanced":
             return HashRouter(experts, k=1, table_V=balanced(byte_counts(), experts))
         return HashRouter(experts, k=1)

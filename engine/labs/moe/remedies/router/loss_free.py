@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, route, top_k
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -70,7 +70,7 @@ class LossFree(RouterChoice):
         group="remedy",
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> LossFreeRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> LossFreeRouter:
         rate = -self.update_rate if self.flipped else self.update_rate
         router = LossFreeRouter(d, experts, self.k, init_factor, self.gate, rate, self.renormalise)
         router.update, router.recentre = self.update, self.recentre and self.update != "multiplicative"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, route, top_k
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -73,7 +73,7 @@ class Sinkhorn(RouterChoice):
         group="remedy",
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> SinkhornRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> SinkhornRouter:
         gate = self.gate if self.gate != "auto" else "sigmoid" if self.k == 1 else "softmax"
         return SinkhornRouter(d, experts, self.k, init_factor, self.iterations, self.temperature, gate)
 

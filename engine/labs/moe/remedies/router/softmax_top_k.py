@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, route
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -55,7 +55,7 @@ class SoftmaxTopK(RouterChoice):
         0.0, "weight of the router z-loss, the mean squared logsumexp of the logits", source="ST-MoE: 0.001", group="remedy", ge=0.0, le=1.0
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> SoftmaxTopKRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> SoftmaxTopKRouter:
         return SoftmaxTopKRouter(d, experts, self.k, init_factor, self.balance_weight, self.z_weight)
 
 

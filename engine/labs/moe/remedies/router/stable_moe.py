@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, top_k
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -19,7 +19,7 @@ BYTES = 256
 
 
 class StableMoE(RouterChoice):
-    """Differs: the authors start the experts' centroids orthogonal with gain 0.1 and turn away what exceeds twice an even share; here
+    """Differs: the authors start the experts' centroids orthogonal with gain `0.1` and turn away what exceeds two even shares; here
     they start as every other router of this lab, and turning away is the question capacity.  Their losses are sums over tokens that are
     divided later, which are these means."""
 
@@ -35,7 +35,7 @@ class StableMoE(RouterChoice):
         r"+\beta\,\mathrm{CE}(\hat s_t,a_t)\ \text{(stage 1)}"
     )
     paper = "StableMoE: Stable Routing Strategy for Mixture of Experts (Dai et al. 2022, arXiv 2204.08396)"
-    cost = "In stage 1 an embedding of 256 bytes and a second T by E product per layer; in stage 2 that product alone."
+    cost = "In the first stage an embedding of the bytes and a second T by E product per layer; then that product alone."
     fails = (
         "The copy sees the byte and nothing around it: of two equal bytes it can make no difference, by its formula. "
         "What it learned when stage 1 ends stays. As in the authors' code, evaluation routes by the copy in stage 1 too, "
@@ -58,7 +58,7 @@ class StableMoE(RouterChoice):
     )
     copy_width: int = knob(50, "width of the copy's embedding of a byte", unit="units", source="the paper: 50", group="size", ge=1, le=1024)
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> StableMoERouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> StableMoERouter:
         return StableMoERouter(d, experts, init_factor, self.stage_1, self.balance_weight, self.distil_weight, self.copy_width)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class LayerInfo:
     """`seed` and `steps` are those of the run; `layer` counts from 0.  What is drawn follows from it, so a resumed run draws the same."""
 
     seed: int = 0
