@@ -14,8 +14,8 @@ from scipy.stats import entropy
 from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import RoutingRecord, routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.capacity import CapacityChoice
@@ -24,7 +24,7 @@ from tests.support.routing import no_text
 
 
 def router(D: int = 6, E: int = 7, seed: int = 3, factor: float = 6.0, **knobs: float) -> DynMoLERouter:
-    return initialise(DynMoLE(**knobs).build(D, E, factor, Place()), seed).double()
+    return initialise(DynMoLE(**knobs).build(D, E, factor, LayerInfo()), seed).double()
 
 
 def tokens(T: int, D: int = 6, seed: int = 1) -> Tensor:
@@ -181,7 +181,7 @@ def test_the_weights_carry_the_gradient_of_the_probabilities() -> None:
 @pytest.mark.parametrize("order", ["none", "batch"])
 def test_a_layer_equals_a_loop_also_where_a_capacity_turns_away(order: str) -> None:
     T, E = 24, 7
-    capacity = CapacityChoice.answer(order)(**({} if order == "none" else {"factor": 0.7})).build(Place())
+    capacity = CapacityChoice.answer(order)(**({} if order == "none" else {"factor": 0.7})).build(LayerInfo())
     made = initialise(MoELayer(6, E, 4, router(), capacity), 2).double().train()
     with torch.no_grad():
         made.router.weight.mul_(6.0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.hyper_router import HyperRouter, HyperRouterModule
@@ -21,7 +21,7 @@ from tests.support.routing import no_text
 
 def router(D: int = 5, E: int = 6, H: int = 7, seed: int = 3, freeze: bool = True, factor: float = 1.0) -> HyperRouterModule:
     choice = HyperRouter(k_min=2, k_max=4, hidden=H, freeze_hypernet=freeze)
-    made = initialise(choice.build(D, E, factor, Place(0, 0, 10)), seed).double()
+    made = initialise(choice.build(D, E, factor, LayerInfo(0, 0, 10)), seed).double()
     with torch.no_grad():
         for bias in (made.inner.bias, made.outer.bias):
             bias.normal_(std=0.1, generator=torch.Generator().manual_seed(seed))
@@ -90,7 +90,7 @@ def test_the_gradient_of_vector_and_tokens_is_that_of_the_weights() -> None:
 
 
 def test_with_one_expert_per_token_the_vector_gets_no_gradient() -> None:
-    made = HyperRouter(k_min=1, k_max=1).build(5, 6, 1.0, Place(0, 0, 10))
+    made = HyperRouter(k_min=1, k_max=1).build(5, 6, 1.0, LayerInfo(0, 0, 10))
     initialise(made, 0)
     got = made(tokens(9).float(), no_text(9))
     assert got.weights_Tk.eq(1).all()
@@ -105,7 +105,7 @@ def test_logits_start_as_large_as_those_of_a_linear_router(D: int, E: int, H: in
     x_TD = torch.randn(256, D, generator=torch.Generator().manual_seed(0))
     squares = []
     for seed in range(40):
-        made = initialise(HyperRouter(hidden=H).build(D, E, factor, Place(0, 0, 10)), seed)
+        made = initialise(HyperRouter(hidden=H).build(D, E, factor, LayerInfo(0, 0, 10)), seed)
         squares.append(made.logits(x_TD).detach().square().mean().item() / factor**2)
     mean, spread = torch.tensor(squares).mean().item(), torch.tensor(squares).std().item()
     assert mean == pytest.approx(1 / 3, abs=4 * spread / 40**0.5)

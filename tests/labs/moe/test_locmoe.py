@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.models.virtual_groups import group_of_experts, home_of_tokens
 from engine.labs.moe.moe import Moe
@@ -25,7 +25,7 @@ from tests.support.routing import no_text
 
 
 def router(D: int = 12, E: int = 4, **knobs: object) -> LocMoERouter:
-    return RouterChoice.answer("locmoe")(**knobs).build(D, E, 1.0, Place())
+    return RouterChoice.answer("locmoe")(**knobs).build(D, E, 1.0, LayerInfo())
 
 
 def tokens(T: int, D: int = 12, seed: int = 1) -> Tensor:

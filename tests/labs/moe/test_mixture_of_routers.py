@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.mixture_of_routers import MixtureOfRouters, MixtureOfRoutersModule
@@ -22,7 +22,7 @@ from tests.support.routing import no_text
 
 
 def router(D: int = 6, E: int = 7, k: int = 2, R: int = 3, balance_weight: float = 0.2) -> MixtureOfRoutersModule:
-    return initialise(MixtureOfRouters(k=k, routers=R, balance_weight=balance_weight).build(D, E, 4.0, Place()), 3).double()
+    return initialise(MixtureOfRouters(k=k, routers=R, balance_weight=balance_weight).build(D, E, 4.0, LayerInfo()), 3).double()
 
 
 def tokens(T: int, D: int = 6, seed: int = 1) -> Tensor:
@@ -49,7 +49,7 @@ def mean_vote(made: MixtureOfRoutersModule, x_D: list[float]) -> list[float]:
 def test_one_router_is_softmax_top_k_bit_for_bit(k: int) -> None:
     """Of the same name and so of the same start; in the layer's results, the record, the losses and all gradients."""
     choices = (MixtureOfRouters(k=k, routers=1, balance_weight=0.1), SoftmaxTopK(k=k, balance_weight=0.1))
-    layers = [initialise(MoELayer(16, 32, 8, choice.build(16, 32, 1.0, Place())), 5).train() for choice in choices]
+    layers = [initialise(MoELayer(16, 32, 8, choice.build(16, 32, 1.0, LayerInfo())), 5).train() for choice in choices]
     x_TD, context = tokens(64, 16).float(), no_text(64)
     gradients, records = [], []
     for layer in layers:
@@ -115,7 +115,7 @@ def test_gradients_reach_the_main_router_and_every_other() -> None:
 
 
 def test_the_routers_start_apart_and_as_large_as_a_linear_one() -> None:
-    made = initialise(MixtureOfRouters(routers=8).build(64, 32, 1.0, Place()), 0)
+    made = initialise(MixtureOfRouters(routers=8).build(64, 32, 1.0, LayerInfo()), 0)
     votes_TRE, main_TR = made.scores(torch.randn(512, 64, generator=torch.Generator().manual_seed(0)))
     assert votes_TRE.std().item() == pytest.approx(0.577, abs=0.03)
     assert main_TR.std().item() == pytest.approx(0.577, abs=0.12)

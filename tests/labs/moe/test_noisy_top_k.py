@@ -15,8 +15,8 @@ from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise, named_generator
 from engine.labs.moe.models.byte_transformer import ByteTransformer
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.noisy_top_k import NoisyTopK, NoisyTopKRouter, chances, variation
@@ -25,8 +25,8 @@ from tests.support.routing import no_text
 SIZES = [(13, 6, 5, 2), (29, 4, 7, 3), (3, 5, 4, 3)]
 
 
-def router(D: int, E: int, k: int, importance: float = 1.0, load: float = 1.0, place: Place | None = None) -> NoisyTopKRouter:
-    made = NoisyTopKRouter(D, E, k, 1.0, importance, load, place or Place(3, 1)).double()
+def router(D: int, E: int, k: int, importance: float = 1.0, load: float = 1.0, info: LayerInfo | None = None) -> NoisyTopKRouter:
+    made = NoisyTopKRouter(D, E, k, 1.0, importance, load, info or LayerInfo(3, 1)).double()
     for number, weight in enumerate((made.weight, made.noise_weight)):
         torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(number))
     return made
@@ -36,9 +36,9 @@ def tokens(T: int, D: int, seed: int = 1) -> Tensor:
     return torch.randn(T, D, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def noise(T: int, E: int, step: int = 0, place: Place | None = None) -> Tensor:
-    place = place or Place(3, 1)
-    return torch.randn(T, E, generator=named_generator(place.seed, f"noise/{step}/layer {place.layer}")).double()
+def noise(T: int, E: int, step: int = 0, info: LayerInfo | None = None) -> Tensor:
+    info = info or LayerInfo(3, 1)
+    return torch.randn(T, E, generator=named_generator(info.seed, f"noise/{step}/layer {info.layer}")).double()
 
 
 def plain(made: NoisyTopKRouter, x_TD: Tensor, draws_TE: Tensor) -> tuple[list[dict[int, float]], list[float], list[float]]:
@@ -139,8 +139,8 @@ def test_the_noise_follows_from_seed_layer_and_step_alone() -> None:
     again = made(x_TD, no_text(40, step=5))
     assert torch.equal(first.experts_Tk, again.experts_Tk)
     assert torch.equal(first.weights_Tk, again.weights_Tk)
-    for step, place in ((6, Place(3, 1)), (5, Place(3, 0)), (5, Place(4, 1))):
-        other = router(4, 6, 2, place=place)
+    for step, place in ((6, LayerInfo(3, 1)), (5, LayerInfo(3, 0)), (5, LayerInfo(4, 1))):
+        other = router(4, 6, 2, info=place)
         assert not torch.equal(other(x_TD, no_text(40, step=step)).experts_Tk, first.experts_Tk)
 
 
@@ -156,11 +156,11 @@ def test_evaluation_has_no_noise_and_no_losses() -> None:
 
 def test_the_noise_starts_alike_for_all_tokens_and_a_start_of_zero_is_the_papers() -> None:
     choice = NoisyTopK()
-    layer = initialise(MoELayer(8, 4, 5, choice.build(8, 4, 0.0, Place())), 0)
+    layer = initialise(MoELayer(8, 4, 5, choice.build(8, 4, 0.0, LayerInfo())), 0)
     assert layer.router.weight.eq(0).all()
     assert layer.router.noise_weight.eq(0).all()
     torch.testing.assert_close(layer.router.noise_sizes(torch.randn(3, 8)), torch.full((3, 4), math.log(2)))
-    usual = initialise(MoELayer(64, 32, 5, choice.build(64, 32, 1.0, Place())), 0).router
+    usual = initialise(MoELayer(64, 32, 5, choice.build(64, 32, 1.0, LayerInfo())), 0).router
     assert usual.weight.std().item() == pytest.approx((3 * 64) ** -0.5, rel=0.05)
     assert usual.noise_weight.eq(0).all()
 
@@ -177,7 +177,7 @@ def test_weights_of_zero_leave_the_losses_out_and_all_experts_have_no_load_to_ev
 
 def model() -> ByteTransformer:
     def make(layer: int) -> NoisyTopKRouter:
-        return NoisyTopKRouter(16, 6, 2, 4.0, 0.1, 0.1, Place(0, layer))
+        return NoisyTopKRouter(16, 6, 2, 4.0, 0.1, 0.1, LayerInfo(0, layer))
 
     return initialise(ByteTransformer(16, 2, 2, 12, 6, 8, make), 3).double()
 

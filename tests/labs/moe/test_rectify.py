@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.rectify import RectifiedCapacity
 from engine.labs.moe.models.routing import RoutingRecord, routed
 from engine.labs.moe.moe import Moe
@@ -40,7 +40,7 @@ def record(k: int, seed: int = 0, unused: float = 0.0, skew: float = 2.0) -> Rou
 
 def capacity(way: str, factor: float, group: str = "batch", factor_eval: float = 2.0) -> RectifiedCapacity:
     knobs = {} if way == "rectify_fill" else {"groups": G}
-    return CapacityChoice.answer(way)(factor=factor, factor_eval=factor_eval, group=group, group_size=2, **knobs).build(Place()).train()
+    return CapacityChoice.answer(way)(factor=factor, factor_eval=factor_eval, group=group, group_size=2, **knobs).build(LayerInfo()).train()
 
 
 def in_a_loop(given: RoutingRecord, way: str, factor: float, size: int) -> list[list[tuple[int, bool]]]:
@@ -104,7 +104,7 @@ def dropped(one: RoutingRecord) -> float:
 @pytest.mark.parametrize("k", [1, 2])
 def test_sent_home_nobody_is_dropped_and_filling_drops_fewer(k: int) -> None:
     given, context = record(k), no_text(T, L)
-    plain = CapacityChoice.answer("batch")(factor=0.75).build(Place()).train()
+    plain = CapacityChoice.answer("batch")(factor=0.75).build(LayerInfo()).train()
     before, home, filled, both = (dropped(one(given, context)) for one in (plain, *(capacity(way, 0.75) for way in WAYS)))
     assert before > 0.1
     assert home == both == 0.0
@@ -185,7 +185,7 @@ def test_only_filling_lets_a_later_byte_decide_what_an_earlier_one_gets(way: str
 
 
 def test_more_groups_than_experts_are_refused_in_one_sentence() -> None:
-    module = CapacityChoice.answer("rectify_local")(groups=6).build(Place())
+    module = CapacityChoice.answer("rectify_local")(groups=6).build(LayerInfo())
     with pytest.raises(ValueError, match="6 groups of experts were asked for, but the layer has 5 experts; give 1 to 5"):
         module(record(1), no_text(T, L))
 

@@ -14,16 +14,16 @@ from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise, named_generator
 from engine.labs.moe.models.byte_transformer import ByteTransformer
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router.reinforce import ReinforceRouter, drawn, policy_loss, standardised
 from tests.support.routing import no_text
 
 
-def router(D: int = 4, E: int = 5, balance: float = 0.3, entropy: float = 0.2, place: Place | None = None) -> ReinforceRouter:
-    made = ReinforceRouter(D, E, 1.0, balance, entropy, place or Place(3, 1)).double()
+def router(D: int = 4, E: int = 5, balance: float = 0.3, entropy: float = 0.2, info: LayerInfo | None = None) -> ReinforceRouter:
+    made = ReinforceRouter(D, E, 1.0, balance, entropy, info or LayerInfo(3, 1)).double()
     for number, parameter in enumerate(made.parameters()):
         torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(number))
     return made
@@ -129,8 +129,8 @@ def test_the_draws_follow_from_seed_layer_and_step_alone() -> None:
     first = router()(x_TD, no_text(50, step=5)).experts_Tk
     torch.manual_seed(2)
     assert torch.equal(router()(x_TD, no_text(50, step=5)).experts_Tk, first)
-    for step, place in ((6, Place(3, 1)), (5, Place(3, 0)), (5, Place(4, 1))):
-        assert not torch.equal(router(place=place)(x_TD, no_text(50, step=step)).experts_Tk, first)
+    for step, place in ((6, LayerInfo(3, 1)), (5, LayerInfo(3, 0)), (5, LayerInfo(4, 1))):
+        assert not torch.equal(router(info=place)(x_TD, no_text(50, step=step)).experts_Tk, first)
 
 
 def test_evaluation_is_greedy_and_wants_no_reward() -> None:
@@ -161,7 +161,7 @@ def test_rewards_are_standardised_and_a_nan_among_them_is_seen() -> None:
 
 
 def test_the_task_teaches_the_experts_and_not_the_router() -> None:
-    layer = initialise(MoELayer(4, 5, 6, router(place=Place(0, 0))), 0).double()
+    layer = initialise(MoELayer(4, 5, 6, router(info=LayerInfo(0, 0))), 0).double()
     x_TD = tokens(30).requires_grad_()
     y_TD, _ = layer(x_TD, no_text(30))
     y_TD.square().sum().backward()
@@ -172,7 +172,7 @@ def test_the_task_teaches_the_experts_and_not_the_router() -> None:
 
 def test_it_learns_which_expert_is_rewarded_for_which_token() -> None:
     T, E = 256, 4
-    made = initialise(ReinforceRouter(E, E, 1.0, 0.01, 1e-3, Place()), 0)
+    made = initialise(ReinforceRouter(E, E, 1.0, 0.01, 1e-3, LayerInfo()), 0)
     steps = torch.optim.Adam(made.parameters(), 0.05)
     for n in range(150):
         kinds_T = torch.randint(E, (T,), generator=torch.Generator().manual_seed(n))
@@ -185,7 +185,7 @@ def test_it_learns_which_expert_is_rewarded_for_which_token() -> None:
 
 
 def test_no_result_depends_on_a_later_byte_or_on_another_sequence() -> None:
-    made = initialise(ByteTransformer(16, 2, 2, 12, 6, 8, lambda n: ReinforceRouter(16, 6, 4.0, 0.01, 1e-3, Place(0, n))), 3).double()
+    made = initialise(ByteTransformer(16, 2, 2, 12, 6, 8, lambda n: ReinforceRouter(16, 6, 4.0, 0.01, 1e-3, LayerInfo(0, n))), 3).double()
     ids_BL = torch.randint(256, (3, 12), generator=torch.Generator().manual_seed(0))
     later_BL, other_BL = ids_BL.clone(), ids_BL.clone()
     later_BL[:, 6:] = (later_BL[:, 6:] + 77) % 256

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.labs.common.models.initialise import initialise
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router import RouterChoice
@@ -136,7 +136,7 @@ def test_the_first_segment_is_routed_by_the_bias_alone() -> None:
 
 
 def test_the_gain_starts_as_published_times_the_factor_and_the_size_of_the_weights_is_normalised_away() -> None:
-    made = RouterChoice.answer("smear")().build(64, 32, 3.0, Place())
+    made = RouterChoice.answer("smear")().build(64, 32, 3.0, LayerInfo())
     initialise(made, 0)
     assert made.start == pytest.approx(0.03)
     assert made.gain.eq(0).all()

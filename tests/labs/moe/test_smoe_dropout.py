@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from engine.labs.common.models.initialise import initialise
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.moe_layer import MoELayer
-from engine.labs.moe.models.place import Place
 from engine.labs.moe.models.routing import routed
 from engine.labs.moe.moe import Moe
 from engine.labs.moe.remedies.router._growing_k import Schedule
@@ -23,7 +23,7 @@ from tests.support.routing import no_text
 
 
 def router(D: int = 6, E: int = 7, k_min: int = 2, k_max: int = 5, steps: int = 10) -> SMoEDropoutRouter:
-    made = SMoEDropout(k_min=k_min, k_max=k_max).build(D, E, 2.0, Place(0, 0, steps))
+    made = SMoEDropout(k_min=k_min, k_max=k_max).build(D, E, 2.0, LayerInfo(0, 0, steps))
     return initialise(made, 3).double()
 
 
@@ -63,9 +63,9 @@ def test_k_grows_evenly_from_the_first_to_the_last_step(k_min: int, k_max: int, 
 
 def test_a_first_k_above_the_last_and_a_k_above_the_experts_are_refused() -> None:
     with pytest.raises(ValueError, match=r"k_min=5 is larger than k_max=4"):
-        SMoEDropout(k_min=5, k_max=4).build(6, 32, 1.0, Place(0, 0, 10))
+        SMoEDropout(k_min=5, k_max=4).build(6, 32, 1.0, LayerInfo(0, 0, 10))
     with pytest.raises(ValueError, match=r"k=9 experts per token"):
-        SMoEDropout(k_min=2, k_max=9).build(6, 8, 1.0, Place(0, 0, 10))
+        SMoEDropout(k_min=2, k_max=9).build(6, 8, 1.0, LayerInfo(0, 0, 10))
 
 
 @pytest.mark.parametrize("training", [True, False])

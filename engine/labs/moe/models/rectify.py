@@ -10,17 +10,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from engine.labs.moe.models.capacity import Capacity, Places, places
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.capacity import Capacity, Limit, room
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.models.virtual_groups import group_of_experts, home_of_tokens
 
 
 class RectifiedCapacity(Capacity):
-    """Places in the order of the batch; then what is asked for of `local` (`groups` says among which experts) and `fill`."""
+    """Limit in the order of the batch; then what is asked for of `local` (`groups` says among which experts) and `fill`."""
 
-    def __init__(self, places: Places, place: Place, groups: int | None = None, fill: bool = False) -> None:
-        super().__init__(places, place)
+    def __init__(self, limit: Limit, info: LayerInfo, groups: int | None = None, fill: bool = False) -> None:
+        super().__init__(limit, info)
         self.groups, self.fill = groups, fill
 
     def priority(self, routing: RoutingRecord, context: RouteContext) -> Tensor:
@@ -35,12 +35,12 @@ class RectifiedCapacity(Capacity):
             at_home_TE = group_of_experts(E, self.groups) == home_T.unsqueeze(1)
             rectified = local(rectified, at_home_TE.to(device), k)
         if self.fill:
-            group_T = self.places.groups(T, context.length)
-            factor = self.places.factor if self.training else self.places.factor_eval
+            group_T = self.limit.groups(T, context.length)
+            factor = self.limit.factor if self.training else self.limit.factor_eval
             used_T = (routing.experts_Tk >= 0).sum(dim=1).cpu()
             used_G = torch.bincount(group_T, weights=used_T.double()).tolist()
-            places_G = torch.tensor([places(int(n), E, factor) for n in used_G], device=device)
-            rectified = fill(rectified, group_T.to(device), places_G)
+            room_G = torch.tensor([room(int(n), E, factor) for n in used_G], device=device)
+            rectified = fill(rectified, group_T.to(device), room_G)
         return rectified
 
 
@@ -70,17 +70,17 @@ def wanted_next(routing: RoutingRecord) -> Tensor:
     return best_T1.masked_fill(wider_TF.gather(1, best_T1).isneginf(), -1)
 
 
-def fill(routing: RoutingRecord, group_T: Tensor, places_G: Tensor) -> RoutingRecord:
-    """Places that are left go to tokens whose next choice the expert is, in the order of their scores for it: one column more.
+def fill(routing: RoutingRecord, group_T: Tensor, room_G: Tensor) -> RoutingRecord:
+    """Limit that are left go to tokens whose next choice the expert is, in the order of their scores for it: one column more.
 
-    `places_G`: the places of each expert among the tokens of a group; `group_T` is ascending.
+    `room_G`: the places of each expert among the tokens of a group; `group_T` is ascending.
     """
     assert routing.kept_Tk is not None
     T, E = routing.probs_TE.shape
-    buckets = len(places_G) * E
+    buckets = len(room_G) * E
     taken_Tk = torch.where(routing.kept_Tk, group_T.unsqueeze(1) * E + routing.experts_Tk, buckets)
     taken_B = torch.bincount(taken_Tk.flatten(), minlength=buckets + 1)[:-1]
-    left_B = (places_G.repeat_interleave(E) - taken_B).clamp(min=0)
+    left_B = (room_G.repeat_interleave(E) - taken_B).clamp(min=0)
     next_T1 = wanted_next(routing)
     p_T1 = routing.probs_TE.gather(1, next_T1.clamp(min=0))
     order_T = (-p_T1.detach().squeeze(1)).sort(stable=True).indices

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ class RectifyBoth(LimitedChoice):
     """Differs: as in rectify_local and rectify_fill. A token that was sent home takes a place that is left there, so that fewer remain."""
 
     idea = (
-        "Places are given in the order of the batch. A token that finds none goes to the largest score on its own device, without a limit; "
+        "Limit are given in the order of the batch. A token that finds none goes to the largest score on its own device, without a limit; "
         "then the places that experts have left go to tokens that would choose them next, served by their score. "
         "No token is dropped and little room is."
     )
@@ -35,7 +35,7 @@ class RectifyBoth(LimitedChoice):
         4, "groups of experts that stand for devices", unit="groups", source="our choice; the paper has devices", group="size", ge=1, le=64
     )
 
-    def build(self, place: Place) -> RectifiedCapacity:
+    def build(self, info: LayerInfo) -> RectifiedCapacity:
         from engine.labs.moe.models.rectify import RectifiedCapacity
 
-        return RectifiedCapacity(self.places(), place, self.groups, fill=True)
+        return RectifiedCapacity(self.limit(), info, self.groups, fill=True)

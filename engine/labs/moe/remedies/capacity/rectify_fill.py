@@ -1,10 +1,10 @@
-"""Places that nobody took go to tokens whose next choice the expert is, those with the largest scores first."""
+"""Limit that nobody took go to tokens whose next choice the expert is, those with the largest scores first."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class RectifyFill(LimitedChoice):
     """
 
     idea = (
-        "Places are given in the order of the batch. Those that an expert has left go to tokens that would choose it next, "
+        "Limit are given in the order of the batch. Those that an expert has left go to tokens that would choose it next, "
         "served by their score for it: work that would be spent on padding is spent on tokens. "
         "A token that was turned away may be served this way, and one that was not may get an expert more."
     )
@@ -39,7 +39,7 @@ class RectifyFill(LimitedChoice):
         "moefication.py, train_7b_8e_top1+1.yml and train_7b_8e_top2+1.yml of ZhiYuanZeng/gpt-moe; the order by score as a summary has it"
     )
 
-    def build(self, place: Place) -> RectifiedCapacity:
+    def build(self, info: LayerInfo) -> RectifiedCapacity:
         from engine.labs.moe.models.rectify import RectifiedCapacity
 
-        return RectifiedCapacity(self.places(), place, fill=True)
+        return RectifiedCapacity(self.limit(), info, fill=True)

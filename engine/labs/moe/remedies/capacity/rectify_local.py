@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.remedies.capacity import KEPT, LimitedChoice
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class RectifyLocal(LimitedChoice):
     """
 
     idea = (
-        "Places are given in the order of the batch. A token that finds none goes to the expert with the largest score among those of its "
+        "Limit are given in the order of the batch. A token that finds none goes to the expert with the largest score among those of its "
         "own device, however many go there: no message travels, and no token is left with the residual connection alone."
     )
     formula = KEPT + (
@@ -41,7 +41,7 @@ class RectifyLocal(LimitedChoice):
         4, "groups of experts that stand for devices", unit="groups", source="our choice; the paper has devices", group="size", ge=1, le=64
     )
 
-    def build(self, place: Place) -> RectifiedCapacity:
+    def build(self, info: LayerInfo) -> RectifiedCapacity:
         from engine.labs.moe.models.rectify import RectifiedCapacity
 
-        return RectifiedCapacity(self.places(), place, self.groups)
+        return RectifiedCapacity(self.limit(), info, self.groups)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, linear
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -25,7 +25,7 @@ EPS = 1e-5  # added to every probability before the entropy, as in the authors' 
 
 
 class DynMoLE(RouterChoice):
-    """Differs: its experts are whole networks and not low-rank additions to a trained model. After 1e-5 is added to the probabilities
+    """Differs: its experts are whole networks and not low-rank additions to a trained model. After `1e-5` is added to the probabilities
     they are divided by their sum, so that the entropy lies between 0 and 1 and that of q near 1 nears Shannon's. The Renyi entropy is not
     built. The losses of the layers are added, where the authors take means over the tokens of all layers.
     """
@@ -49,8 +49,9 @@ class DynMoLE(RouterChoice):
         "token uses decides the result and not the work."
     )
     fails = (
-        "By its formula the weights of a token do not sum to 1, and the expert that would cross top_p is left out, so that a sure token "
-        "keeps keep_top_k of them. A router that starts near the uniform distribution starts with all experts. Not measured here."
+        "By its formula the weights of a token sum to less than 1 where not all experts are taken, and the expert that would cross top_p "
+        "is left out, so that a sure token keeps keep_top_k of them. A router that starts near the uniform distribution starts with all "
+        "experts. How it trains is not measured here."
     )
     reading = "authors' code"
     source = "moe_peft/adapters/dynmole/model.py, config.py and moe_peft/common/moe_utils.py of mikecovlee/DynMoLE"
@@ -82,7 +83,7 @@ class DynMoLE(RouterChoice):
         1e-3, "weight of the balance loss, per layer", source="the authors' code: 0.001", group="remedy", ge=0.0, le=10.0
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> DynMoLERouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> DynMoLERouter:
         numbers = (self.top_p, self.keep_top_k, self.threshold, self.q, self.entropy_weight, self.balance_weight)
         return DynMoLERouter(d, experts, init_factor, *numbers)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, top_k
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -77,7 +77,7 @@ class GraphOfTokens(RouterChoice):
         le=10.0,
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> GraphOfTokensRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> GraphOfTokensRouter:
         return GraphOfTokensRouter(d, experts, self.k, init_factor, self.graph, self.mix, self.temperature, self.balance_weight)
 
 

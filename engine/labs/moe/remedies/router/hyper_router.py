@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, relu
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import RouterModule
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router._growing_k import SCHEDULE, WEIGHTS, GrowingChoice, Schedule, route_growing
 
 
 class HyperRouter(GrowingChoice):
-    """Differs: the released script freezes parameters by a name that the hypernetwork's do not have, so that it trains there, by reading
-    and not by running; freeze_hypernet off does that. Its last layer starts so that the logits are as large as those of a linear router.
-    Published are 8 to 16 of 16 experts per token, here 2 to 4 of 32.
+    """Differs: the released script freezes parameters by a name that no parameter of the hypernetwork has, so that by reading, not by
+    running, it trains there; freeze_hypernet off does that. Its last layer starts so that the logits are as large as those of a linear
+    router. Published are `8` to `16` of `16` experts per token.
     """
 
     idea = (
@@ -54,8 +54,8 @@ class HyperRouter(GrowingChoice):
         group="remedy",
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> HyperRouterModule:
-        schedule = Schedule(self.k_min, self.k_max, place.steps)
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> HyperRouterModule:
+        schedule = Schedule(self.k_min, self.k_max, info.steps)
         return HyperRouterModule(d, experts, schedule, self.hidden, init_factor, self.freeze_hypernet)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import RouterModule, route
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.models.virtual_groups import group_of_experts, home_of_tokens
@@ -67,7 +67,7 @@ class LocMoE(RouterChoice):
         4, "groups of experts that stand for devices", unit="groups", source="our choice; the paper has devices", group="size", ge=1, le=64
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> LocMoERouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> LocMoERouter:
         return LocMoERouter(d, experts, self.k, self.balance_weight, self.locality_weight, self.groups)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import RouterModule, top_k
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -25,7 +25,7 @@ class MixtureOfRouters(RouterChoice):
 
     idea = (
         "R routers each give a probability to every expert. A main router gives each of them a weight for this token, and the token goes "
-        "to the experts with the largest weighted mean. One bad router alone then does not decide."
+        "to the experts with the largest weighted mean."
     )
     formula = (
         r"g=\mathrm{softmax}(Mx),\quad p=\sum_{j=1}^{R}g_j\,\mathrm{softmax}(W_jx),\quad "
@@ -53,7 +53,7 @@ class MixtureOfRouters(RouterChoice):
         le=10.0,
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> MixtureOfRoutersModule:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> MixtureOfRoutersModule:
         return MixtureOfRoutersModule(d, experts, self.k, self.routers, init_factor, self.balance_weight)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, top_k
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -61,26 +61,26 @@ class NoisyTopK(RouterChoice):
         le=10.0,
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> NoisyTopKRouter:
-        return NoisyTopKRouter(d, experts, self.k, init_factor, self.importance_weight, self.load_weight, place)
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> NoisyTopKRouter:
+        return NoisyTopKRouter(d, experts, self.k, init_factor, self.importance_weight, self.load_weight, info)
 
 
 class NoisyTopKRouter(LinearRouter):
     """`logits_TE` of its answer are without noise, `ranked_TE` with it."""
 
     def __init__(
-        self, d: int, experts: int, k: int, init_factor: float, importance_weight: float, load_weight: float, place: Place
+        self, d: int, experts: int, k: int, init_factor: float, importance_weight: float, load_weight: float, info: LayerInfo
     ) -> None:
         super().__init__(d, experts, k, init_factor)
         self.noise_weight = nn.Parameter(torch.empty(experts, d))
         self.init_std["noise_weight"] = 0.0
-        self.importance_weight, self.load_weight, self.place = importance_weight, load_weight, place
+        self.importance_weight, self.load_weight, self.info = importance_weight, load_weight, info
 
     def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
         logits_TE = noisy_TE = self.logits(x_TD)
         if self.training:
             sizes_TE = self.noise_sizes(x_TD)
-            draws_TE = torch.randn(logits_TE.shape, generator=self.place.generator(f"noise/{context.step}"))
+            draws_TE = torch.randn(logits_TE.shape, generator=self.info.generator(f"noise/{context.step}"))
             noisy_TE = logits_TE + draws_TE.to(logits_TE) * sizes_TE
         ranked_TE = noisy_TE.detach()
         best_TK = top_k(ranked_TE, min(self.k + 1, self.experts))  # the runner-up is the threshold of those who are in

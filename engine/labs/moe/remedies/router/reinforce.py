@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter, route
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -61,8 +61,8 @@ class Reinforce(RouterChoice):
         le=10.0,
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> ReinforceRouter:
-        return ReinforceRouter(d, experts, init_factor, self.balance_weight, self.entropy_weight, place)
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> ReinforceRouter:
+        return ReinforceRouter(d, experts, init_factor, self.balance_weight, self.entropy_weight, info)
 
 
 class Gamble(NamedTuple):
@@ -78,11 +78,11 @@ class ReinforceRouter(LinearRouter):
 
     rewarded = True
 
-    def __init__(self, d: int, experts: int, init_factor: float, balance_weight: float, entropy_weight: float, place: Place) -> None:
+    def __init__(self, d: int, experts: int, init_factor: float, balance_weight: float, entropy_weight: float, info: LayerInfo) -> None:
         super().__init__(d, experts, 1, init_factor)
         self.value = nn.Linear(d, 1)
         self.value.init_std = {"weight": 0.0}
-        self.balance_weight, self.entropy_weight, self.place = balance_weight, entropy_weight, place
+        self.balance_weight, self.entropy_weight, self.info = balance_weight, entropy_weight, info
         self.gamble: Gamble | None = None
 
     def forward(self, x_TD: Tensor, context: RouteContext) -> RoutingRecord:
@@ -93,7 +93,7 @@ class ReinforceRouter(LinearRouter):
             return replace(greedy, weights_Tk=torch.ones_like(greedy.weights_Tk))
         log_TE = logits_TE.log_softmax(dim=-1)
         probs_TE = log_TE.exp()
-        draws_T = torch.rand(len(x_TD), generator=self.place.generator(f"route/{context.step}"))
+        draws_T = torch.rand(len(x_TD), generator=self.info.generator(f"route/{context.step}"))
         experts_T1 = drawn(probs_TE.detach(), draws_T.to(probs_TE)).unsqueeze(1)
         self.gamble = Gamble(log_TE.gather(1, experts_T1).squeeze(1), self.baseline(x_TD), -(probs_TE * log_TE).sum(dim=-1))
         losses = {"balance": self.balance_weight * balance_loss(probs_TE, experts_T1)} if self.balance_weight else {}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, linear, pad
 
 from engine.declare.knobs import knob
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
@@ -61,7 +61,7 @@ class Smear(RouterChoice):
         16, "bytes that share a mixture; unused where the pool is the sequence", unit="bytes", group="remedy", ge=1, le=8192
     )
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> SmearRouter:
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> SmearRouter:
         return SmearRouter(d, experts, init_factor, self.segment if self.pool == "segment" else None)
 
 

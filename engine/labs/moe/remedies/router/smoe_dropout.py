@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from engine.labs.moe.models.place import Place
+from engine.labs.moe.models.layer_info import LayerInfo
 from engine.labs.moe.models.router_scores import LinearRouter
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router._growing_k import SCHEDULE, WEIGHTS, GrowingChoice, Schedule, route_growing
@@ -15,7 +15,7 @@ from engine.labs.moe.remedies.router._growing_k import SCHEDULE, WEIGHTS, Growin
 
 class SMoEDropout(GrowingChoice):
     """Differs: the released gate is an nn.Linear with a bias, here it has none. There all experts may be averaged in evaluation; here
-    evaluation uses as many as the training step that it follows. Published are 8 to 16 of 16 experts, here 2 to 4 of 32.
+    evaluation uses as many as the training step that it follows. Published are `8` to `16` of `16` experts.
     """
 
     idea = (
@@ -36,8 +36,8 @@ class SMoEDropout(GrowingChoice):
     reading = "authors' code"
     source = "CustomNaiveGate in custom_gate.py, linear_increase in new_utils.py of VITA-Group/Random-MoE-as-Dropout"
 
-    def build(self, d: int, experts: int, init_factor: float, place: Place) -> SMoEDropoutRouter:
-        return SMoEDropoutRouter(d, experts, Schedule(self.k_min, self.k_max, place.steps), init_factor)
+    def build(self, d: int, experts: int, init_factor: float, info: LayerInfo) -> SMoEDropoutRouter:
+        return SMoEDropoutRouter(d, experts, Schedule(self.k_min, self.k_max, info.steps), init_factor)
 
 
 class SMoEDropoutRouter(LinearRouter):
