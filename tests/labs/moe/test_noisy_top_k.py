@@ -25,8 +25,8 @@ from tests.support.routing import no_text
 SIZES = [(13, 6, 5, 2), (29, 4, 7, 3), (3, 5, 4, 3)]
 
 
-def router(D: int, E: int, k: int, importance: float = 1.0, load: float = 1.0, place: Place | None = None) -> NoisyTopKRouter:
-    made = NoisyTopKRouter(D, E, k, 1.0, importance, load, place or Place(3, 1)).double()
+def router(D: int, E: int, k: int, importance: float = 1.0, load: float = 1.0, at: Place | None = None) -> NoisyTopKRouter:
+    made = NoisyTopKRouter(D, E, k, 1.0, importance, load, at or Place(3, 1)).double()
     for number, weight in enumerate((made.weight, made.noise_weight)):
         torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(number))
     return made
@@ -36,8 +36,8 @@ def tokens(T: int, D: int, seed: int = 1) -> Tensor:
     return torch.randn(T, D, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def noise(T: int, E: int, step: int = 0, place: Place | None = None) -> Tensor:
-    place = place or Place(3, 1)
+def noise(T: int, E: int, step: int = 0, at: Place | None = None) -> Tensor:
+    place = at or Place(3, 1)
     return torch.randn(T, E, generator=named_generator(place.seed, f"noise/{step}/layer {place.layer}")).double()
 
 
@@ -140,7 +140,7 @@ def test_the_noise_follows_from_seed_layer_and_step_alone() -> None:
     assert torch.equal(first.experts_Tk, again.experts_Tk)
     assert torch.equal(first.weights_Tk, again.weights_Tk)
     for step, place in ((6, Place(3, 1)), (5, Place(3, 0)), (5, Place(4, 1))):
-        other = router(4, 6, 2, place=place)
+        other = router(4, 6, 2, at=place)
         assert not torch.equal(other(x_TD, no_text(40, step=step)).experts_Tk, first.experts_Tk)
 
 

@@ -22,8 +22,8 @@ from engine.labs.moe.remedies.router.reinforce import ReinforceRouter, drawn, po
 from tests.support.routing import no_text
 
 
-def router(D: int = 4, E: int = 5, balance: float = 0.3, entropy: float = 0.2, place: Place | None = None) -> ReinforceRouter:
-    made = ReinforceRouter(D, E, 1.0, balance, entropy, place or Place(3, 1)).double()
+def router(D: int = 4, E: int = 5, balance: float = 0.3, entropy: float = 0.2, at: Place | None = None) -> ReinforceRouter:
+    made = ReinforceRouter(D, E, 1.0, balance, entropy, at or Place(3, 1)).double()
     for number, parameter in enumerate(made.parameters()):
         torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(number))
     return made
@@ -130,7 +130,7 @@ def test_the_draws_follow_from_seed_layer_and_step_alone() -> None:
     torch.manual_seed(2)
     assert torch.equal(router()(x_TD, no_text(50, step=5)).experts_Tk, first)
     for step, place in ((6, Place(3, 1)), (5, Place(3, 0)), (5, Place(4, 1))):
-        assert not torch.equal(router(place=place)(x_TD, no_text(50, step=step)).experts_Tk, first)
+        assert not torch.equal(router(at=place)(x_TD, no_text(50, step=step)).experts_Tk, first)
 
 
 def test_evaluation_is_greedy_and_wants_no_reward() -> None:
@@ -161,7 +161,7 @@ def test_rewards_are_standardised_and_a_nan_among_them_is_seen() -> None:
 
 
 def test_the_task_teaches_the_experts_and_not_the_router() -> None:
-    layer = initialise(MoELayer(4, 5, 6, router(place=Place(0, 0))), 0).double()
+    layer = initialise(MoELayer(4, 5, 6, router(at=Place(0, 0))), 0).double()
     x_TD = tokens(30).requires_grad_()
     y_TD, _ = layer(x_TD, no_text(30))
     y_TD.square().sum().backward()
