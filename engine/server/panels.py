@@ -148,5 +148,5 @@ def _ended(name: str, code: int, seconds: float, trace: str = "") -> Answer:
     return _unanswered(f"The panel `{name}` ended with {how} and no answer; fork_server.log in the data folder may say more.", trace)
 
 
-def _unanswered(says: str, trace: str = "") -> Answer:
-    return {"says": says, "trace": trace, "unanswered": True}
+def _unanswered(sentence: str, trace: str = "") -> Answer:
+    return {"says": sentence, "trace": trace, "unanswered": True}

@@ -41,6 +41,10 @@ class Moe(Lab):
     rules = (
         Divides("heads", "d_model", "each head gets an equal share of the width."),
         AtMost("router.k", "experts", "a token goes to experts that differ."),
+        AtMost("router.k_max", "experts", "a token goes to experts that differ."),
+        AtMost("router.k_min", "router.k_max", "the number of experts grows."),
+        AtMost("router.keep_top_k", "experts", "a token goes to experts that differ."),
+        AtMost("capacity.groups", "experts", "a group holds an expert at least."),
     )
 
     router: RouterChoice = question(RouterChoice, "softmax_top_k", "Which expert does a token go to, and what keeps the experts busy?")

@@ -82,8 +82,9 @@ def test_the_record_is_whole_with_every_router_and_every_capacity(router: str, c
             assert not (record.kept_Tk & unused_Tk).any()
         held = (record.experts_Tk, record.weights_Tk, record.probs_TE, record.logits_TE, record.soft_TE, record.kept_Tk)
         assert not any(value.requires_grad for value in held if value is not None)
-        per_row = [row[row >= 0] for row in record.experts_Tk]
-        assert all(len(row.unique()) == len(row) for row in per_row), "no token has an expert twice"
+        served_Tk = ~unused_Tk if record.kept_Tk is None else record.kept_Tk
+        per_row = [row[served] for row, served in zip(record.experts_Tk, served_Tk, strict=True)]
+        assert all(len(row.unique()) == len(row) for row in per_row), "no token is served by an expert twice"
 
 
 @pytest.mark.parametrize("mode", ["training", "evaluation"])

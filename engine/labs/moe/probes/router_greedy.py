@@ -43,10 +43,11 @@ class RouterGreedy(Probe):
             record = module.record
             if record.column_errors_K is None:
                 continue
-            tokens, k = record.experts_Tk.shape
+            tokens, k = len(record.experts_Tk), module.router.k  # a capacity may have added columns
             greedy_Tk = top_k(record.logits_TE, k)
             counts_E = torch.zeros_like(record.counts_E).index_add_(0, greedy_Tk.flatten(), record.counts_E.new_ones(tokens * k))
-            elsewhere_T = (greedy_Tk.sort(dim=1).values != record.experts_Tk.sort(dim=1).values).any(dim=1)
+            chosen_Tk = record.experts_Tk[:, :k]
+            elsewhere_T = (greedy_Tk.sort(dim=1).values != chosen_Tk.sort(dim=1).values).any(dim=1)
             yield Reading("router/column_error", record.column_errors_K, layer)
             yield Reading("router/column_error_last", record.column_errors_K[-1], layer)
             yield Reading("router/greedy_share", elsewhere_T.float().mean(), layer)

@@ -46,7 +46,7 @@ class Smear(RouterChoice):
         "With the pool `sequence` every byte's expert follows from the bytes after it, by its formula: the loss is then that of a model "
         "which has seen the future, and nothing can be generated with it. All bytes of a segment share one expert, so by its formula "
         "bytes of one segment cannot be told apart by the routing. A capacity turns nobody away, for nobody is sent anywhere. "
-        "What the loads of the most likely expert become is not measured here."
+        "What the mixtures become is not measured here."
     )
     reading = "authors' code"
     source = "adapter_utils.py and adapter_controller_fast.py of r-three/smear, parameter averaging"
@@ -104,7 +104,7 @@ class SmearRouter(LinearRouter):
         ranked_TE = probs_TE.detach()
         experts_T1 = ranked_TE.argmax(dim=1, keepdim=True)
         record = RoutingRecord(experts_T1, torch.ones_like(ranked_TE[:, :1]), probs_TE, logits_TE, "softmax", ranked_TE=ranked_TE)
-        return replace(record, soft_TE=probs_TE, length=L)
+        return replace(record, soft_TE=probs_TE, counts_E=ranked_TE.sum(dim=0), length=L)  # the load is what each expert is mixed in
 
     def mix(self, x_TD: Tensor, routing: RoutingRecord, layer: MoELayer) -> Tensor:
         assert routing.soft_TE is not None
