@@ -104,7 +104,8 @@ def confirm_all(chosen: Iterable[tuple[str, str]], runner: Runner, labs: Labs, d
             say(f"{one.lab}/{one.preset} has no record to confirm; measure it.")
             continue
         try:
-            moved = confirm(found, one.jobs[0], runner.kinds[one.lab], runner.scratch, docs)
+            knobs, decides, _ = plan.state(labs, one.lab, one.preset, plan.kept(found))
+            moved = confirm(found, one.jobs[0], runner.kinds[one.lab], runner.scratch, docs, knobs, decides)
         except NoMeasurement as error:
             moved = str(error)
         runner.failed += bool(moved)

@@ -18,8 +18,14 @@ from engine.docs.measure.training import NoMeasurement
 from engine.labs.lab import Lab
 
 
-def confirm(stored: Mapping[str, Any], job: Job, kind: type[Lab], scratch: Path, docs: Path) -> str:
-    """Renew the hash of a record when nothing moved -> "", or which numbers moved, in one sentence.  NoMeasurement."""
+def confirm(
+    stored: Mapping[str, Any], job: Job, kind: type[Lab], scratch: Path, docs: Path, knobs: Mapping[str, Any], decides: Mapping[str, str]
+) -> str:
+    """Renew the hash of a record when nothing moved -> "", or which numbers moved, in one sentence.  NoMeasurement.
+
+    `knobs`: today's declaration, which may have knobs that the record's commit had not; `decides`: file -> hash of what decides the
+    numbers that the record keeps.
+    """
     with _checkout(stored["commit"]) as then:
         before = make(replace(job, sources={"commit": stored["commit"]}), kind, scratch, then)
     after = make(job, kind, scratch)
@@ -28,8 +34,8 @@ def confirm(stored: Mapping[str, Any], job: Job, kind: type[Lab], scratch: Path,
         few = ", ".join(moved[:3])
         return f"{job.lab}/{job.preset}: {len(moved)} numbers of seed {job.seed} moved since its commit ({few}); measure it again."
     head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    renewed = {"hash": sources.digest(job.sources), "files": dict(job.sources)}
-    record.write(docs, {**stored, "sources": renewed, "confirmed": [*stored["confirmed"], head]})
+    renewed = {"hash": sources.digest(decides), "files": dict(decides)}
+    record.write(docs, {**stored, "knobs": dict(knobs), "sources": renewed, "confirmed": [*stored["confirmed"], head]})
     return ""
 
 

@@ -85,14 +85,18 @@ def state(labs: Labs, lab: str, preset: str, kept: Iterable[str]) -> tuple[dict[
     return knobs, decides, labs[lab]["presets"][preset].get("deciding") or ""
 
 
+def kept(stored: Mapping[str, Any]) -> set[str]:
+    """The metrics of which a record keeps numbers."""
+    return {split_key(key.rpartition("|")[0])[0] for key in stored["summary"]}
+
+
 def why_stale(labs: Labs, stored: Mapping[str, Any]) -> str:
     """Why a record is not of today's sources or declaration, in one sentence; nothing when it is."""
     lab, preset = stored["lab"], stored["preset"]
     called = f"{lab}/{preset}.json"
     if preset not in labs.get(lab, {}).get("presets", {}):
         return f"{called} is a record of no preset; delete it."
-    kept = {split_key(key.rpartition("|")[0])[0] for key in stored["summary"]}
-    knobs, decides, _ = state(labs, lab, preset, kept)
+    knobs, decides, _ = state(labs, lab, preset, kept(stored))
     if knobs != stored["knobs"]:
         names = sorted(n for n in knobs.keys() | stored["knobs"].keys() if knobs.get(n) != stored["knobs"].get(n))
         return f"{called} was measured with another {', '.join(names)}; measure {lab} {preset} again."
