@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.docs.measure.__main__ import Runner, measure, seeds
 from engine.docs.measure.film import curve, vectors
 from engine.docs.measure.runs import Job
 from engine.docs.measure.values import events, values
+from engine.labs.describe import entry
 from engine.labs.lab import Lab
 from engine.labs.probe import Metric
 from engine.statistics.interval import Kind
@@ -231,6 +233,26 @@ def test_confirming_compares_every_number_bit_for_bit() -> None:
     assert confirm.differing(before, run(0, 1.0 + 2**-52)) == ["loss|last"]
     assert confirm.differing(before, {**after, "values": {}}) == ["loss|last", "dead@a|last"]
     assert confirm.differing(run(0, "NaN"), run(0, "NaN")) == []
+
+
+def test_a_confirmed_record_is_of_today_s_sources_and_of_today_s_declaration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labs = {"moe": entry("moe", LABS["moe"])}
+    stored = json.loads((ROOT / "docs" / "measured" / "moe" / "healthy.json").read_text("utf-8"))
+    older = {name: value for name, value in stored["knobs"].items() if name != "capacity"}  # before there was that knob
+    stored = {**stored, "knobs": older, "sources": {"hash": "0", "files": {}}, "confirmed": []}
+    assert plan.why_stale(labs, stored)
+    (one,) = plan.work(labs, [("moe", "healthy")], [0])
+    knobs, decides, _ = plan.state(labs, "moe", "healthy", plan.kept(stored))
+    monkeypatch.setattr(confirm, "_checkout", lambda commit: nullcontext(tmp_path))
+    monkeypatch.setattr(confirm, "make", lambda *given: run(0, 1.0))
+    assert confirm.confirm(stored, one.jobs[0], LABS["moe"], tmp_path, tmp_path, knobs, decides) == ""
+    renewed = record.read(tmp_path, "moe", "healthy")
+    assert plan.why_stale(labs, renewed) == ""
+    assert (renewed["runs"], renewed["summary"], len(renewed["confirmed"])) == (stored["runs"], stored["summary"], 1)
+    monkeypatch.setattr(confirm, "make", lambda job, kind, scratch, *then: run(0, 1.0 if then else 2.0))
+    assert "one number of seed 0 moved since its commit (loss|last)" in confirm.confirm(
+        stored, one.jobs[0], LABS["moe"], tmp_path, tmp_path, knobs, decides
+    )
 
 
 def test_changed_files_are_those_that_decide(tmp_path: Path) -> None:

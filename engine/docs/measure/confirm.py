@@ -32,7 +32,8 @@ def confirm(
     moved = differing(before, after)
     if moved:
         few = ", ".join(moved[:3])
-        return f"{job.lab}/{job.preset}: {len(moved)} numbers of seed {job.seed} moved since its commit ({few}); measure it again."
+        many = "one number" if len(moved) == 1 else f"{len(moved)} numbers"
+        return f"{job.lab}/{job.preset}: {many} of seed {job.seed} moved since its commit ({few}); measure it again."
     head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     renewed = {"hash": sources.digest(decides), "files": dict(decides)}
     record.write(docs, {**stored, "knobs": dict(knobs), "sources": renewed, "confirmed": [*stored["confirmed"], head]})
