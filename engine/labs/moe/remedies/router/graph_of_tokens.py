@@ -62,7 +62,7 @@ class GraphOfTokens(RouterChoice):
     )
     temperature: float = knob(
         1.0,
-        "the similarities are divided by it; the lower, the fewer neighbours count. Without effect for the graph of attention",
+        "the similarities are divided by it; the lower, the fewer neighbours count. The graph of attention has none",
         source="our choice",
         group="remedy",
         ge=1e-3,
