@@ -17,7 +17,7 @@ from engine.labs.moe.models.virtual_groups import group_of_experts, home_of_toke
 
 
 class RectifiedCapacity(Capacity):
-    """Limit in the order of the batch; then what is asked for of `local` (`groups` says among which experts) and `fill`."""
+    """A limit in the order of the batch; then what is asked for of `local` (`groups` says among which experts) and `fill`."""
 
     def __init__(self, limit: Limit, info: LayerInfo, groups: int | None = None, fill: bool = False) -> None:
         super().__init__(limit, info)
@@ -71,7 +71,7 @@ def wanted_next(routing: RoutingRecord) -> Tensor:
 
 
 def fill(routing: RoutingRecord, group_T: Tensor, room_G: Tensor) -> RoutingRecord:
-    """Limit that are left go to tokens whose next choice the expert is, in the order of their scores for it: one column more.
+    """Places that are left go to tokens whose next choice the expert is, in the order of their scores for it: one column more.
 
     `room_G`: the places of each expert among the tokens of a group; `group_T` is ascending.
     """

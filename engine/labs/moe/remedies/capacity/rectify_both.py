@@ -16,9 +16,9 @@ class RectifyBoth(LimitedChoice):
     """Differs: as in rectify_local and rectify_fill. A token that was sent home takes a place that is left there, so that fewer remain."""
 
     idea = (
-        "Limit are given in the order of the batch. A token that finds none goes to the largest score on its own device, without a limit; "
+        "Places are given in the order of the batch. A token that finds none goes to the largest score on its own device, without a limit; "
         "then the places that experts have left go to tokens that would choose them next, served by their score. "
-        "No token is dropped and little room is."
+        "No token is dropped, and few places stay empty."
     )
     formula = KEPT + r",\quad \text{then rectify\_local for tokens without a kept route, then rectify\_fill for places without a token}"
     paper = "Turn Waste Into Worth: Rectifying Top-k Router of MoE (Zeng et al. 2024, arXiv 2402.12399), both rectifications"

@@ -1,4 +1,4 @@
-"""Limit that nobody took go to tokens whose next choice the expert is, those with the largest scores first."""
+"""Places that nobody took go to tokens whose next choice the expert is, those with the largest scores first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RectifyFill(LimitedChoice):
     """
 
     idea = (
-        "Limit are given in the order of the batch. Those that an expert has left go to tokens that would choose it next, "
+        "Places are given in the order of the batch. Those that an expert has left go to tokens that would choose it next, "
         "served by their score for it: work that would be spent on padding is spent on tokens. "
         "A token that was turned away may be served this way, and one that was not may get an expert more."
     )

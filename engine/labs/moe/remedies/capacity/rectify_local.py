@@ -19,7 +19,7 @@ class RectifyLocal(LimitedChoice):
     """
 
     idea = (
-        "Limit are given in the order of the batch. A token that finds none goes to the expert with the largest score among those of its "
+        "Places are given in the order of the batch. A token that finds none goes to the expert with the largest score among those of its "
         "own device, however many go there: no message travels, and no token is left with the residual connection alone."
     )
     formula = KEPT + (
