@@ -83,7 +83,7 @@ def test_another_answer_brings_its_own_knobs_and_may_leave_the_cure_nothing_to_d
     assert [name for name in fields(test) if name.startswith("router.")] == ["router.table"]
     assert button(test, "Launch with its cure").disabled
     assert not button(test, "Launch").disabled
-    assert test.code[0].value.endswith("--preset collapse router=hash")
+    assert test.code[0].value.endswith("--preset collapse router=hash router.table=modulo")
 
 
 @pytest.mark.parametrize(("lab", "preset", "words"), [
