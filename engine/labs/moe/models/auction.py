@@ -60,12 +60,8 @@ def even_prices(worth_EN: Tensor, temperature: float) -> Tensor:
 
 
 def filled(worth_ET: Tensor, holder_T: Tensor, most: int) -> Tensor:
-    """Tokens without an expert go, the largest score first, to experts that have a place left; who has too many gives up the least."""
+    """Tokens without an expert (-1) go, the largest score first, to experts that have a place left; nobody holds more than `most`."""
     holder = holder_T.tolist()
-    for expert in range(len(worth_ET)):
-        mine = sorted((t for t, e in enumerate(holder) if e == expert), key=lambda t: -float(worth_ET[expert, t]))
-        for token in mine[most:]:
-            holder[token] = -1
     room = [most - holder.count(expert) for expert in range(len(worth_ET))]
     open_ = [t for t, e in enumerate(holder) if e < 0]
     for _, token, expert in sorted((-float(worth_ET[e, t]), t, e) for t in open_ for e in range(len(worth_ET))):

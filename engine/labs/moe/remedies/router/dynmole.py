@@ -6,7 +6,6 @@ Shapes: T tokens, D width, E experts, n hidden units of an expert, K columns: th
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,12 +13,9 @@ from torch.nn.functional import gelu, linear
 
 from engine.declare.knobs import knob
 from engine.labs.moe.models.layer_info import LayerInfo
-from engine.labs.moe.models.router_scores import LinearRouter
+from engine.labs.moe.models.router_scores import Experts, LinearRouter
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
-
-if TYPE_CHECKING:
-    from engine.labs.moe.models.moe_layer import MoELayer
 
 EPS = 1e-5  # added to every probability before the entropy, as in the authors' code
 
@@ -130,7 +126,7 @@ class DynMoLERouter(LinearRouter):
             kept_Tk=used_TK,
         )
 
-    def mix(self, x_TD: Tensor, routing: RoutingRecord, layer: MoELayer) -> Tensor:
+    def mix(self, x_TD: Tensor, routing: RoutingRecord, layer: Experts) -> Tensor:
         """All experts at once, with weight 0 where a token does not use one: with many experts per token faster than sorting rows."""
         kept_TK = torch.ones_like(routing.weights_Tk) if routing.kept_Tk is None else routing.kept_Tk
         unweighted_TE = x_TD.new_zeros(len(x_TD), self.experts)

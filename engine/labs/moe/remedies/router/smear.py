@@ -6,7 +6,7 @@ Shapes: B sequences, L positions, T = B L tokens, N segments of a sequence, S by
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,9 @@ from torch.nn.functional import gelu, layer_norm, linear, pad
 
 from engine.declare.knobs import knob
 from engine.labs.moe.models.layer_info import LayerInfo
-from engine.labs.moe.models.router_scores import LinearRouter
+from engine.labs.moe.models.router_scores import Experts, LinearRouter
 from engine.labs.moe.models.routing import RouteContext, RoutingRecord
 from engine.labs.moe.remedies.router import RouterChoice
-
-if TYPE_CHECKING:
-    from engine.labs.moe.models.moe_layer import MoELayer
 
 GAIN = 1e-2  # what the authors' code starts the gain of the normalised router weights with
 
@@ -106,7 +103,7 @@ class SmearRouter(LinearRouter):
         record = RoutingRecord(experts_T1, torch.ones_like(ranked_TE[:, :1]), probs_TE, logits_TE, "softmax", ranked_TE=ranked_TE)
         return replace(record, soft_TE=probs_TE, counts_E=ranked_TE.sum(dim=0), length=L)  # the load is what each expert is mixed in
 
-    def mix(self, x_TD: Tensor, routing: RoutingRecord, layer: MoELayer) -> Tensor:
+    def mix(self, x_TD: Tensor, routing: RoutingRecord, layer: Experts) -> Tensor:
         assert routing.soft_TE is not None
         L, (T, D) = routing.length, x_TD.shape
         S = min(self.segment or L, L)
